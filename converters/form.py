@@ -1,0 +1,99 @@
+"""Is the file what the recipe says: nothing float inside an integer file, nothing untouched in a quantized one."""
+
+from __future__ import annotations
+
+from edge_sdk.artifact.compute import compute_type
+from edge_sdk.artifact.model import Artifact, Op, Subgraph
+from edge_sdk.artifact.summary import float_ops, summarize
+from edge_sdk.converters.quantize.kept import kept_ops, result_name
+from edge_sdk.errors import ConversionError
+from edge_sdk.findings import Finding
+from edge_sdk.recipe import Recipe
+
+_NAMED = 6
+
+
+def check_form(artifact: Artifact, lowered: Artifact, recipe: Recipe) -> list[Finding]:
+    """Findings on a file's form.
+
+    Args:
+        artifact: the finished file.
+        lowered: the float file it was made from.
+        recipe: what it should be.
+
+    Raises:
+        ConversionError: nothing was quantized, or an integer-only file holds float.
+    """
+    _require_effect(artifact, recipe)
+    findings = []
+    if recipe.mode == "static_range":
+        findings += _stray_floats(artifact, lowered, recipe)
+    if artifact.main.inputs and _stateful(artifact):
+        findings.append(
+            Finding(
+                "stateful-model",
+                "warning",
+                "holds state between runs: reset it before each independent input (reset_all_variables)",
+            )
+        )
+    return findings
+
+
+def _require_effect(artifact: Artifact, recipe: Recipe) -> None:
+    summary = summarize(artifact)
+    effect = {
+        "float": True,
+        "float16": summary.weight_expansions > 0,
+        "weight_only": summary.weight_expansions > 0,
+        "dynamic_range": summary.ops.get("hybrid_int8", 0) > 0,
+        "static_range": any(summary.ops.get(kind, 0) for kind in ("int8", "uint8", "int16")),
+    }[recipe.mode]
+    if not effect:
+        kinds = sorted({op.name for op in artifact.main.ops})
+        raise ConversionError(
+            f"recipe {recipe.name} changed nothing: none of the model's ops ({', '.join(kinds)}) has that form",
+            hint="use recipe float32 or float16",
+        )
+
+
+def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe) -> list[Finding]:
+    kept = {result_name(graph, op) for graph, op in kept_ops(lowered, recipe)}
+    stray = [(g, op) for g, op in float_ops(artifact) if result_name(g, op) not in kept]
+    listing = "; ".join(f"{op.name} `{result_name(g, op)}` ({_why(g, op)})" for g, op in stray[:_NAMED])
+    more = f" and {len(stray) - _NAMED} more" if len(stray) > _NAMED else ""
+    if recipe.integer_only and (stray or _float_io(artifact)):
+        raise ConversionError(
+            f"recipe {recipe.name} must be integer-only, but {len(stray)} ops are float: {listing or 'inputs or outputs'}{more}",
+            hint="use float32 inputs and outputs (--io float32), or replace these ops in the source model",
+        )
+    found = []
+    if stray:
+        found.append(
+            Finding(
+                "float-ops-left",
+                "warning",
+                f"{len(stray)} ops compute in float: {listing}{more}",
+                recipe.name,
+                "an NPU would leave them to the CPU",
+            )
+        )
+    if kept:
+        found.append(Finding("float-ops-kept", "info", f"{len(kept)} ops were left in float as asked", recipe.name))
+    return found
+
+
+def _why(graph: Subgraph, op: Op) -> str:
+    if graph.index > 0:
+        return "inside a loop or branch, which has no observed ranges"
+    if compute_type(graph, op) == "hybrid_int8":
+        return "int8 weights with float activations"
+    return "the quantizer has no integer form for it here"
+
+
+def _float_io(artifact: Artifact) -> bool:
+    graph = artifact.main
+    return any(graph.tensors[i].dtype == "float32" for i in (*graph.inputs, *graph.outputs))
+
+
+def _stateful(artifact: Artifact) -> bool:
+    return summarize(artifact).stateful

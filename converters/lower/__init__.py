@@ -1,0 +1,64 @@
+"""From a source's own graph to a float .tflite: one file for each tool that can do it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from edge_sdk.converters.source import Rung
+from edge_sdk.errors import MissingDependencyError, RecipeError, nearest
+
+LOWERINGS: dict[str, str] = {"onnx2tf": "onnx2tf", "litert-torch": "litert_torch"}
+"""Name of a lowering for PyTorch to the module that must be installed for it."""
+
+
+def torch_lowerings(wanted: str, recurrent: bool, static_range: bool) -> list[Rung]:
+    """The ladder for a PyTorch model: installed lowerings, each with its settings, best first.
+
+    Args:
+        wanted: a name from :data:`LOWERINGS`, or ``auto``.
+        recurrent: the model holds LSTM or GRU layers.
+        static_range: activations will be quantized, which loops forbid: recurrent layers are unrolled first.
+
+    Raises:
+        MissingDependencyError: the lowering asked for, or any, is not installed.
+        RecipeError: no lowering has that name.
+    """
+    if wanted not in ("auto", *LOWERINGS):
+        raise RecipeError(
+            f"unknown lowering `{wanted}`{nearest(wanted, LOWERINGS)}", hint=f"auto, {', '.join(LOWERINGS)}"
+        )
+    names = [name for name in LOWERINGS if wanted in ("auto", name) and find_spec(LOWERINGS[name])]
+    if not names:
+        extra = "litert-torch" if wanted == "litert-torch" else "torch"
+        raise MissingDependencyError(
+            wanted if wanted != "auto" else "onnx2tf", extra=extra, why="lowering a PyTorch model"
+        )
+    ladder: list[Rung] = []
+    for name in names:
+        ladder += _onnx2tf_rungs(recurrent, static_range) if name == "onnx2tf" else [_LITERT_TORCH]
+    return ladder
+
+
+_LITERT_TORCH = Rung("litert-torch", {"lowering": "litert-torch"})
+
+
+def _onnx2tf_rungs(recurrent: bool, static_range: bool) -> list[Rung]:
+    exports = [
+        ("torch.export, opset 20", {"exporter": "dynamo", "opset": 20}),
+        ("torch.export, opset 18", {"exporter": "dynamo", "opset": 18}),
+        ("TorchScript trace, opset 17", {"exporter": "torchscript", "opset": 17}),
+    ]
+    return [
+        Rung(f"{export}; {words}", {"lowering": "onnx2tf", **settings, "onnx2tf": flags})
+        for words, flags in onnx2tf_settings(recurrent, static_range)
+        for export, settings in exports
+    ]
+
+
+def onnx2tf_settings(recurrent: bool, static_range: bool) -> list[tuple[str, dict[str, bool]]]:
+    """Settings of onnx2tf to try in turn, with words for the report."""
+    loops: tuple[str, dict[str, bool]] = ("onnx2tf", {})
+    if not recurrent:
+        return [loops]
+    unrolled = ("onnx2tf with recurrent layers unrolled", {"enable_rnn_unroll": True})
+    return [unrolled, loops] if static_range else [loops, unrolled]

@@ -1,0 +1,194 @@
+"""ONNX to a float .tflite by onnx2tf, run in process of a worker, offline, on a graph prepared here.
+
+onnx2tf 1.x is called for its Keras model only: saving SavedModels is most of its time, its float file has no
+signature unless asked, and it downloads calibration images for every three-channel input. 2.x writes the float file
+itself ("flatbuffer_direct").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_sdk.converters.lower import onnx_graph
+from edge_sdk.converters.lower.by_tensorflow import write_tflite
+from edge_sdk.converters.worker_main import running, tool_version
+from edge_sdk.errors import ConversionError, MissingDependencyError
+from edge_sdk.signature import TensorSpec
+
+_TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
+
+
+def lower(
+    path: str,
+    folder: str,
+    inputs: Mapping[str, Mapping[str, Any]],
+    outputs: Mapping[str, str],
+    layout: str,
+    settings: Mapping[str, bool],
+) -> dict[str, Any]:
+    """Lowers an ONNX file whose inputs and outputs have plain names.
+
+    Args:
+        path: the .onnx file; it is not changed.
+        folder: where to work and to write.
+        inputs: name in the file to the source's input, as plain data, with a static shape.
+        outputs: name in the file to the source's output name.
+        layout: ``nhwc`` moves channels of image inputs last, ``source`` leaves every input as it is.
+        settings: flags of ``onnx2tf.convert``.
+
+    Returns:
+        A hand-over of kind ``tflite``; ``axes`` of an input or output says how the source's array is transposed to
+        the file's.
+
+    Raises:
+        UnsupportedOpError: lists all ops that cannot be lowered.
+        ConversionError: onnx2tf or TFLiteConverter failed.
+    """
+    try:
+        import onnx
+        import onnx2tf
+    except ImportError as error:
+        raise MissingDependencyError("onnx2tf", extra="onnx", why="lowering an ONNX graph") from error
+
+    specs = {name: _spec(spec) for name, spec in inputs.items()}
+    with running("onnx", "reading the graph"):
+        model = onnx.load(path)
+    onnx_graph.check_ops(model, _known_ops(onnx2tf))
+    with running("onnxsim", "folding constants"):
+        model = onnx_graph.with_static_shapes(model, {n: s.static_shape for n, s in specs.items()})
+    model = onnx_graph.with_gelu_form(model)
+    ready = Path(folder) / "ready.onnx"
+    onnx.save(model, str(ready))
+    images = onnx_graph.image_inputs(model) if layout == "nhwc" else frozenset()
+    shapes = {value.name: _static(value) for value in model.graph.output}
+    return _lower_by_keras(onnx2tf, ready, specs, outputs, shapes, images, settings)
+
+
+def _lower_by_keras(
+    onnx2tf: Any,
+    ready: Path,
+    specs: Mapping[str, TensorSpec],
+    outputs: Mapping[str, str],
+    shapes: Mapping[str, tuple[int, ...] | None],
+    images: frozenset[str],
+    settings: Mapping[str, bool],
+) -> dict[str, Any]:
+    with running("onnx2tf", "lowering the graph"), _offline(onnx2tf), _working_in(ready.parent):
+        keras_model = onnx2tf.convert(
+            input_onnx_file_path=str(ready),
+            output_folder_path=str(ready.parent / "onnx2tf"),
+            keep_shape_absolutely_input_names=[n for n in specs if n not in images] or None,
+            # Done above, in process: onnx2tf calls a program of that name, and goes on when it finds none.
+            not_use_onnxsim=True,
+            disable_model_save=True,
+            non_verbose=True,
+            **settings,
+        )
+    moved = getattr(keras_model, "onnx_output_layouts", {})
+    plan = {name: _output_axes(shapes[name], bool(moved.get(name))) for name in outputs}
+    adapter = _Adapter(keras_model, list(specs), plan)
+    artifact_inputs = [_laid_out(spec, name in images) for name, spec in specs.items()]
+    handed = write_tflite(adapter, artifact_inputs, list(outputs.values()), ready.parent)
+    for port, name in zip(handed["inputs"], specs, strict=True):
+        port["axes"] = list(_TO_NHWC) if name in images else None
+        port["name"] = specs[name].name
+    for port, name in zip(handed["outputs"], outputs, strict=True):
+        port["axes"] = plan[name]["axes"]
+    handed["tool"] = f"onnx2tf {tool_version('onnx2tf')}, {handed['tool']}"
+    return handed
+
+
+class _Adapter:
+    """Calls onnx2tf's Keras model by input name, and puts back the layout of outputs that are no images.
+
+    Before: a rank-3 output of a Conv comes out (batch, time, channels). After: (batch, channels, time), as in ONNX.
+    """
+
+    def __init__(self, model: Any, inputs: Sequence[str], plan: Mapping[str, Mapping[str, Any]]) -> None:
+        self._model = model
+        self._order = [str(tensor.name).split(":")[0] for tensor in model.inputs]
+        self._inputs = list(inputs)
+        self._plan = list(plan.values())
+        if sorted(self._order) != sorted(self._inputs):
+            raise ConversionError(
+                f"onnx2tf changed the inputs: expected {self._inputs}, got {self._order}",
+                tool="onnx2tf",
+                version=tool_version("onnx2tf"),
+            )
+
+    def __call__(self, *tensors: Any) -> list[Any]:
+        import tensorflow as tf
+
+        by_name = dict(zip(self._inputs, tensors, strict=True))
+        ordered = [by_name[name] for name in self._order]
+        results = self._model(ordered if len(ordered) > 1 else ordered[0], training=False)
+        flat = list(results) if isinstance(results, list | tuple) else [results]
+        return [
+            tf.transpose(tensor, step["restore"]) if step["restore"] else tensor
+            for tensor, step in zip(flat, self._plan, strict=True)
+        ]
+
+
+def _output_axes(shape: tuple[int, ...] | None, moved: bool) -> dict[str, Any]:
+    """What happens to an output: images stay channels-last, other outputs that onnx2tf moved are moved back."""
+    rank = len(shape) if shape is not None else 0
+    if not moved or rank < 3:
+        return {"axes": None, "restore": None}
+    if rank == 4:
+        return {"axes": list(_TO_NHWC), "restore": None}
+    return {"axes": None, "restore": [0, rank - 1, *range(1, rank - 1)]}
+
+
+def _laid_out(spec: TensorSpec, image: bool) -> TensorSpec:
+    shape = spec.static_shape
+    moved = tuple(shape[axis] for axis in _TO_NHWC) if image else shape
+    return TensorSpec(spec.name, moved, spec.dtype)
+
+
+def _spec(data: Mapping[str, Any]) -> TensorSpec:
+    return TensorSpec(data["name"], tuple(data["shape"]), data["dtype"], data["layout"])
+
+
+def _static(value: Any) -> tuple[int, ...] | None:
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return tuple(d.dim_value for d in tensor.shape.dim)
+
+
+def _known_ops(onnx2tf: Any) -> list[str]:
+    folder = Path(onnx2tf.__file__).parent / "ops"
+    return [module.name for module in pkgutil.iter_modules([str(folder)])]
+
+
+@contextlib.contextmanager
+def _offline(onnx2tf: Any) -> Iterator[None]:
+    """onnx2tf 1.x fetches 20 photographs for a trial run of the graph; noise of that shape serves as well."""
+    module = onnx2tf.onnx2tf
+    original = getattr(module, "download_test_image_data", None)
+    noise = np.random.default_rng(0).random((20, 128, 128, 3), np.float32)
+    module.download_test_image_data = lambda: noise
+    try:
+        yield
+    finally:
+        if original is not None:
+            module.download_test_image_data = original
+
+
+@contextlib.contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """onnx2tf writes beside itself."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+

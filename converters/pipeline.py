@@ -1,0 +1,306 @@
+"""The line every model goes down: load, lower, quantize, prove, write. Nothing flows back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge_sdk import __version__
+from edge_sdk.artifact.indices import index_bounds
+from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.artifact.summary import summarize
+from edge_sdk.converters.finish import Port, finish
+from edge_sdk.converters.form import check_form
+from edge_sdk.converters.ladder import FloatModel, Ladder
+from edge_sdk.converters.proof import Proof
+from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
+from edge_sdk.converters.source import SourceOptions
+from edge_sdk.converters.workshop import OpenSource, Workshop
+from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
+from edge_sdk.data.checks import DataFacts
+from edge_sdk.data.opening import Data, DataSource
+from edge_sdk.errors import CalibrationError, ConversionError
+from edge_sdk.files import check_writable, write_bytes
+from edge_sdk.findings import Finding
+from edge_sdk.progress import Progress, Silent
+from edge_sdk.recipe import Recipe
+from edge_sdk.report.conversion import ConversionReport, Layout, Stage
+from edge_sdk.runtime.timing import Timing
+
+_TIMING_SECONDS = 2.0
+# Noise of a two-second measurement; a ratio above it is worth a warning.
+_SLOWER = 1.05
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a user may ask of a conversion but the source, recipe and output; see ``convert``."""
+
+    options: SourceOptions = field(default_factory=SourceOptions)
+    calibration: Data | None = None
+    calibration_samples: int | None = None
+    data: Data | None = None
+    samples: int = 32
+    seed: int = 0
+    images: ImageOptions = field(default_factory=ImageOptions)
+    keep_unverified: bool = False
+    timing: bool = True
+    work_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to make."""
+
+    recipe: Recipe
+    output: Path
+
+
+def run_jobs(
+    source: object, jobs: Sequence[Job], settings: Settings, progress: Progress | None = None
+) -> Iterator[ConversionReport]:
+    """Makes the files one after the other; the source is loaded, lowered and run once.
+
+    Yields:
+        A report for each file, after it was written.
+
+    Raises:
+        EdgeSdkError: the first failure; files made before it stay, the failing one is not written.
+    """
+    for job in jobs:
+        check_writable(job.output)
+        if job.recipe.needs_calibration and settings.calibration is None:
+            raise CalibrationError(
+                f"recipe {job.recipe.name} needs calibration data",
+                hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, a folder of images or file.py:function",
+            )
+    with Workshop(settings.work_dir) as shop:
+        line = _Line(shop, source, settings, progress or Silent(), [job.recipe for job in jobs])
+        for job in jobs:
+            yield line.make(job)
+
+
+class _Line:
+    """One source on its way to several files."""
+
+    def __init__(
+        self, shop: Workshop, source: object, settings: Settings, progress: Progress, recipes: Sequence[Recipe]
+    ) -> None:
+        self._shop = shop
+        self._settings = settings
+        self._progress = progress
+        self._stages: list[Stage] = []
+        self._name = str(source) if isinstance(source, str | Path) else f"{type(source).__name__} in memory"
+        with self._stage("load the source"):
+            self._warm_up(recipes)
+            self._source = OpenSource(shop, source, settings.options)
+            if self._source.lowering_preload:
+                shop.worker("lowering", preload=self._source.lowering_preload)
+        self._findings = list(self._source.description.findings)
+        self._calibration, self._calibration_facts = self._open_calibration(recipes)
+        self._proof = Proof(shop, self._source, self._open_comparison(), min_power_samples=8)
+        self._floats: dict[str, FloatModel] = {}
+
+    def make(self, job: Job) -> ConversionReport:
+        """Makes, proves and writes one file."""
+        begun = len(self._stages)
+        lowered = self._lower(job.recipe)
+        path, tools, findings = self._quantize(job.recipe, lowered)
+        with self._stage("compare with the source"):
+            artifact = read_artifact(path)
+            findings += check_form(artifact, lowered.artifact, job.recipe)
+            rows = self._proof.of_file(path, lowered, job.recipe)
+            findings += self._proof.findings(rows)
+        timings, slow = self._time(lowered, path, job.recipe)
+        report = ConversionReport(
+            verified=all(row.ok for row in rows) and lowered.verified,
+            output=str(job.output),
+            recipe=job.recipe.name,
+            source=self._name,
+            framework=self._source.description.framework,
+            artifact=artifact,
+            summary=summarize(artifact),
+            layouts=_layouts(lowered),
+            attempts=lowered.attempts,
+            data=self._proof.facts,
+            calibration=self._calibration_facts if job.recipe.needs_calibration else None,
+            float_parity=lowered.parity,
+            parity=rows,
+            timings=timings,
+            tools=(lowered.tool, *tools),
+            findings=_gravest_first([*self._findings, *findings, *slow]),
+            stages=tuple(self._stages[:3] + self._stages[begun:]) if begun else tuple(self._stages),
+        )
+        if not report.verified and not self._settings.keep_unverified:
+            raise self._proof.error(report, path, lowered)
+        write_bytes(job.output, path.read_bytes())
+        return report
+
+    def _warm_up(self, recipes: Sequence[Recipe]) -> None:
+        """Begins imports that are needed later in workers that have nothing to do yet."""
+        self._shop.worker("engine", preload=("edge_sdk.converters.candidate", "ai_edge_litert.interpreter"))
+
+    def _open_calibration(self, recipes: Sequence[Recipe]) -> tuple[SampleStore | None, DataFacts | None]:
+        settings = self._settings
+        if settings.calibration is None:
+            return None, None
+        with self._stage("read calibration data"):
+            specs = self._source.description.inputs
+            opened = open_data(settings.calibration, specs, images=settings.images)
+            total = settings.calibration_samples or opened.count
+            store, check = spool(
+                opened,
+                specs,
+                self._shop.path("calibration"),
+                limit=settings.calibration_samples,
+                seed=settings.seed,
+                progress=lambda done: self._progress.count(done, total),
+            )
+        self._findings += check_samples(check, purpose="calibration")
+        return store, check.facts
+
+    def _open_comparison(self) -> DataSource | None:
+        """The user's data, else the calibration data; None for seeded data, which waits for the graph."""
+        specs = self._source.description.inputs
+        if self._settings.data is not None:
+            return open_data(self._settings.data, specs, images=self._settings.images)
+        if (store := self._calibration) is not None:
+            return DataSource(f"calibration data ({store.count} samples)", store.count, lambda: iter(store))
+        return None
+
+    def _lower(self, recipe: Recipe) -> FloatModel:
+        rungs = self._source.rungs(recipe.mode == "static_range")
+        key = repr(rungs[0])
+        if key not in self._floats:
+            with self._stage("lower to float32"):
+                ladder = Ladder(self._shop, self._source, self._proof, self._prepare_comparison)
+                self._floats[key] = ladder.climb(rungs, keep_unverified=self._settings.keep_unverified)
+        return self._floats[key]
+
+    def _prepare_comparison(self, artifact: Artifact) -> None:
+        """Spools the comparison data; seeded ids stay inside the tables that the first candidate shows."""
+        settings = self._settings
+        specs = self._source.description.inputs
+        source = self._proof.data or DataSource(
+            f"seeded data (seed {settings.seed})",
+            settings.samples,
+            lambda: seeded_samples(
+                specs, count=settings.samples, seed=settings.seed, index_bounds=index_bounds(artifact)
+            ),
+        )
+        store, check = spool(
+            source, specs, self._shop.path("comparison"), limit=settings.samples, seed=settings.seed
+        )
+        self._findings += check_samples(check, purpose="comparison")
+        self._proof.begin(store, check.facts)
+
+    def _quantize(self, recipe: Recipe, lowered: FloatModel) -> tuple[Path, list[str], list[Finding]]:
+        note = self._note(recipe, lowered)
+        target = self._shop.path(f"{recipe.name}.tflite")
+        if recipe.mode == "float":
+            target.write_bytes(finish(lowered.path.read_bytes(), lowered.inputs, lowered.outputs, note))
+            return target, [], []
+        raw = self._shop.path(f"{recipe.name}.raw.tflite")
+        with self._stage(f"quantize to {recipe.name}"):
+            made = self._run_quantizer(recipe, lowered, raw)
+        target.write_bytes(finish(raw.read_bytes(), lowered.inputs, lowered.outputs, note))
+        return target, [made["tool"]], [Finding(**finding) for finding in made["findings"]]
+
+    def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path) -> dict[str, Any]:
+        store = self._calibration
+        worker = self._shop.worker(lowered.role, preload=PRELOAD.get(recipe.mode, ()))
+        arguments = {
+            "path": str(lowered.path),
+            "samples": str(store.folder) if store else None,
+            "axes": lowered.input_axes,
+        }
+        try:
+            made: dict[str, Any] = worker.function(
+                QUANTIZERS[recipe.mode],
+                f"quantizing to {recipe.name}",
+                progress=lambda done: self._progress.count(done, store.count if store else None),
+                target=str(raw),
+                recipe=recipe.as_json(),
+                **arguments,
+            )
+        except ConversionError as error:
+            if worker.alive or recipe.mode != "static_range":
+                raise
+            raise self._crash(error, lowered.role, arguments) from error
+        return made
+
+    def _crash(self, error: ConversionError, role: str, arguments: Mapping[str, Any]) -> ConversionError:
+        """Names the op types that kill the quantizer, where a second look finds them."""
+        kinds = self._shop.worker(role).function(
+            "edge_sdk.converters.quantize.static_range:find_crashing_ops", "looking for the op at fault", **arguments
+        )
+        if not kinds:
+            return error
+        return ConversionError(
+            f"{error}; it dies on ops of type {', '.join(kinds)}",
+            tool="tensorflow",
+            log_tail=error.log_tail,
+            hint=f"leave them in float: --keep-float-op '{'|'.join(kinds)}'",
+        )
+
+    def _time(
+        self, lowered: FloatModel, path: Path, recipe: Recipe
+    ) -> tuple[tuple[Timing, ...], list[Finding]]:
+        if not self._settings.timing or recipe.mode == "float":
+            return (), []
+        with self._stage("measure latency"):
+            rows = self._shop.worker("engine").function(
+                "edge_sdk.converters.candidate:timings",
+                "measuring latency",
+                paths=[str(lowered.path), str(path)],
+                seconds=_TIMING_SECONDS,
+            )
+        timings = tuple(Timing(**row) for row in rows)
+        final = timings[1]
+        if final.ratio_low <= _SLOWER:
+            return timings, []
+        return timings, [
+            Finding(
+                "slower-than-float",
+                "warning",
+                f"takes {final.ratio:.2f}x the time of the float file on this machine's CPU (measured, "
+                f"{final.threads} thread, 95 % interval {final.ratio_low:.2f} to {final.ratio_high:.2f})",
+                recipe.name,
+                "the device may differ; static_wi8_ai8 is the fast int8 form on CPUs"
+                if recipe.mode != "static_range"
+                else "the device may differ",
+            )
+        ]
+
+    def _note(self, recipe: Recipe, lowered: FloatModel) -> dict[str, Any]:
+        return {
+            "edge_sdk": __version__,
+            "recipe": recipe.name,
+            "source": self._source.description.framework,
+            "inputs": [port.as_json() for port in lowered.inputs],
+            "outputs": [port.as_json() for port in lowered.outputs],
+        }
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        self._progress.stage(name)
+        begin = time.perf_counter()
+        yield
+        self._stages.append(Stage(name, time.perf_counter() - begin))
+
+
+def _layouts(lowered: FloatModel) -> tuple[Layout, ...]:
+    def rows(ports: Sequence[Port], role: str) -> list[Layout]:
+        return [Layout(port.name, role, port.axes) for port in ports]
+
+    return (*rows(lowered.inputs, "input"), *rows(lowered.outputs, "output"))
+
+
+def _gravest_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    order = {"error": 0, "warning": 1, "info": 2}
+    unique = list(dict.fromkeys(findings))
+    return tuple(sorted(unique, key=lambda finding: order[finding.severity]))

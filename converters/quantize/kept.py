@@ -1,0 +1,41 @@
+"""Which ops a recipe leaves in float."""
+
+from __future__ import annotations
+
+import re
+
+from edge_sdk.artifact.model import Artifact, Op, Subgraph
+from edge_sdk.errors import RecipeError, nearest
+from edge_sdk.recipe import Recipe
+
+
+def kept_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
+    """Ops of the float file that match ``keep_float``.
+
+    Raises:
+        RecipeError: an expression matches nothing, so that a typo would quantize what should stay float.
+    """
+    everything = list(artifact.all_ops())
+    kept: dict[tuple[int, int], tuple[Subgraph, Op]] = {}
+    for pattern in recipe.keep_float.ops:
+        found = [(g, op) for g, op in everything if re.search(pattern, op.name)]
+        _require(pattern, found, "op type", [op.name for _, op in everything])
+        kept.update({(g.index, op.index): (g, op) for g, op in found})
+    for pattern in recipe.keep_float.tensors:
+        found = [(g, op) for g, op in everything if re.search(pattern, result_name(g, op))]
+        _require(pattern, found, "name of an op's result", [result_name(g, op) for g, op in everything])
+        kept.update({(g.index, op.index): (g, op) for g, op in found})
+    return list(kept.values())
+
+
+def result_name(graph: Subgraph, op: Op) -> str:
+    """Name of an op's first result: what TFLite's tools call the op by."""
+    return graph.tensors[op.outputs[0]].name if op.outputs else ""
+
+
+def _require(pattern: str, found: list[tuple[Subgraph, Op]], what: str, known: list[str]) -> None:
+    if not found:
+        raise RecipeError(
+            f"keep_float: `{pattern}` matches no {what} of the float model{nearest(pattern, known)}",
+            hint=f"there are: {', '.join(sorted(set(known))[:12])}",
+        )

@@ -1,0 +1,173 @@
+"""Full integer quantization of a float .tflite: ranges observed on data, int8 by TFLiteConverter's own quantizer.
+
+The quantizer of TFLiteConverter takes any float .tflite that carries ranges; ``mlir_quantize`` is not public, so
+TensorFlow is pinned and this file's tests call it for real. Ranges are observed here rather than by TensorFlow's
+Calibrator, which takes about 2.5 times as long, holds samples in memory and dies of a signal on loops.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.model import Artifact, Op, pack_tree, parse_artifact, parse_tree, read_artifact
+from edge_sdk.artifact.schema import schema
+from edge_sdk.converters.candidate import Axes, laid_out
+from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_int16
+from edge_sdk.converters.quantize.kept import kept_ops, result_name
+from edge_sdk.converters.worker_main import report_progress, running, tool_version
+from edge_sdk.errors import ConversionError, MissingDependencyError
+from edge_sdk.recipe import Recipe, recipe_from_json
+from edge_sdk.runtime.observe import Observation, observe
+
+
+def quantize(
+    path: str, target: str, recipe: dict[str, Any], samples: str | None, axes: Axes
+) -> dict[str, Any]:
+    """Observes ranges on the samples, then writes the integer file."""
+    wanted = recipe_from_json(recipe)
+    if samples is None:
+        raise ValueError("static range quantization needs samples")
+    _refuse_loops(read_artifact(path))
+    threads = os.cpu_count() or 1
+    observations = observe(path, laid_out(samples, axes), threads=threads, progress=report_progress)
+    ready = Path(target).with_suffix(".ranged.tflite")
+    ready.write_bytes(with_neutral_padding(Path(path).read_bytes(), observations))
+    if wanted.activations.dtype == "int16":
+        return quantize_int16(str(ready), target, wanted, observations)
+    data = _quantize_int8(with_ranges(ready.read_bytes(), observations), wanted)
+    Path(target).write_bytes(data)
+    return {"tool": f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}", "findings": []}
+
+
+def _refuse_loops(artifact: Artifact) -> None:
+    """Values inside a loop or branch have no observed ranges; TensorFlow's quantizer dies of a signal on some."""
+    loops = [op for op in artifact.main.ops if op.name in ("WHILE", "IF")]
+    if loops:
+        names = ", ".join(result_name(artifact.main, op) for op in loops[:4])
+        raise ConversionError(
+            f"activations cannot be quantized across {len(loops)} loops or branches ({loops[0].name} {names})",
+            hint="recurrent layers of Keras, PyTorch and ONNX models are unrolled for this recipe, loops of a "
+            "SavedModel or .tflite cannot be: use recipe dynamic, or start from the original model",
+        )
+
+
+def with_ranges(data: bytes, observations: Mapping[int, Observation]) -> bytes:
+    """A copy in which every observed tensor of the main subgraph carries its range.
+
+    Ranges are widened to hold zero, as TFLite's quantization specification asks; a tensor that is always zero gets
+    [0, 1], for a scale of zero is invalid.
+    """
+    root, _ = parse_tree(data)
+    tensors = root.subgraphs[0].tensors
+    for index, seen in observations.items():
+        low, high = min(seen.minimum, 0.0), max(seen.maximum, 0.0)
+        if low == high:
+            high = 1.0
+        tensors[index].quantization = new_node(schema(), "QuantizationParameters", min=[low], max=[high])
+    return pack_tree(root)
+
+
+def with_neutral_padding(data: bytes, observations: dict[int, Observation]) -> bytes:
+    """A copy in which max pools are padded with the smallest value seen instead of minus infinity.
+
+    Before: ``PADV2(x, paddings, -3.4e38) -> MAX_POOL_2D``, whose range makes every int8 value of ``x`` the same (it
+    is what onnx2tf writes for a padded MaxPool). After: ``PADV2(x, paddings, min(x))``, which no maximum can pick
+    over a real value, for an int8 ``x`` cannot be less. The observations of the padded tensors are corrected in place.
+    """
+    artifact = parse_artifact(data)
+    pads = _pads_of_max_pools(artifact, observations)
+    if not pads:
+        return data
+    root, _ = parse_tree(data)
+    graph = root.subgraphs[0]
+    for op in pads:
+        source = observations[op.inputs[0]]
+        graph.operators[op.index].inputs = _with_pad_value(root, graph, op, np.float32(source.minimum))
+        padded = observations[op.outputs[0]]
+        padded.minimum, padded.mean_square = source.minimum, source.mean_square
+    return pack_tree(root)
+
+
+def _pads_of_max_pools(artifact: Artifact, observations: Mapping[int, Observation]) -> list[Op]:
+    graph = artifact.main
+    users: dict[int, list[Op]] = {}
+    for op in graph.ops:
+        for index in op.inputs:
+            users.setdefault(index, []).append(op)
+    return [
+        op
+        for op in graph.ops
+        if op.name == "PADV2"
+        and all(user.name == "MAX_POOL_2D" for user in users.get(op.outputs[0], []))
+        and op.inputs[0] in observations
+        and graph.tensors[op.inputs[2]].constant is not None
+        and float(graph.tensors[op.inputs[2]].values().reshape(-1)[0]) < observations[op.inputs[0]].minimum
+    ]
+
+
+def _with_pad_value(root: Node, graph: Node, op: Op, value: np.float32) -> Any:
+    root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(value.tobytes(), np.uint8)))
+    old = graph.tensors[op.inputs[2]]
+    tensor = new_node(
+        schema(), "Tensor", shape=old.shape, type=old.type, buffer=len(root.buffers) - 1, name=f"{old.name}_neutral"
+    )
+    graph.tensors.append(tensor)
+    return np.array([*op.inputs[:2], len(graph.tensors) - 1], np.int32)
+
+
+def _quantize_int8(ranged: bytes, recipe: Recipe) -> bytes:
+    try:
+        import tensorflow as tf
+        from tensorflow.lite.python.convert import mlir_quantize
+    except ImportError as error:
+        raise MissingDependencyError("tensorflow", extra="keras", why=f"recipe {recipe.name}") from error
+    artifact = parse_artifact(ranged)
+    kept = [result_name(graph, op) for graph, op in kept_ops(artifact, recipe)]
+    io = tf.as_dtype(recipe.io)
+    with running("tensorflow", "quantizing"):
+        return bytes(
+            mlir_quantize(
+                ranged,
+                disable_per_channel=recipe.weights.granularity == "per_tensor",
+                fully_quantize=recipe.integer_only,
+                input_data_type=io,
+                output_data_type=io,
+                denylisted_nodes=kept or None,
+            )
+        )
+
+
+def find_crashing_ops(path: str, samples: str, axes: Axes) -> Sequence[str]:
+    """Op types on which TensorFlow's quantizer dies, each tried alone in a process of its own.
+
+    Called after a crash. TensorFlow is imported once; every trial is a fork that quantizes one op type and leaves
+    all others in float.
+    """
+    import tensorflow as tf  # noqa: F401 - imported before the forks, so that each does not pay for it
+
+    observations = observe(path, laid_out(samples, axes))
+    ranged = with_ranges(with_neutral_padding(Path(path).read_bytes(), observations), observations)
+    kinds = sorted({op.name for op in parse_artifact(ranged).main.ops})
+    return [kind for kind in kinds if _dies(ranged, [other for other in kinds if other != kind])]
+
+
+def _dies(ranged: bytes, spared: list[str]) -> bool:
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    child = os.fork()
+    if child == 0:
+        status = 0
+        try:
+            mlir_quantize(ranged, denylisted_ops=spared)
+        except Exception:  # an error is not a crash; only signals count here
+            status = 1
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)

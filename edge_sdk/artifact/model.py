@@ -1,0 +1,355 @@
+"""A .tflite file read once into frozen values: signatures, tensors, ops, quantization, metadata."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact import flatbuffer
+from edge_sdk.artifact.flatbuffer import Node
+from edge_sdk.artifact.schema import schema
+from edge_sdk.errors import ModelError
+
+IDENTIFIER = b"TFL3"
+# Kernels read constants in place; TFLite's schema forces 16 bytes.
+ALIGNED = {"Buffer.data": 16}
+DTYPES: Mapping[str, npt.DTypeLike] = MappingProxyType(
+    {
+        "float32": np.float32,
+        "float16": np.float16,
+        "float64": np.float64,
+        "int8": np.int8,
+        "uint8": np.uint8,
+        "int16": np.int16,
+        "uint16": np.uint16,
+        "int32": np.int32,
+        "uint32": np.uint32,
+        "int64": np.int64,
+        "uint64": np.uint64,
+        "bool": np.bool_,
+        "complex64": np.complex64,
+        "complex128": np.complex128,
+    }
+)
+_HALF_BYTE = {"int4": 2, "uint4": 2, "int2": 4}
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """``real = (q - zero_point) * scale``; one pair per tensor, or one per index of ``axis``."""
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether there is more than one scale."""
+        return len(self.scale) > 1
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of one subgraph.
+
+    ``shape`` is what the file allocates; ``shape_signature`` holds -1 where the source left a dimension open.
+    ``constant`` is the raw data of a constant tensor, ``None`` otherwise; tensors may share a ``buffer``.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    shape_signature: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None
+    is_variable: bool
+    buffer: int
+    constant: npt.NDArray[np.uint8] | None = field(repr=False, compare=False)
+
+    @property
+    def elements(self) -> int:
+        """Number of elements; 1 for a scalar."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the values, packed types included; 0 for types without a fixed size (string, resource)."""
+        if self.dtype in _HALF_BYTE:
+            return -(-self.elements // _HALF_BYTE[self.dtype])
+        return self.elements * np.dtype(DTYPES[self.dtype]).itemsize if self.dtype in DTYPES else 0
+
+    def values(self) -> npt.NDArray[Any]:
+        """The constant's values in the tensor's shape.
+
+        Raises:
+            ModelError: not a constant, of a packed or opaque type, or the data has another size than the shape.
+        """
+        if self.constant is None or self.dtype not in DTYPES:
+            raise ModelError(f"tensor `{self.name}` ({self.dtype}) holds no readable constant")
+        if self.constant.nbytes != self.size_bytes:
+            raise ModelError(
+                f"tensor `{self.name}`: shape {list(self.shape)} {self.dtype} needs {self.size_bytes} bytes, "
+                f"its buffer has {self.constant.nbytes}"
+            )
+        return self.constant.view(DTYPES[self.dtype]).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operator. Absent optional inputs are -1. ``options`` are the builtin options' fields, by name."""
+
+    index: int
+    name: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, Any] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """Tensors, and ops in execution order; ``inputs`` and ``outputs`` are tensor indices."""
+
+    index: int
+    name: str
+    tensors: tuple[Tensor, ...]
+    ops: tuple[Op, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def operands(self, op: Op) -> list[Tensor]:
+        """The input tensors that are present, in order."""
+        return [self.tensors[index] for index in op.inputs if index >= 0]
+
+    def results(self, op: Op) -> list[Tensor]:
+        """The output tensors, in order."""
+        return [self.tensors[index] for index in op.outputs if index >= 0]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A named entry point: input and output names in order, with their tensors."""
+
+    key: str
+    subgraph: int
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A .tflite file.
+
+    ``unknown`` lists fields that a newer writer put in and this schema does not know; such a file can be read but
+    is not rewritten. ``implicit_signature`` is True where the file declares none and tensor names stand in.
+    """
+
+    path: Path | None
+    size_bytes: int
+    sha256: str
+    description: str
+    subgraphs: tuple[Subgraph, ...]
+    signatures: tuple[Signature, ...]
+    implicit_signature: bool
+    metadata: Mapping[str, bytes] = field(repr=False)
+    unknown: tuple[str, ...]
+
+    @property
+    def main(self) -> Subgraph:
+        """The first subgraph, which an interpreter runs."""
+        return self.subgraphs[0]
+
+    @property
+    def signature(self) -> Signature:
+        """The default entry point: `serving_default` if there is one, else the first."""
+        named = [s for s in self.signatures if s.key == "serving_default"]
+        return (named or list(self.signatures))[0]
+
+    def all_ops(self) -> Iterator[tuple[Subgraph, Op]]:
+        """Every op of every subgraph."""
+        return ((graph, op) for graph in self.subgraphs for op in graph.ops)
+
+    @cached_property
+    def weights_bytes(self) -> int:
+        """Bytes of constants, each shared buffer once."""
+        buffers = {
+            t.buffer: t.constant.nbytes
+            for graph in self.subgraphs
+            for t in graph.tensors
+            if t.constant is not None
+        }
+        return sum(buffers.values())
+
+
+def read_artifact(path: str | Path) -> Artifact:
+    """Reads and checks a .tflite file.
+
+    Raises:
+        ModelError: the file is absent, truncated, not a TFLite file, or its indices point nowhere.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_artifact(data, path=path)
+
+
+def parse_artifact(data: bytes, *, path: Path | None = None) -> Artifact:
+    """Reads and checks the bytes of a .tflite file; errors as :func:`read_artifact`."""
+    root, unknown = parse_tree(data, path=path)
+    where = str(path or "model")
+    try:
+        graphs = tuple(_subgraph(index, graph, root, data) for index, graph in enumerate(root.subgraphs or []))
+        if not graphs:
+            raise ModelError("it holds no subgraph")
+        declared = tuple(_signature(node, graphs) for node in root.signature_defs or [])
+        metadata = {m.name or "": _buffer(root, m.buffer, data) for m in root.metadata or []}
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}", hint="the file is damaged: copy or convert it again") from error
+    return Artifact(
+        path=path,
+        size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        description=root.description or "",
+        subgraphs=graphs,
+        signatures=declared or (_implicit_signature(graphs[0]),),
+        implicit_signature=not declared,
+        metadata=MappingProxyType({k: b"" if v is None else v.tobytes() for k, v in metadata.items()}),
+        unknown=tuple(unknown),
+    )
+
+
+def parse_tree(data: bytes, *, path: Path | None = None) -> tuple[Node, list[str]]:
+    """The file as a tree that can be edited and packed again by :func:`pack_tree`.
+
+    Raises:
+        ModelError: truncated, or not a TFLite file.
+    """
+    try:
+        return flatbuffer.read(data, schema(), "Model", IDENTIFIER)
+    except flatbuffer.FlatbufferError as error:
+        raise ModelError(
+            f"{path or 'model'}: not a whole TFLite file ({len(data)} bytes): {error}",
+            hint="check that the download or copy finished; a TFLite file has `TFL3` at byte 4",
+        ) from error
+
+
+def pack_tree(root: Node) -> bytes:
+    """A .tflite file from a tree."""
+    return flatbuffer.write(root, schema(), IDENTIFIER, aligned=ALIGNED)
+
+
+def _subgraph(index: int, node: Node, root: Node, data: bytes) -> Subgraph:
+    tensors = tuple(_tensor(place, t, root, data) for place, t in enumerate(node.tensors or []))
+    ops = tuple(_op(place, o, root, len(tensors)) for place, o in enumerate(node.operators or []))
+    graph = Subgraph(index, node.name or "", tensors, ops, _indices(node.inputs), _indices(node.outputs))
+    for tensor in (*graph.inputs, *graph.outputs):
+        if not 0 <= tensor < len(tensors):
+            raise ModelError(f"subgraph {index}: tensor {tensor} of {len(tensors)} does not exist")
+    return graph
+
+
+def _tensor(index: int, node: Node, root: Node, data: bytes) -> Tensor:
+    dtype = schema().enums["TensorType"].get(node.type)
+    if dtype is None:
+        raise ModelError(f"tensor {index} `{node.name}`: unknown type {node.type}")
+    shape = _indices(node.shape)
+    if any(extent < 0 for extent in shape):
+        raise ModelError(f"tensor {index} `{node.name}`: negative shape {list(shape)}")
+    return Tensor(
+        index=index,
+        name=node.name or "",
+        shape=shape,
+        shape_signature=_indices(node.shape_signature) or shape,
+        dtype=dtype.lower(),
+        quantization=_quantization(index, node.quantization),
+        is_variable=bool(node.is_variable),
+        buffer=node.buffer,
+        constant=_buffer(root, node.buffer, data),
+    )
+
+
+def _quantization(index: int, node: Node | None) -> Quantization | None:
+    if node is None or node.scale is None or not len(node.scale):
+        return None
+    scale = tuple(float(s) for s in node.scale)
+    zero_point = _indices(node.zero_point) or (0,) * len(scale)
+    if len(zero_point) != len(scale):
+        raise ModelError(f"tensor {index}: {len(scale)} scales but {len(zero_point)} zero points")
+    return Quantization(scale, zero_point, node.quantized_dimension)
+
+
+def _buffer(root: Node, index: int, data: bytes) -> npt.NDArray[np.uint8] | None:
+    buffers = root.buffers or []
+    if not 0 <= index < len(buffers):
+        raise ModelError(f"buffer {index} of {len(buffers)} does not exist")
+    buffer = buffers[index]
+    if buffer.data is not None and len(buffer.data):
+        return buffer.data  # type: ignore[no-any-return]
+    # Large files keep data behind the flatbuffer; 0 and 1 mean that there is none.
+    if buffer.offset > 1:
+        if buffer.offset + buffer.size > len(data):
+            raise ModelError(f"buffer {index} ends at byte {buffer.offset + buffer.size} of {len(data)}")
+        return np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+    return None
+
+
+def _op(index: int, node: Node, root: Node, tensor_count: int) -> Op:
+    codes = root.operator_codes or []
+    if not node.opcode_index < len(codes):
+        raise ModelError(f"op {index}: operator code {node.opcode_index} of {len(codes)} does not exist")
+    inputs, outputs = _indices(node.inputs), _indices(node.outputs)
+    for tensor in (*inputs, *outputs):
+        if not -1 <= tensor < tensor_count:
+            raise ModelError(f"op {index}: tensor {tensor} of {tensor_count} does not exist")
+    code = codes[node.opcode_index]
+    options = node.builtin_options or node.builtin_options_2
+    fields = {key: value for key, value in vars(options).items() if key != "kind"} if options else {}
+    return Op(index, op_name(code), code.version, inputs, outputs, MappingProxyType(fields))
+
+
+def op_name(code: Node) -> str:
+    """``CONV_2D``, or ``CUSTOM:name`` for a custom op.
+
+    Raises:
+        ModelError: the code is newer than the schema.
+    """
+    value = max(code.builtin_code, code.deprecated_builtin_code)
+    name = schema().enums["BuiltinOperator"].get(value)
+    if name is None:
+        raise ModelError(f"builtin operator {value} is newer than this schema")
+    return f"CUSTOM:{code.custom_code or ''}" if name == "CUSTOM" else name
+
+
+def _signature(node: Node, graphs: tuple[Subgraph, ...]) -> Signature:
+    key = node.signature_key or ""
+    if not 0 <= node.subgraph_index < len(graphs):
+        raise ModelError(f"signature `{key}`: subgraph {node.subgraph_index} does not exist")
+    tensors = graphs[node.subgraph_index].tensors
+
+    def named(maps: list[Node] | None) -> Mapping[str, Tensor]:
+        if any(m.tensor_index >= len(tensors) for m in maps or []):
+            raise ModelError(f"signature `{key}` names a tensor that does not exist")
+        return MappingProxyType({m.name or "": tensors[m.tensor_index] for m in maps or []})
+
+    return Signature(key, node.subgraph_index, named(node.inputs), named(node.outputs))
+
+
+def _implicit_signature(graph: Subgraph) -> Signature:
+    def named(indices: tuple[int, ...]) -> Mapping[str, Tensor]:
+        return MappingProxyType({graph.tensors[i].name or f"tensor_{i}": graph.tensors[i] for i in indices})
+
+    return Signature("", graph.index, named(graph.inputs), named(graph.outputs))
+
+
+def _indices(values: npt.NDArray[Any] | None) -> tuple[int, ...]:
+    return () if values is None else tuple(int(v) for v in values)

@@ -1,0 +1,53 @@
+"""Which runtimes can load a file: op versions against what each runtime was measured to accept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from edge_sdk.artifact.model import Artifact
+
+
+@dataclass(frozen=True)
+class RuntimeNeed:
+    """The oldest measured runtime that has every op at the version the file uses.
+
+    ``runtime`` is None where not even the newest has them; ``because`` lists the ``(op, version)`` pairs that the
+    runtime before it lacks (or, with None, that the newest lacks).
+    """
+
+    runtime: str | None
+    because: tuple[tuple[str, int], ...]
+
+
+@cache
+def _measured() -> tuple[tuple[str, ...], dict[str, list[int]]]:
+    text = resources.files(__package__).joinpath("op_versions.json").read_text(encoding="utf-8")
+    facts = json.loads(text)
+    return tuple(facts["runtimes"]), facts["highest_version"]
+
+
+def measured_runtimes() -> tuple[str, ...]:
+    """The runtimes in the table, oldest first."""
+    return _measured()[0]
+
+
+def missing_ops(artifact: Artifact, runtime: str) -> tuple[tuple[str, int], ...]:
+    """The ``(op, version)`` pairs of the file for which the runtime has no kernel; custom ops always count."""
+    runtimes, highest = _measured()
+    column = runtimes.index(runtime)
+    used = sorted({(op.name, op.version) for _, op in artifact.all_ops()})
+    return tuple((name, v) for name, v in used if v > highest.get(name, [0] * len(runtimes))[column])
+
+
+def runtime_need(artifact: Artifact) -> RuntimeNeed:
+    """The oldest runtime that can load the file, and what rules out the one before it."""
+    lacking: tuple[tuple[str, int], ...] = ()
+    for runtime in measured_runtimes():
+        missing = missing_ops(artifact, runtime)
+        if not missing:
+            return RuntimeNeed(runtime, lacking)
+        lacking = missing
+    return RuntimeNeed(None, lacking)

@@ -1,0 +1,161 @@
+"""Checks of sample values: what would spoil a calibration or make a comparison mean nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.errors import CalibrationError, SignatureError
+from edge_sdk.findings import Finding
+from edge_sdk.signature import Arrays, TensorSpec, check_arrays
+
+# TFLite's guide asks for 100 to 500 representative samples.
+FEW_SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """What was seen of one input over all samples."""
+
+    name: str
+    minimum: float
+    maximum: float
+    integer_valued: bool
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What was seen of a data source."""
+
+    description: str
+    count: int
+    inputs: tuple[InputFacts, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass
+class _Watch:
+    """Running minimum and maximum of one input; the only state that checking keeps."""
+
+    minimum: float = np.inf
+    maximum: float = -np.inf
+    integer_valued: bool = True
+    size: int = 0
+
+    def see(self, values: npt.NDArray[Any]) -> None:
+        if not values.size:
+            return
+        self.size = max(self.size, values.size)
+        self.minimum = min(self.minimum, float(values.min()))
+        self.maximum = max(self.maximum, float(values.max()))
+        # Whole numbers are told apart on a slice: a float image is either all whole or hardly ever.
+        head = values.reshape(-1)[:256]
+        self.integer_valued = self.integer_valued and bool(np.all(head == np.round(head)))
+
+
+@dataclass
+class SampleCheck:
+    """Passes samples through and fails on the first that is wrong; ``facts`` is valid when all were seen."""
+
+    description: str
+    specs: Sequence[TensorSpec]
+    count: int = 0
+    _watches: dict[str, _Watch] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._watches = {spec.name: _Watch() for spec in self.specs}
+
+    def watch(self, samples: Iterator[Arrays]) -> Iterator[Arrays]:
+        """Yields the samples unchanged.
+
+        Raises:
+            CalibrationError: a wrong name, shape or dtype, or a NaN or infinity, with the sample's number.
+        """
+        for sample in samples:
+            try:
+                check_arrays(self.specs, sample)
+            except SignatureError as error:
+                raise CalibrationError(
+                    f"{self.description}, sample {self.count}: {error}", hint=error.hint
+                ) from error
+            for name, values in sample.items():
+                self._check_finite(name, values)
+                self._watches[name].see(values)
+            self.count += 1
+            yield sample
+
+    def _check_finite(self, name: str, values: npt.NDArray[Any]) -> None:
+        if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+            bad = "NaN" if np.isnan(values).any() else "an infinity"
+            raise CalibrationError(
+                f"{self.description}, sample {self.count}: input `{name}` holds {bad}",
+                hint="such values would become the range of a tensor; remove these samples",
+            )
+
+    @property
+    def facts(self) -> DataFacts:
+        """What was seen so far."""
+        inputs = (
+            InputFacts(name, seen.minimum, seen.maximum, seen.integer_valued)
+            for name, seen in self._watches.items()
+        )
+        return DataFacts(self.description, self.count, tuple(inputs))
+
+    def constant_inputs(self) -> list[str]:
+        """Float inputs of more than one element in which every value of every sample is the same."""
+        return [
+            spec.name
+            for spec in self.specs
+            if (seen := self._watches[spec.name]).size > 1
+            and seen.minimum == seen.maximum
+            and np.issubdtype(np.dtype(spec.dtype), np.floating)
+        ]
+
+
+def check_samples(check: SampleCheck, *, purpose: str) -> list[Finding]:
+    """What the whole data set says, once it was read.
+
+    Args:
+        check: after its last sample.
+        purpose: ``calibration`` or ``comparison``: few samples matter to the first only.
+
+    Raises:
+        CalibrationError: no samples, or an input whose values never change.
+    """
+    if check.count == 0:
+        raise CalibrationError(f"{check.description}: there are no samples", hint="give at least 100")
+    if constant := check.constant_inputs():
+        raise CalibrationError(
+            f"{check.description}: input `{constant[0]}` has the same value everywhere",
+            hint="constant data gives a range of zero; give real samples",
+        )
+    findings = []
+    if purpose == "calibration" and check.count < FEW_SAMPLES:
+        findings.append(
+            Finding(
+                "calibration-few-samples",
+                "warning",
+                f"{check.count} calibration samples are few",
+                check.description,
+                f"{FEW_SAMPLES} to 500 are usual",
+            )
+        )
+    findings += [
+        Finding(
+            "data-looks-unnormalised",
+            "warning",
+            f"values from {seen.minimum:g} to {seen.maximum:g}, all whole numbers, look like raw pixels",
+            f"input `{seen.name}`",
+            "scale them as in training, unless the model does that itself",
+        )
+        for seen, spec in zip(check.facts.inputs, check.specs, strict=True)
+        if spec.layout and seen.integer_valued and seen.maximum > 2 and np.dtype(spec.dtype).kind == "f"
+    ]
+    return findings

@@ -1,0 +1,102 @@
+"""Samples on disk, so that worker processes can read them again without holding them in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.data.checks import SampleCheck
+from edge_sdk.data.opening import DataSource
+from edge_sdk.signature import Arrays, TensorSpec, spec_from_json
+
+_INDEX = "samples.json"
+
+
+@dataclass(frozen=True)
+class SampleStore:
+    """A folder with one raw file for each input; ``column(name)`` maps it, shape ``(count, *input shape)``."""
+
+    folder: Path
+    specs: tuple[TensorSpec, ...]
+    count: int
+
+    @staticmethod
+    def open(folder: str | Path) -> SampleStore:
+        """Opens a folder that :func:`spool` wrote."""
+        index = json.loads((Path(folder) / _INDEX).read_text(encoding="utf-8"))
+        specs = tuple(spec_from_json(spec) for spec in index["specs"])
+        return SampleStore(Path(folder), specs, index["count"])
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """All samples of one input, mapped read-only."""
+        place = [spec.name for spec in self.specs].index(name)
+        spec = self.specs[place]
+        shape = (self.count, *spec.static_shape)
+        if 0 in shape:
+            return np.empty(shape, spec.dtype)
+        return np.memmap(self.folder / f"{place}.raw", np.dtype(spec.dtype), "r", shape=shape)
+
+    def __iter__(self) -> Iterator[Arrays]:
+        columns = {spec.name: self.column(spec.name) for spec in self.specs}
+        for index in range(self.count):
+            yield {name: column[index] for name, column in columns.items()}
+
+
+def spool(
+    source: DataSource,
+    specs: Sequence[TensorSpec],
+    folder: Path,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[SampleStore, SampleCheck]:
+    """Streams a source to a folder, checking every sample on the way.
+
+    Args:
+        source: what to read.
+        specs: the inputs, with static shapes.
+        folder: where to write; made if absent.
+        limit: at most so many samples: a random subset by ``seed`` where the count is known, else the first.
+        seed: of the choice.
+        progress: called with the number of samples written.
+
+    Raises:
+        CalibrationError: a sample does not fit the signature or is not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    check = SampleCheck(source.description, specs)
+    files = [(folder / f"{place}.raw").open("wb") for place in range(len(specs))]
+    try:
+        for sample in check.watch(_chosen(source, limit, seed)):
+            for spec, file in zip(specs, files, strict=True):
+                np.ascontiguousarray(sample[spec.name]).tofile(file)
+            progress(check.count)
+    finally:
+        for file in files:
+            file.close()
+    index = {"specs": [spec.as_json() for spec in specs], "count": check.count}
+    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+    return SampleStore(folder, tuple(specs), check.count), check
+
+
+def _chosen(source: DataSource, limit: int | None, seed: int) -> Iterator[Arrays]:
+    samples = source.samples()
+    if limit is None:
+        yield from samples
+        return
+    wanted = set(range(limit))
+    if source.count is not None and source.count > limit:
+        wanted = set(np.random.default_rng(seed).choice(source.count, limit, replace=False).tolist())
+    last = max(wanted, default=-1)
+    for index, sample in enumerate(samples):
+        if index in wanted:
+            yield sample
+        if index >= last:
+            return

@@ -1,0 +1,165 @@
+"""Every exception edge-sdk raises on purpose, one class for each party who must act.
+
+    EdgeSdkError                       .hint: what to do next
+      ModelError                       the model cannot be read, converted or run
+        UnsupportedOpError             .ops: every unsupported op, not the first
+        SignatureError                 an input is missing, misnamed, or of the wrong shape or dtype
+        UntrustedSourceError           loading the file could run code
+      ConversionError                  a wrapped tool failed: .tool .version .log_tail
+        ParityError                    outputs moved beyond the tolerance: .report
+      CalibrationError                 no data, bad values, or data that does not match the signature
+      RecipeError                      file, key path, value, allowed values or nearest
+      OutputError                      the result cannot be written where it was asked for
+      MissingDependencyError           names the extra to install
+
+A message says what, where, expected and got; the hint says what to do. ``ValueError`` and ``TypeError`` are left
+for programming mistakes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class EdgeSdkError(Exception):
+    """Base of all expected failures.
+
+    Args:
+        message: what failed, where, what was expected and what was found; one line, lower case.
+        hint: the next thing to try, or None.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def as_json(self) -> dict[str, Any]:
+        """The error as plain data: class name, message, hint, and what a subclass adds."""
+        return {"error": type(self).__name__, "message": str(self), "hint": self.hint}
+
+
+def error_from_json(data: dict[str, Any]) -> EdgeSdkError:
+    """The inverse of :meth:`EdgeSdkError.as_json`, for errors that cross a process boundary."""
+    fields = dict(data)
+    made: type[EdgeSdkError] = globals()[fields.pop("error")]
+    if made is MissingDependencyError:
+        return made(fields["package"], extra=fields["extra"], why=fields["why"])  # type: ignore[call-arg, arg-type]
+    return made(fields.pop("message"), **fields)
+
+
+class ModelError(EdgeSdkError):
+    """The model cannot be read, converted or run."""
+
+
+class UnsupportedOpError(ModelError):
+    """The model holds ops that the target format has no form for.
+
+    Args:
+        message: what cannot be converted.
+        ops: one ``(op type, node name, reason)`` for every op, in graph order.
+        hint: the next thing to try.
+    """
+
+    def __init__(
+        self, message: str, *, ops: Iterable[tuple[str, str, str]] = (), hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.ops = tuple(tuple(op) for op in ops)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "ops": [list(op) for op in self.ops]}
+
+
+class SignatureError(ModelError):
+    """An input is missing, misnamed, or of another shape or dtype than the signature says."""
+
+
+class UntrustedSourceError(ModelError):
+    """Loading the file could run code that it carries, and the user has not said to trust it."""
+
+
+class ConversionError(EdgeSdkError):
+    """A wrapped tool failed.
+
+    Args:
+        message: what the tool was doing and how it ended.
+        tool: name of the tool, for example ``onnx2tf``.
+        version: its version, or None where unknown.
+        log_tail: the last lines it printed.
+        hint: the next thing to try.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        tool: str | None = None,
+        version: str | None = None,
+        log_tail: str = "",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.tool = tool
+        self.version = version
+        self.log_tail = log_tail
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "tool": self.tool, "version": self.version, "log_tail": self.log_tail}
+
+
+class ParityError(ConversionError):
+    """The converted model does not compute what its source computes, within the stated tolerance.
+
+    Args:
+        message: the worst output, its error and the bound.
+        report: the conversion report as plain data, with numbers for every output.
+        hint: the next thing to try.
+    """
+
+    def __init__(self, message: str, *, report: dict[str, Any] | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.report = report
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "report": self.report}
+
+
+class CalibrationError(EdgeSdkError):
+    """Calibration or evaluation data is absent, unreadable, or does not match the signature."""
+
+
+class RecipeError(EdgeSdkError):
+    """A recipe is unknown or ill-formed, or asks for what cannot be combined."""
+
+
+class OutputError(EdgeSdkError):
+    """The result cannot be written where it was asked for."""
+
+
+class MissingDependencyError(EdgeSdkError):
+    """An optional package is absent.
+
+    Args:
+        package: the distribution that is missing.
+        extra: the edge-sdk extra that brings it.
+        why: what needed it.
+    """
+
+    def __init__(self, package: str, *, extra: str, why: str) -> None:
+        super().__init__(
+            f"{why} needs {package}, which is not installed", hint=f"pip install 'edge-sdk[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
+        self.why = why
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "package": self.package, "extra": self.extra, "why": self.why}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``, did you mean `x`?`` for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f", did you mean `{close[0]}`?" if close else ""

@@ -1,0 +1,70 @@
+"""Writing results: to a temporary name first, then renamed, so that a reader sees the old file or the new one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_sdk.errors import OutputError
+
+
+def check_writable(path: Path) -> None:
+    """Fails early where a result could not be written later.
+
+    Raises:
+        OutputError: the folder is missing or read-only, or the path is a folder.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: the folder {folder} does not exist", hint="make it first")
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder", hint="give a file name")
+    try:
+        descriptor, probe = tempfile.mkstemp(prefix=".edge-sdk-", dir=folder)
+    except OSError as error:
+        raise OutputError(f"{path}: the folder {folder} cannot be written: {error.strerror}") from error
+    os.close(descriptor)
+    os.unlink(probe)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes otherwise.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written.
+    """
+    folder = path.absolute().parent
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=folder)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written: {error.strerror}", hint="free space or choose another folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a whole file or nothing; errors as :func:`replacing`."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

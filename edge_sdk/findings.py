@@ -1,0 +1,28 @@
+"""A finding: one thing a user should know, with the rule that saw it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``rule`` is a stable kebab-case id; ``where`` names the input, op or file; ``hint`` says what to do."""
+
+    rule: str
+    severity: Severity
+    message: str
+    where: str = ""
+    hint: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.severity}: {where}{self.message}{hint} [{self.rule}]"

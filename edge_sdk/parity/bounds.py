@@ -1,0 +1,130 @@
+"""How far an output may move, and why: from float32 arithmetic, or from the file's own quantization steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edge_sdk.artifact.compute import accumulation_length, compute_type
+from edge_sdk.artifact.model import Artifact, Tensor
+
+_UNIT_ROUNDOFF = 2.0**-24
+# lambda of Higham and Mary; 8 covers the transcendental functions' few units in the last place as well.
+_CONFIDENCE = 8.0
+_MARGIN_DB = 10.0
+_LEAST_DB, _MOST_DB = 10.0, 20.0
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A limit with its derivation in words: an absolute error at most, or an SQNR at least."""
+
+    kind: Literal["max_abs_error", "sqnr_db"]
+    value: float
+    derivation: str
+
+    def holds(self, max_abs_error: float, sqnr_db: float) -> bool:
+        """Whether measured numbers are within the limit."""
+        return max_abs_error <= self.value if self.kind == "max_abs_error" else sqnr_db >= self.value
+
+    def __str__(self) -> str:
+        return f"max abs error <= {self.value:.3g}" if self.kind == "max_abs_error" else f"SQNR >= {self.value:.1f} dB"
+
+
+def float_bound(artifact: Artifact, max_abs_reference: float) -> Bound:
+    """The error that two float32 evaluations of the same graph may show.
+
+    Each op that sums ``n`` products errs by about ``lambda * sqrt(n) * u`` of its result (Higham and Mary, "A new
+    approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41(5), 2019, theorem 2.4); both sides
+    err, and errors of all ops are added up. An output that is an integer must be equal.
+
+    Args:
+        artifact: the float .tflite.
+        max_abs_reference: largest magnitude of the output in the reference.
+    """
+    roots = sum(
+        math.sqrt(accumulation_length(graph, op))
+        for graph, op in artifact.all_ops()
+        if compute_type(graph, op) in ("float32", "float16", "hybrid_int8")
+    )
+    relative = 2 * _CONFIDENCE * _UNIT_ROUNDOFF * max(1.0, roots)
+    value = relative * max_abs_reference
+    return Bound("max_abs_error", value, f"float32 rounding: {relative:.2g} of the largest value {max_abs_reference:.4g}")
+
+
+def quantized_bound(
+    artifact: Artifact, tensor_power: Mapping[str, float], *, min_sqnr_db: float | None = None
+) -> Bound:
+    """The SQNR that a file with quantized weights or activations must reach.
+
+    Every rounding to a step ``s`` adds noise of power ``s^2 / 12``; the noise-to-signal ratios of all roundings
+    add up at the output (Lin, Talathi and Annapureddy, "Fixed point quantization of deep convolutional networks",
+    ICML 2016, equation 11). From that prediction 10 dB are taken off for what independent noise leaves out, and the
+    result is kept at 10 dB at least; where activations are quantized it is kept at 20 dB (1 % noise) at most.
+
+    Args:
+        artifact: the quantized file.
+        tensor_power: mean square of each float tensor, by name, as observed in the float file.
+        min_sqnr_db: the user's own limit, which replaces the derived one.
+    """
+    if min_sqnr_db is not None:
+        return Bound("sqnr_db", min_sqnr_db, "asked for with --min-sqnr-db")
+    noise = sum(ratio for _, ratio in noise_to_signal(artifact, tensor_power))
+    predicted = -10 * math.log10(noise) if noise > 0 else 100.0
+    value = max(predicted - _MARGIN_DB, _LEAST_DB)
+    words = f"{predicted:.1f} dB predicted from the file's scales, less {_MARGIN_DB:.0f} dB"
+    if _rounds_activations(artifact):
+        value = min(value, _MOST_DB)
+        words += f", kept within {_LEAST_DB:.0f} to {_MOST_DB:.0f} dB"
+    return Bound("sqnr_db", value, words)
+
+
+def noise_to_signal(artifact: Artifact, tensor_power: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Each rounding's noise power over its tensor's own power: ``(tensor name, ratio)``."""
+    for graph in artifact.subgraphs:
+        hybrid = {
+            index
+            for op in graph.ops
+            if compute_type(graph, op) == "hybrid_int8"
+            for index in op.inputs[:1]
+            if index >= 0 and graph.tensors[index].constant is None
+        }
+        for tensor in graph.tensors:
+            power = tensor_power.get(tensor.name)
+            if tensor.constant is not None:
+                ratio = _weight_ratio(tensor)
+            elif tensor.index in hybrid:
+                # Rounded on the fly to 8 bits of its own range, about 8 times its RMS.
+                ratio = (8.0 / 255) ** 2 / 12
+            elif tensor.quantization and power and tensor.dtype in ("int8", "uint8", "int16"):
+                ratio = tensor.quantization.scale[0] ** 2 / 12 / power
+            else:
+                continue
+            if ratio > 0 and math.isfinite(ratio):
+                yield tensor.name, ratio
+
+
+def _weight_ratio(tensor: Tensor) -> float:
+    if tensor.dtype == "float16":
+        # Relative error uniform within half a unit in the last place of 11 bits.
+        return (2.0**-11) ** 2 / 3
+    if tensor.dtype != "int8" or tensor.quantization is None:
+        return 0.0
+    values = tensor.values().astype(np.float64)
+    scale = np.asarray(tensor.quantization.scale)
+    axis = tensor.quantization.axis
+    if len(scale) > 1:
+        values = np.moveaxis(values, axis, 0).reshape(len(scale), -1) * scale[:, None]
+    else:
+        values = values * scale[0]
+    power = float(np.mean(values**2))
+    return float(np.mean(scale**2)) / 12 / power if power > 0 else 0.0
+
+
+def _rounds_activations(artifact: Artifact) -> bool:
+    kinds = ("int8", "uint8", "int16", "hybrid_int8")
+    return any(compute_type(graph, op) in kinds for graph, op in artifact.all_ops())

@@ -1,0 +1,141 @@
+"""Errors of a candidate's outputs against a reference's, summed up sample by sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.parity.bounds import Bound
+
+# Below this share of its own size an output hardly depends on the input, and agreement on it proves nothing.
+_MIN_RELATIVE_VARIATION = 1e-3
+
+
+@dataclass(frozen=True)
+class OutputParity:
+    """How far one output moved, over all samples.
+
+    Attributes:
+        name: the output's name.
+        samples: number of runs compared.
+        max_abs_error: largest difference of any value.
+        max_abs_reference: largest magnitude in the reference.
+        sqnr_db: ``10 log10(sum(ref^2) / sum((ref - cand)^2))``; infinite when equal.
+        cosine: cosine similarity of all values as one vector; NaN when one side is all zero.
+        top1_agreement: share of rows with the same largest class; None where the output is not class-like.
+        relative_variation: RMS change of the reference between samples over its RMS value.
+        bound: what it is held to, None where nothing was asked.
+        ok: within the bound.
+    """
+
+    name: str
+    samples: int
+    max_abs_error: float
+    max_abs_reference: float
+    sqnr_db: float
+    cosine: float
+    top1_agreement: float | None
+    relative_variation: float
+    bound: Bound | None
+    ok: bool
+
+    @property
+    def has_power(self) -> bool:
+        """Whether agreement says anything: the reference varies between samples."""
+        return self.relative_variation >= _MIN_RELATIVE_VARIATION
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data; infinities and NaN become None, since JSON has neither."""
+        data = asdict(self) | {"has_power": self.has_power}
+        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in data.items()}
+
+
+class _Sums:
+    """Running sums of one output: memory is one output, however many samples."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.reference_power = self.candidate_power = self.error_power = self.product = 0.0
+        self.max_abs_error = self.max_abs_reference = 0.0
+        self.rows = self.rows_agreeing = 0
+        self.mean: npt.NDArray[Any] | None = None
+        self.squares: npt.NDArray[Any] | None = None
+
+    def add(self, reference: npt.NDArray[Any], candidate: npt.NDArray[Any]) -> None:
+        wide, other = reference.astype(np.float64), candidate.astype(np.float64)
+        error = np.abs(wide - other)
+        # A candidate that is not finite where the reference is must not vanish in comparisons with NaN.
+        worst = float(np.max(np.where(np.isnan(error), np.inf, error), initial=0.0))
+        self.samples += 1
+        self.max_abs_error = max(self.max_abs_error, worst)
+        self.max_abs_reference = max(self.max_abs_reference, float(np.max(np.abs(wide), initial=0.0)))
+        self.reference_power += float(np.sum(wide * wide))
+        self.candidate_power += float(np.sum(other * other))
+        self.error_power += float(np.sum(error * error)) if math.isfinite(worst) else math.inf
+        self.product += float(np.sum(wide * other))
+        self.mean = wide if self.mean is None else self.mean + wide
+        self.squares = wide * wide if self.squares is None else self.squares + wide * wide
+        if _is_class_like(reference):
+            self.rows += reference.shape[0]
+            self.rows_agreeing += int(np.sum(reference.argmax(1) == candidate.argmax(1)))
+
+    def relative_variation(self) -> float:
+        if self.mean is None or self.squares is None or self.samples < 2:
+            return 0.0
+        variance = np.maximum(self.squares / self.samples - (self.mean / self.samples) ** 2, 0.0)
+        power = self.reference_power / max(1, self.samples * variance.size)
+        return math.sqrt(float(np.mean(variance)) / power) if power > 0 else 0.0
+
+
+class ParityMeter:
+    """Collects pairs of outputs, then reports per output."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, _Sums] = {}
+
+    def add(
+        self, reference: Mapping[str, npt.NDArray[Any]], candidate: Mapping[str, npt.NDArray[Any]]
+    ) -> None:
+        """Adds one run: the same outputs, by name and shape, of both sides."""
+        for name, expected in reference.items():
+            self._sums.setdefault(name, _Sums()).add(expected, candidate[name])
+
+    def max_abs_reference(self) -> dict[str, float]:
+        """Largest magnitude of each output of the reference."""
+        return {name: sums.max_abs_reference for name, sums in self._sums.items()}
+
+    def report(self, bounds: Mapping[str, Bound] | None = None) -> tuple[OutputParity, ...]:
+        """One row for each output, held to its bound where one is given."""
+        return tuple(_row(name, sums, (bounds or {}).get(name)) for name, sums in self._sums.items())
+
+
+def _row(name: str, sums: _Sums, bound: Bound | None) -> OutputParity:
+    sqnr = _sqnr_db(sums.reference_power, sums.error_power)
+    norms = math.sqrt(sums.reference_power * sums.candidate_power)
+    return OutputParity(
+        name=name,
+        samples=sums.samples,
+        max_abs_error=sums.max_abs_error,
+        max_abs_reference=sums.max_abs_reference,
+        sqnr_db=sqnr,
+        cosine=sums.product / norms if norms > 0 else math.nan,
+        top1_agreement=sums.rows_agreeing / sums.rows if sums.rows else None,
+        relative_variation=sums.relative_variation(),
+        bound=bound,
+        ok=bound is None or bound.holds(sums.max_abs_error, sqnr),
+    )
+
+
+def _sqnr_db(signal: float, noise: float) -> float:
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal > 0 and math.isfinite(noise) else -math.inf
+
+
+def _is_class_like(values: npt.NDArray[Any]) -> bool:
+    return values.ndim == 2 and values.shape[1] > 1 and values.dtype.kind == "f"
