@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import pack_tree, parse_tree
+from edge_sdk.artifact.note import put_note
 from edge_sdk.artifact.schema import schema
 
-NOTE = "edge_sdk"
-"""Name of the metadata entry that holds the note, JSON in UTF-8."""
 _KEY = "serving_default"
 
 
@@ -58,27 +56,8 @@ def finish(data: bytes, inputs: Sequence[Port], outputs: Sequence[Port], note: M
             schema(), "SignatureDef", signature_key=_KEY, inputs=input_maps, outputs=output_maps, subgraph_index=0
         )
     ]
-    set_metadata(root, NOTE, json.dumps(note, sort_keys=True).encode())
+    put_note(root, note)
     return pack_tree(root)
-
-
-def read_note(data: bytes) -> dict[str, Any] | None:
-    """The note in a file, or None."""
-    raw = parse_artifact(data).metadata.get(NOTE)
-    found: dict[str, Any] | None = json.loads(raw) if raw else None
-    return found
-
-
-def set_metadata(root: Node, name: str, content: bytes) -> None:
-    """Puts a metadata entry in place of the one of that name, or adds it."""
-    root.metadata = list(root.metadata or [])
-    values = np.frombuffer(content, np.uint8)
-    for entry in root.metadata:
-        if entry.name == name:
-            root.buffers[entry.buffer].data = values
-            return
-    root.buffers.append(new_node(schema(), "Buffer", data=values))
-    root.metadata.append(new_node(schema(), "Metadata", name=name, buffer=len(root.buffers) - 1))
 
 
 def _ordered(present: Sequence[int], ports: Sequence[Port]) -> tuple[np.ndarray[Any, Any], list[Node]]:

@@ -18,7 +18,7 @@ from edge_sdk.converters.source import (
     stacked_runs,
     write_outputs,
 )
-from edge_sdk.converters.worker_main import first_line
+from edge_sdk.converters.worker_main import first_line, in_worker
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, SignatureError, UntrustedSourceError
 from edge_sdk.findings import Finding
@@ -84,7 +84,7 @@ class KerasSource:
         call = self._call
         if settings.get("unroll"):
             call = _Call(_unrolled(self._keras, self._model), self._options.shapes, self._options.dtypes)
-        if self._in_memory:
+        if self._in_memory and not in_worker():
             # TFLiteConverter has crashed on models; the caller's process must not be the one that dies.
             return save_frozen(call.tensors, self._inputs, call.outputs, Path(folder))
         return write_tflite(call.tensors, self._inputs, call.outputs, Path(folder))

@@ -16,11 +16,17 @@ from typing import Any, TextIO
 from edge_sdk.errors import ConversionError, EdgeSdkError, OutputError
 
 _TRACEBACK_LINES = 12
+_serving = False
 _progress: Callable[[int], None] = lambda done: None  # noqa: E731 - replaced for each request
 
 
 class NetworkRefusedError(OSError):
     """A tool tried to reach the network; nothing is downloaded at run time."""
+
+
+def in_worker() -> bool:
+    """Whether this process is a worker, and so may be risked."""
+    return _serving
 
 
 def report_progress(done: int) -> None:
@@ -62,6 +68,8 @@ def first_line(error: BaseException) -> str:
 
 def main() -> None:
     """Serves requests until the parent closes its end."""
+    global _serving  # noqa: PLW0603 - set once, when the process begins to serve
+    _serving = True
     answers = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     # Tools that start programs of their own must not hold the parent's pipe open.
     os.set_inheritable(answers.fileno(), False)

@@ -16,8 +16,10 @@ def seeded_samples(
 ) -> Iterator[Arrays]:
     """Yields ``count`` samples.
 
-    Floats are standard normal, 8-bit integers span their type, booleans are fair, and wider integers lie in
-    ``[0, bound)``: the bound is the table an input indexes, where that is known, else 2.
+    Images (specs with a layout) have the spectrum of natural ones, with brightness and contrast of their own: white
+    noise of any seed looks the same to a network that pools. Other floats are standard normal, 8-bit integers span
+    their type, booleans are fair, and wider integers lie in ``[0, bound)``: the bound is the table an input indexes,
+    where that is known, else 2.
 
     Args:
         specs: the inputs, with static shapes.
@@ -38,4 +40,25 @@ def _draw(generator: np.random.Generator, spec: TensorSpec, bound: int) -> npt.N
     if np.issubdtype(dtype, np.integer):
         low, high = (np.iinfo(dtype).min, np.iinfo(dtype).max + 1) if dtype.itemsize == 1 else (0, bound)
         return generator.integers(low, high, shape, dtype=dtype)
+    if spec.layout and len(shape) == 4:
+        return _images(generator, shape, spec.layout).astype(dtype)
     return generator.standard_normal(shape).astype(dtype)
+
+
+def _images(
+    generator: np.random.Generator, shape: tuple[int, ...], layout: str
+) -> npt.NDArray[np.float64]:
+    """Images with amplitudes falling as 1/f (Field, J. Opt. Soc. Am. A 4(12), 1987), mean near 0, deviation near 1."""
+    batch, *extents = shape
+    height, width = extents[1:] if layout == "NCHW" else extents[:2]
+    channels = extents[0] if layout == "NCHW" else extents[2]
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
+    fall = 1.0 / np.maximum(frequency, 1.0 / max(height, width))
+    white = np.fft.rfft2(generator.standard_normal((batch, channels, height, width)))
+    pink = np.fft.irfft2(white * fall, s=(height, width))
+    pink -= pink.mean((2, 3), keepdims=True)
+    pink /= np.maximum(pink.std((2, 3), keepdims=True), 1e-9)
+    contrast = generator.uniform(0.5, 1.5, (batch, 1, 1, 1))
+    brightness = generator.normal(0.0, 0.5, (batch, channels, 1, 1))
+    images: npt.NDArray[np.float64] = pink * contrast + brightness
+    return images if layout == "NCHW" else images.transpose(0, 2, 3, 1)

@@ -16,7 +16,7 @@ _UNIT_ROUNDOFF = 2.0**-24
 # lambda of Higham and Mary; 8 covers the transcendental functions' few units in the last place as well.
 _CONFIDENCE = 8.0
 _MARGIN_DB = 10.0
-_LEAST_DB, _MOST_DB = 10.0, 20.0
+_LEAST_DB, _MOST_DB = 10.0, 15.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def quantized_bound(
     Every rounding to a step ``s`` adds noise of power ``s^2 / 12``; the noise-to-signal ratios of all roundings
     add up at the output (Lin, Talathi and Annapureddy, "Fixed point quantization of deep convolutional networks",
     ICML 2016, equation 11). From that prediction 10 dB are taken off for what independent noise leaves out, and the
-    result is kept at 10 dB at least; where activations are quantized it is kept at 20 dB (1 % noise) at most.
+    result is kept at 10 dB at least; where activations are quantized it is kept at 15 dB (3 % noise) at most.
 
     Args:
         artifact: the quantized file.

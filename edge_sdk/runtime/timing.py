@@ -12,6 +12,7 @@ import numpy as np
 from edge_sdk.runtime.runner import Runner
 
 _RESAMPLES = 400
+_MAX_ROUNDS = 2000
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def time_side_by_side(
 
     Args:
         paths: .tflite files.
-        seconds: measure about so long in all.
+        seconds: measure so long in all, or 2,000 rounds if they take less.
         min_rounds: at least so many rounds, however slow the files.
         threads: CPU threads.
     """
@@ -55,7 +56,7 @@ def time_side_by_side(
         runner.run({spec.name: np.zeros(spec.static_shape, spec.dtype) for spec in runner.inputs})
     samples: list[list[float]] = []
     deadline = time.perf_counter() + seconds
-    while len(samples) < min_rounds or time.perf_counter() < deadline:
+    while len(samples) < min_rounds or (time.perf_counter() < deadline and len(samples) < _MAX_ROUNDS):
         samples.append(_round(runners, backwards=len(samples) % 2 == 1))
     return _timings(paths, np.array(samples), threads, runners[0])
 

@@ -1,0 +1,35 @@
+"""``edge-sdk compare``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edge_sdk.cli.options import data_options, image_options, shapes_and_dtypes, source_options
+from edge_sdk.cli.screen import OK, UNFIT, Screen, command
+
+
+@command(short_help="Run two models on the same data and compare their outputs.")
+@click.argument("reference")
+@click.argument("candidate")
+@data_options
+@source_options
+@click.option("--min-sqnr-db", type=float, help="What every output must reach.")
+@click.option("--max-abs-error", type=float, help="What no value may exceed.")
+@click.option("--tensors", is_flag=True, help="Compare intermediate results of two .tflite files too.")
+def compare(screen: Screen, reference: str, candidate: str, inputs: tuple[Any, ...], **arguments: Any) -> int:
+    """Run REFERENCE and CANDIDATE on the same samples and compare their outputs by name.
+
+    Both may be anything that `convert` takes. Exit code 3 if an output is beyond its bound: --min-sqnr-db,
+    --max-abs-error, or by default float32 rounding for a float .tflite.
+    """
+    from edge_sdk.converters.comparing import compare as run_comparison
+
+    shapes, dtypes = shapes_and_dtypes(inputs)
+    images = image_options(arguments)
+    result = run_comparison(
+        reference, candidate, progress=screen, shapes=shapes, dtypes=dtypes, images=images, **arguments
+    )
+    screen.result(result.as_json(), result.text())
+    return OK if result.ok else UNFIT

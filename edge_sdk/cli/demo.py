@@ -1,0 +1,28 @@
+"""``edge-sdk demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_sdk.cli.screen import Screen, command
+
+
+@command(short_help="Train on digits, convert to four precisions, show the table.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo_output"), show_default=True, help="Folder, made if absent.")
+def demo(screen: Screen, output: Path) -> None:
+    """Train a small CNN on scikit-learn's digits in Keras and one in PyTorch, convert both to float32, float16,
+    dynamic range int8 and int8, and show accuracy, size, time and error of each file."""
+    from edge_sdk.converters.demo import demo_table, next_steps, run_demo
+    from edge_sdk.files import check_writable
+
+    output = output.absolute()
+    if not output.exists():
+        check_writable(output)
+        output.mkdir()
+    check_writable(output / "digits.tflite")
+    rows = list(run_demo(output, screen))
+    tables = [demo_table([row for row in rows if row.model == model]) for model in ("keras", "torch")]
+    text = "\n\n".join([*tables, next_steps(output)])
+    screen.result({"files": [row.as_json() for row in rows], "folder": str(output)}, text)

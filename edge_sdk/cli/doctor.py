@@ -1,0 +1,18 @@
+"""``edge-sdk doctor``."""
+
+from __future__ import annotations
+
+from edge_sdk.cli.screen import OK, UNFIT, Screen, command
+
+
+@command(short_help="Show what is installed, what is missing, and what conflicts.")
+def doctor(screen: Screen) -> int:
+    """Show what is installed: the engine, every extra and what it would add, and conflicts between packages.
+
+    Exit code 3 if packages conflict. Reads package metadata; of all that is installed only the engine is imported.
+    """
+    from edge_sdk.doctor import diagnose
+
+    diagnosis = diagnose()
+    screen.result(diagnosis.as_json(), diagnosis.text())
+    return UNFIT if diagnosis.conflicts else OK

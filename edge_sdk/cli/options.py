@@ -1,0 +1,109 @@
+"""Options that several commands take, and how their text is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edge_sdk.data.images import ImageOptions
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_INPUT = re.compile(r"(?P<name>.+)=(?P<shape>\d+(?:[,x]\d+)*|)(?::(?P<dtype>\w+))?")
+
+
+class InputShape(click.ParamType):
+    """``NAME=1,224,224,3`` or ``NAME=1,16:int64``."""
+
+    name = "NAME=SHAPE[:DTYPE]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, tuple[int, ...], str | None]:
+        match = _INPUT.fullmatch(value)
+        if match is None:
+            self.fail(f"`{value}`: expected NAME=1,224,224,3 or NAME=1,16:int64", param, ctx)
+        extents = [part for part in re.split("[,x]", match["shape"]) if part]
+        return match["name"], tuple(int(extent) for extent in extents), match["dtype"]
+
+
+class Numbers(click.ParamType):
+    """``0.485,0.456,0.406``; each may be a fraction such as 1/255."""
+
+    name = "NUMBERS"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(_fraction(part) for part in value.split(","))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"`{value}`: expected numbers separated by commas", param, ctx)
+
+
+def _fraction(text: str) -> float:
+    numerator, _, denominator = text.partition("/")
+    return float(numerator) / float(denominator or 1)
+
+
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How to open a model."""
+    return _apply(
+        function,
+        click.option("--batch", type=click.IntRange(1), help="For an open first dimension; default 1."),
+        click.option(
+            "--input", "inputs", type=InputShape(), multiple=True, help="Shape (and dtype) of an input with open dimensions."
+        ),
+        click.option("--signature", help="Key of a SavedModel's signature."),
+        click.option("--trust-source", is_flag=True, help="Load files that could run code they carry."),
+    )
+
+
+def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What to compare on, and how images become values."""
+    return _apply(
+        function,
+        click.option("--data", help="What to compare on: .npz, .npy, a folder of images, or file.py:function."),
+        click.option("--samples", type=click.IntRange(1), default=32, show_default=True, help="How many samples of it."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Of all random choices."),
+        pixel_options,
+    )
+
+
+def pixel_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How pixels become values."""
+    return _apply(function,
+    click.option("--image-resize", type=click.Choice(["stretch", "crop"]), default="stretch", show_default=True),
+    click.option("--image-scale", type=Numbers(), default=(1 / 255,), help="Factor on pixels; default 1/255."),
+    click.option("--image-mean", type=Numbers(), default=(0.0,), help="Subtracted after scaling: one or one for each channel."),
+    click.option("--image-std", type=Numbers(), default=(1.0,), help="Divided by last."),
+    click.option("--image-order", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True),
+    )
+
+
+def image_options(arguments: dict[str, Any]) -> ImageOptions:
+    """Takes the image options out of a command's arguments."""
+    from edge_sdk.data.images import ImageOptions
+
+    return ImageOptions(
+        resize=arguments.pop("image_resize"),
+        scale=arguments.pop("image_scale")[0],
+        mean=arguments.pop("image_mean"),
+        std=arguments.pop("image_std"),
+        order=arguments.pop("image_order"),
+    )
+
+
+def shapes_and_dtypes(
+    inputs: Sequence[tuple[str, tuple[int, ...], str | None]],
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """``--input`` values as the two mappings the Python functions take."""
+    shapes = {name: shape for name, shape, _ in inputs}
+    return shapes, {name: dtype for name, _, dtype in inputs if dtype}
+
+
+def _apply(function: Callable[..., Any], *decorators: Decorator) -> Callable[..., Any]:
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function

@@ -1,0 +1,107 @@
+"""What every command shares: ``--json``, ``--quiet``, progress, and the one place where an error becomes a code."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from edge_sdk.errors import ConversionError, EdgeSdkError
+
+OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
+
+
+class Screen:
+    """Where a command writes: its result to stdout, all else to stderr."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.as_json = as_json
+        self._quiet = quiet
+        self._begin = time.monotonic()
+        self._bar: Any = None
+        self._shown = 0
+        self._stage = ""
+
+    def result(self, data: dict[str, Any], text: str) -> None:
+        """The command's result: JSON or text."""
+        self.done()
+        click.echo(json.dumps(data, indent=2, default=str) if self.as_json else text)
+
+    def say(self, text: str) -> None:
+        """A remark on stderr, unless quiet."""
+        if not self._quiet:
+            self._close_bar()
+            click.echo(text, err=True)
+
+    def stage(self, name: str) -> None:
+        """Progress: a stage begins."""
+        self._close_bar()
+        self._stage = name
+        if not self._quiet:
+            click.echo(f"[{time.monotonic() - self._begin:6.1f} s] {name}", err=True)
+
+    def count(self, done: int, total: int | None) -> None:
+        """Progress: a bar within the stage, on a terminal."""
+        if self._quiet or not total or not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            self._bar = click.progressbar(length=total, label="           ", file=sys.stderr)
+            self._bar.__enter__()
+            self._shown = 0
+        self._bar.update(done - self._shown)
+        self._shown = done
+
+    def done(self) -> None:
+        """Progress: no more to come."""
+        self._close_bar()
+
+    def error(self, error: EdgeSdkError) -> None:
+        """One ``error:`` line and one ``hint:`` line; with ``--json`` the same as an object on stdout."""
+        self._close_bar()
+        click.echo(f"error: {_one_line(str(error))}", err=True)
+        if error.hint:
+            click.echo(f"hint: {_one_line(error.hint)}", err=True)
+        if isinstance(error, ConversionError) and error.log_tail and not self._quiet:
+            click.echo("the tool's last lines:", err=True)
+            click.echo("\n".join(f"  | {line}" for line in error.log_tail.splitlines()), err=True)
+        if self.as_json:
+            click.echo(json.dumps(error.as_json(), indent=2, default=str))
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Command]:
+    """A click command whose function takes a :class:`Screen` first and returns an exit code (None for 0)."""
+
+    def decorate(function: Callable[..., int | None]) -> click.Command:
+        @functools.wraps(function)
+        def guarded(*, as_json: bool, quiet: bool, **arguments: Any) -> None:
+            screen = Screen(as_json=as_json, quiet=quiet)
+            try:
+                code = function(screen, **arguments)
+            except EdgeSdkError as error:
+                screen.error(error)
+                code = FAILED
+            except KeyboardInterrupt:
+                screen.done()
+                click.echo("interrupted; nothing was written", err=True)
+                code = INTERRUPTED
+            sys.exit(code or OK)
+
+        guarded = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")(guarded)
+        guarded = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(guarded)
+        return click.command(**settings)(guarded)
+
+    return decorate
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,179 @@
+"""The state of this installation: engine, extras, conflicts, machine."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from edge_sdk import __version__
+from edge_sdk.errors import MissingDependencyError
+
+_DISTRIBUTION = "edge-sdk"
+# Names of distributions that install over the files of another.
+_OVERWRITES = {
+    "ai-edge-litert-nightly": "ai-edge-litert",
+    "tf-nightly": "tensorflow",
+    "tensorflow-cpu": "tensorflow",
+    "tflite-runtime-nightly": "tflite-runtime",
+    "keras-nightly": "keras",
+}
+_CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "i8mm", "fphp", "atomics")
+
+
+@dataclass(frozen=True)
+class Extra:
+    """One optional part: the packages it needs that are here (with versions), and those that are not."""
+
+    name: str
+    installed: dict[str, str]
+    missing: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.missing
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that `doctor` shows."""
+
+    version: str
+    python: str
+    system: str
+    cpu_flags: tuple[str, ...]
+    engine: str | None
+    engine_problem: str | None
+    extras: tuple[Extra, ...]
+    conflicts: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """For a terminal."""
+        engine = self.engine or f"none: {self.engine_problem}"
+        lines = [
+            f"edge-sdk {self.version} on Python {self.python}, {self.system}",
+            f"  engine      {engine}",
+            f"  CPU         {', '.join(self.cpu_flags) or 'no known vector extension seen'}",
+            "",
+        ]
+        for extra in self.extras:
+            if extra.complete:
+                lines.append(f"  [{extra.name}] complete")
+            else:
+                lines.append(f"  [{extra.name}] would add {', '.join(extra.missing)}: pip install 'edge-sdk[{extra.name}]'")
+        versions = {name: version for extra in self.extras for name, version in extra.installed.items()}
+        lines += ["", "  installed: " + (", ".join(f"{n} {v}" for n, v in sorted(versions.items())) or "none of them")]
+        lines.append("")
+        lines += [f"  conflict: {conflict}" for conflict in self.conflicts] or ["  no conflicts found"]
+        return "\n".join(lines)
+
+
+def diagnose() -> Diagnosis:
+    """Looks at this environment; imports nothing but the engine."""
+    engine, problem = _engine()
+    return Diagnosis(
+        version=__version__,
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver()) or 'unknown libc'}",
+        cpu_flags=_cpu_flags(),
+        engine=engine,
+        engine_problem=problem,
+        extras=tuple(_extras()),
+        conflicts=tuple(_conflicts()),
+    )
+
+
+def _engine() -> tuple[str | None, str | None]:
+    from edge_sdk.runtime.engines import find_engine
+
+    try:
+        engine = find_engine()
+    except MissingDependencyError as error:
+        return None, f"{error}; {error.hint}"
+    return f"{engine.name} {engine.version}", None
+
+
+def _cpu_flags() -> tuple[str, ...]:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    words = {word for line in text.splitlines() if line.startswith(("flags", "Features")) for word in line.split()}
+    return tuple(flag for flag in _CPU_FLAGS if flag in words)
+
+
+def _extras() -> Iterable[Extra]:
+    for name in metadata.metadata(_DISTRIBUTION).get_all("Provides-Extra") or []:
+        wanted = sorted(_closure(name))
+        found = {package: _version(package) for package in wanted}
+        here = {package: version for package, version in found.items() if version}
+        yield Extra(name, here, tuple(package for package, version in found.items() if not version))
+
+
+def _closure(extra: str) -> set[str]:
+    """Packages an extra asks for by name, extras of ours within it resolved."""
+    packages: set[str] = set()
+    for requirement in _requirements(_DISTRIBUTION, extra):
+        if canonicalize_name(requirement.name) == _DISTRIBUTION:
+            for inner in requirement.extras:
+                packages |= _closure(inner)
+        else:
+            packages.add(canonicalize_name(requirement.name))
+    return packages
+
+
+def _requirements(distribution: str, extra: str | None = None) -> Iterable[Requirement]:
+    """Requirements that apply to this Python; of one extra, or those without an extra."""
+    for text in metadata.requires(distribution) or []:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        marker = requirement.marker
+        plain = marker is None or marker.evaluate({"extra": ""})
+        if extra is None and plain:
+            yield requirement
+        elif extra is not None and not plain and marker is not None and marker.evaluate({"extra": extra}):
+            yield requirement
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _conflicts() -> Iterable[str]:
+    """Packages that overwrite each other, and requirements that the installed versions do not meet."""
+    for intruder, victim in _OVERWRITES.items():
+        version = _version(intruder)
+        if version and _version(victim):
+            yield f"{intruder} {version} installs over the files of {victim} {_version(victim)}: uninstall both, then {victim}"
+    ours: set[str] = set()
+    for name in metadata.metadata(_DISTRIBUTION).get_all("Provides-Extra") or []:
+        ours |= _closure(name)
+    for package in sorted(ours | {_DISTRIBUTION}):
+        if _version(package):
+            yield from _unmet(package)
+
+
+def _unmet(package: str) -> Iterable[str]:
+    for requirement in _requirements(package):
+        version = _version(requirement.name)
+        if version is None:
+            yield f"{package} {_version(package)} needs {requirement}, which is not installed"
+        elif not requirement.specifier.contains(version, prereleases=True):
+            yield f"{package} {_version(package)} needs {requirement}, but {version} is installed"
+

@@ -1,0 +1,178 @@
+"""Reports as text for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.summary import Summary, signature_rows
+from edge_sdk.parity.compare import OutputParity
+from edge_sdk.report.conversion import ConversionReport
+from edge_sdk.runtime.timing import Timing
+from edge_sdk.signature import shape_text
+
+_LABEL_WIDTH = 12
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str = "  ") -> list[str]:
+    """Lines of a table: the first column left-aligned, the others right-aligned."""
+    body = [list(row) for row in rows]
+    widths = [max(len(line[i]) for line in [list(headers), *body]) for i in range(len(headers))]
+    lines = []
+    for line in [list(headers), *body]:
+        cells = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return lines
+
+
+def field(label: str, text: str) -> str:
+    """One ``label  text`` line."""
+    return f"  {label.ljust(_LABEL_WIDTH)}{text}"
+
+
+def size_text(size_bytes: int) -> str:
+    """Bytes with a readable unit: 1 KiB = 1024 bytes."""
+    if size_bytes < 1024:
+        return f"{size_bytes} B"
+    if size_bytes < 1 << 20:
+        return f"{size_bytes / 1024:.1f} KiB"
+    return f"{size_bytes / (1 << 20):.2f} MiB"
+
+
+def conversion_text(report: ConversionReport) -> str:
+    """A conversion's report; an unverified file says so in the first line."""
+    lines = [_headline(report)]
+    lines.append(field("recipe", report.recipe))
+    lines.append(field("source", f"{report.source} ({report.framework})"))
+    tools = ", ".join(dict.fromkeys(report.tools))
+    lines.append(field("made by", f"{tools}; lowering {len(report.attempts)}: {report.attempts[-1].name}"))
+    lines += [field("", f"rejected: {a.name}: {a.reason}") for a in report.attempts if not a.accepted]
+    lines.append(field("file", f"{size_text(report.artifact.size_bytes)}, sha256 {report.artifact.sha256[:16]}..."))
+    lines += _compute_lines(report.summary)
+    lines += [field("layout", f"{p.role} `{p.name}`: {p}") for p in report.layouts if p.axes]
+    if report.calibration:
+        lines.append(field("calibrated", f"on {report.calibration.count} samples of {report.calibration.description}"))
+    lines.append(field("compared", f"with the source on {report.data.count} samples of {report.data.description}"))
+    lines += ["", *parity_lines(report.parity)]
+    if report.timings:
+        lines += ["", field("time", timing_text(report.timings[1]))]
+    if report.findings:
+        lines += ["", *(f"  {finding}" for finding in report.findings)]
+    return "\n".join(lines)
+
+
+def _headline(report: ConversionReport) -> str:
+    if report.verified and all(row.has_power for row in report.parity):
+        return f"verified: {report.output} computes what its source computes"
+    if report.verified:
+        return f"converted, but the check had no power: {report.output}"
+    return f"UNVERIFIED: {report.output} is beyond its bound and was kept as asked"
+
+
+def parity_lines(rows: Sequence[OutputParity]) -> list[str]:
+    """Errors per output."""
+    headers = ("output", "max abs error", "SQNR dB", "cosine", "top-1", "bound", "")
+    return table(headers, (_parity_row(row) for row in rows))
+
+
+def _parity_row(row: OutputParity) -> tuple[str, ...]:
+    top1 = "-" if row.top1_agreement is None else f"{row.top1_agreement:.1%}"
+    cosine = "-" if math.isnan(row.cosine) else f"{row.cosine:.6f}"
+    verdict = "" if row.bound is None else ("ok" if row.ok else "BEYOND")
+    bound = str(row.bound) if row.bound else "-"
+    return (row.name, f"{row.max_abs_error:.3g}", f"{row.sqnr_db:.1f}", cosine, top1, bound, verdict)
+
+
+def timing_text(timing: Timing) -> str:
+    """A measured ratio with its conditions."""
+    return (
+        f"{timing.ratio:.2f}x the float file (measured here, {timing.median_us:.0f} us median, {timing.threads} thread, "
+        f"{timing.engine}, {timing.rounds} interleaved rounds, 95 % {timing.ratio_low:.2f} to {timing.ratio_high:.2f})"
+    )
+
+
+def _compute_lines(summary: Summary) -> list[str]:
+    parts = []
+    for kind, count in summary.ops.items():
+        share = f", {summary.macs.get(kind, 0) / summary.total_macs:.1%} of MACs" if summary.total_macs else ""
+        if kind in ("convert", "control", "integer"):
+            parts.append(f"{count} {kind}")
+        else:
+            parts.append(f"{count} ops in {kind}{share}")
+    lines = [field("compute", "; ".join(parts))]
+    runtime = summary.runtime
+    lines.append(field("needs", f"{runtime.runtime} or newer" if runtime.runtime else f"no known runtime has {_pairs(runtime.because)}"))
+    return lines
+
+
+def _pairs(pairs: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} version {version}" for name, version in pairs)
+
+
+def inspect_text(artifact: Artifact, summary: Summary, note: Mapping[str, Any] | None) -> str:
+    """Everything known of a file."""
+    lines = [f"{artifact.path}: {size_text(artifact.size_bytes)}, sha256 {artifact.sha256}"]
+    if note:
+        lines.append(field("made by", f"edge-sdk {note['edge_sdk']}, recipe {note['recipe']}, from {note['source']}"))
+    for signature in artifact.signatures:
+        name = "none declared; tensor names stand in" if artifact.implicit_signature else signature.key
+        lines += ["", field("signature", name), *_signature_lines(signature_rows(signature))]
+    lines += ["", *_compute_lines(summary)]
+    if summary.runtime.because:
+        lines.append(field("", f"because of {_pairs(summary.runtime.because)}"))
+    lines.append(field("MACs", f"{summary.total_macs:,}"))
+    stored = ", ".join(f"{size_text(n)} {dtype}" for dtype, n in summary.weight_storage.items())
+    lines.append(field("constants", f"{size_text(summary.weights_bytes)} ({stored or 'none'}), {summary.per_channel_tensors} per channel"))
+    lines.append(field("left over", _leftovers(summary)))
+    if artifact.metadata:
+        listing = ", ".join(f"{name} ({size_text(len(data))})" for name, data in artifact.metadata.items())
+        lines.append(field("metadata", listing))
+    if artifact.unknown:
+        lines.append(field("unknown", f"fields newer than this schema: {', '.join(artifact.unknown[:4])}"))
+    lines += ["", *_op_lines(summary)]
+    if summary.float_ops and summary.ops.keys() & {"int8", "uint8", "int16"}:
+        lines += ["", f"  {len(summary.float_ops)} ops compute in float inside a quantized file:"]
+        lines += [f"    {name[:110]}" for name in summary.float_ops[:20]]
+    return "\n".join(lines)
+
+
+def _leftovers(summary: Summary) -> str:
+    parts = [
+        f"{summary.quantize_ops} QUANTIZE",
+        f"{summary.dequantize_ops} DEQUANTIZE",
+        f"{summary.weight_expansions} weight expansions",
+        f"{summary.transpose_ops} TRANSPOSE",
+    ]
+    if summary.subgraphs > 1:
+        parts.append(f"{summary.subgraphs - 1} inner subgraphs")
+    return ", ".join(parts) + ("; holds state between runs" if summary.stateful else "")
+
+
+def _signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return table(
+        ("name", "", "dtype", "shape", "scale", "zero point"),
+        (
+            (
+                row["name"],
+                row["role"],
+                row["dtype"],
+                shape_text(None if extent < 0 else extent for extent in row["shape_signature"]),
+                "-" if row["scale"] is None else f"{row['scale']:.6g}",
+                "-" if row["zero_point"] is None else str(row["zero_point"]),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _op_lines(summary: Summary) -> list[str]:
+    total = max(1, summary.total_macs)
+    return table(
+        ("op", "count", "computes in", "version", "MACs"),
+        (
+            (use.op, str(use.count), use.compute, str(use.version), f"{use.macs / total:.1%}" if use.macs else "-")
+            for use in summary.uses
+        ),
+    )
