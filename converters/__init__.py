@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from edge_sdk.converters.options import Options, recipe_from, settings_from
 from edge_sdk.converters.pipeline import Job, run_jobs
+from edge_sdk.converters.workshop import Workers
 from edge_sdk.progress import Progress
 from edge_sdk.recipe import Recipe
 from edge_sdk.report.conversion import ConversionReport
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing_extensions import Unpack
 
-__all__ = ["ConversionReport", "Options", "convert", "convert_all"]
+__all__ = ["ConversionReport", "Options", "Workers", "convert", "convert_all"]
 
 
 def convert(
@@ -53,7 +54,7 @@ def convert(
 
 def convert_all(
     source: object,
-    outputs: Mapping[str | Path | Recipe, str | Path],
+    outputs: Mapping[str, str | Path],
     *,
     progress: Progress | None = None,
     **options: Unpack[Options],
@@ -62,7 +63,7 @@ def convert_all(
 
     Args:
         source: see :func:`convert`.
-        outputs: recipe to the file to write.
+        outputs: recipe (built-in name or ``.toml`` path) to the file to write.
         progress: hears how far the work is.
         options: see :class:`Options`.
 

@@ -53,9 +53,7 @@ def tensor_power(path: str, samples: str, input_axes: Axes, limit: int) -> dict[
     return {tensors[index].name: one.mean_square for index, one in seen.items()}
 
 
-def blame(
-    reference: str, candidate: str, samples: str, input_axes: Axes, limit: int
-) -> list[dict[str, Any]]:
+def blame(reference: str, candidate: str, samples: str, input_axes: Axes, limit: int) -> list[dict[str, Any]]:
     """Results of a candidate against the float file's, one by one; see :func:`compare_tensors`."""
     rows = compare_tensors(reference, candidate, islice(laid_out(samples, input_axes), limit))
     return [row.as_json() for row in rows]

@@ -26,7 +26,7 @@ from edge_sdk.report.text import field, parity_lines, table
 from edge_sdk.signature import TensorSpec, shape_text
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing_extensions import Unpack
 
 _PERMUTATIONS = ((0, 2, 3, 1), (0, 3, 1, 2))
 
@@ -103,7 +103,7 @@ def compare(
     """
     progress = progress or Silent()
     work_dir = options.get("work_dir")
-    with Workshop(Path(work_dir) if work_dir else None) as shop:
+    with Workshop(Path(work_dir) if work_dir else None, options.get("workers")) as shop:
         progress.stage("load both models")
         left = OpenSource(shop, reference, source_options_from(options), role="reference")
         given = {spec.name: spec.static_shape for spec in left.description.inputs}
@@ -160,7 +160,9 @@ class _Pairing:
             return None
         for candidate in _PERMUTATIONS:
             if len(own.shape) == 4 and _moved(own.static_shape, candidate) == other.static_shape:
-                words = f"{shape_text(own.shape)} in the reference, {shape_text(other.shape)} in the candidate: transposed"
+                words = (
+                    f"{shape_text(own.shape)} in the reference, {shape_text(other.shape)} in the candidate: transposed"
+                )
                 self.findings.append(Finding("layout-differs", "info", words, f"input `{own.name}`"))
                 return candidate
         raise SignatureError(

@@ -88,14 +88,16 @@ def demo_table(rows: list[DemoRow]) -> str:
 def next_steps(folder: Path) -> str:
     """The files written, and what to try with them."""
     files = "\n".join(f"  {path}" for path in sorted(folder.iterdir()) if path.is_file())
+    int8 = "digits_keras_static_wi8_ai8.tflite"
     return f"""files written:
 {files}
 
 try next:
-  edge-sdk inspect {folder}/digits_keras_static_wi8_ai8.tflite
-  edge-sdk compare {folder}/digits_keras.keras {folder}/digits_keras_static_wi8_ai8.tflite --data {folder}/digits_keras_test.npz
-  edge-sdk convert {folder}/digits_torch.pt2 -o {folder}/integer_only.tflite -r int8_only --calibration {folder}/digits_torch_calibration.npz
-  edge-sdk run {folder}/digits_torch_float16.tflite --input {folder}/digits_keras_test.npz -o {folder}/scores.npz"""
+  cd {folder}
+  edge-sdk inspect {int8}
+  edge-sdk compare digits_keras.keras {int8} --data digits_keras_test.npz
+  edge-sdk convert digits_torch.pt2 -o integer_only.tflite -r int8_only --calibration digits_torch_calibration.npz
+  edge-sdk run digits_torch_float16.tflite --input digits_keras_test.npz -o scores.npz"""
 
 
 def digits() -> tuple[Images, Labels, Images, Labels]:
@@ -175,7 +177,7 @@ def train_torch(folder: str) -> dict[str, Any]:
 def _torch_model(nn: Any) -> Any:
     """Convolution, depthwise convolution, residual addition: the usual parts of a phone network."""
 
-    class Digits(nn.Module):  # type: ignore[misc]
+    class Digits(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.stem = nn.Sequential(nn.Conv2d(1, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU6())
@@ -185,7 +187,9 @@ def _torch_model(nn: Any) -> Any:
                 nn.ReLU6(),
                 nn.Conv2d(64, 64, 1),
             )
-            self.down = nn.Sequential(nn.ReLU(), nn.Conv2d(64, 96, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(96, 128, 3))
+            self.down = nn.Sequential(
+                nn.ReLU(), nn.Conv2d(64, 96, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(96, 128, 3)
+            )
             self.head = nn.Linear(128, 10)
 
         def forward(self, image: Any) -> Any:

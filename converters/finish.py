@@ -1,4 +1,4 @@
-"""The last touch to a .tflite: one signature with the source's names in the source's order, and a note on its making."""
+"""The last touch to a .tflite: one signature, the source's names in the source's order, and a note on its making."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ def finish(data: bytes, inputs: Sequence[Port], outputs: Sequence[Port], note: M
     graph.inputs, input_maps = _ordered(graph.inputs, inputs)
     graph.outputs, output_maps = _ordered(graph.outputs, outputs)
     root.signature_defs = [
-        new_node(
-            schema(), "SignatureDef", signature_key=_KEY, inputs=input_maps, outputs=output_maps, subgraph_index=0
-        )
+        new_node(schema(), "SignatureDef", signature_key=_KEY, inputs=input_maps, outputs=output_maps, subgraph_index=0)
     ]
     put_note(root, note)
     return pack_tree(root)

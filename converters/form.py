@@ -62,8 +62,9 @@ def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe) -> list
     listing = "; ".join(f"{op.name} `{result_name(g, op)}` ({_why(g, op)})" for g, op in stray[:_NAMED])
     more = f" and {len(stray) - _NAMED} more" if len(stray) > _NAMED else ""
     if recipe.integer_only and (stray or _float_io(artifact)):
+        what = f"{len(stray)} ops are float: {listing}{more}" if stray else "its inputs or outputs are float"
         raise ConversionError(
-            f"recipe {recipe.name} must be integer-only, but {len(stray)} ops are float: {listing or 'inputs or outputs'}{more}",
+            f"recipe {recipe.name} must be integer-only, but {what}",
             hint="use float32 inputs and outputs (--io float32), or replace these ops in the source model",
         )
     found = []

@@ -62,9 +62,7 @@ class KerasSource:
                 )
             )
         framework = f"{self._keras.__name__} {self._keras.__version__}"
-        description = Description(
-            framework, self._inputs, self._open, self._call.outputs, tuple(findings)
-        )
+        description = Description(framework, self._inputs, self._open, self._call.outputs, tuple(findings))
         return description.as_json()
 
     def run(self, samples: str, outputs: str) -> int:
@@ -73,7 +71,7 @@ class KerasSource:
         results = stacked_runs(store, self._call.arrays, can_stack=can_stack)
         return write_outputs(results, self._call.outputs, outputs)
 
-    def rungs(self, static_range: bool) -> list[dict[str, Any]]:
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         plain = Rung("TFLiteConverter on a frozen function")
         if self._call.layers_of(_RECURRENT):
             unrolled = Rung("TFLiteConverter with recurrent layers unrolled", {"unroll": True})
@@ -140,13 +138,13 @@ class _Call:
     def _output_names(self) -> tuple[str, ...]:
         structure = _structure(self._model, "output")
         if structure is None:
-            example = self._invoke({s.name: _symbol(self._model, s) for s in self.inputs})
+            example = self._invoke({s.name: _zeros(s) for s in self.inputs})
             return tuple(_named(example, [f"output_{i}" for i in range(len(_flat(example)))]))
         fallback = [_layer_name(t) for t in _flat(structure)]
         return tuple(_named(structure, list(getattr(self._model, "output_names", None) or fallback)))
 
 
-def _symbol(model: Any, spec: TensorSpec) -> Any:
+def _zeros(spec: TensorSpec) -> Any:
     """A tensor of zeros, to see what a subclassed model returns."""
     import tensorflow as tf
 
@@ -270,9 +268,7 @@ def _peek_keras(path: Path) -> tuple[str, Any]:
             metadata = json.loads(archive.read("metadata.json"))
             return str(metadata.get("keras_version", "")), json.loads(archive.read("config.json"))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise ModelError(
-            f"{path}: not a whole .keras file: {error}", hint="copy or save the file again"
-        ) from error
+        raise ModelError(f"{path}: not a whole .keras file: {error}", hint="copy or save the file again") from error
 
 
 def _peek_h5(path: Path) -> tuple[str, Any]:
@@ -308,4 +304,3 @@ def _lambdas(config: Any) -> list[str]:
     elif isinstance(config, list):
         found += [name for value in config for name in _lambdas(value)]
     return found
-

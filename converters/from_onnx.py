@@ -50,9 +50,9 @@ class OnnxSource:
         results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=False)
         return write_outputs(results, self._outputs, outputs)
 
-    def rungs(self, static_range: bool) -> list[dict[str, Any]]:
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         recurrent = any(node.op_type in _RECURRENT for node in self._model.graph.node)
-        ladder = onnx2tf_settings(recurrent, static_range)
+        ladder = onnx2tf_settings(recurrent=recurrent, static_range=static_range)
         return [asdict(Rung(words, {"lowering": "onnx2tf", "onnx2tf": flags})) for words, flags in ladder]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +112,8 @@ def _load(path: Path) -> Any:
             onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker share no base class
         raise ModelError(
-            f"{path}: not a whole, valid ONNX file: {first_line(error)}", hint="check that the download or copy finished"
+            f"{path}: not a whole, valid ONNX file: {first_line(error)}",
+            hint="check that the download or copy finished",
         ) from error
     if not model.graph.node:
         raise ModelError(f"{path}: holds no nodes, so it is truncated or not an ONNX file")

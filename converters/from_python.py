@@ -35,8 +35,8 @@ class PythonSource:
     def run(self, samples: str, outputs: str) -> int:
         return self._inner.run(samples, outputs)
 
-    def rungs(self, static_range: bool) -> list[dict[str, Any]]:
-        return self._inner.rungs(static_range)
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
+        return self._inner.rungs(static_range=static_range)
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         return self._inner.hand_over(folder, settings)

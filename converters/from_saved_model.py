@@ -49,7 +49,7 @@ class SavedModelSource:
         results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=can_stack)
         return write_outputs(results, self._outputs, outputs)
 
-    def rungs(self, static_range: bool) -> list[dict[str, Any]]:
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         return [asdict(Rung("TFLiteConverter on the frozen signature"))]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:

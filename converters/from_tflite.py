@@ -55,7 +55,7 @@ class TfliteSource:
         results = stacked_runs(SampleStore.open(samples), runner.run_real, can_stack=False)
         return write_outputs(results, tuple(self._artifact.signature.outputs), outputs)
 
-    def rungs(self, static_range: bool) -> list[dict[str, Any]]:
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         return [vars(Rung("the file itself"))]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,9 +63,7 @@ class TfliteSource:
         quantized = {k: n for k, n in summarize(self._artifact).ops.items() if k in _QUANTIZED}
         if quantized:
             listing = ", ".join(f"{n} ops in {kind}" for kind, n in quantized.items())
-            raise ModelError(
-                f"{self._path}: is quantized already ({listing})", hint="start from the float model"
-            )
+            raise ModelError(f"{self._path}: is quantized already ({listing})", hint="start from the float model")
         self._check_shapes()
         root, _ = parse_tree(self._path.read_bytes(), path=self._path)
         for graph in root.subgraphs:

@@ -62,9 +62,12 @@ class TorchSource:
         results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=False)
         return write_outputs(results, self._outputs, outputs)
 
-    def rungs(self, static_range: bool) -> list[dict[str, Any]]:
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         recurrent = self._call.has_recurrent_layers()
-        return [asdict(rung) for rung in torch_lowerings(self._options.lowering, recurrent, static_range)]
+        return [
+            asdict(rung)
+            for rung in torch_lowerings(self._options.lowering, recurrent=recurrent, static_range=static_range)
+        ]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         with eval_mode(self._call.module):

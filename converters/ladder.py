@@ -28,22 +28,22 @@ class FloatModel:
         artifact: the file, read.
         inputs: in the source's order.
         outputs: likewise.
+        tool: what lowered it.
+        role: the worker that has the lowering's toolchain loaded.
         attempts: every rung tried, this one last.
         parity: against the source.
         verified: within the float32 bound.
-        tool: what lowered it.
-        role: the worker that has the lowering's toolchain loaded.
     """
 
     path: Path
     artifact: Artifact
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    attempts: tuple[Attempt, ...]
-    parity: tuple[OutputParity, ...]
-    verified: bool
     tool: str
     role: str
+    attempts: tuple[Attempt, ...] = ()
+    parity: tuple[OutputParity, ...] = ()
+    verified: bool = False
 
     @property
     def input_axes(self) -> dict[str, list[int] | None]:
@@ -66,9 +66,7 @@ class Ladder:
         prepare: called once with the first candidate, before anything is compared.
     """
 
-    def __init__(
-        self, shop: Workshop, source: OpenSource, proof: Proof, prepare: Callable[[Artifact], None]
-    ) -> None:
+    def __init__(self, shop: Workshop, source: OpenSource, proof: Proof, prepare: Callable[[Artifact], None]) -> None:
         self._shop = shop
         self._source = source
         self._proof = proof
@@ -96,11 +94,11 @@ class Ladder:
                 if _is_about_the_source(error):
                     raise
                 errors.append(error)
-                attempts.append(Attempt(rung["name"], False, str(error), time.perf_counter() - begin))
+                attempts.append(Attempt(rung["name"], str(error), time.perf_counter() - begin))
                 continue
-            reason = "" if model.verified else self._proof.worst(model.parity)
+            reason = "parity holds" if model.verified else self._proof.worst(model.parity)
             seconds = time.perf_counter() - begin
-            attempts.append(Attempt(rung["name"], model.verified, reason or "parity holds", seconds, model.tool))
+            attempts.append(Attempt(rung["name"], reason, seconds, model.tool, accepted=model.verified))
             if model.verified:
                 return replace(model, attempts=tuple(attempts))
             rejected.append(model)
@@ -113,11 +111,11 @@ class Ladder:
 
     def _lower(self, rung: Mapping[str, Any], folder: Path) -> FloatModel:
         handed = self._source.hand_over(folder, rung["settings"])
-        role = "source"
+        role = self._source.role
         if handed["kind"] == "onnx":
             role, handed = "lowering", self._lower_onnx(handed, folder)
         elif handed["kind"] == "source":
-            role, handed = "lowering", self._lower_source(handed, folder)
+            role, handed = self._lower_source(handed, folder)
         elif self._source.front_end == "tflite":
             role = "lowering"
         return self._checked(handed, folder, role)
@@ -130,15 +128,15 @@ class Ladder:
         )
         return lowered
 
-    def _lower_source(self, handed: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    def _lower_source(self, handed: Mapping[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
         """An object of this process was saved as a file of another kind, whose own front end takes it on."""
         inner = OpenSource(self._shop, handed["path"], SourceOptions(), role="lowering")
-        lowered = inner.hand_over(folder, inner.rungs(False)[0]["settings"])
+        lowered = inner.hand_over(folder, inner.rungs(static_range=False)[0]["settings"])
         for ports, names in ((lowered["inputs"], handed["inputs"]), (lowered["outputs"], handed["outputs"])):
             for port in ports:
                 port["name"] = names[port["name"]]
             ports.sort(key=lambda port: list(names.values()).index(port["name"]))
-        return lowered
+        return inner.role, lowered
 
     def _checked(self, handed: Mapping[str, Any], folder: Path, role: str) -> FloatModel:
         inputs = tuple(_port(port) for port in handed["inputs"])
@@ -150,8 +148,7 @@ class Ladder:
         if not self._proof.begun:
             self._prepare(artifact)
         # In the finished file the place in the list says which tensor a port is.
-        ports = [tuple(replace(port, tensor=None) for port in side) for side in (inputs, outputs)]
-        model = FloatModel(path, artifact, *ports, (), (), False, handed["tool"], role)
+        model = FloatModel(path, artifact, _by_place(inputs), _by_place(outputs), handed["tool"], role)
         meter = self._proof.measure(path, model.input_axes, model.output_axes)
         bounds = {name: float_bound(artifact, largest) for name, largest in meter.max_abs_reference().items()}
         rows = meter.report(bounds)
@@ -160,6 +157,10 @@ class Ladder:
 
 def _port(data: Mapping[str, Any]) -> Port:
     return Port(data["name"], tuple(data["axes"]) if data["axes"] else None, data["tensor"])
+
+
+def _by_place(ports: tuple[Port, ...]) -> tuple[Port, ...]:
+    return tuple(replace(port, tensor=None) for port in ports)
 
 
 def _is_about_the_source(error: EdgeSdkError) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal, TypedDict
 
 from edge_sdk.converters.pipeline import Settings
 from edge_sdk.converters.source import SourceOptions
+from edge_sdk.converters.workshop import Workers
 from edge_sdk.data.images import ImageOptions
 from edge_sdk.data.opening import Data
 from edge_sdk.recipe import Granularity, IoType, Recipe, change_recipe, find_recipe
@@ -58,6 +59,8 @@ class Options(TypedDict, total=False):
     """Load files that could run code they carry."""
     work_dir: str | Path | None
     """Keep all intermediate files here."""
+    workers: Workers | None
+    """Worker processes to use and leave running, over several conversions."""
 
 
 def recipe_from(recipe: str | Path | Recipe, options: Options) -> Recipe:
@@ -103,4 +106,5 @@ def settings_from(options: Options) -> Settings:
         keep_unverified=options.get("keep_unverified", False),
         timing=options.get("timing", True),
         work_dir=Path(work_dir) if work_dir else None,
+        workers=options.get("workers"),
     )

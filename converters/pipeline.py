@@ -19,7 +19,7 @@ from edge_sdk.converters.ladder import FloatModel, Ladder
 from edge_sdk.converters.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.source import SourceOptions
-from edge_sdk.converters.workshop import OpenSource, Workshop
+from edge_sdk.converters.workshop import OpenSource, Workers, Workshop
 from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import Data, DataSource
@@ -50,6 +50,7 @@ class Settings:
     keep_unverified: bool = False
     timing: bool = True
     work_dir: Path | None = None
+    workers: Workers | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ def run_jobs(
         if job.recipe.needs_calibration and settings.calibration is None:
             raise CalibrationError(
                 f"recipe {job.recipe.name} needs calibration data",
-                hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, a folder of images or file.py:function",
+                hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function",
             )
-    with Workshop(settings.work_dir) as shop:
-        line = _Line(shop, source, settings, progress or Silent(), [job.recipe for job in jobs])
+    with Workshop(settings.work_dir, settings.workers) as shop:
+        line = _Line(shop, source, settings, progress or Silent())
         for job in jobs:
             yield line.make(job)
 
@@ -87,21 +88,20 @@ def run_jobs(
 class _Line:
     """One source on its way to several files."""
 
-    def __init__(
-        self, shop: Workshop, source: object, settings: Settings, progress: Progress, recipes: Sequence[Recipe]
-    ) -> None:
+    def __init__(self, shop: Workshop, source: object, settings: Settings, progress: Progress) -> None:
         self._shop = shop
         self._settings = settings
         self._progress = progress
         self._stages: list[Stage] = []
         self._name = str(source) if isinstance(source, str | Path) else f"{type(source).__name__} in memory"
         with self._stage("load the source"):
-            self._warm_up(recipes)
+            # What is needed later is imported while the source loads.
+            shop.worker("engine", preload=("edge_sdk.converters.candidate", "ai_edge_litert.interpreter"))
             self._source = OpenSource(shop, source, settings.options)
             if self._source.lowering_preload:
                 shop.worker("lowering", preload=self._source.lowering_preload)
         self._findings = list(self._source.description.findings)
-        self._calibration, self._calibration_facts = self._open_calibration(recipes)
+        self._calibration, self._calibration_facts = self._open_calibration()
         self._proof = Proof(shop, self._source, self._open_comparison(), min_power_samples=8)
         self._floats: dict[str, FloatModel] = {}
 
@@ -140,11 +140,7 @@ class _Line:
         write_bytes(job.output, path.read_bytes())
         return report
 
-    def _warm_up(self, recipes: Sequence[Recipe]) -> None:
-        """Begins imports that are needed later in workers that have nothing to do yet."""
-        self._shop.worker("engine", preload=("edge_sdk.converters.candidate", "ai_edge_litert.interpreter"))
-
-    def _open_calibration(self, recipes: Sequence[Recipe]) -> tuple[SampleStore | None, DataFacts | None]:
+    def _open_calibration(self) -> tuple[SampleStore | None, DataFacts | None]:
         settings = self._settings
         if settings.calibration is None:
             return None, None
@@ -173,7 +169,7 @@ class _Line:
         return None
 
     def _lower(self, recipe: Recipe) -> FloatModel:
-        rungs = self._source.rungs(recipe.mode == "static_range")
+        rungs = self._source.rungs(static_range=recipe.mode == "static_range")
         key = repr(rungs[0])
         if key not in self._floats:
             with self._stage("lower to float32"):
@@ -192,9 +188,7 @@ class _Line:
                 specs, count=settings.samples, seed=settings.seed, index_bounds=index_bounds(artifact)
             ),
         )
-        store, check = spool(
-            source, specs, self._shop.path("comparison"), limit=settings.samples, seed=settings.seed
-        )
+        store, check = spool(source, specs, self._shop.path("comparison"), limit=settings.samples, seed=settings.seed)
         self._findings += check_samples(check, purpose="comparison")
         self._proof.begin(store, check.facts)
 
@@ -247,9 +241,7 @@ class _Line:
             hint=f"leave them in float: --keep-float-op '{'|'.join(kinds)}'",
         )
 
-    def _time(
-        self, lowered: FloatModel, path: Path, recipe: Recipe
-    ) -> tuple[tuple[Timing, ...], list[Finding]]:
+    def _time(self, lowered: FloatModel, path: Path, recipe: Recipe) -> tuple[tuple[Timing, ...], list[Finding]]:
         if not self._settings.timing or recipe.mode == "float":
             return (), []
         with self._stage("measure latency"):

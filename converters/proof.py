@@ -36,9 +36,7 @@ class Proof:
         min_power_samples: samples for the statistics behind a quantized file's bound.
     """
 
-    def __init__(
-        self, shop: Workshop, source: OpenSource, data: DataSource | None, *, min_power_samples: int
-    ) -> None:
+    def __init__(self, shop: Workshop, source: OpenSource, data: DataSource | None, *, min_power_samples: int) -> None:
         self.data = data
         self._shop = shop
         self._source = source
@@ -65,9 +63,7 @@ class Proof:
         self._reference_count = self._source.run(store.folder, self._shop.path("reference"))
         self._store, self._facts = store, facts
 
-    def measure(
-        self, path: Path, input_axes: Mapping[str, Any], output_axes: Mapping[str, Any]
-    ) -> ParityMeter:
+    def measure(self, path: Path, input_axes: Mapping[str, Any], output_axes: Mapping[str, Any]) -> ParityMeter:
         """Runs a file on the samples and sums up the errors of its outputs.
 
         Raises:
@@ -90,9 +86,8 @@ class Proof:
         for expected, got in zip(references, read_outputs(outputs, names, count), strict=True):
             for name in names:
                 if expected[name].shape != got[name].shape:
-                    raise ConversionError(
-                        f"output `{name}` has shape {list(got[name].shape)}, the source's is {list(expected[name].shape)}"
-                    )
+                    shapes = f"{list(got[name].shape)}, the source's is {list(expected[name].shape)}"
+                    raise ConversionError(f"output `{name}` has shape {shapes}")
             meter.add(expected, got)
         return meter
 
@@ -176,4 +171,4 @@ def _derivation(rows: Sequence[OutputParity]) -> str:
 
 def _short(name: str) -> str:
     """TensorFlow joins the names of fused ops with `;`: the last part is the op itself."""
-    return name.split(";")[0][-60:]
+    return name.split(";", maxsplit=1)[0][-60:]

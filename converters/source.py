@@ -121,7 +121,7 @@ class Source(Protocol):
         """
         ...
 
-    def rungs(self, static_range: bool) -> list[dict[str, Any]]:
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         """Ways to lower, best first, as plain data; for a file whose activations will be quantized or not."""
         ...
 
@@ -187,9 +187,7 @@ def _check_path(source: str) -> None:
         )
 
 
-def stacked_runs(
-    store: SampleStore, call: Callable[[Arrays], Arrays], *, can_stack: bool
-) -> Iterable[Arrays]:
+def stacked_runs(store: SampleStore, call: Callable[[Arrays], Arrays], *, can_stack: bool) -> Iterable[Arrays]:
     """Runs a store's samples in order and yields one result for each.
 
     Args:

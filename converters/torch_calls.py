@@ -87,7 +87,7 @@ def is_exported(model: Any) -> bool:
 
 
 def torch_dtype(name: str) -> Any:
-    """numpy's dtype name as a torch.dtype."""
+    """Numpy's dtype name as a torch.dtype."""
     import torch
 
     return getattr(torch, name)

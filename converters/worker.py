@@ -30,20 +30,21 @@ class Worker:
 
     Args:
         folder: its working directory; made if absent. Its output goes to ``worker.log`` there.
-        python: the interpreter, for a lowering that lives in another environment.
     """
 
-    def __init__(self, folder: Path, *, python: str | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.owner: object = None
+        """Who made the subject; to be set by whoever calls :meth:`make`."""
         self._log = folder / "worker.log"
         self._pending: list[str] = []
         self._number = 0
         requests_out, self._requests = os.pipe()
         answers_in, answers_out = os.pipe()
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [python or sys.executable, "-m", "edge_sdk.converters.worker_main", str(answers_out)],
+            self._process = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
+                [sys.executable, "-m", "edge_sdk.converters.worker_main", str(answers_out)],
                 stdin=requests_out,
                 stdout=log,
                 stderr=log,
@@ -67,6 +68,7 @@ class Worker:
 
     def make(self, reference: str, doing: str, /, **arguments: Any) -> None:
         """Makes the subject: calls ``module:Class`` with the arguments."""
+        self.owner = None
         self._ask({"make": reference, "arguments": arguments}, doing, None)
 
     def method(self, name: str, doing: str, /, progress: Progress | None = None, **arguments: Any) -> Any:

@@ -11,6 +11,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from edge_sdk.errors import ConversionError, EdgeSdkError, OutputError
@@ -72,7 +73,7 @@ def main() -> None:
     _serving = True
     answers = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     # Tools that start programs of their own must not hold the parent's pipe open.
-    os.set_inheritable(answers.fileno(), False)
+    os.set_inheritable(answers.fileno(), False)  # noqa: FBT003 - its only form
     sys.addaudithook(_refuse_network)
     subject: list[Any] = []
     for line in sys.stdin:
@@ -89,7 +90,7 @@ def _outcome(answers: TextIO, request: dict[str, Any], subject: list[Any]) -> di
         return {"error": error.as_json()}
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            full = OutputError(f"no space left for temporary files in {os.getcwd()}", hint="free space, or set TMPDIR")
+            full = OutputError(f"no space left for temporary files in {Path.cwd()}", hint="free space, or set TMPDIR")
             return {"error": full.as_json()}
         return {"error": _unexpected(error)}
     except Exception as error:  # this is the process boundary

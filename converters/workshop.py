@@ -1,8 +1,7 @@
-"""The temporary folder and the worker processes of one conversion; all gone when it ends, however it ends."""
+"""Temporary folders and worker processes: gone when the work ends, however it ends."""
 
 from __future__ import annotations
 
-import os
 import pkgutil
 import shutil
 import tempfile
@@ -21,41 +20,70 @@ from edge_sdk.converters.worker import Worker
 from edge_sdk.data.functions import is_function_reference
 
 
-class Workshop:
-    """A folder, and workers by role. Use it as a context manager.
+class Workers:
+    """Worker processes by role. One that died is replaced when it is asked for again.
 
-    Args:
-        keep: a folder to work in and to leave behind; None for a temporary one.
+    Keep one open over many conversions and each after the first is spared the start of its toolchains::
+
+        with Workers() as workers:
+            for model in models:
+                convert(model, ..., workers=workers)
     """
 
-    def __init__(self, keep: Path | None = None) -> None:
-        self._temporary = keep is None
-        if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-        self.folder = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="edge-sdk-"))
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="edge-sdk-workers-"))
         self._workers: dict[str, Worker] = {}
 
-    def __enter__(self) -> Workshop:
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers.values():
             worker.close()
-        if self._temporary:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
-    def worker(self, role: str, *, preload: Sequence[str] = ()) -> Worker:
-        """The worker of that role: the one there is, or a new one where there is none or it has died."""
+    def get(self, role: str, *, preload: Sequence[str] = ()) -> Worker:
+        """The worker of that role; a new one begins to import ``preload`` at once."""
         present = self._workers.get(role)
         if present is not None and present.alive:
             return present
         if present is not None:
             present.close()
-        made = Worker(self.folder / role)
+        made = Worker(self._folder / role)
         self._workers[role] = made
         if preload:
             made.preload(*preload)
         return made
+
+
+class Workshop:
+    """The folder and the workers of one conversion; use it as a context manager.
+
+    Args:
+        keep: a folder to work in and to leave behind; None for a temporary one.
+        workers: somebody else's workers, left running; None for its own.
+    """
+
+    def __init__(self, keep: Path | None = None, workers: Workers | None = None) -> None:
+        self._temporary = keep is None
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+        self.folder = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="edge-sdk-"))
+        self._own = workers is None
+        self._workers = workers or Workers()
+
+    def __enter__(self) -> Workshop:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._own:
+            self._workers.__exit__(*error)
+        if self._temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def worker(self, role: str, *, preload: Sequence[str] = ()) -> Worker:
+        """The worker of that role; see :meth:`Workers.get`."""
+        return self._workers.get(role, preload=preload)
 
     def path(self, name: str) -> Path:
         """A path in the folder."""
@@ -77,14 +105,14 @@ class OpenSource:
         self.class_reference = FRONT_ENDS[self.front_end]
         self._class = pkgutil.resolve_name(self.class_reference)
         self._shop = shop
-        self._role = role
+        # Toolchains of different front ends do not share a process: some cannot.
+        self.role = f"{role}-{self.front_end}"
         self._options = options
         self._source = _absolute(source) if isinstance(source, str | Path) else source
         self._in_process = not isinstance(source, str | Path)
         self._subject: Any = None
-        self._made_in: Worker | None = None
         if not self._in_process:
-            shop.worker(role, preload=self._class.preload)
+            shop.worker(self.role, preload=self._class.preload)
         self.description: Description = description_from_json(self._call("describe", "describing the model"))
 
     @property
@@ -98,7 +126,7 @@ class OpenSource:
         count: int = self._call("run", "running the source model", samples=str(samples), outputs=str(outputs))
         return count
 
-    def rungs(self, static_range: bool) -> list[dict[str, Any]]:
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         """Ways to lower; see :class:`~edge_sdk.converters.source.Source`."""
         rungs: list[dict[str, Any]] = self._call("rungs", "planning", static_range=static_range)
         return rungs
@@ -116,12 +144,12 @@ class OpenSource:
             if self._subject is None:
                 self._subject = self._class(self._source, self._options.as_json())
             return getattr(self._subject, method)(**arguments)
-        worker = self._shop.worker(self._role, preload=self._class.preload)
-        if worker is not self._made_in:
+        worker = self._shop.worker(self.role, preload=self._class.preload)
+        if worker.owner is not self:
             worker.make(
                 self.class_reference, "loading the model", source=str(self._source), options=self._options.as_json()
             )
-            self._made_in = worker
+            worker.owner = self
         return worker.method(method, doing, **arguments)
 
 
@@ -129,5 +157,5 @@ def _absolute(source: str | Path) -> str:
     text = str(source)
     if is_function_reference(text):
         file, _, name = text.rpartition(":")
-        return f"{os.path.abspath(file)}:{name}"
-    return os.path.abspath(text)
+        return f"{Path(file).absolute()}:{name}"
+    return str(Path(text).absolute())

@@ -1,1 +1,52 @@
+"""edge-sdk: models to TFLite files that are proven to compute what their source computes, and to fit a device.
+
+Names are loaded on first use: ``import edge_sdk`` costs nothing, and the core needs no ML toolchain.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge_sdk.artifact import Artifact as Artifact
+    from edge_sdk.artifact import read_artifact as read_artifact
+    from edge_sdk.converters import Workers as Workers
+    from edge_sdk.converters import convert as convert
+    from edge_sdk.converters import convert_all as convert_all
+    from edge_sdk.converters.comparing import compare as compare
+    from edge_sdk.data.images import ImageOptions as ImageOptions
+    from edge_sdk.errors import EdgeSdkError as EdgeSdkError
+    from edge_sdk.recipe import Recipe as Recipe
+    from edge_sdk.recipe import find_recipe as find_recipe
+    from edge_sdk.recipe import recipe_names as recipe_names
+    from edge_sdk.runtime import Runner as Runner
+
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "Artifact": "edge_sdk.artifact:Artifact",
+    "EdgeSdkError": "edge_sdk.errors:EdgeSdkError",
+    "ImageOptions": "edge_sdk.data.images:ImageOptions",
+    "Recipe": "edge_sdk.recipe:Recipe",
+    "Runner": "edge_sdk.runtime:Runner",
+    "Workers": "edge_sdk.converters:Workers",
+    "compare": "edge_sdk.converters.comparing:compare",
+    "convert": "edge_sdk.converters:convert",
+    "convert_all": "edge_sdk.converters:convert_all",
+    "find_recipe": "edge_sdk.recipe:find_recipe",
+    "read_artifact": "edge_sdk.artifact:read_artifact",
+    "recipe_names": "edge_sdk.recipe:recipe_names",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - names of strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module `edge_sdk` has no attribute `{name}`")
+    return pkgutil.resolve_name(_PUBLIC[name])
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

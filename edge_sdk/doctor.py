@@ -71,7 +71,9 @@ class Diagnosis:
             if extra.complete:
                 lines.append(f"  [{extra.name}] complete")
             else:
-                lines.append(f"  [{extra.name}] would add {', '.join(extra.missing)}: pip install 'edge-sdk[{extra.name}]'")
+                lines.append(
+                    f"  [{extra.name}] would add {', '.join(extra.missing)}: pip install 'edge-sdk[{extra.name}]'"
+                )
         versions = {name: version for extra in self.extras for name, version in extra.installed.items()}
         lines += ["", "  installed: " + (", ".join(f"{n} {v}" for n, v in sorted(versions.items())) or "none of them")]
         lines.append("")
@@ -140,12 +142,13 @@ def _requirements(distribution: str, extra: str | None = None) -> Iterable[Requi
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        marker = requirement.marker
-        plain = marker is None or marker.evaluate({"extra": ""})
-        if extra is None and plain:
+        plain = _applies(requirement, "")
+        if plain if extra is None else not plain and _applies(requirement, extra):
             yield requirement
-        elif extra is not None and not plain and marker is not None and marker.evaluate({"extra": extra}):
-            yield requirement
+
+
+def _applies(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
 def _version(package: str) -> str | None:
@@ -160,7 +163,7 @@ def _conflicts() -> Iterable[str]:
     for intruder, victim in _OVERWRITES.items():
         version = _version(intruder)
         if version and _version(victim):
-            yield f"{intruder} {version} installs over the files of {victim} {_version(victim)}: uninstall both, then {victim}"
+            yield f"{intruder} {version} installs over the files of {victim}: uninstall both, install {victim}"
     ours: set[str] = set()
     for name in metadata.metadata(_DISTRIBUTION).get_all("Provides-Extra") or []:
         ours |= _closure(name)
@@ -176,4 +179,3 @@ def _unmet(package: str) -> Iterable[str]:
             yield f"{package} {_version(package)} needs {requirement}, which is not installed"
         elif not requirement.specifier.contains(version, prereleases=True):
             yield f"{package} {_version(package)} needs {requirement}, but {version} is installed"
-

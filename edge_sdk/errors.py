@@ -45,7 +45,7 @@ def error_from_json(data: dict[str, Any]) -> EdgeSdkError:
     fields = dict(data)
     made: type[EdgeSdkError] = globals()[fields.pop("error")]
     if made is MissingDependencyError:
-        return made(fields["package"], extra=fields["extra"], why=fields["why"])  # type: ignore[call-arg, arg-type]
+        return made(fields["package"], extra=fields["extra"], why=fields["why"])
     return made(fields.pop("message"), **fields)
 
 
@@ -62,9 +62,7 @@ class UnsupportedOpError(ModelError):
         hint: the next thing to try.
     """
 
-    def __init__(
-        self, message: str, *, ops: Iterable[tuple[str, str, str]] = (), hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, ops: Iterable[tuple[str, str, str]] = (), hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.ops = tuple(tuple(op) for op in ops)
 
@@ -148,9 +146,7 @@ class MissingDependencyError(EdgeSdkError):
     """
 
     def __init__(self, package: str, *, extra: str, why: str) -> None:
-        super().__init__(
-            f"{why} needs {package}, which is not installed", hint=f"pip install 'edge-sdk[{extra}]'"
-        )
+        super().__init__(f"{why} needs {package}, which is not installed", hint=f"pip install 'edge-sdk[{extra}]'")
         self.package = package
         self.extra = extra
         self.why = why

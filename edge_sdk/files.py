@@ -27,7 +27,7 @@ def check_writable(path: Path) -> None:
     except OSError as error:
         raise OutputError(f"{path}: the folder {folder} cannot be written: {error.strerror}") from error
     os.close(descriptor)
-    os.unlink(probe)
+    Path(probe).unlink()
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Models made by code from a seed."""

@@ -87,7 +87,8 @@ def settle(model: Any, examples: np.ndarray[Any, Any], *, seed: int = 0) -> None
 
 def _he(generator: np.random.Generator, shape: tuple[int, ...], name: str) -> np.ndarray[Any, Any]:
     fan_in = np.prod(shape[:2]) if name == "depthwise_kernel" else np.prod(shape[:-1])
-    return (generator.standard_normal(shape) * np.sqrt(2.0 / fan_in)).astype(np.float32)
+    drawn: np.ndarray[Any, Any] = generator.standard_normal(shape) * np.sqrt(2.0 / fan_in)
+    return drawn.astype(np.float32)
 
 
 def _soften_branches(model: Any) -> None:

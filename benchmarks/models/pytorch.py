@@ -35,7 +35,7 @@ def _conv_bn(
 class InvertedResidual(nn.Module):
     """MobileNetV2 and V3 block: expand, depthwise, (squeeze-excite,) project, add where shapes allow."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the published block tables have these columns
         self,
         inputs: int,
         outputs: int,
@@ -92,9 +92,7 @@ def mobilenet_v2() -> Example:
     channels = 32
     for expand, outputs, repeats, stride in (*table, (6, 320, 1, 1)):
         for index in range(repeats):
-            blocks.append(
-                InvertedResidual(channels, outputs, stride=stride if index == 0 else 1, expand=expand)
-            )
+            blocks.append(InvertedResidual(channels, outputs, stride=stride if index == 0 else 1, expand=expand))
             channels = outputs
     blocks.append(_conv_bn(channels, 1280, 1, activation=nn.ReLU6))
     return _settled(Classifier(nn.Sequential(*blocks), 1280, 100), image=(3, 96, 96))
@@ -149,9 +147,7 @@ def efficientnet() -> Example:
     """EfficientNet-like: SiLU, squeeze-excite with a plain sigmoid, dropout that must vanish."""
 
     def block(inputs: int, outputs: int, stride: int, expand: int, kernel: int) -> InvertedResidual:
-        made = InvertedResidual(
-            inputs, outputs, stride=stride, expand=expand, kernel=kernel, activation=nn.SiLU
-        )
+        made = InvertedResidual(inputs, outputs, stride=stride, expand=expand, kernel=kernel, activation=nn.SiLU)
         made.squeeze = SqueezeExcite(inputs * expand, nn.Sigmoid)
         return made
 
@@ -280,7 +276,7 @@ def audio_conv1d() -> Example:
 class Recurrent(nn.Module):
     """A recurrent stack over (batch, time, features) with a linear head on the last step."""
 
-    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU], *, layers: int, bidirectional: bool) -> None:
+    def __init__(self, kind: type[nn.LSTM | nn.GRU], *, layers: int, bidirectional: bool) -> None:
         super().__init__()
         self.cell = kind(20, 32, layers, batch_first=True, bidirectional=bidirectional)
         self.head = nn.Linear(64 if bidirectional else 32, 8)

@@ -11,7 +11,7 @@ LOWERINGS: dict[str, str] = {"onnx2tf": "onnx2tf", "litert-torch": "litert_torch
 """Name of a lowering for PyTorch to the module that must be installed for it."""
 
 
-def torch_lowerings(wanted: str, recurrent: bool, static_range: bool) -> list[Rung]:
+def torch_lowerings(wanted: str, *, recurrent: bool, static_range: bool) -> list[Rung]:
     """The ladder for a PyTorch model: installed lowerings, each with its settings, best first.
 
     Args:
@@ -35,14 +35,16 @@ def torch_lowerings(wanted: str, recurrent: bool, static_range: bool) -> list[Ru
         )
     ladder: list[Rung] = []
     for name in names:
-        ladder += _onnx2tf_rungs(recurrent, static_range) if name == "onnx2tf" else [_LITERT_TORCH]
+        ladder += (
+            _onnx2tf_rungs(recurrent=recurrent, static_range=static_range) if name == "onnx2tf" else [_LITERT_TORCH]
+        )
     return ladder
 
 
 _LITERT_TORCH = Rung("litert-torch", {"lowering": "litert-torch"})
 
 
-def _onnx2tf_rungs(recurrent: bool, static_range: bool) -> list[Rung]:
+def _onnx2tf_rungs(*, recurrent: bool, static_range: bool) -> list[Rung]:
     exports = [
         ("torch.export, opset 20", {"exporter": "dynamo", "opset": 20}),
         ("torch.export, opset 18", {"exporter": "dynamo", "opset": 18}),
@@ -50,12 +52,12 @@ def _onnx2tf_rungs(recurrent: bool, static_range: bool) -> list[Rung]:
     ]
     return [
         Rung(f"{export}; {words}", {"lowering": "onnx2tf", **settings, "onnx2tf": flags})
-        for words, flags in onnx2tf_settings(recurrent, static_range)
+        for words, flags in onnx2tf_settings(recurrent=recurrent, static_range=static_range)
         for export, settings in exports
     ]
 
 
-def onnx2tf_settings(recurrent: bool, static_range: bool) -> list[tuple[str, dict[str, bool]]]:
+def onnx2tf_settings(*, recurrent: bool, static_range: bool) -> list[tuple[str, dict[str, bool]]]:
     """Settings of onnx2tf to try in turn, with words for the report."""
     loops: tuple[str, dict[str, bool]] = ("onnx2tf", {})
     if not recurrent:

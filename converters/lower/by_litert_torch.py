@@ -46,13 +46,15 @@ def write_tflite(
     return {
         "kind": "tflite",
         "path": str(path),
-        "inputs": [_port(s.name, t, i in images) for i, (s, t) in enumerate(zip(inputs, graph.inputs, strict=True))],
+        "inputs": [
+            _port(s.name, t, image=i in images) for i, (s, t) in enumerate(zip(inputs, graph.inputs, strict=True))
+        ],
         "outputs": [
-            _port(n, t, i in image_outputs) for i, (n, t) in enumerate(zip(outputs, graph.outputs, strict=True))
+            _port(n, t, image=i in image_outputs) for i, (n, t) in enumerate(zip(outputs, graph.outputs, strict=True))
         ],
         "tool": f"litert-torch {tool_version('litert-torch')}",
     }
 
 
-def _port(name: str, tensor: int, image: bool) -> dict[str, Any]:
+def _port(name: str, tensor: int, *, image: bool) -> dict[str, Any]:
     return {"name": name, "tensor": tensor, "axes": list(_TO_NHWC) if image else None}

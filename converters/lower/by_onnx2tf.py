@@ -20,7 +20,7 @@ from edge_sdk.converters.lower import onnx_graph
 from edge_sdk.converters.lower.by_tensorflow import write_tflite
 from edge_sdk.converters.worker_main import running, tool_version
 from edge_sdk.errors import ConversionError, MissingDependencyError
-from edge_sdk.signature import TensorSpec
+from edge_sdk.signature import TensorSpec, spec_from_json
 
 _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
@@ -57,7 +57,7 @@ def lower(
     except ImportError as error:
         raise MissingDependencyError("onnx2tf", extra="onnx", why="lowering an ONNX graph") from error
 
-    specs = {name: _spec(spec) for name, spec in inputs.items()}
+    specs = {name: spec_from_json(spec) for name, spec in inputs.items()}
     with running("onnx", "reading the graph"):
         model = onnx.load(path)
     onnx_graph.check_ops(model, _known_ops(onnx2tf))
@@ -67,42 +67,33 @@ def lower(
     ready = Path(folder) / "ready.onnx"
     onnx.save(model, str(ready))
     images = onnx_graph.image_inputs(model) if layout == "nhwc" else frozenset()
-    shapes = {value.name: _static(value) for value in model.graph.output}
-    return _lower_by_keras(onnx2tf, ready, specs, outputs, shapes, images, settings)
+    keras_model = _keras_model(onnx2tf, ready, [name for name in specs if name not in images], settings)
+    moved = getattr(keras_model, "onnx_output_layouts", {})
+    plan = {v.name: _output_axes(_rank(v), moved=bool(moved.get(v.name))) for v in model.graph.output}
+    adapter = _Adapter(keras_model, list(specs), plan)
+    artifact_inputs = [_laid_out(spec, image=name in images) for name, spec in specs.items()]
+    handed = write_tflite(adapter, artifact_inputs, list(outputs.values()), ready.parent)
+    for port, name in zip(handed["inputs"], specs, strict=True):
+        port["axes"] = list(_TO_NHWC) if name in images else None
+    for port, name in zip(handed["outputs"], outputs, strict=True):
+        port["axes"] = plan[name]["axes"]
+    handed["tool"] = f"onnx2tf {tool_version('onnx2tf')}, {handed['tool']}"
+    return handed
 
 
-def _lower_by_keras(
-    onnx2tf: Any,
-    ready: Path,
-    specs: Mapping[str, TensorSpec],
-    outputs: Mapping[str, str],
-    shapes: Mapping[str, tuple[int, ...] | None],
-    images: frozenset[str],
-    settings: Mapping[str, bool],
-) -> dict[str, Any]:
+def _keras_model(onnx2tf: Any, ready: Path, kept: list[str], settings: Mapping[str, bool]) -> Any:
+    """onnx2tf's Keras model of the graph; inputs named in ``kept`` keep their layout."""
     with running("onnx2tf", "lowering the graph"), _offline(onnx2tf), _working_in(ready.parent):
-        keras_model = onnx2tf.convert(
+        return onnx2tf.convert(
             input_onnx_file_path=str(ready),
             output_folder_path=str(ready.parent / "onnx2tf"),
-            keep_shape_absolutely_input_names=[n for n in specs if n not in images] or None,
-            # Done above, in process: onnx2tf calls a program of that name, and goes on when it finds none.
+            keep_shape_absolutely_input_names=kept or None,
+            # Done before, in process: onnx2tf calls a program of that name, and goes on when it finds none.
             not_use_onnxsim=True,
             disable_model_save=True,
             non_verbose=True,
             **settings,
         )
-    moved = getattr(keras_model, "onnx_output_layouts", {})
-    plan = {name: _output_axes(shapes[name], bool(moved.get(name))) for name in outputs}
-    adapter = _Adapter(keras_model, list(specs), plan)
-    artifact_inputs = [_laid_out(spec, name in images) for name, spec in specs.items()]
-    handed = write_tflite(adapter, artifact_inputs, list(outputs.values()), ready.parent)
-    for port, name in zip(handed["inputs"], specs, strict=True):
-        port["axes"] = list(_TO_NHWC) if name in images else None
-        port["name"] = specs[name].name
-    for port, name in zip(handed["outputs"], outputs, strict=True):
-        port["axes"] = plan[name]["axes"]
-    handed["tool"] = f"onnx2tf {tool_version('onnx2tf')}, {handed['tool']}"
-    return handed
 
 
 class _Adapter:
@@ -136,9 +127,8 @@ class _Adapter:
         ]
 
 
-def _output_axes(shape: tuple[int, ...] | None, moved: bool) -> dict[str, Any]:
+def _output_axes(rank: int, *, moved: bool) -> dict[str, Any]:
     """What happens to an output: images stay channels-last, other outputs that onnx2tf moved are moved back."""
-    rank = len(shape) if shape is not None else 0
     if not moved or rank < 3:
         return {"axes": None, "restore": None}
     if rank == 4:
@@ -146,21 +136,15 @@ def _output_axes(shape: tuple[int, ...] | None, moved: bool) -> dict[str, Any]:
     return {"axes": None, "restore": [0, rank - 1, *range(1, rank - 1)]}
 
 
-def _laid_out(spec: TensorSpec, image: bool) -> TensorSpec:
+def _laid_out(spec: TensorSpec, *, image: bool) -> TensorSpec:
     shape = spec.static_shape
     moved = tuple(shape[axis] for axis in _TO_NHWC) if image else shape
     return TensorSpec(spec.name, moved, spec.dtype)
 
 
-def _spec(data: Mapping[str, Any]) -> TensorSpec:
-    return TensorSpec(data["name"], tuple(data["shape"]), data["dtype"], data["layout"])
-
-
-def _static(value: Any) -> tuple[int, ...] | None:
+def _rank(value: Any) -> int:
     tensor = value.type.tensor_type
-    if not tensor.HasField("shape"):
-        return None
-    return tuple(d.dim_value for d in tensor.shape.dim)
+    return len(tensor.shape.dim) if tensor.HasField("shape") else 0
 
 
 def _known_ops(onnx2tf: Any) -> list[str]:
@@ -185,10 +169,9 @@ def _offline(onnx2tf: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
     """onnx2tf writes beside itself."""
-    before = os.getcwd()
+    before = Path.cwd()
     os.chdir(folder)
     try:
         yield
     finally:
         os.chdir(before)
-

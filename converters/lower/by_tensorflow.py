@@ -17,7 +17,7 @@ TensorFunction = Callable[..., Sequence[Any]]
 
 
 def tensor_type(dtype: str) -> Any:
-    """numpy's dtype name as a tf.DType."""
+    """Numpy's dtype name as a tf.DType."""
     import tensorflow as tf
 
     return tf.as_dtype(dtype)
@@ -113,12 +113,9 @@ def _ports(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> dict[st
             version=tool_version("tensorflow"),
         )
     return {
-        "inputs": [
-            {"name": name, "tensor": by_name[_INPUT.format(i)], "axes": None} for i, name in enumerate(inputs)
-        ],
+        "inputs": [{"name": name, "tensor": by_name[_INPUT.format(i)], "axes": None} for i, name in enumerate(inputs)],
         "outputs": [
-            {"name": name, "tensor": index, "axes": None}
-            for name, index in zip(outputs, graph.outputs, strict=True)
+            {"name": name, "tensor": index, "axes": None} for name, index in zip(outputs, graph.outputs, strict=True)
         ],
     }
 
@@ -145,9 +142,9 @@ def _conversion_error(error: Exception) -> ConversionError | UnsupportedOpError:
 def _listed_ops(text: str) -> list[tuple[str, str, str]]:
     """Every op in the converter's "TF Select ops" and "Custom ops" lists, with its types where it gives them."""
     found = []
-    for kind, names in re.findall(r"^(TF Select|Custom) ops: (.+)$", text, re.M):
+    for kind, names in re.findall(r"^(TF Select|Custom) ops: (.+)$", text, re.MULTILINE):
         for name in names.split(","):
-            details = re.findall(rf"^\s*tf\.{re.escape(name.strip())}\((.*?)\)\s*->", text, re.M) or [""]
+            details = re.findall(rf"^\s*tf\.{re.escape(name.strip())}\((.*?)\)\s*->", text, re.MULTILINE) or [""]
             found += [(name.strip(), types, f"{kind} op, not a TFLite builtin") for types in details]
     return found
 

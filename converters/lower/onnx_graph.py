@@ -202,13 +202,15 @@ class _Graph:
         if other == x:
             # x * (1 + erf), halved after.
             last = self._only_user(first.output[0], "Mul")
-            if last is not None and self._constant_operand(last) == 0.5:
-                return x, last.output[0], [erf, plus, first, last]
-            return None
-        half = self._producer.get(other)
-        if half is not None and half.op_type == "Mul" and x in half.input and self._constant_operand(half) == 0.5:
-            return x, first.output[0], [erf, plus, first]
-        return None
+            found = [erf, plus, first, last] if self._halves(last) else []
+        else:
+            # Halved before.
+            half = self._producer.get(other)
+            found = [erf, plus, first] if half is not None and self._halves(half) and x in half.input else []
+        return (x, found[-1].output[0], found) if found else None
+
+    def _halves(self, node: Any) -> bool:
+        return node is not None and node.op_type == "Mul" and self._constant_operand(node) == 0.5
 
     def replace_gelu(self, x: str, y: str, nodes: list[Any]) -> None:
         """Puts the canonical form where the last of the matched nodes was."""

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.artifact.model import Artifact, Op, read_artifact
-from edge_sdk.converters.candidate import Axes
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
 from edge_sdk.converters.worker_main import running, tool_version
 from edge_sdk.errors import MissingDependencyError
@@ -22,10 +21,11 @@ _TOOL = "ai-edge-quantizer"
 _NO_QUANTIZE = "no_quantize"
 
 
-def quantize(
-    path: str, target: str, recipe: dict[str, Any], samples: str | None, axes: Axes
-) -> dict[str, Any]:
-    """Weights in int8: used in int8 kernels (dynamic range), or expanded to float32 before use (weight-only)."""
+def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Weights in int8: used in int8 kernels (dynamic range), or expanded to float32 before use (weight-only).
+
+    Needs no samples.
+    """
     wanted = recipe_from_json(recipe)
     artifact = read_artifact(path)
     kept = [op for _, op in kept_ops(artifact, wanted)]
@@ -50,9 +50,7 @@ def quantize(
     return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": findings}
 
 
-def quantize_int16(
-    path: str, target: str, recipe: Recipe, observations: Mapping[int, Observation]
-) -> dict[str, Any]:
+def quantize_int16(path: str, target: str, recipe: Recipe, observations: Mapping[int, Observation]) -> dict[str, Any]:
     """int8 weights and int16 activations on ranges observed elsewhere.
 
     The quantizer's own calibration keeps moving averages of the extremes, which clips; the ranges given here are

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import pack_tree, parse_artifact, parse_tree
 from edge_sdk.artifact.schema import Schema, schema
-from edge_sdk.converters.candidate import Axes
 from edge_sdk.converters.quantize.kept import kept_ops
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import recipe_from_json
@@ -22,10 +21,8 @@ _DEQUANTIZE_VERSION = 3
 _FLOAT32, _FLOAT16 = 0, 1
 
 
-def quantize(
-    path: str, target: str, recipe: dict[str, Any], samples: str | None, axes: Axes
-) -> dict[str, Any]:
-    """Rewrites constants as float16 behind a DEQUANTIZE.
+def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Rewrites constants as float16 behind a DEQUANTIZE; needs no samples.
 
     Before: ``CONV_2D(x, w: float32)``. After: ``w32 = DEQUANTIZE(w: float16); CONV_2D(x, w32)``.
 
@@ -34,15 +31,11 @@ def quantize(
     """
     data = Path(path).read_bytes()
     artifact = parse_artifact(data)
-    spared = {
-        (graph.index, index)
-        for graph, op in kept_ops(artifact, recipe_from_json(recipe))
-        for index in op.inputs
-    }
-    root, _ = parse_tree(data)
+    spared = {(part.index, index) for part, op in kept_ops(artifact, recipe_from_json(recipe)) for index in op.inputs}
+    root = parse_tree(data)[0]
     rewriter = _Rewriter(root, schema())
-    for index, graph in enumerate(root.subgraphs):
-        rewriter.rewrite(graph, {tensor for place, tensor in spared if place == index})
+    for place, node in enumerate(root.subgraphs):
+        rewriter.rewrite(node, {tensor for subgraph, tensor in spared if subgraph == place})
     rewriter.drop_unused_buffers()
     Path(target).write_bytes(pack_tree(root))
     return {"tool": "edge-sdk float16 writer", "findings": [f.as_json() for f in rewriter.findings()]}
@@ -126,9 +119,7 @@ class _Rewriter:
 def _operator_code(root: Node, facts: Schema, name: str, version: int) -> int:
     code = _value(facts, "BuiltinOperator", name)
     root.operator_codes.append(
-        new_node(
-            facts, "OperatorCode", builtin_code=code, deprecated_builtin_code=min(code, 127), version=version
-        )
+        new_node(facts, "OperatorCode", builtin_code=code, deprecated_builtin_code=min(code, 127), version=version)
     )
     return len(root.operator_codes) - 1
 

@@ -26,9 +26,7 @@ from edge_sdk.recipe import Recipe, recipe_from_json
 from edge_sdk.runtime.observe import Observation, observe
 
 
-def quantize(
-    path: str, target: str, recipe: dict[str, Any], samples: str | None, axes: Axes
-) -> dict[str, Any]:
+def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None, axes: Axes) -> dict[str, Any]:
     """Observes ranges on the samples, then writes the integer file."""
     wanted = recipe_from_json(recipe)
     if samples is None:

@@ -80,7 +80,7 @@ _REDUCTIONS = frozenset({"MEAN", "SUM", "AVERAGE_POOL_2D", "REDUCE_PROD", "CUMSU
 
 
 def _convolution(graph: Subgraph, op: Op) -> int:
-    out_channels, *kernel = graph.tensors[op.inputs[1]].shape
+    _, *kernel = graph.tensors[op.inputs[1]].shape
     return graph.tensors[op.outputs[0]].elements * _product(kernel)
 
 

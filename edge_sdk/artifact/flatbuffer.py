@@ -8,7 +8,7 @@ is https://flatbuffers.dev/internals/.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,10 @@ class Node:
     def __init__(self, kind: str, **fields: Any) -> None:
         self.kind = kind
         self.__dict__.update(fields)
+
+    if TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{self.kind} has no field `{name}`")
@@ -230,7 +234,7 @@ class _Writer:
         self._builder.StartVector(item, values.size, max(item, alignment))
         raw = np.ascontiguousarray(values).view(np.uint8).reshape(-1)
         self._builder.head -= raw.size
-        self._builder.Bytes[self._builder.head : self._builder.head + raw.size] = memoryview(raw)
+        self._builder.Bytes[self._builder.head : self._builder.head + raw.size] = raw.data
         return int(self._builder.EndVector())
 
 

@@ -5,8 +5,27 @@ from __future__ import annotations
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 
 # Ops that hand an index on unchanged, or fold negative ones: ids + rows * (ids < 0).
-_PASSED = frozenset({"CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "ADD", "MUL", "SELECT_V2", "SELECT", "SLICE",
-                     "STRIDED_SLICE", "LESS", "MAXIMUM", "MINIMUM", "CONCATENATION", "TRANSPOSE", "PACK", "UNPACK"})
+_PASSED = frozenset(
+    {
+        "CAST",
+        "RESHAPE",
+        "SQUEEZE",
+        "EXPAND_DIMS",
+        "ADD",
+        "MUL",
+        "SELECT_V2",
+        "SELECT",
+        "SLICE",
+        "STRIDED_SLICE",
+        "LESS",
+        "MAXIMUM",
+        "MINIMUM",
+        "CONCATENATION",
+        "TRANSPOSE",
+        "PACK",
+        "UNPACK",
+    }
+)
 
 
 def index_bounds(artifact: Artifact) -> dict[str, int]:

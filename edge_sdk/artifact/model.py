@@ -181,10 +181,7 @@ class Artifact:
     def weights_bytes(self) -> int:
         """Bytes of constants, each shared buffer once."""
         buffers = {
-            t.buffer: t.constant.nbytes
-            for graph in self.subgraphs
-            for t in graph.tensors
-            if t.constant is not None
+            t.buffer: t.constant.nbytes for graph in self.subgraphs for t in graph.tensors if t.constant is not None
         }
         return sum(buffers.values())
 
@@ -207,10 +204,10 @@ def parse_artifact(data: bytes, *, path: Path | None = None) -> Artifact:
     """Reads and checks the bytes of a .tflite file; errors as :func:`read_artifact`."""
     root, unknown = parse_tree(data, path=path)
     where = str(path or "model")
+    if not root.subgraphs:
+        raise ModelError(f"{where}: holds no subgraph")
     try:
         graphs = tuple(_subgraph(index, graph, root, data) for index, graph in enumerate(root.subgraphs or []))
-        if not graphs:
-            raise ModelError("it holds no subgraph")
         declared = tuple(_signature(node, graphs) for node in root.signature_defs or [])
         metadata = {m.name or "": _buffer(root, m.buffer, data) for m in root.metadata or []}
     except ModelError as error:

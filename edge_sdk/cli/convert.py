@@ -4,31 +4,61 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edge_sdk.cli.options import data_options, image_options, shapes_and_dtypes, source_options
 from edge_sdk.cli.screen import Screen, command
 
-if TYPE_CHECKING:
-    from edge_sdk.recipe import Recipe
-
 
 @command(short_help="Convert a model to .tflite and prove it against the source.")
 @click.argument("source")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write; a folder for several recipes.")
-@click.option("-r", "--recipe", "recipes", multiple=True, default=("float32",), show_default=True, help="Name, or a .toml file; may be repeated.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write; a folder for several recipes.",
+)
+@click.option(
+    "-r",
+    "--recipe",
+    "recipes",
+    multiple=True,
+    default=("float32",),
+    show_default=True,
+    help="Name, or a .toml file; may be repeated.",
+)
 @click.option("--calibration", help="Data to observe ranges on, for int8 and int16 activations.")
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
 @data_options
 @source_options
-@click.option("--layout", type=click.Choice(["nhwc", "source"]), default="nhwc", show_default=True, help="Of image inputs.")
+@click.option(
+    "--layout", type=click.Choice(["nhwc", "source"]), default="nhwc", show_default=True, help="Of image inputs."
+)
 @click.option("--lowering", default="auto", show_default=True, help="For PyTorch: auto, onnx2tf or litert-torch.")
-@click.option("--io", type=click.Choice(["float32", "int8", "uint8", "int16"]), help="Type of inputs and outputs, over the recipe's.")
-@click.option("--weights", "granularity", type=click.Choice(["per_channel", "per_tensor"]), help="Scales of int8 weights, over the recipe's.")
-@click.option("--keep-float-op", "keep_float_ops", multiple=True, metavar="REGEX", help="Leave ops of matching types in float.")
-@click.option("--keep-float-tensor", "keep_float_tensors", multiple=True, metavar="REGEX", help="Leave ops with matching result names in float.")
+@click.option(
+    "--io",
+    type=click.Choice(["float32", "int8", "uint8", "int16"]),
+    help="Type of inputs and outputs, over the recipe's.",
+)
+@click.option(
+    "--weights",
+    "granularity",
+    type=click.Choice(["per_channel", "per_tensor"]),
+    help="Scales of int8 weights, over the recipe's.",
+)
+@click.option(
+    "--keep-float-op", "keep_float_ops", multiple=True, metavar="REGEX", help="Leave ops of matching types in float."
+)
+@click.option(
+    "--keep-float-tensor",
+    "keep_float_tensors",
+    multiple=True,
+    metavar="REGEX",
+    help="Leave ops with matching result names in float.",
+)
 @click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound.")
 @click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound.")
 @click.option("--no-timing", is_flag=True, help="Do not measure it against the float file.")
@@ -87,7 +117,7 @@ def convert(
     return None
 
 
-def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str | Path | Recipe, str | Path]:
+def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str, Path]:
     """Recipe to the file to write: the output itself, or a name in it where it is a folder."""
     from edge_sdk.recipe import find_recipe
 
@@ -97,4 +127,4 @@ def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str | 
         return {name: output / f"{stem}_{resolved}.tflite" for name, resolved in names.items()}
     if len(recipes) > 1:
         raise click.UsageError(f"{len(recipes)} recipes need a folder for --output, and {output} is not one")
-    return {name: output for name in recipes}
+    return dict.fromkeys(recipes, output)

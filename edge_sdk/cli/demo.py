@@ -10,10 +10,19 @@ from edge_sdk.cli.screen import Screen, command
 
 
 @command(short_help="Train on digits, convert to four precisions, show the table.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("demo_output"), show_default=True, help="Folder, made if absent.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("demo_output"),
+    show_default=True,
+    help="Folder, made if absent.",
+)
 def demo(screen: Screen, output: Path) -> None:
-    """Train a small CNN on scikit-learn's digits in Keras and one in PyTorch, convert both to float32, float16,
-    dynamic range int8 and int8, and show accuracy, size, time and error of each file."""
+    """Train a small CNN on scikit-learn's digits in Keras and in PyTorch, and convert both to four precisions.
+
+    Shows test accuracy, size, time and error of every file.
+    """
     from edge_sdk.converters.demo import demo_table, next_steps, run_demo
     from edge_sdk.files import check_writable
 

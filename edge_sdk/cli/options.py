@@ -15,7 +15,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _INPUT = re.compile(r"(?P<name>.+)=(?P<shape>\d+(?:[,x]\d+)*|)(?::(?P<dtype>\w+))?")
 
 
-class InputShape(click.ParamType):
+class InputShape(click.ParamType):  # type: ignore[type-arg] # generic since click 8.2 only
     """``NAME=1,224,224,3`` or ``NAME=1,16:int64``."""
 
     name = "NAME=SHAPE[:DTYPE]"
@@ -28,7 +28,7 @@ class InputShape(click.ParamType):
         return match["name"], tuple(int(extent) for extent in extents), match["dtype"]
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType):  # type: ignore[type-arg]
     """``0.485,0.456,0.406``; each may be a fraction such as 1/255."""
 
     name = "NUMBERS"
@@ -53,7 +53,11 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
         function,
         click.option("--batch", type=click.IntRange(1), help="For an open first dimension; default 1."),
         click.option(
-            "--input", "inputs", type=InputShape(), multiple=True, help="Shape (and dtype) of an input with open dimensions."
+            "--input",
+            "inputs",
+            type=InputShape(),
+            multiple=True,
+            help="Shape (and dtype) of an input with open dimensions.",
         ),
         click.option("--signature", help="Key of a SavedModel's signature."),
         click.option("--trust-source", is_flag=True, help="Load files that could run code they carry."),
@@ -65,7 +69,9 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _apply(
         function,
         click.option("--data", help="What to compare on: .npz, .npy, a folder of images, or file.py:function."),
-        click.option("--samples", type=click.IntRange(1), default=32, show_default=True, help="How many samples of it."),
+        click.option(
+            "--samples", type=click.IntRange(1), default=32, show_default=True, help="How many samples of it."
+        ),
         click.option("--seed", type=int, default=0, show_default=True, help="Of all random choices."),
         pixel_options,
     )
@@ -73,12 +79,18 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def pixel_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """How pixels become values."""
-    return _apply(function,
-    click.option("--image-resize", type=click.Choice(["stretch", "crop"]), default="stretch", show_default=True),
-    click.option("--image-scale", type=Numbers(), default=(1 / 255,), help="Factor on pixels; default 1/255."),
-    click.option("--image-mean", type=Numbers(), default=(0.0,), help="Subtracted after scaling: one or one for each channel."),
-    click.option("--image-std", type=Numbers(), default=(1.0,), help="Divided by last."),
-    click.option("--image-order", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True),
+    return _apply(
+        function,
+        click.option("--image-resize", type=click.Choice(["stretch", "crop"]), default="stretch", show_default=True),
+        click.option("--image-scale", type=Numbers(), default=(1 / 255,), help="Factor on pixels; default 1/255."),
+        click.option(
+            "--image-mean",
+            type=Numbers(),
+            default=(0.0,),
+            help="Subtracted after scaling: one or one for each channel.",
+        ),
+        click.option("--image-std", type=Numbers(), default=(1.0,), help="Divided by last."),
+        click.option("--image-order", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True),
     )
 
 

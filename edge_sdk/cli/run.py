@@ -15,14 +15,27 @@ _TOP = 5
 
 @command(short_help="Run a .tflite file on data.")
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.option("--input", "data", required=True, metavar="DATA", help=".npz (arrays named after inputs), .npy, images, or file.py:function.")
+@click.option(
+    "--input",
+    "data",
+    required=True,
+    metavar="DATA",
+    help=".npz (arrays named after inputs), .npy, images, or file.py:function.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write all outputs there, as .npz.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
 @click.option("--engine", help="ai-edge-litert or tflite-runtime; default: the first installed.")
 @click.option("--raw", is_flag=True, help="Take and give a quantized file's own integers, not real values.")
 @pixel_options
 def run(
-    screen: Screen, artifact: Path, data: str, output: Path | None, threads: int, engine: str | None, raw: bool, **images: Any
+    screen: Screen,
+    artifact: Path,
+    data: str,
+    output: Path | None,
+    threads: int,
+    engine: str | None,
+    raw: bool,
+    **images: Any,
 ) -> None:
     """Run ARTIFACT on every sample of DATA, on this machine's CPU, and write or summarise the outputs.
 
@@ -30,12 +43,12 @@ def run(
     """
     from edge_sdk.files import check_writable
     from edge_sdk.runtime.batch import run_data, write_npz
+    from edge_sdk.runtime.runner import Runner
 
     if output:
         check_writable(output)
-    result = run_data(
-        artifact, data, images=image_options(images), threads=threads, engine=engine, raw=raw, progress=screen
-    )
+    runner = Runner(artifact, threads=threads, engine=engine)
+    result = run_data(runner, data, images=image_options(images), raw=raw, progress=screen)
     if output:
         write_npz(output, result.outputs)
     screen.result(result.as_json() | {"output": str(output) if output else None}, result.text(_TOP))

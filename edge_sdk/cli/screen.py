@@ -98,7 +98,8 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
 
         guarded = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")(guarded)
         guarded = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(guarded)
-        return click.command(**settings)(guarded)
+        made: click.Command = click.command(**settings)(guarded)
+        return made
 
     return decorate
 

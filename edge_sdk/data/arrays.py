@@ -88,9 +88,9 @@ def _open(path: Path, member: str | None) -> Any:
 
 
 def _read_header(stream: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = npy.read_magic(stream)
-    if version == (1, 0):
-        return npy.read_array_header_1_0(stream)
-    if version == (2, 0):
-        return npy.read_array_header_2_0(stream)
-    raise CalibrationError(f"{path}: npy format {version} is not known")
+    version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    if version not in readers:
+        raise CalibrationError(f"{path}: npy format {version} is not known")
+    header: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](stream)  # type: ignore[no-untyped-call]
+    return header

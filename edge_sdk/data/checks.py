@@ -82,9 +82,7 @@ class SampleCheck:
             try:
                 check_arrays(self.specs, sample)
             except SignatureError as error:
-                raise CalibrationError(
-                    f"{self.description}, sample {self.count}: {error}", hint=error.hint
-                ) from error
+                raise CalibrationError(f"{self.description}, sample {self.count}: {error}", hint=error.hint) from error
             for name, values in sample.items():
                 self._check_finite(name, values)
                 self._watches[name].see(values)
@@ -103,8 +101,7 @@ class SampleCheck:
     def facts(self) -> DataFacts:
         """What was seen so far."""
         inputs = (
-            InputFacts(name, seen.minimum, seen.maximum, seen.integer_valued)
-            for name, seen in self._watches.items()
+            InputFacts(name, seen.minimum, seen.maximum, seen.integer_valued) for name, seen in self._watches.items()
         )
         return DataFacts(self.description, self.count, tuple(inputs))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,10 @@ def load_function(reference: str, *, error: type[EdgeSdkError] = ModelError) -> 
     if not path.is_file():
         raise error(f"{file}: no such file")
     sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise error(f"{file}: cannot be imported")
-    module = importlib.util.module_from_spec(spec)
+    loader = SourceFileLoader(path.stem, str(path))
+    module = module_from_spec(spec_from_loader(path.stem, loader) or ModuleSpec(path.stem, loader))
     sys.modules[path.stem] = module
-    call(lambda: spec.loader.exec_module(module), f"{file} fails to import", error)
+    call(lambda: loader.exec_module(module), f"{file} fails to import", error)
     found = getattr(module, name, None)
     if not callable(found):
         names = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]

@@ -36,9 +36,7 @@ class ImageOptions:
     order: Literal["rgb", "bgr"] = "rgb"
 
     def __str__(self) -> str:
-        return (
-            f"{self.resize}, {self.order}, (pixel * {self.scale:.6g} - {list(self.mean)}) / {list(self.std)}"
-        )
+        return f"{self.resize}, {self.order}, (pixel * {self.scale:.6g} - {list(self.mean)}) / {list(self.std)}"
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -106,13 +104,11 @@ def _load(file: Path, height: int, width: int, channels: int, resize: str) -> np
     return np.asarray(picture, np.float32).reshape(height, width, channels)
 
 
-def _normalise(
-    pixels: npt.NDArray[np.float32], spec: TensorSpec, options: ImageOptions
-) -> npt.NDArray[Any]:
+def _normalise(pixels: npt.NDArray[np.float32], spec: TensorSpec, options: ImageOptions) -> npt.NDArray[Any]:
     if options.order == "bgr":
         pixels = pixels[..., ::-1]
     if not np.issubdtype(np.dtype(spec.dtype), np.integer):
-        mean, std = np.float32(options.mean), np.float32(options.std)
+        mean, std = np.array(options.mean, np.float32), np.array(options.std, np.float32)
         pixels = (pixels * np.float32(options.scale) - mean) / std
     if spec.layout == "NCHW":
         pixels = pixels.transpose(2, 0, 1)

@@ -36,9 +36,7 @@ class DataSource:
     samples: Callable[[], Iterator[Arrays]]
 
 
-def open_data(
-    data: Data, specs: Sequence[TensorSpec], *, images: ImageOptions | None = None
-) -> DataSource:
+def open_data(data: Data, specs: Sequence[TensorSpec], *, images: ImageOptions | None = None) -> DataSource:
     """Opens DATA for inputs of static shape; names, shapes and dtypes of files are checked at once.
 
     Args:

@@ -45,9 +45,7 @@ def _draw(generator: np.random.Generator, spec: TensorSpec, bound: int) -> npt.N
     return generator.standard_normal(shape).astype(dtype)
 
 
-def _images(
-    generator: np.random.Generator, shape: tuple[int, ...], layout: str
-) -> npt.NDArray[np.float64]:
+def _images(generator: np.random.Generator, shape: tuple[int, ...], layout: str) -> npt.NDArray[np.float64]:
     """Images with amplitudes falling as 1/f (Field, J. Opt. Soc. Am. A 4(12), 1987), mean near 0, deviation near 1."""
     batch, *extents = shape
     height, width = extents[1:] if layout == "NCHW" else extents[:2]

@@ -53,7 +53,9 @@ def float_bound(artifact: Artifact, max_abs_reference: float) -> Bound:
     )
     relative = 2 * _CONFIDENCE * _UNIT_ROUNDOFF * max(1.0, roots)
     value = relative * max_abs_reference
-    return Bound("max_abs_error", value, f"float32 rounding: {relative:.2g} of the largest value {max_abs_reference:.4g}")
+    return Bound(
+        "max_abs_error", value, f"float32 rounding: {relative:.2g} of the largest value {max_abs_reference:.4g}"
+    )
 
 
 def quantized_bound(

@@ -98,9 +98,7 @@ class ParityMeter:
     def __init__(self) -> None:
         self._sums: dict[str, _Sums] = {}
 
-    def add(
-        self, reference: Mapping[str, npt.NDArray[Any]], candidate: Mapping[str, npt.NDArray[Any]]
-    ) -> None:
+    def add(self, reference: Mapping[str, npt.NDArray[Any]], candidate: Mapping[str, npt.NDArray[Any]]) -> None:
         """Adds one run: the same outputs, by name and shape, of both sides."""
         for name, expected in reference.items():
             self._sums.setdefault(name, _Sums()).add(expected, candidate[name])

@@ -1,0 +1,1 @@
+"""Reports as values, and as text for a terminal."""

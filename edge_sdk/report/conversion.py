@@ -18,10 +18,10 @@ class Attempt:
     """One rung of the ladder: how it was lowered and how it ended."""
 
     name: str
-    accepted: bool
     reason: str
     seconds: float
     tool: str = ""
+    accepted: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -37,8 +37,9 @@ class Layout:
     axes: tuple[int, ...] | None
 
     def __str__(self) -> str:
-        words = {(0, 2, 3, 1): "NCHW in the source, NHWC in the file"}
-        return words.get(self.axes or (), f"transposed by {self.axes}" if self.axes else "as in the source")
+        if self.axes is None:
+            return "as in the source"
+        return "NCHW in the source, NHWC in the file" if self.axes == (0, 2, 3, 1) else f"transposed by {self.axes}"
 
 
 @dataclass(frozen=True)

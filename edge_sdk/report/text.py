@@ -88,8 +88,9 @@ def _parity_row(row: OutputParity) -> tuple[str, ...]:
 def timing_text(timing: Timing) -> str:
     """A measured ratio with its conditions."""
     return (
-        f"{timing.ratio:.2f}x the float file (measured here, {timing.median_us:.0f} us median, {timing.threads} thread, "
-        f"{timing.engine}, {timing.rounds} interleaved rounds, 95 % {timing.ratio_low:.2f} to {timing.ratio_high:.2f})"
+        f"{timing.ratio:.2f}x the float file (measured here, {timing.median_us:.0f} us median, "
+        f"{timing.threads} thread, {timing.engine}, {timing.rounds} interleaved rounds, "
+        f"95 % {timing.ratio_low:.2f} to {timing.ratio_high:.2f})"
     )
 
 
@@ -103,7 +104,12 @@ def _compute_lines(summary: Summary) -> list[str]:
             parts.append(f"{count} ops in {kind}{share}")
     lines = [field("compute", "; ".join(parts))]
     runtime = summary.runtime
-    lines.append(field("needs", f"{runtime.runtime} or newer" if runtime.runtime else f"no known runtime has {_pairs(runtime.because)}"))
+    lines.append(
+        field(
+            "needs",
+            f"{runtime.runtime} or newer" if runtime.runtime else f"no known runtime has {_pairs(runtime.because)}",
+        )
+    )
     return lines
 
 
@@ -124,7 +130,12 @@ def inspect_text(artifact: Artifact, summary: Summary, note: Mapping[str, Any] |
         lines.append(field("", f"because of {_pairs(summary.runtime.because)}"))
     lines.append(field("MACs", f"{summary.total_macs:,}"))
     stored = ", ".join(f"{size_text(n)} {dtype}" for dtype, n in summary.weight_storage.items())
-    lines.append(field("constants", f"{size_text(summary.weights_bytes)} ({stored or 'none'}), {summary.per_channel_tensors} per channel"))
+    lines.append(
+        field(
+            "constants",
+            f"{size_text(summary.weights_bytes)} ({stored or 'none'}), {summary.per_channel_tensors} per channel",
+        )
+    )
     lines.append(field("left over", _leftovers(summary)))
     if artifact.metadata:
         listing = ", ".join(f"{name} ({size_text(len(data))})" for name, data in artifact.metadata.items())

@@ -55,32 +55,20 @@ class BatchResult:
         return "\n".join(lines)
 
 
-def run_data(
-    path: str | Path,
-    data: Data,
-    *,
-    images: ImageOptions,
-    threads: int,
-    engine: str | None,
-    raw: bool,
-    progress: Progress,
-) -> BatchResult:
+def run_data(runner: Runner, data: Data, *, images: ImageOptions, raw: bool, progress: Progress) -> BatchResult:
     """Runs a file on every sample.
 
     Args:
-        path: the .tflite file.
+        runner: the open file.
         data: see ``open_data``; in the file's own layout.
         images: how pixels become values.
-        threads: CPU threads.
-        engine: name, or None for the first installed.
         raw: integers of a quantized file pass as they are.
         progress: hears of counts.
 
     Raises:
         CalibrationError: the data does not fit the signature.
     """
-    runner = Runner(path, threads=threads, engine=engine)
-    specs = tuple(_spec(spec, runner, raw) for spec in runner.inputs)
+    specs = tuple(_spec(spec, runner, raw=raw) for spec in runner.inputs)
     source = open_data(data, specs, images=images)
     check = SampleCheck(source.description, specs)
     results = []
@@ -90,7 +78,7 @@ def run_data(
         progress.count(check.count, source.count)
     check_samples(check, purpose="run")
     outputs = {spec.name: np.stack([result[spec.name] for result in results]) for spec in runner.outputs}
-    return BatchResult(str(path), f"{runner.engine.name} {runner.engine.version}", check.facts, outputs)
+    return BatchResult(str(runner.artifact.path), f"{runner.engine.name} {runner.engine.version}", check.facts, outputs)
 
 
 def write_npz(path: Path, arrays: Arrays) -> None:
@@ -99,7 +87,7 @@ def write_npz(path: Path, arrays: Arrays) -> None:
         np.savez(file, **arrays)
 
 
-def _spec(spec: TensorSpec, runner: Runner, raw: bool) -> TensorSpec:
+def _spec(spec: TensorSpec, runner: Runner, *, raw: bool) -> TensorSpec:
     quantized = runner.artifact.signature.inputs[spec.name].quantization is not None
     real = quantized and not raw and spec.dtype in ("int8", "uint8", "int16")
     image = len(spec.shape) == 4 and spec.shape[3] in (1, 3, 4)

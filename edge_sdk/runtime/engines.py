@@ -25,9 +25,7 @@ class Engine:
     version: str
     module: ModuleType
 
-    def interpreter(
-        self, model: bytes, *, threads: int, default_delegates: bool, preserve_all_tensors: bool
-    ) -> Any:
+    def interpreter(self, model: bytes, *, threads: int, default_delegates: bool, preserve_all_tensors: bool) -> Any:
         """A new interpreter with tensors allocated.
 
         Args:

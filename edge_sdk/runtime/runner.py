@@ -75,10 +75,7 @@ class Runner:
         for name, tensor in self._signature.inputs.items():
             self._interpreter.set_tensor(tensor.index, inputs[name])
         self.invoke()
-        return {
-            name: self._interpreter.get_tensor(tensor.index)
-            for name, tensor in self._signature.outputs.items()
-        }
+        return {name: self._interpreter.get_tensor(tensor.index) for name, tensor in self._signature.outputs.items()}
 
     def run_real(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """One run on real values: float inputs are rounded to a quantized input's scale, outputs scaled back.
@@ -129,7 +126,8 @@ def to_raw(values: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
         raise SignatureError(f"input `{tensor.name}`: expected {dtype} or float32, got {values.dtype}")
     scale, zero_point = _pair(tensor.quantization)
     limits = np.iinfo(dtype)
-    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(dtype)
+    rounded: npt.NDArray[Any] = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
+    return rounded.astype(dtype)
 
 
 def to_real(values: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
@@ -137,7 +135,8 @@ def to_real(values: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
     if tensor.quantization is None or values.dtype.kind == "f":
         return values
     scale, zero_point = _pair(tensor.quantization)
-    return (values.astype(np.float32) - zero_point) * scale
+    real: npt.NDArray[Any] = (values.astype(np.float32) - zero_point) * scale
+    return real
 
 
 def _pair(quantization: Quantization) -> tuple[np.float32, np.float32]:

@@ -35,10 +35,10 @@ _UNIONS = {
 
 def schema_lines(source: str) -> list[str]:
     """The lines of a ``.schema`` file: unions and enums first, then tables with fields in slot order."""
-    classes = dict(re.findall(r"^class (\w+)\(object\):\n(.*?)(?=^class |^def |\Z)", source, re.S | re.M))
+    classes = dict(re.findall(r"^class (\w+)\(object\):\n(.*?)(?=^class |^def |\Z)", source, re.DOTALL | re.MULTILINE))
     lines = []
     for name, body in classes.items():
-        members = re.findall(r"^    (\w+) = (-?\d+)$", body, re.M)
+        members = re.findall(r"^    (\w+) = (-?\d+)$", body, re.MULTILINE)
         if members:
             lines.append(f"enum {name} " + " ".join(f"{value}={key}" for key, value in members))
     for name, body in classes.items():
@@ -52,7 +52,7 @@ def schema_lines(source: str) -> list[str]:
 
 def _fields(table: str, body: str) -> list[str]:
     slots: dict[int, str] = {}
-    for method, text in re.findall(r"    def (\w+)\(self(?:, j)?\):\n(.*?)(?=\n    # |\n    def |\Z)", body, re.S):
+    for method, text in re.findall(r"    def (\w+)\(self(?:, j)?\):\n(.*?)(?=\n    # |\n    def |\Z)", body, re.DOTALL):
         offset = re.search(r"self\._tab\.Offset\((\d+)\)", text)
         if offset is None or method.endswith(("AsNumpy", "Length", "IsNone")):
             continue
