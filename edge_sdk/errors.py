@@ -114,10 +114,13 @@ class ParityError(ConversionError):
         message: the worst output, its error and the bound.
         report: the conversion report as plain data, with numbers for every output.
         hint: the next thing to try.
+        about: see :class:`ConversionError`.
     """
 
-    def __init__(self, message: str, *, report: dict[str, Any] | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, report: dict[str, Any] | None = None, hint: str | None = None, **about: Any
+    ) -> None:
+        super().__init__(message, hint=hint, **about)
         self.report = report
 
     def as_json(self) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""Shared fixtures; imports no ML toolchain.
+
+Heavy work runs in worker processes that are shared by all tests, so that TensorFlow and PyTorch start once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_NEEDS = {
+    "runtime": (("ai_edge_litert", "tflite_runtime"), "runtime"),
+    "keras": (("tensorflow",), "keras"),
+    "onnx": (("onnx2tf",), "onnx"),
+    "torch": (("torch",), "torch"),
+    "litert_torch": (("litert_torch",), "litert-torch"),
+}
+_ALLOWED = Path(__file__).parent / "allowed_skips.txt"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what this environment lacks, with the extra that adds it."""
+    for item in items:
+        for marker, (modules, extra) in _NEEDS.items():
+            if item.get_closest_marker(marker) and not any(find_spec(module) for module in modules):
+                item.add_marker(pytest.mark.skip(reason=f"pip install 'edge-sdk[{extra}]'"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip that no line of allowed_skips.txt names is a failure."""
+    if not os.environ.get("CI"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    lines = [line for line in _ALLOWED.read_text().splitlines() if line and not line.startswith("#")]
+    allowed = tuple(line.split(" -- ")[0] for line in lines)
+    skipped = [report.nodeid for report in reporter.stats.get("skipped", [])] if reporter else []
+    unnamed = [node for node in skipped if not node.startswith(allowed or ("\0",))]
+    if unnamed and reporter:
+        reporter.write_line(f"skipped in CI, but not named in {_ALLOWED.name}: {', '.join(unnamed)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Any]:
+    """Worker processes for all tests."""
+    from edge_sdk.converters import Workers
+
+    with Workers() as shared:
+        yield shared
+
+
+@pytest.fixture
+def tflite(tmp_path: Path) -> Path:
+    """A small float .tflite: ``image (1, 8, 8, 3) -> scores (1, 5)``."""
+    from tests.graphs import conv_model
+
+    path = tmp_path / "conv.tflite"
+    path.write_bytes(conv_model())
+    return path

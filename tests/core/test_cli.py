@@ -1,0 +1,154 @@
+"""The command line: exit codes, streams, JSON, and errors in one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_sdk.cli import COMMANDS, cli
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments], prog_name="edge-sdk")
+
+
+def test_help_lists_every_command() -> None:
+    result = invoke("--help")
+    assert result.exit_code == 0
+    assert all(name in result.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_json_and_quiet(name: str) -> None:
+    output = invoke(name, "--help").output
+    assert "--json" in output
+    assert "--quiet" in output
+
+
+def test_unknown_command_offers_the_nearest() -> None:
+    result = invoke("convrt")
+    assert result.exit_code == 2
+    assert "no command `convrt`, did you mean `convert`" in result.output
+
+
+def test_usage_error_is_exit_code_2() -> None:
+    assert invoke("convert", "model.keras").exit_code == 2
+
+
+def test_version_and_help_import_no_toolchain() -> None:
+    script = (
+        "import sys\nfrom edge_sdk.cli import cli\n"
+        "for arguments in (['--version'], ['--help'], ['convert', '--help'], ['demo', '--help']):\n"
+        "    try:\n        cli(arguments)\n    except SystemExit as done:\n        assert done.code == 0\n"
+        "heavy = {'numpy', 'tensorflow', 'torch', 'cattrs', 'onnx', 'keras'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_inspect_shows_the_truth(tflite: Path) -> None:
+    result = invoke("inspect", tflite)
+    assert result.exit_code == 0
+    for words in ("image", "scores", "3 ops in float32, 100.0% of MACs", "tflite-runtime 2.14.0 or newer", "CONV_2D"):
+        assert words in result.stdout
+
+
+def test_inspect_json_is_one_object(tflite: Path) -> None:
+    data = json.loads(invoke("inspect", tflite, "--json").stdout)
+    assert data["ops_by_compute"] == {"float32": 3}
+    assert data["note"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file"), (b"", "not a whole TFLite file"), (b"PK\x03\x04" * 10, "not a whole TFLite file")],
+)
+def test_error_is_one_line_and_one_hint(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "model.tflite"
+    if content is not None:
+        path.write_bytes(content)
+    result = invoke("inspect", path)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert all(line.startswith("hint: ") for line in lines[1:])
+
+
+def test_error_with_json_is_an_object_on_stdout(tmp_path: Path) -> None:
+    result = invoke("inspect", tmp_path / "absent.tflite", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error"] == "ModelError"
+
+
+def test_run_writes_outputs_by_name(tflite: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    np.savez(tmp_path / "in.npz", image=np.random.rand(4, 8, 8, 3).astype(np.float32))
+    result = invoke("run", tflite, "--input", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    assert result.exit_code == 0, result.stderr
+    assert "first run, largest: " in result.stdout
+    with np.load(tmp_path / "out.npz") as outputs:
+        assert outputs["scores"].shape == (4, 1, 5)
+        assert np.ptp(outputs["scores"][:, 0, 0]) > 0
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"imag": np.zeros((2, 8, 8, 3), np.float32)}, "`imag` is not an input of the model, did you mean `image`"),
+        ({"image": np.zeros((2, 8, 8, 3))}, "expects float32, got float64"),
+        ({"image": np.full((2, 8, 8, 3), np.nan, np.float32)}, "holds NaN"),
+    ],
+)
+def test_run_refuses_bad_input_and_writes_nothing(
+    tflite: Path, tmp_path: Path, arrays: dict[str, Any], message: str
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    np.savez(tmp_path / "in.npz", **arrays)
+    result = invoke("run", tflite, "--input", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_doctor_names_the_engine_and_what_extras_would_add() -> None:
+    result = invoke("doctor", "--json")
+    data = json.loads(result.stdout)
+    assert {extra["name"] for extra in data["extras"]} >= {"runtime", "keras", "torch", "onnx", "convert"}
+    assert result.exit_code == (3 if data["conflicts"] else 0)
+
+
+def test_python_m_edge_sdk_works() -> None:
+    done = subprocess.run([sys.executable, "-m", "edge_sdk", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("edge-sdk, version ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("image=1,2,3", ("image", (1, 2, 3), None)),
+        ("ids=1x16:int64", ("ids", (1, 16), "int64")),
+        ("s=", ("s", (), None)),
+    ],
+)
+def test_input_option(text: str, expected: tuple[Any, ...]) -> None:
+    from edge_sdk.cli.options import InputShape
+
+    assert InputShape().convert(text, None, None) == expected
+
+
+def test_number_option_takes_fractions() -> None:
+    from edge_sdk.cli.options import Numbers
+
+    assert Numbers().convert("1/255,0.5", None, None) == (1 / 255, 0.5)
+    result = invoke("run", "x", "--input", "y", "--image-mean", "a")
+    assert result.exit_code == 2
+    assert "expected numbers separated by commas" in result.output

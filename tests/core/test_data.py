@@ -1,0 +1,308 @@
+"""DATA: what is read, what is refused, and that nothing is held in memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
+from edge_sdk.data.checks import SampleCheck
+from edge_sdk.errors import CalibrationError, EdgeSdkError
+from edge_sdk.signature import TensorSpec
+
+IMAGE = TensorSpec("image", (1, 4, 4, 3), "float32", "NHWC")
+TABLE = TensorSpec("table", (1, 6), "float32")
+IDS = TensorSpec("ids", (1, 5), "int64")
+
+
+def read_all(data: Any, *specs: TensorSpec, **options: Any) -> list[dict[str, np.ndarray[Any, Any]]]:
+    return list(SampleCheck("test", specs).watch(open_data(data, specs, **options).samples()))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_is_streamed_by_input_name(tmp_path: Path, save: Any) -> None:
+    path = tmp_path / "data.npz"
+    table, ids = np.random.rand(7, 6).astype(np.float32), np.arange(35).reshape(7, 5)
+    save(path, ids=ids, table=table)
+    source = open_data(path, (TABLE, IDS))
+    samples = list(source.samples())
+    assert source.count == len(samples) == 7
+    np.testing.assert_array_equal(samples[3]["table"], table[3:4])
+    np.testing.assert_array_equal(samples[3]["ids"], ids[3:4])
+
+
+def test_npy_feeds_a_single_input(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((3, 6), np.float32))
+    assert len(read_all(tmp_path / "x.npy", TABLE)) == 3
+    with pytest.raises(CalibrationError, match="holds one array, but the model has 2 inputs"):
+        open_data(tmp_path / "x.npy", (TABLE, IDS))
+
+
+def test_whole_samples_are_told_from_rows() -> None:
+    assert read_all({"table": np.ones((3, 1, 6), np.float32)}, TABLE)[0]["table"].shape == (1, 6)
+    assert read_all({"table": np.ones((3, 6), np.float32)}, TABLE)[0]["table"].shape == (1, 6)
+
+
+def test_rows_fill_batches() -> None:
+    batch = TensorSpec("table", (2, 6), "float32")
+    assert [s["table"].shape for s in read_all({"table": np.ones((4, 6), np.float32)}, batch)] == [(2, 6)] * 2
+    with pytest.raises(CalibrationError, match=r"5 rows .* do not fill batches of 2"):
+        open_data({"table": np.ones((5, 6), np.float32)}, (batch,))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{"table": np.ones((1, 6), np.float32)}],
+        [np.ones(6, np.float32)],
+        [[np.ones((1, 6), np.float32)]],
+        ({"table": np.ones(6, np.float32)} for _ in range(1)),
+    ],
+    ids=["dict", "row", "list", "generator"],
+)
+def test_python_iterables_of_several_shapes(items: Any) -> None:
+    (sample,) = read_all(items, TABLE)
+    assert sample["table"].shape == (1, 6)
+
+
+def test_function_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "samples.py").write_text(
+        "import numpy as np\n"
+        "def rows():\n    for i in range(3):\n        yield {'table': np.full((1, 6), i, 'float32')}\n"
+    )
+    assert len(read_all(f"{tmp_path}/samples.py:rows", TABLE)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def rows():\n    return 3\n", "returned int"),
+        ("def rows():\n    raise KeyError('x')\n", r"KeyError: 'x' \(samples.py:2\)"),
+        ("import nothing_of_that_name\n", "fails to import"),
+        ("def row():\n    pass\n", "no function `rows`, did you mean `row`"),
+    ],
+)
+def test_function_that_fails_is_said_in_the_users_terms(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "samples.py").write_text(text)
+    with pytest.raises(CalibrationError, match=message):
+        open_data(f"{tmp_path}/samples.py:rows", (TABLE,))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"tabel": np.ones((3, 6), np.float32)}, "`tabel` is not an input of the model, did you mean `table`"),
+        ({}, "no array for input `table`"),
+        ({"table": np.ones((3, 6))}, "expects float32, got float64"),
+        ({"table": np.ones((3, 7), np.float32)}, r"expects \[\?, 6\] with samples along the first axis, got \[3, 7\]"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_before_any_sample(arrays: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=message):
+        open_data(arrays, (TABLE,))
+    np.savez(tmp_path / "d.npz", **arrays)
+    with pytest.raises(CalibrationError, match=message):
+        open_data(tmp_path / "d.npz", (TABLE,))
+
+
+def test_different_counts_are_refused() -> None:
+    arrays = {"table": np.ones((3, 6), np.float32), "ids": np.ones((4, 5), np.int64)}
+    with pytest.raises(CalibrationError, match=r"different numbers of samples \(table: 3, ids: 4\)"):
+        open_data(arrays, (TABLE, IDS))
+
+
+def test_other_layout_is_named_in_the_hint() -> None:
+    nchw = TensorSpec("image", (1, 3, 4, 5), "float32", "NCHW")
+    with pytest.raises(CalibrationError) as caught:
+        open_data({"image": np.ones((2, 4, 5, 3), np.float32)}, (nchw,))
+    assert "looks like NHWC" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "an infinity")])
+def test_values_that_are_not_finite_name_their_sample(value: float, word: str) -> None:
+    rows = np.ones((5, 6), np.float32)
+    rows[3, 2] = value
+    with pytest.raises(CalibrationError, match=f"sample 3: input `table` holds {word}"):
+        read_all({"table": rows}, TABLE)
+
+
+@pytest.mark.parametrize("name", ["absent.npz", "absent/folder"])
+def test_absent_data_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CalibrationError, match="no such file or folder"):
+        open_data(tmp_path / name, (TABLE,))
+
+
+def test_unknown_suffix_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("1,2")
+    with pytest.raises(CalibrationError, match=r"unknown kind of data `\.csv`"):
+        open_data(tmp_path / "data.csv", (TABLE,))
+
+
+def test_truncated_npz_and_npy_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", table=np.random.rand(50, 6).astype(np.float32))
+    whole = (tmp_path / "d.npz").read_bytes()
+    (tmp_path / "d.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CalibrationError, match=r"not a readable \.npz"):
+        open_data(tmp_path / "d.npz", (TABLE,))
+    np.save(tmp_path / "d.npy", np.random.rand(50, 6).astype(np.float32))
+    whole = (tmp_path / "d.npy").read_bytes()
+    (tmp_path / "d.npy").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CalibrationError, match="ends in row"):
+        read_all(tmp_path / "d.npy", TABLE)
+
+
+def test_pickled_objects_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "d.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(CalibrationError, match="Python objects, which are pickled"):
+        open_data(tmp_path / "d.npy", (TABLE,))
+
+
+def test_spool_streams(tmp_path: Path) -> None:
+    spec = TensorSpec("x", (1, 100_000), "float32")
+    np.save(tmp_path / "x.npy", np.random.rand(60, 100_000).astype(np.float32))
+    tracemalloc.start()
+    store, check = spool(open_data(tmp_path / "x.npy", (spec,)), (spec,), tmp_path / "store")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert check.count == store.count == 60
+    # One sample is 0.4 MB, the whole file 24 MB.
+    assert peak < 5_000_000
+
+
+def test_store_reads_back_what_was_spooled(tmp_path: Path) -> None:
+    data = {"table": np.random.rand(5, 6).astype(np.float32), "ids": np.arange(25).reshape(5, 5)}
+    spool(open_data(data, (TABLE, IDS)), (TABLE, IDS), tmp_path / "store")
+    store = SampleStore.open(tmp_path / "store")
+    assert store.specs == (TABLE, IDS)
+    np.testing.assert_array_equal(store.column("ids")[:, 0], data["ids"])
+    assert [sorted(sample) for sample in store] == [["ids", "table"]] * 5
+
+
+def test_limit_is_a_seeded_subset(tmp_path: Path) -> None:
+    rows = np.arange(120, dtype=np.float32).reshape(20, 6)
+
+    def chosen(seed: int, folder: str) -> list[float]:
+        store, _ = spool(open_data({"table": rows}, (TABLE,)), (TABLE,), tmp_path / folder, limit=5, seed=seed)
+        return [float(sample["table"][0, 0]) for sample in store]
+
+    assert chosen(0, "a") == chosen(0, "b")
+    assert chosen(0, "a") != chosen(1, "c")
+    assert len(chosen(0, "a")) == 5
+
+
+def checked(rows: np.ndarray[Any, Any], spec: TensorSpec, purpose: str = "calibration") -> list[str]:
+    check = SampleCheck("test", (spec,))
+    list(check.watch(open_data({spec.name: rows}, (spec,)).samples()))
+    return [finding.rule for finding in check_samples(check, purpose=purpose)]
+
+
+def test_few_samples_are_a_warning_for_calibration_only() -> None:
+    rows = np.random.rand(99, 6).astype(np.float32)
+    assert checked(rows, TABLE) == ["calibration-few-samples"]
+    assert checked(rows, TABLE, "comparison") == []
+    assert checked(np.random.rand(100, 6).astype(np.float32), TABLE) == []
+
+
+def test_no_samples_and_constant_samples_are_errors() -> None:
+    with pytest.raises(CalibrationError, match="no samples"):
+        checked(np.ones((0, 6), np.float32), TABLE)
+    with pytest.raises(CalibrationError, match="`table` has the same value everywhere"):
+        checked(np.full((100, 6), 0.5, np.float32), TABLE)
+
+
+def test_raw_pixels_are_a_warning() -> None:
+    pixels = np.random.randint(0, 256, (100, 4, 4, 3)).astype(np.float32)
+    assert checked(pixels, IMAGE) == ["data-looks-unnormalised"]
+    assert checked(pixels / 255, IMAGE) == []
+
+
+def write_images(folder: Path, count: int = 3, size: tuple[int, int] = (10, 6)) -> None:
+    image = pytest.importorskip("PIL.Image")
+    folder.mkdir()
+    for index in range(count):
+        pixels = np.random.default_rng(index).integers(0, 256, (size[1], size[0], 3), np.uint8)
+        image.fromarray(pixels).save(folder / f"{index}.png")
+
+
+def test_folder_of_images(tmp_path: Path) -> None:
+    write_images(tmp_path / "photos")
+    source = open_data(tmp_path / "photos", (IMAGE,))
+    samples = list(source.samples())
+    assert source.count == 3
+    assert samples[0]["image"].shape == (1, 4, 4, 3)
+    assert 0 <= samples[0]["image"].min() <= samples[0]["image"].max() <= 1
+    assert "3 images" in source.description
+
+
+def test_image_options_are_applied(tmp_path: Path) -> None:
+    write_images(tmp_path / "photos", size=(4, 4))
+    plain = read_all(tmp_path / "photos", IMAGE)[0]["image"]
+    options = ImageOptions(mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0), order="bgr")
+    changed = read_all(tmp_path / "photos", IMAGE, images=options)[0]["image"]
+    expected = (plain[..., ::-1] - np.array([0.5, 0.25, 0.0])) / np.array([0.5, 1.0, 2.0])
+    np.testing.assert_allclose(changed, expected, rtol=1e-5, atol=1e-6)
+    nchw = TensorSpec("image", (1, 3, 4, 4), "float32", "NCHW")
+    moved = read_all(tmp_path / "photos", nchw)[0]["image"]
+    np.testing.assert_array_equal(moved, plain.transpose(0, 3, 1, 2))
+
+
+def test_integer_image_input_takes_pixels_as_they_are(tmp_path: Path) -> None:
+    write_images(tmp_path / "photos", size=(4, 4))
+    spec = TensorSpec("image", (1, 4, 4, 3), "uint8", "NHWC")
+    pixels = read_all(tmp_path / "photos", spec)[0]["image"]
+    assert pixels.dtype == np.uint8
+    assert pixels.max() > 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (TABLE, "a folder of images was given, but input `table` has shape"),
+        (TensorSpec("image", (1, 4, 4, 7), "float32", None), "a folder of images was given"),
+    ],
+)
+def test_images_for_another_input_are_refused(tmp_path: Path, spec: TensorSpec, message: str) -> None:
+    write_images(tmp_path / "photos")
+    with pytest.raises(CalibrationError, match=message):
+        open_data(tmp_path / "photos", (spec,))
+
+
+def test_folder_without_images_and_broken_image(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CalibrationError, match="no images"):
+        open_data(tmp_path / "empty", (IMAGE,))
+    write_images(tmp_path / "photos")
+    (tmp_path / "photos" / "1.png").write_bytes(b"not a picture")
+    with pytest.raises(CalibrationError, match=r"1.png: not a readable image"):
+        read_all(tmp_path / "photos", IMAGE)
+
+
+def test_seeded_samples_repeat_and_stay_in_bounds() -> None:
+    flags = TensorSpec("flags", (1, 3), "bool")
+    specs = (IMAGE, IDS, flags)
+
+    def draw(seed: int) -> list[dict[str, Any]]:
+        return list(seeded_samples(specs, count=20, seed=seed, index_bounds={"ids": 7}))
+
+    first, again, other = draw(0), draw(0), draw(1)
+    np.testing.assert_array_equal(first[3]["image"], again[3]["image"])
+    assert not np.array_equal(first[3]["image"], other[3]["image"])
+    ids = np.concatenate([sample["ids"] for sample in first])
+    assert ids.min() >= 0
+    assert 4 <= ids.max() < 7
+    assert first[0]["flags"].dtype == np.bool_
+
+
+def test_seeded_images_differ_in_brightness_as_photographs_do() -> None:
+    spec = TensorSpec("image", (1, 32, 32, 3), "float32", "NHWC")
+    means = [float(sample["image"].mean()) for sample in seeded_samples((spec,), count=50, seed=0)]
+    # White noise of this size would spread by 1 / sqrt(3072) = 0.018.
+    assert np.std(means) > 0.2
+
+
+def test_errors_are_edge_sdk_errors() -> None:
+    assert issubclass(CalibrationError, EdgeSdkError)

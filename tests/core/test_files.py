@@ -1,0 +1,88 @@
+"""Results are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_sdk.errors import OutputError
+from edge_sdk.files import check_writable, replacing, write_bytes
+
+
+def test_write_replaces_and_leaves_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    write_bytes(path, b"one")
+    write_bytes(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.bin"]
+
+
+def test_mode_follows_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "out.bin", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out.bin").stat().st_mode & 0o777 == 0o640
+
+
+def test_failure_in_the_middle_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    path.write_bytes(b"old")
+
+    def interrupted() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.bin"]
+
+
+def test_missing_folder_and_folder_as_file(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="does not exist"):
+        check_writable(tmp_path / "absent" / "out.bin")
+    with pytest.raises(OutputError, match="is a folder"):
+        check_writable(tmp_path)
+
+
+def test_read_only_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "sealed"
+    folder.mkdir(mode=0o555)
+    script = f"""
+import os
+from pathlib import Path
+from edge_sdk.errors import OutputError
+from edge_sdk.files import check_writable
+if os.geteuid() == 0:
+    os.setegid(65534); os.seteuid(65534)  # root may write anywhere
+try:
+    check_writable(Path({str(folder / "out.bin")!r}))
+except OutputError as error:
+    print(error)
+"""
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "cannot be written: Permission denied" in done.stdout
+
+
+def test_full_disk_is_one_error_and_no_file(tmp_path: Path) -> None:
+    """A file size limit stands for the disk: the write fails in the middle with EFBIG as it would with ENOSPC."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"out.bin: cannot be written: File too large"):
+            write_bytes(tmp_path / "out.bin", b"x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,168 @@
+"""Small .tflite files made by code, without a converter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.model import pack_tree
+from edge_sdk.artifact.schema import schema
+
+_SAME, _VALID = 0, 1
+
+
+class Graph:
+    """Builds one subgraph; tensors and ops are added in order."""
+
+    def __init__(self) -> None:
+        self.root = new_node(
+            schema(), "Model", version=3, operator_codes=[], subgraphs=[], buffers=[new_node(schema(), "Buffer")]
+        )
+        self.node = new_node(schema(), "SubGraph", tensors=[], inputs=[], outputs=[], operators=[], name="main")
+        self.root.subgraphs = [self.node]
+
+    def tensor(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str = "float32",
+        *,
+        scale: Sequence[float] | None = None,
+        zero_point: Sequence[int] | None = None,
+        signature: Sequence[int] | None = None,
+    ) -> int:
+        """A tensor without data."""
+        quantization = None
+        if scale is not None:
+            points = zero_point or [0] * len(scale)
+            quantization = new_node(schema(), "QuantizationParameters", scale=list(scale), zero_point=points)
+        self.node.tensors.append(
+            new_node(
+                schema(),
+                "Tensor",
+                name=name,
+                shape=list(shape),
+                type=enum_value("TensorType", dtype.upper()),
+                quantization=quantization,
+                shape_signature=signature,
+            )
+        )
+        return len(self.node.tensors) - 1
+
+    def constant(self, name: str, values: npt.NDArray[Any], **quantization: Any) -> int:
+        """A tensor with data."""
+        index = self.tensor(name, values.shape, values.dtype.name, **quantization)
+        data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+        self.root.buffers.append(new_node(schema(), "Buffer", data=data))
+        self.node.tensors[index].buffer = len(self.root.buffers) - 1
+        return index
+
+    def op(
+        self,
+        name: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options: Node | None = None,
+        *,
+        version: int = 1,
+        custom: str | None = None,
+    ) -> None:
+        """One operator."""
+        code = enum_value("BuiltinOperator", name)
+        self.root.operator_codes.append(
+            new_node(
+                schema(),
+                "OperatorCode",
+                builtin_code=code,
+                deprecated_builtin_code=min(code, 127),
+                version=version,
+                custom_code=custom,
+            )
+        )
+        kind = enum_value("BuiltinOptions", options.kind) if options else 0
+        self.node.operators.append(
+            new_node(
+                schema(),
+                "Operator",
+                opcode_index=len(self.root.operator_codes) - 1,
+                inputs=list(inputs),
+                outputs=list(outputs),
+                builtin_options_type=kind,
+                builtin_options=options,
+            )
+        )
+
+    def finish(self, inputs: Sequence[int], outputs: Sequence[int], *, signature: bool = True) -> bytes:
+        """The file; its signature is named after the tensors."""
+        self.node.inputs, self.node.outputs = list(inputs), list(outputs)
+        if signature:
+            self.root.signature_defs = [
+                new_node(
+                    schema(),
+                    "SignatureDef",
+                    signature_key="serving_default",
+                    inputs=[self._map(index) for index in inputs],
+                    outputs=[self._map(index) for index in outputs],
+                )
+            ]
+        return pack_tree(self.root)
+
+    def _map(self, index: int) -> Node:
+        return new_node(schema(), "TensorMap", name=self.node.tensors[index].name, tensor_index=index)
+
+
+def enum_value(enum: str, label: str) -> int:
+    """The number of an enum's label."""
+    return next(value for value, name in schema().enums[enum].items() if name == label)
+
+
+def options(kind: str, **fields: Any) -> Node:
+    """Builtin options of an op."""
+    return new_node(schema(), kind, **fields)
+
+
+def conv_model(*, seed: int = 0, side: int = 8, channels: int = 4) -> bytes:
+    """``image (1, side, side, 3) -> CONV_2D 3x3 RELU -> MEAN -> FULLY_CONNECTED -> scores (1, 5)``."""
+    generator = np.random.default_rng(seed)
+    graph = Graph()
+    image = graph.tensor("image", (1, side, side, 3), signature=(-1, side, side, 3))
+    kernel = graph.constant("kernel", generator.standard_normal((channels, 3, 3, 3)).astype(np.float32))
+    bias = graph.constant("bias", generator.standard_normal(channels).astype(np.float32))
+    features = graph.tensor("features", (1, side, side, channels))
+    graph.op(
+        "CONV_2D",
+        (image, kernel, bias),
+        (features,),
+        options("Conv2DOptions", padding=_SAME, stride_w=1, stride_h=1, fused_activation_function=1),
+    )
+    axes = graph.constant("axes", np.array([1, 2], np.int32))
+    pooled = graph.tensor("pooled", (1, channels))
+    graph.op("MEAN", (features, axes), (pooled,), options("ReducerOptions"))
+    weights = graph.constant("weights", generator.standard_normal((5, channels)).astype(np.float32))
+    offset = graph.constant("offset", generator.standard_normal(5).astype(np.float32))
+    scores = graph.tensor("scores", (1, 5))
+    graph.op("FULLY_CONNECTED", (pooled, weights, offset), (scores,), options("FullyConnectedOptions"))
+    return graph.finish((image,), (scores,))
+
+
+def padded_pool_model() -> bytes:
+    """What onnx2tf writes for a padded max pool: ``CONV_2D -> PADV2(-FLT_MAX) -> MAX_POOL_2D``."""
+    generator = np.random.default_rng(0)
+    graph = Graph()
+    image = graph.tensor("image", (1, 8, 8, 3))
+    kernel = graph.constant("kernel", generator.standard_normal((4, 1, 1, 3)).astype(np.float32))
+    bias = graph.constant("bias", np.zeros(4, np.float32))
+    features = graph.tensor("features", (1, 8, 8, 4))
+    graph.op("CONV_2D", (image, kernel, bias), (features,), options("Conv2DOptions", stride_w=1, stride_h=1))
+    paddings = graph.constant("paddings", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
+    lowest = graph.constant("lowest", np.array(np.finfo(np.float32).min, np.float32))
+    padded = graph.tensor("padded", (1, 10, 10, 4))
+    graph.op("PADV2", (features, paddings, lowest), (padded,), options("PadV2Options"))
+    pooled = graph.tensor("pooled", (1, 4, 4, 4))
+    pool = options("Pool2DOptions", padding=_VALID, stride_w=2, stride_h=2, filter_width=3, filter_height=3)
+    graph.op("MAX_POOL_2D", (padded,), (pooled,), pool)
+    return graph.finish((image,), (pooled,))
