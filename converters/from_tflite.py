@@ -66,8 +66,8 @@ class TfliteSource:
             raise ModelError(f"{self._path}: is quantized already ({listing})", hint="start from the float model")
         self._check_shapes()
         root, _ = parse_tree(self._path.read_bytes(), path=self._path)
-        for graph in root.subgraphs:
-            for tensor in graph.tensors or []:
+        if self._open != self._inputs:
+            for tensor in root.subgraphs[0].tensors:
                 tensor.shape_signature = None
         path = Path(folder) / "source.tflite"
         path.write_bytes(pack_tree(root))

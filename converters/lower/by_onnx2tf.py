@@ -22,7 +22,7 @@ from edge_sdk.converters.worker_main import running, tool_version
 from edge_sdk.errors import ConversionError, MissingDependencyError
 from edge_sdk.signature import TensorSpec, spec_from_json
 
-_TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
+_TO_NHWC = (0, 2, 3, 1)
 
 
 def lower(
@@ -69,7 +69,7 @@ def lower(
     images = onnx_graph.image_inputs(model) if layout == "nhwc" else frozenset()
     keras_model = _keras_model(onnx2tf, ready, [name for name in specs if name not in images], settings)
     moved = getattr(keras_model, "onnx_output_layouts", {})
-    plan = {v.name: _output_axes(_rank(v), moved=bool(moved.get(v.name))) for v in model.graph.output}
+    plan = {v.name: _output_axes(_rank(v) if moved.get(v.name) else 0, layout) for v in model.graph.output}
     adapter = _Adapter(keras_model, list(specs), plan)
     artifact_inputs = [_laid_out(spec, image=name in images) for name, spec in specs.items()]
     handed = write_tflite(adapter, artifact_inputs, list(outputs.values()), ready.parent)
@@ -127,11 +127,11 @@ class _Adapter:
         ]
 
 
-def _output_axes(rank: int, *, moved: bool) -> dict[str, Any]:
-    """What happens to an output: images stay channels-last, other outputs that onnx2tf moved are moved back."""
-    if not moved or rank < 3:
+def _output_axes(rank: int, layout: str) -> dict[str, Any]:
+    """What happens to an output that onnx2tf moved to channels-last: images stay so, others are moved back."""
+    if rank < 3:
         return {"axes": None, "restore": None}
-    if rank == 4:
+    if rank == 4 and layout == "nhwc":
         return {"axes": list(_TO_NHWC), "restore": None}
     return {"axes": None, "restore": [0, rank - 1, *range(1, rank - 1)]}
 

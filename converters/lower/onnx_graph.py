@@ -10,7 +10,7 @@ import numpy as np
 from edge_sdk.errors import UnsupportedOpError
 from edge_sdk.signature import TensorSpec
 
-# What an image may pass through before an op that knows height and width.
+# What an image may pass through on its way to or from an op that knows height and width.
 _PASSED = frozenset({"Add", "Sub", "Mul", "Div", "Cast", "Identity", "Clip", "Pad", "Relu", "Sigmoid", "Neg"})
 _SPATIAL = frozenset(
     {
@@ -87,28 +87,39 @@ def with_static_shapes(model: Any, shapes: Mapping[str, Sequence[int]]) -> Any:
 
 
 def image_inputs(model: Any) -> frozenset[str]:
-    """Rank-4 inputs that reach an op with height and width through nothing but element-wise ops."""
-    consumers: dict[str, list[Any]] = {}
+    """Rank-4 inputs that are joined to an op with height and width by nothing but element-wise ops."""
+    constants = {initializer.name for initializer in model.graph.initializer}
+    groups = _Groups()
     for node in model.graph.node:
-        for name in node.input:
-            consumers.setdefault(name, []).append(node)
-    found = set()
-    for value in model.graph.input:
-        if len(value.type.tensor_type.shape.dim) == 4 and _reaches_spatial(value.name, consumers):
-            found.add(value.name)
-    return frozenset(found)
+        values = [name for name in (*node.input, *node.output) if name and name not in constants]
+        if node.op_type in _PASSED:
+            groups.join(values)
+        elif node.op_type in _SPATIAL:
+            groups.join([_IMAGES, node.input[0], *node.output[:1]])
+    rank_4 = [value.name for value in model.graph.input if len(value.type.tensor_type.shape.dim) == 4]
+    return frozenset(name for name in rank_4 if groups.same(name, _IMAGES))
 
 
-def _reaches_spatial(name: str, consumers: Mapping[str, list[Any]]) -> bool:
-    front, seen = [name], {name}
-    while front:
-        for node in consumers.get(front.pop(), []):
-            if node.op_type in _SPATIAL:
-                return True
-            fresh = [out for out in node.output if out not in seen] if node.op_type in _PASSED else []
-            seen.update(fresh)
-            front.extend(fresh)
-    return False
+_IMAGES = "all images"
+
+
+class _Groups:
+    """Names in disjoint groups."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def join(self, names: Sequence[str]) -> None:
+        for name in names[1:]:
+            self._parent[self._root(name)] = self._root(names[0])
+
+    def same(self, one: str, other: str) -> bool:
+        return self._root(one) == self._root(other)
+
+    def _root(self, name: str) -> str:
+        while (parent := self._parent.setdefault(name, name)) != name:
+            name = parent
+        return name
 
 
 def check_ops(model: Any, known: Iterable[str]) -> None:

@@ -95,6 +95,9 @@ def _quantizer(path: str, recipe: Recipe, artifact: Artifact, kept: list[Op]) ->
             quantizer.add_weight_only_config(".*", every, 8, granularity=granularity)
         else:
             quantizer.add_static_config(".*", every, 16, 8, weight_granularity=granularity)
+            if not recipe.integer_only:
+                for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+                    quantizer.update_quantization_recipe(".*", end, None, _NO_QUANTIZE)
         for op in kept:
             name = re.escape(result_name(artifact.main, op))
             quantizer.update_quantization_recipe(f"^{name};?$", every, None, _NO_QUANTIZE)

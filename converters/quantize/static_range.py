@@ -123,22 +123,22 @@ def _quantize_int8(ranged: bytes, recipe: Recipe) -> bytes:
     try:
         import tensorflow as tf
         from tensorflow.lite.python.convert import mlir_quantize
+        from tensorflow.lite.python.util import modify_model_io_type
     except ImportError as error:
         raise MissingDependencyError("tensorflow", extra="keras", why=f"recipe {recipe.name}") from error
     artifact = parse_artifact(ranged)
     kept = [result_name(graph, op) for graph, op in kept_ops(artifact, recipe)]
-    io = tf.as_dtype(recipe.io)
     with running("tensorflow", "quantizing"):
-        return bytes(
-            mlir_quantize(
-                ranged,
-                disable_per_channel=recipe.weights.granularity == "per_tensor",
-                fully_quantize=recipe.integer_only,
-                input_data_type=io,
-                output_data_type=io,
-                denylisted_nodes=kept or None,
-            )
+        data = mlir_quantize(
+            ranged,
+            disable_per_channel=recipe.weights.granularity == "per_tensor",
+            denylisted_nodes=kept or None,
         )
+        if recipe.integer_only:
+            # Takes off the QUANTIZE and DEQUANTIZE at the ends; for uint8 they become shifts between integers.
+            io = tf.as_dtype(recipe.io)
+            data = modify_model_io_type(data, io, io)
+    return bytes(data)
 
 
 def find_crashing_ops(path: str, samples: str, axes: Axes) -> Sequence[str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.compute import CONVERT_OPS
+from edge_sdk.artifact.model import Artifact, Op
 from edge_sdk.runtime.runner import Runner, to_raw, to_real
 from edge_sdk.signature import Arrays
 
@@ -79,6 +80,7 @@ def _sqnr(signal: float, noise: float) -> float:
 
 def _rows(artifact: Artifact, sqnr: dict[int, float]) -> list[TensorParity]:
     graph = artifact.main
+    producer = {index: op for op in graph.ops for index in op.outputs}
     # What no pair exists for (layout ops, conversions) passes on the quality of its own operands.
     quality = dict(sqnr)
     rows = []
@@ -86,8 +88,13 @@ def _rows(artifact: Artifact, sqnr: dict[int, float]) -> list[TensorParity]:
         before = min((quality.get(i, 100.0) for i in op.inputs if i >= 0), default=100.0)
         for index in op.outputs:
             if index in sqnr:
-                rows.append(
-                    TensorParity(graph.tensors[index].name, op.name, op.index, sqnr[index], before - sqnr[index])
-                )
+                maker = _computing(op, producer)
+                name = graph.tensors[index].name
+                rows.append(TensorParity(name, maker.name, maker.index, sqnr[index], before - sqnr[index]))
             quality.setdefault(index, before)
     return rows
+
+
+def _computing(op: Op, producer: dict[int, Op]) -> Op:
+    """The op itself; of a conversion between types, the op whose result it converts."""
+    return producer.get(op.inputs[0], op) if op.name in CONVERT_OPS else op
