@@ -10,6 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from edge_sdk.converters.lower.by_tensorflow import save_frozen, tensor_type, write_tflite
 from edge_sdk.converters.source import (
     Description,
@@ -84,8 +87,23 @@ class KerasSource:
             call = _Call(_unrolled(self._keras, self._model), self._options.shapes, self._options.dtypes)
         if self._in_memory and not in_worker():
             # TFLiteConverter has crashed on models; the caller's process must not be the one that dies.
-            return save_frozen(call.tensors, self._inputs, call.outputs, Path(folder))
+            if _backend(self._keras) == "tensorflow":
+                return save_frozen(call.tensors, self._inputs, call.outputs, Path(folder))
+            return self._saved_for_tensorflow(Path(folder), settings)
         return write_tflite(call.tensors, self._inputs, call.outputs, Path(folder))
+
+    def _saved_for_tensorflow(self, folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """A model on another backend is saved, for a worker to load on TensorFlow."""
+        path = folder / "model.keras"
+        self._model.save(path)
+        return {
+            "kind": "source",
+            "path": str(path),
+            "inputs": {spec.name: spec.name for spec in self._inputs},
+            "outputs": {name: name for name in self._call.outputs},
+            "shapes": {spec.name: spec.static_shape for spec in self._inputs},
+            "settings": dict(settings),
+        }
 
 
 class _Call:
@@ -109,7 +127,7 @@ class _Call:
     def arrays(self, arrays: Arrays) -> Arrays:
         """Runs numpy arrays by input name, without training behaviour."""
         results = self.tensors(*(arrays[spec.name] for spec in self.inputs))
-        return {n: r.numpy() for n, r in zip(self.outputs, results, strict=True)}
+        return {n: _as_numpy(r) for n, r in zip(self.outputs, results, strict=True)}
 
     def tensors(self, *tensors: Any) -> list[Any]:
         """Runs tensors in input order; returns the outputs in order."""
@@ -142,6 +160,17 @@ class _Call:
             return tuple(_named(example, [f"output_{i}" for i in range(len(_flat(example)))]))
         fallback = [_layer_name(t) for t in _flat(structure)]
         return tuple(_named(structure, list(getattr(self._model, "output_names", None) or fallback)))
+
+
+def _as_numpy(tensor: Any) -> npt.NDArray[Any]:
+    """A tensor of any backend."""
+    detached = tensor.detach().cpu() if hasattr(tensor, "detach") else tensor
+    return np.asarray(detached)
+
+
+def _backend(keras: Any) -> str:
+    """tf_keras has one backend; Keras 3 has several."""
+    return str(keras.backend.backend()) if keras.__name__ == "keras" else "tensorflow"
 
 
 def _zeros(spec: TensorSpec) -> Any:
@@ -242,6 +271,9 @@ def _load(path: Path, *, trust: bool) -> Any:
         keras = importlib.import_module(generation)
     except ImportError as error:
         raise MissingDependencyError(generation, extra="keras", why=f"reading {path.name}") from error
+    if in_worker():
+        # Counters in the names of layers start anew, so that the same source gives the same file.
+        keras.backend.clear_session()
     arguments: dict[str, Any] = {"compile": False}
     if path.suffix == ".keras" or generation == "keras":
         arguments["safe_mode"] = not trust
@@ -299,7 +331,7 @@ def _lambdas(config: Any) -> list[str]:
     if isinstance(config, dict):
         inner = config.get("config")
         if config.get("class_name") in ("Lambda", "__lambda__"):
-            found.append(str(inner.get("name", "lambda")) if isinstance(inner, dict) else "lambda")
+            return [str(inner.get("name", "lambda")) if isinstance(inner, dict) else "lambda"]
         found += [name for value in config.values() for name in _lambdas(value)]
     elif isinstance(config, list):
         found += [name for value in config for name in _lambdas(value)]

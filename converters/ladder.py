@@ -130,8 +130,9 @@ class Ladder:
 
     def _lower_source(self, handed: Mapping[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
         """An object of this process was saved as a file of another kind, whose own front end takes it on."""
-        inner = OpenSource(self._shop, handed["path"], SourceOptions(), role="lowering")
-        lowered = inner.hand_over(folder, inner.rungs(static_range=False)[0]["settings"])
+        options = SourceOptions(shapes=handed.get("shapes", {}))
+        inner = OpenSource(self._shop, handed["path"], options, role="lowering")
+        lowered = inner.hand_over(folder, handed.get("settings", {}))
         for ports, names in ((lowered["inputs"], handed["inputs"]), (lowered["outputs"], handed["outputs"])):
             for port in ports:
                 port["name"] = names[port["name"]]

@@ -25,12 +25,12 @@ from edge_sdk.signature import Arrays, TensorSpec, spec_from_json
 FRONT_ENDS: dict[str, str] = {
     "tflite": "edge_sdk.converters.from_tflite:TfliteSource",
     "onnx": "edge_sdk.converters.from_onnx:OnnxSource",
-    "torch": "edge_sdk.converters.from_torch:TorchSource",
     "keras": "edge_sdk.converters.from_keras:KerasSource",
+    "torch": "edge_sdk.converters.from_torch:TorchSource",
     "saved-model": "edge_sdk.converters.from_saved_model:SavedModelSource",
     "python": "edge_sdk.converters.from_python:PythonSource",
 }
-"""Name to ``module:class``, asked in this order which of them reads a source."""
+"""Name to ``module:class``, asked in this order which of them reads a source: a Keras model can be a torch module."""
 
 _PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".pth", ".pt", ".ckpt", ".bin"})
 _BATCH_BYTES = 64 << 20

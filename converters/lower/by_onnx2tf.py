@@ -83,6 +83,10 @@ def lower(
 
 def _keras_model(onnx2tf: Any, ready: Path, kept: list[str], settings: Mapping[str, bool]) -> Any:
     """onnx2tf's Keras model of the graph; inputs named in ``kept`` keep their layout."""
+    import tf_keras
+
+    # Counters in the names of layers start anew, so that the same graph gives the same file.
+    tf_keras.backend.clear_session()
     with running("onnx2tf", "lowering the graph"), _offline(onnx2tf), _working_in(ready.parent):
         return onnx2tf.convert(
             input_onnx_file_path=str(ready),

@@ -277,9 +277,7 @@ def test_torch_attention_of_an_old_opset(tmp_path: Path, workers: Workers) -> No
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_onnx_gelu_becomes_one_op(tmp_path: Path, workers: Workers, order: str) -> None:
     path = write(workers, ONNX, "save_gelu", path=str(tmp_path / "gelu.onnx"), order=order)
-    (report,) = check_conversion(
-        path, tmp_path, workers, inputs={"x": ((1, 8), "float32")}, outputs={"y": (1, 8)}
-    )
+    (report,) = check_conversion(path, tmp_path, workers, inputs={"x": ((1, 8), "float32")}, outputs={"y": (1, 8)})
     assert {use.op for use in report.summary.uses} == {"FULLY_CONNECTED", "GELU"}
 
 
@@ -303,9 +301,7 @@ def test_tflite_source_is_closed_and_kept(tmp_path: Path, workers: Workers, tfli
     )
     assert report.framework == "tflite"
     image = {"image": np.random.default_rng(0).standard_normal((1, 8, 8, 3)).astype(np.float32)}
-    np.testing.assert_array_equal(
-        Runner(tflite).run(image)["scores"], Runner(str(report.output)).run(image)["scores"]
-    )
+    np.testing.assert_array_equal(Runner(tflite).run(image)["scores"], Runner(str(report.output)).run(image)["scores"])
 
 
 @pytest.mark.runtime

@@ -192,13 +192,16 @@ def test_untrained_model_is_converted_but_proves_nothing(tmp_path: Path, workers
 
 
 @pytest.mark.keras
+@pytest.mark.torch
 def test_result_is_the_same_for_the_same_seed(tmp_path: Path, workers: Workers) -> None:
     path = keras_cnn(workers, tmp_path)
     options: Any = {"calibration": samples_for(CNN_IN), "workers": workers, "timing": False}
-    for recipe in ("float16", "int8", "dynamic"):
-        convert(path, tmp_path / "a.tflite", recipe=recipe, **options)
-        convert(path, tmp_path / "b.tflite", recipe=recipe, **options)
-        assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes(), recipe
+    torch_options = {**options, "calibration": samples_for(NCHW_IN)}
+    for source, given in ((path, options), (torch_source(workers, tmp_path, "cnn", "function"), torch_options)):
+        for recipe in ("float32", "float16", "int8", "dynamic"):
+            convert(source, tmp_path / "a.tflite", recipe=recipe, **given)
+            convert(source, tmp_path / "b.tflite", recipe=recipe, **given)
+            assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes(), (source, recipe)
 
 
 @pytest.mark.keras

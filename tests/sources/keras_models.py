@@ -87,12 +87,20 @@ def lambda_layer(keras: Any) -> Any:
     return keras.Model(x, layers.Lambda(lambda t: t * 2.0, name="doubled")(layers.Dense(3)(x)))
 
 
-def float64_erf(keras: Any) -> Any:
+def two_erfs(keras: Any) -> Any:
     """An op that TFLite has no builtin for."""
     from keras import ops
 
     x = keras.layers.Input((6,), name="x")
-    return keras.Model(x, ops.erf(keras.layers.Dense(3)(x)) + ops.erf(keras.layers.Dense(3)(x)))
+    return keras.Model(x, [ops.erf(keras.layers.Dense(3)(x)), ops.erf(keras.layers.Dense(5)(x))])
+
+
+def sine(keras: Any) -> Any:
+    """An op without an integer kernel between two that have one."""
+    from keras import ops
+
+    x = keras.layers.Input((6,), name="x")
+    return keras.Model(x, keras.layers.Dense(4, name="out")(ops.sin(keras.layers.Dense(8)(x))))
 
 
 def untrained(keras: Any) -> Any:

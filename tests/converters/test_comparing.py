@@ -1,0 +1,94 @@
+"""``compare``: any two models, by name, in each other's layout, held to what was asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.converters import Workers, convert
+from edge_sdk.converters.comparing import compare
+from edge_sdk.errors import SignatureError
+from tests.contract import samples_for
+from tests.converters.test_front_ends import HERE, KERAS, write
+from tests.converters.test_recipes import NCHW_IN
+from tests.graphs import conv_model
+
+TORCH_CNN = f"{HERE}/torch_models.py:cnn"
+
+
+@pytest.mark.torch
+def test_source_against_its_file_across_layouts(tmp_path: Path, workers: Workers) -> None:
+    convert(TORCH_CNN, tmp_path / "f.tflite", workers=workers)
+    result = compare(TORCH_CNN, tmp_path / "f.tflite", workers=workers)
+    assert result.ok
+    assert result.outputs[0].sqnr_db > 100
+    assert str(result.outputs[0].bound).startswith("max abs error <=")
+    assert "float32 rounding" in result.outputs[0].bound.derivation  # type: ignore[union-attr]
+    with pytest.raises(SignatureError, match=r"two \.tflite files only"):
+        compare(TORCH_CNN, tmp_path / "f.tflite", tensors=True, workers=workers)
+
+
+@pytest.mark.torch
+def test_two_files_of_one_source_with_their_tensors(tmp_path: Path, workers: Workers) -> None:
+    options: Any = {"workers": workers, "timing": False}
+    convert(TORCH_CNN, tmp_path / "f.tflite", **options)
+    convert(TORCH_CNN, tmp_path / "q.tflite", recipe="int8", calibration=samples_for(NCHW_IN), **options)
+    result = compare(tmp_path / "f.tflite", tmp_path / "q.tflite", tensors=True, min_sqnr_db=15, workers=workers)
+    assert result.ok
+    assert [row["op"] for row in result.tensors][:1] == ["CONV_2D"]
+    assert all(row["sqnr_db"] > 10 for row in result.tensors)
+    strict = compare(tmp_path / "f.tflite", tmp_path / "q.tflite", min_sqnr_db=80, workers=workers)
+    assert not strict.ok
+    assert "BEYOND" in strict.text().splitlines()[0]
+    assert not compare(tmp_path / "f.tflite", tmp_path / "q.tflite", max_abs_error=1e-6, workers=workers).ok
+
+
+@pytest.mark.keras
+def test_two_sources(tmp_path: Path, workers: Workers) -> None:
+    one = write(workers, KERAS, "save", name="cnn", path=str(tmp_path / "a.keras"))
+    other = write(workers, KERAS, "save", name="cnn", path=str(tmp_path / "b.keras"), generation="tf_keras")
+    result = compare(one, other, workers=workers)
+    assert result.outputs[0].bound is None
+    assert 0 < result.outputs[0].max_abs_error < 1e-5
+
+
+@pytest.mark.runtime
+def test_own_data_and_faulty_candidate(tmp_path: Path, workers: Workers, tflite: Path) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(conv_model(seed=1))
+    data = {"image": np.random.default_rng(0).standard_normal((10, 8, 8, 3)).astype(np.float32)}
+    result = compare(tflite, other, data=data, workers=workers)
+    assert result.data.count == 10
+    assert not result.ok
+    assert compare(tflite, tflite, data=data, workers=workers).ok
+
+
+@pytest.mark.runtime
+def test_signatures_that_do_not_correspond(tmp_path: Path, workers: Workers, tflite: Path) -> None:
+    from tests.graphs import Graph
+
+    graph = Graph()
+    x, y = graph.tensor("picture", (1, 8, 8, 3)), graph.tensor("scores", (1, 8, 8, 3))
+    graph.op("RELU", (x,), (y,))
+    (tmp_path / "names.tflite").write_bytes(graph.finish((x,), (y,)))
+    with pytest.raises(SignatureError, match="the inputs differ: image in the reference, picture in the candidate"):
+        compare(tflite, tmp_path / "names.tflite", workers=workers)
+    (tmp_path / "shape.tflite").write_bytes(conv_model(side=16))
+    with pytest.raises(SignatureError, match=r"\[1, 8, 8, 3\] in the reference, \[1, 16, 16, 3\] in the candidate"):
+        compare(tflite, tmp_path / "shape.tflite", workers=workers)
+
+
+@pytest.mark.runtime
+def test_command_exits_3_beyond_the_bound(tmp_path: Path, tflite: Path) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(conv_model(seed=1))
+    command = [sys.executable, "-m", "edge_sdk", "compare", str(tflite), str(other), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["ok"] is False
