@@ -41,7 +41,8 @@ def check_conversion(
     """
     paths = {recipe: folder / f"{recipe}.tflite" for recipe in recipes}
     before = set(folder.iterdir())
-    reports = list(convert_all(source, paths, workers=workers, timing=False, **(options or {})))
+    given: Options = {"workers": workers, "timing": False, **(options or {})}
+    reports = list(convert_all(source, paths, **given))
     assert set(folder.iterdir()) - before == set(paths.values())
     for recipe, report in zip(recipes, reports, strict=True):
         _check_report(report, recipe)

@@ -14,7 +14,6 @@ from edge_sdk.artifact.model import Artifact, Op
 from edge_sdk.runtime.runner import Runner, to_raw, to_real
 from edge_sdk.signature import Arrays
 
-
 _PADDING = 1e30
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Pair = namedtuple("Pair", ["score", "box"])  # noqa: PYI024 - what users write
+Pair = namedtuple("Pair", ["score", "box"])
 
 
 class Cnn(nn.Module):
@@ -59,11 +59,15 @@ class Multi(nn.Module):
         return Pair(self.head(joined), picture)
 
 
-class MultiDict(Multi):
+class MultiDict(nn.Module):
     """torch.export.save takes no named tuples."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Multi()
+
     def forward(self, zeta: Tensor, alpha: Tensor, beta: Tensor) -> dict[str, Tensor]:
-        score, box = super().forward(zeta, alpha, beta)
+        score, box = self.inner(zeta, alpha, beta)
         return {"score": score, "box": box}
 
 
@@ -173,7 +177,7 @@ def save_onnx(name: str, path: str, *, opset: int = 20, open_batch: bool = False
         input_names=list(inputs),
         output_names=names,
         dynamic_axes=dynamic,
-        dynamo=False if opset < 18 else True,
+        dynamo=opset >= 18,
         external_data=False,
     )
 
