@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from importlib.util import find_spec
+from typing import Any
 
 from edge_sdk.converters.source import Rung
 from edge_sdk.errors import MissingDependencyError, RecipeError, nearest
@@ -57,10 +59,20 @@ def _onnx2tf_rungs(*, recurrent: bool, static_range: bool) -> list[Rung]:
     ]
 
 
-def onnx2tf_settings(*, recurrent: bool, static_range: bool) -> list[tuple[str, dict[str, bool]]]:
-    """Settings of onnx2tf to try in turn, with words for the report."""
-    loops: tuple[str, dict[str, bool]] = ("onnx2tf", {})
+def onnx2tf_settings(*, recurrent: bool, static_range: bool) -> list[tuple[str, dict[str, Any]]]:
+    """Settings of onnx2tf to try in turn, with words for the report.
+
+    Version 2 can write TFLite itself; it is asked last, for TensorFlow's quantizer refuses some of what it writes, its
+    fused LSTM keeps state from run to run, and its GELU is many ops.
+    """
+    if int(metadata.version("onnx2tf").split(".")[0]) < 2:
+        backends: list[tuple[str, dict[str, Any]]] = [("onnx2tf", {})]
+    else:
+        backends = [
+            ("onnx2tf through TensorFlow", {"tflite_backend": "tf_converter"}),
+            ("onnx2tf, direct", {"tflite_backend": "flatbuffer_direct"}),
+        ]
     if not recurrent:
-        return [loops]
-    unrolled = ("onnx2tf with recurrent layers unrolled", {"enable_rnn_unroll": True})
-    return [unrolled, loops] if static_range else [loops, unrolled]
+        return backends
+    unrolled = [(f"{n}, recurrent layers unrolled", {**s, "enable_rnn_unroll": True}) for n, s in backends]
+    return [*unrolled, *backends] if static_range else [*backends, *unrolled]

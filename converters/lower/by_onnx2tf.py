@@ -8,18 +8,22 @@ itself ("flatbuffer_direct").
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.lower import onnx_graph
 from edge_sdk.converters.lower.by_tensorflow import write_tflite
 from edge_sdk.converters.worker_main import running, tool_version
 from edge_sdk.errors import ConversionError, MissingDependencyError
+from edge_sdk.runtime.runner import Runner
 from edge_sdk.signature import TensorSpec, spec_from_json
 
 _TO_NHWC = (0, 2, 3, 1)
@@ -31,7 +35,7 @@ def lower(
     inputs: Mapping[str, Mapping[str, Any]],
     outputs: Mapping[str, str],
     layout: str,
-    settings: Mapping[str, bool],
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Lowers an ONNX file whose inputs and outputs have plain names.
 
@@ -67,36 +71,110 @@ def lower(
     ready = Path(folder) / "ready.onnx"
     onnx.save(model, str(ready))
     images = onnx_graph.image_inputs(model) if layout == "nhwc" else frozenset()
-    keras_model = _keras_model(onnx2tf, ready, [name for name in specs if name not in images], settings)
-    moved = getattr(keras_model, "onnx_output_layouts", {})
-    plan = {v.name: _output_axes(_rank(v) if moved.get(v.name) else 0, layout) for v in model.graph.output}
-    adapter = _Adapter(keras_model, list(specs), plan)
-    artifact_inputs = [_laid_out(spec, image=name in images) for name, spec in specs.items()]
-    handed = write_tflite(adapter, artifact_inputs, list(outputs.values()), ready.parent)
+    kept = [name for name in specs if name not in images]
+    moved_inputs = {name: list(_TO_NHWC) if name in images else None for name in specs}
+    way = _directly if settings.get("tflite_backend") == "flatbuffer_direct" else _by_keras
+    handed = way(onnx2tf, model, ready, outputs, _Wanted(specs, kept, settings, layout))
     for port, name in zip(handed["inputs"], specs, strict=True):
-        port["axes"] = list(_TO_NHWC) if name in images else None
-    for port, name in zip(handed["outputs"], outputs, strict=True):
-        port["axes"] = plan[name]["axes"]
-    handed["tool"] = f"onnx2tf {tool_version('onnx2tf')}, {handed['tool']}"
+        port["name"], port["axes"] = specs[name].name, moved_inputs[name]
+    handed["tool"] = ", ".join(filter(None, [f"onnx2tf {tool_version('onnx2tf')}", handed["tool"]]))
     return handed
 
 
-def _keras_model(onnx2tf: Any, ready: Path, kept: list[str], settings: Mapping[str, bool]) -> Any:
-    """onnx2tf's Keras model of the graph; inputs named in ``kept`` keep their layout."""
+@dataclass(frozen=True)
+class _Wanted:
+    """What is asked of onnx2tf: inputs by name in the file, those that keep their layout, and its own flags."""
+
+    specs: Mapping[str, TensorSpec]
+    kept: Sequence[str]
+    settings: Mapping[str, Any]
+    layout: str
+
+    def artifact_inputs(self) -> list[TensorSpec]:
+        """The inputs as the .tflite will have them."""
+        return [_laid_out(spec, image=name not in self.kept) for name, spec in self.specs.items()]
+
+
+def _by_keras(onnx2tf: Any, model: Any, ready: Path, outputs: Mapping[str, str], wanted: _Wanted) -> dict[str, Any]:
+    """Through onnx2tf's Keras model and TFLiteConverter."""
+    keras_model = _run(onnx2tf, ready, wanted, disable_model_save=True)
+    moved = getattr(keras_model, "onnx_output_layouts", {})
+    plan = {v.name: _output_axes(_rank(v) if moved.get(v.name) else 0, wanted.layout) for v in model.graph.output}
+    adapter = _Adapter(keras_model, list(wanted.specs), plan)
+    handed = write_tflite(adapter, wanted.artifact_inputs(), list(outputs.values()), ready.parent)
+    for port, name in zip(handed["outputs"], outputs, strict=True):
+        port["axes"] = plan[name]["axes"]
+    return handed
+
+
+def _directly(onnx2tf: Any, model: Any, ready: Path, outputs: Mapping[str, str], wanted: _Wanted) -> dict[str, Any]:
+    """Through onnx2tf 2's own writer, which keeps names, and leaves image outputs in one layout or the other."""
+    _run(onnx2tf, ready, wanted)
+    (path,) = (ready.parent / "onnx2tf").glob("*_float32.tflite")
+    signature = read_artifact(path).signature
+    shapes = {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in model.graph.output}
+    ports = []
+    for name, source_name in outputs.items():
+        tensor = signature.outputs[name]
+        ports.append({"name": source_name, "tensor": tensor.index, "axes": _found_axes(shapes[name], tensor.shape)})
+    if any(_is_ambiguous(shapes[name]) for name in outputs):
+        _settle_ambiguous(ready, path, wanted, outputs, ports)
+    return {
+        "kind": "tflite",
+        "path": str(path),
+        "inputs": [{"name": name, "tensor": signature.inputs[name].index, "axes": None} for name in wanted.specs],
+        "outputs": ports,
+        "tool": "",
+    }
+
+
+def _found_axes(source: tuple[int, ...], file: tuple[int, ...]) -> list[int] | None:
+    if source == file or len(source) != 4:
+        return None
+    return list(_TO_NHWC) if tuple(source[axis] for axis in _TO_NHWC) == file else None
+
+
+def _is_ambiguous(shape: tuple[int, ...]) -> bool:
+    """Whether NCHW and NHWC have the same extents, so that a shape cannot tell which it is."""
+    return len(shape) == 4 and tuple(shape[axis] for axis in _TO_NHWC) == shape
+
+
+def _settle_ambiguous(
+    ready: Path, path: Path, wanted: _Wanted, outputs: Mapping[str, str], ports: list[dict[str, Any]]
+) -> None:
+    """Tells the layout of outputs with equal extents by their values on one random input."""
+    import onnxruntime
+
+    generator = np.random.default_rng(0)
+    runner = Runner(path, xnnpack=False)
+    feeds = {name: generator.random(spec.static_shape).astype(spec.dtype) for name, spec in wanted.specs.items()}
+    expected = onnxruntime.InferenceSession(str(ready), providers=["CPUExecutionProvider"]).run(list(outputs), feeds)
+    moved = {n: v if n in wanted.kept else np.ascontiguousarray(v.transpose(_TO_NHWC)) for n, v in feeds.items()}
+    got = runner.run(moved)
+    for port, name, reference in zip(ports, outputs, expected, strict=True):
+        if _is_ambiguous(reference.shape):
+            error = {
+                axes: float(np.abs(np.transpose(reference, axes) - got[name]).max())
+                for axes in ((0, 1, 2, 3), _TO_NHWC)
+            }
+            port["axes"] = list(_TO_NHWC) if error[_TO_NHWC] < error[0, 1, 2, 3] else None
+
+
+def _run(onnx2tf: Any, ready: Path, wanted: _Wanted, **flags: Any) -> Any:
     import tf_keras
 
     # Counters in the names of layers start anew, so that the same graph gives the same file.
     tf_keras.backend.clear_session()
-    with running("onnx2tf", "lowering the graph"), _offline(onnx2tf), _working_in(ready.parent):
+    with running("onnx2tf", "lowering the graph"), _offline(), _working_in(ready.parent):
         return onnx2tf.convert(
             input_onnx_file_path=str(ready),
             output_folder_path=str(ready.parent / "onnx2tf"),
-            keep_shape_absolutely_input_names=kept or None,
+            keep_shape_absolutely_input_names=list(wanted.kept) or None,
             # Done before, in process: onnx2tf calls a program of that name, and goes on when it finds none.
             not_use_onnxsim=True,
-            disable_model_save=True,
             non_verbose=True,
-            **settings,
+            **wanted.settings,
+            **flags,
         )
 
 
@@ -157,12 +235,13 @@ def _known_ops(onnx2tf: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def _offline(onnx2tf: Any) -> Iterator[None]:
+def _offline() -> Iterator[None]:
     """onnx2tf 1.x fetches 20 photographs for a trial run of the graph; noise of that shape serves as well."""
-    module = onnx2tf.onnx2tf
+    module: Any = importlib.import_module("onnx2tf.onnx2tf")
     original = getattr(module, "download_test_image_data", None)
     noise = np.random.default_rng(0).random((20, 128, 128, 3), np.float32)
-    module.download_test_image_data = lambda: noise
+    if original is not None:
+        module.download_test_image_data = lambda: noise
     try:
         yield
     finally:
