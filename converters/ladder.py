@@ -15,7 +15,7 @@ from edge_sdk.converters.source import SourceOptions
 from edge_sdk.converters.workshop import OpenSource, Workshop
 from edge_sdk.errors import ConversionError, EdgeSdkError, ModelError, ParityError, UnsupportedOpError
 from edge_sdk.parity.bounds import float_bound
-from edge_sdk.parity.compare import OutputParity
+from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.report.conversion import Attempt
 
 
@@ -150,10 +150,19 @@ class Ladder:
             self._prepare(artifact)
         # In the finished file the place in the list says which tensor a port is.
         model = FloatModel(path, artifact, _by_place(inputs), _by_place(outputs), handed["tool"], role)
-        meter = self._proof.measure(path, model.input_axes, model.output_axes)
+        meter = self._measure(model)
         bounds = {name: float_bound(artifact, largest) for name, largest in meter.max_abs_reference().items()}
         rows = meter.report(bounds)
         return replace(model, parity=rows, verified=all(row.ok for row in rows))
+
+    def _measure(self, model: FloatModel) -> ParityMeter:
+        try:
+            return self._proof.measure(model.path, model.input_axes, model.output_axes)
+        except ModelError as error:
+            if self._source.front_end == "tflite":
+                raise
+            # What an engine refuses is the lowering's fault, not the source's: the next rung may do better.
+            raise ConversionError(str(error), tool=model.tool, hint=error.hint) from error
 
 
 def _port(data: Mapping[str, Any]) -> Port:

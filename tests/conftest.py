@@ -17,7 +17,7 @@ _NEEDS = {
     "runtime": (("ai_edge_litert", "tflite_runtime"), "runtime"),
     "keras": (("tensorflow",), "keras"),
     "onnx": (("onnx2tf",), "onnx"),
-    "torch": (("torch",), "torch"),
+    "torch": (("onnx2tf",), "torch"),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"

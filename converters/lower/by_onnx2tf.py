@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import read_artifact
+from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.converters.lower import onnx_graph
 from edge_sdk.converters.lower.by_tensorflow import write_tflite
 from edge_sdk.converters.worker_main import running, tool_version
-from edge_sdk.errors import ConversionError, MissingDependencyError
+from edge_sdk.errors import ConversionError, MissingDependencyError, UnsupportedOpError
 from edge_sdk.runtime.runner import Runner
 from edge_sdk.signature import TensorSpec, spec_from_json
 
@@ -111,7 +111,9 @@ def _directly(onnx2tf: Any, model: Any, ready: Path, outputs: Mapping[str, str],
     """Through onnx2tf 2's own writer, which keeps names, and leaves image outputs in one layout or the other."""
     _run(onnx2tf, ready, wanted)
     (path,) = (ready.parent / "onnx2tf").glob("*_float32.tflite")
-    signature = read_artifact(path).signature
+    artifact = read_artifact(path)
+    _refuse_custom_ops(artifact)
+    signature = artifact.signature
     shapes = {value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim) for value in model.graph.output}
     ports = []
     for name, source_name in outputs.items():
@@ -126,6 +128,21 @@ def _directly(onnx2tf: Any, model: Any, ready: Path, outputs: Mapping[str, str],
         "outputs": ports,
         "tool": "",
     }
+
+
+def _refuse_custom_ops(artifact: Artifact) -> None:
+    """It writes an op that TFLite lacks as a custom op, which no runtime has."""
+    custom = [
+        (op.name.removeprefix("CUSTOM:"), artifact.main.tensors[op.outputs[0]].name, "written as a custom op")
+        for op in artifact.main.ops
+        if op.name.startswith("CUSTOM:")
+    ]
+    if custom:
+        raise UnsupportedOpError(
+            f"{len(custom)} ops have no TFLite form: {', '.join(sorted({name for name, _, _ in custom}))}",
+            ops=custom,
+            hint="replace them in the source model",
+        )
 
 
 def _found_axes(source: tuple[int, ...], file: tuple[int, ...]) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""Dynamic range and weight-only int8, and int16 activations, by ai-edge-quantizer."""
+"""Dynamic range and weight-only int8, and full integer files, by ai-edge-quantizer."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from edge_sdk.runtime.observe import Observation
 
 _TOOL = "ai-edge-quantizer"
 _NO_QUANTIZE = "no_quantize"
+_BITS = {"int8": 8, "int16": 16}
 
 
 def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -50,8 +51,8 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
     return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": findings}
 
 
-def quantize_int16(path: str, target: str, recipe: Recipe, observations: Mapping[int, Observation]) -> dict[str, Any]:
-    """int8 weights and int16 activations on ranges observed elsewhere.
+def quantize_static(path: str, target: str, recipe: Recipe, observations: Mapping[int, Observation]) -> dict[str, Any]:
+    """int8 weights and int16 or int8 activations on ranges observed elsewhere.
 
     The quantizer's own calibration keeps moving averages of the extremes, which clips; the ranges given here are
     the extremes themselves.
@@ -66,7 +67,7 @@ def quantize_int16(path: str, target: str, recipe: Recipe, observations: Mapping
         }
         for index, seen in observations.items()
     }
-    with running(_TOOL, "quantizing to int16 activations"):
+    with running(_TOOL, f"quantizing to {recipe.activations.dtype} activations"):
         data = quantizer.quantize(ranges).quantized_model
     Path(target).write_bytes(bytes(data))
     return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": []}
@@ -94,7 +95,7 @@ def _quantizer(path: str, recipe: Recipe, artifact: Artifact, kept: list[Op]) ->
         elif recipe.mode == "weight_only":
             quantizer.add_weight_only_config(".*", every, 8, granularity=granularity)
         else:
-            quantizer.add_static_config(".*", every, 16, 8, weight_granularity=granularity)
+            quantizer.add_static_config(".*", every, _BITS[recipe.activations.dtype], 8, weight_granularity=granularity)
             if not recipe.integer_only:
                 for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
                     quantizer.update_quantization_recipe(".*", end, None, _NO_QUANTIZE)

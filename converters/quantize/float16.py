@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.artifact.edit import add_operator_code, new_operator
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import pack_tree, parse_artifact, parse_tree
 from edge_sdk.artifact.schema import Schema, schema
@@ -96,16 +97,8 @@ class _Rewriter:
 
     def _expansion(self, half: int, full: int) -> Node:
         if self._dequantize is None:
-            self._dequantize = _operator_code(self._root, self._facts, "DEQUANTIZE", _DEQUANTIZE_VERSION)
-        return new_node(
-            self._facts,
-            "Operator",
-            opcode_index=self._dequantize,
-            inputs=[half],
-            outputs=[full],
-            builtin_options_type=_value(self._facts, "BuiltinOptions", "DequantizeOptions"),
-            builtin_options=new_node(self._facts, "DequantizeOptions"),
-        )
+            self._dequantize = add_operator_code(self._root, "DEQUANTIZE", _DEQUANTIZE_VERSION)
+        return new_operator(self._dequantize, [half], [full], "DequantizeOptions")
 
     def drop_unused_buffers(self) -> None:
         """Empties buffers that nothing refers to; indices stay, so that no reference has to change."""
@@ -114,15 +107,3 @@ class _Rewriter:
         for index, buffer in enumerate(self._root.buffers):
             if index not in used:
                 buffer.data = None
-
-
-def _operator_code(root: Node, facts: Schema, name: str, version: int) -> int:
-    code = _value(facts, "BuiltinOperator", name)
-    root.operator_codes.append(
-        new_node(facts, "OperatorCode", builtin_code=code, deprecated_builtin_code=min(code, 127), version=version)
-    )
-    return len(root.operator_codes) - 1
-
-
-def _value(facts: Schema, enum: str, name: str) -> int:
-    return next(value for value, label in facts.enums[enum].items() if label == name)

@@ -3,12 +3,15 @@
 The quantizer of TFLiteConverter takes any float .tflite that carries ranges; ``mlir_quantize`` is not public, so
 TensorFlow is pinned and this file's tests call it for real. Ranges are observed here rather than by TensorFlow's
 Calibrator, which takes about 2.5 times as long, holds samples in memory and dies of a signal on loops.
+
+int16 activations, and int8 in an environment without TensorFlow (litert-torch's), go through ai-edge-quantizer.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Artifact, Op, pack_tree, parse_artifact, parse_tree, read_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.converters.candidate import Axes, laid_out
-from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_int16
+from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
 from edge_sdk.converters.worker_main import report_progress, running, tool_version
 from edge_sdk.errors import ConversionError, MissingDependencyError
@@ -36,8 +39,8 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     observations = observe(path, laid_out(samples, axes), threads=threads, progress=report_progress)
     ready = Path(target).with_suffix(".ranged.tflite")
     ready.write_bytes(with_neutral_padding(Path(path).read_bytes(), observations))
-    if wanted.activations.dtype == "int16":
-        return quantize_int16(str(ready), target, wanted, observations)
+    if wanted.activations.dtype == "int16" or (find_spec("tensorflow") is None and wanted.io != "uint8"):
+        return quantize_static(str(ready), target, wanted, observations)
     data = _quantize_int8(with_ranges(ready.read_bytes(), observations), wanted)
     Path(target).write_bytes(data)
     return {"tool": f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}", "findings": []}

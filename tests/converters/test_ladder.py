@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.model import Artifact, pack_tree, parse_tree
 from edge_sdk.converters import Workers
 from edge_sdk.converters.ladder import Ladder
 from edge_sdk.converters.proof import Proof
@@ -124,8 +124,6 @@ def test_best_candidate_can_be_kept(shop: Workshop) -> None:
 
 def test_candidate_of_another_output_shape_is_rejected(shop: Workshop) -> None:
     other = conv_model(seed=0, channels=6)
-    from edge_sdk.artifact.model import pack_tree, parse_tree
-
     tree, _ = parse_tree(other)
     tree.subgraphs[0].outputs = tree.subgraphs[0].operators[1].outputs
     with pytest.raises(ConversionError, match=r"output `scores` has shape \[1, 6\], the source's is \[1, 5\]"):
@@ -147,3 +145,12 @@ def climb_with_output(shop: Workshop, data: bytes) -> None:
         proof.begin(store, check.facts)
 
     Ladder(shop, source, proof, prepare).climb([{"name": "a", "settings": {"data": data}}], keep_unverified=False)
+
+
+def test_candidate_that_the_engine_refuses_is_only_an_attempt(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeSource, "front_end", "torch")
+    tree, _ = parse_tree(conv_model(seed=0))
+    tree.operator_codes[0].version = 99
+    model = climb(shop, {"data": pack_tree(tree)}, {"seed": 0})
+    assert "refuses the file" in model.attempts[0].reason
+    assert model.verified

@@ -40,9 +40,9 @@ def save_gelu(path: str, order: str) -> None:
     _save(path, nodes, initializers, [1, 8], [1, 8])
 
 
-def save_erf(path: str) -> None:
-    """Erf outside of a GELU."""
-    _save(path, [helper.make_node("Erf", ["x"], ["y"])], [], [1, 8], [1, 8])
+def save_determinant(path: str) -> None:
+    """An op that TensorFlow has and TFLite has not."""
+    _save(path, [helper.make_node("Det", ["x"], ["y"])], [], [1, 4, 4], [1])
 
 
 def save_odd_names(path: str) -> None:
