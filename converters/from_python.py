@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.converters.source import FRONT_ENDS, Source, front_end_name
+from edge_sdk.converters.worker_main import working_in
 from edge_sdk.data.functions import call, is_function_reference, load_function
 from edge_sdk.errors import ModelError
 
@@ -19,7 +20,8 @@ class PythonSource:
     lowering_preload = ("tensorflow",)
 
     def __init__(self, source: str, options: Mapping[str, Any]) -> None:
-        model = call(load_function(source), source, ModelError)
+        with working_in(options["folder"]):
+            model = call(load_function(source), source, ModelError)
         if model is None:
             raise ModelError(f"{source} returned None", hint="return the model, or (model, example_inputs)")
         self._inner: Source = pkgutil.resolve_name(FRONT_ENDS[front_end_name(model)])(model, options)

@@ -102,12 +102,13 @@ class _Line:
                 shop.worker("lowering", preload=self._source.lowering_preload)
         self._findings = list(self._source.description.findings)
         self._calibration, self._calibration_facts = self._open_calibration()
+        self._opening = self._stages
         self._proof = Proof(shop, self._source, self._open_comparison(), min_power_samples=8)
-        self._floats: dict[str, FloatModel] = {}
+        self._floats: dict[str, tuple[FloatModel, Stage]] = {}
 
     def make(self, job: Job) -> ConversionReport:
         """Makes, proves and writes one file."""
-        begun = len(self._stages)
+        self._stages = []
         lowered = self._lower(job.recipe)
         path, tools, findings = self._quantize(job.recipe, lowered)
         with self._stage("compare with the source"):
@@ -133,7 +134,7 @@ class _Line:
             timings=timings,
             tools=(lowered.tool, *tools),
             findings=_gravest_first([*self._findings, *findings, *slow]),
-            stages=tuple(self._stages[:3] + self._stages[begun:]) if begun else tuple(self._stages),
+            stages=(*self._opening, *self._stages),
         )
         if not report.verified and not self._settings.keep_unverified:
             raise self._proof.error(report, path, lowered)
@@ -171,11 +172,15 @@ class _Line:
     def _lower(self, recipe: Recipe) -> FloatModel:
         rungs = self._source.rungs(static_range=recipe.mode == "static_range")
         key = repr(rungs[0])
-        if key not in self._floats:
-            with self._stage("lower to float32"):
-                ladder = Ladder(self._shop, self._source, self._proof, self._prepare_comparison)
-                self._floats[key] = ladder.climb(rungs, keep_unverified=self._settings.keep_unverified)
-        return self._floats[key]
+        if key in self._floats:
+            lowered, stage = self._floats[key]
+            self._stages.append(stage)
+            return lowered
+        with self._stage("lower to float32"):
+            ladder = Ladder(self._shop, self._source, self._proof, self._prepare_comparison)
+            lowered = ladder.climb(rungs, keep_unverified=self._settings.keep_unverified)
+        self._floats[key] = lowered, self._stages[-1]
+        return lowered
 
     def _prepare_comparison(self, artifact: Artifact) -> None:
         """Spools the comparison data; seeded ids stay inside the tables that the first candidate shows."""

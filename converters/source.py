@@ -7,6 +7,7 @@ through folders (:class:`~edge_sdk.data.SampleStore`).
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,6 +49,7 @@ class SourceOptions:
         layout: ``nhwc`` moves the channels of image inputs last, ``source`` leaves every input as it is.
         lowering: name from :data:`~edge_sdk.converters.lower.LOWERINGS`, or ``auto``.
         trust: load files that could run code they carry.
+        folder: where relative paths in the user's own code start.
     """
 
     batch: int | None = None
@@ -57,6 +59,7 @@ class SourceOptions:
     layout: Literal["nhwc", "source"] = "nhwc"
     lowering: str = "auto"
     trust: bool = False
+    folder: str = field(default_factory=os.getcwd)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, read back by :func:`options_from_json`."""

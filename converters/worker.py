@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import edge_sdk
 from edge_sdk.errors import ConversionError, error_from_json
 
 _LOG_LINES = 15
@@ -156,8 +157,10 @@ class Worker:
 
 def _environment() -> dict[str, str]:
     """The user's own, plus: this edge_sdk, this environment's programs, quiet and CPU-only frameworks."""
-    root = str(Path(__file__).resolve().parents[1])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    root = Path(edge_sdk.__file__).resolve().parents[1]
+    # A checkout may not be installed; site-packages must not come before the standard library.
+    checkout = [] if root.name in ("site-packages", "dist-packages") else [str(root)]
+    paths = [*checkout, *filter(None, [os.environ.get("PYTHONPATH")])]
     programs = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     return {
         **os.environ,

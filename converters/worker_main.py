@@ -51,6 +51,17 @@ def running(tool: str, doing: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def working_in(folder: str | Path) -> Iterator[None]:
+    """Another working directory for the block: where a tool writes beside itself, or the user's code reads."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
 def tool_version(tool: str) -> str | None:
     """The installed version of a distribution, or None."""
     from importlib import metadata

@@ -7,14 +7,20 @@ eval mode whose outputs vary with its inputs, and the keyword inputs of one forw
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Example = tuple[nn.Module, dict[str, Tensor]]
-Builder = Callable[[], Example]
+from benchmarks.models.pytorch_sequences import (
+    audio_conv1d,
+    gru,
+    lstm,
+    lstm_bidirectional,
+    recommender,
+    transformer_encoder,
+    vision_transformer,
+)
+from benchmarks.models.torch_weights import Builder, Example, settled, trained
 
 
 def _conv_bn(
@@ -87,6 +93,10 @@ class Classifier(nn.Module):
 
 def mobilenet_v2() -> Example:
     """The published MobileNetV2 block table at width 1, ReLU6."""
+    return trained(_mobilenet_v2, side=48)
+
+
+def _mobilenet_v2() -> nn.Module:
     table = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2))
     blocks: list[nn.Module] = [_conv_bn(3, 32, stride=2, activation=nn.ReLU6)]
     channels = 32
@@ -95,7 +105,7 @@ def mobilenet_v2() -> Example:
             blocks.append(InvertedResidual(channels, outputs, stride=stride if index == 0 else 1, expand=expand))
             channels = outputs
     blocks.append(_conv_bn(channels, 1280, 1, activation=nn.ReLU6))
-    return _settled(Classifier(nn.Sequential(*blocks), 1280, 100), image=(3, 96, 96))
+    return Classifier(nn.Sequential(*blocks), 1280, 10)
 
 
 def mobilenet_v3() -> Example:
@@ -108,7 +118,7 @@ def mobilenet_v3() -> Example:
         InvertedResidual(24, 40, stride=2, expand=4, kernel=5, activation=nn.Hardswish, squeeze=True),
         _conv_bn(40, 96, 1, activation=nn.Hardswish),
     )
-    return _settled(Classifier(features, 96), image=(3, 96, 96))
+    return settled(Classifier(features, 96), image=(3, 96, 96))
 
 
 class Bottleneck(nn.Module):
@@ -140,7 +150,7 @@ def resnet() -> Example:
         Bottleneck(128, 32, 1),
         Bottleneck(128, 64, 2),
     )
-    return _settled(Classifier(features, 256), image=(3, 96, 96))
+    return settled(Classifier(features, 256), image=(3, 96, 96))
 
 
 def efficientnet() -> Example:
@@ -160,7 +170,7 @@ def efficientnet() -> Example:
         _conv_bn(40, 96, 1, activation=nn.SiLU),
         nn.Dropout(0.2),
     )
-    return _settled(Classifier(features, 96), image=(3, 96, 96))
+    return settled(Classifier(features, 96), image=(3, 96, 96))
 
 
 class ShuffleUnit(nn.Module):
@@ -193,7 +203,7 @@ def shufflenet() -> Example:
         _conv_bn(24, 48, stride=2),
         ShuffleUnit(48),
     )
-    return _settled(Classifier(features, 48), image=(3, 64, 64))
+    return settled(Classifier(features, 48), image=(3, 64, 64))
 
 
 class UNet(nn.Module):
@@ -217,7 +227,7 @@ class UNet(nn.Module):
 
 def unet() -> Example:
     """Segmentation: an image output whose layout moves."""
-    return _settled(UNet(), image=(3, 64, 64))
+    return settled(UNet(), image=(3, 64, 64))
 
 
 class Detector(nn.Module):
@@ -244,128 +254,7 @@ class Detector(nn.Module):
 
 def detector() -> Example:
     """Detection head: three named outputs, not in alphabetical order."""
-    return _settled(Detector(), image=(3, 64, 64))
-
-
-class AudioNet(nn.Module):
-    """1-D convolutions over a waveform's features, strided and dilated."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv1d(40, 64, 5, 2, 2, bias=False),
-            nn.BatchNorm1d(64),
-            nn.ReLU(),
-            nn.Conv1d(64, 64, 3, padding=2, dilation=2),
-            nn.GELU(),
-            nn.MaxPool1d(2),
-            nn.Conv1d(64, 96, 3, padding=1),
-            nn.ReLU(),
-        )
-        self.head = nn.Linear(96, 12)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.head(self.features(features).mean(2))
-
-
-def audio_conv1d() -> Example:
-    """Keyword-spotting-like 1-D network: input (batch, channels, time)."""
-    return _settled(AudioNet(), features=(40, 100))
-
-
-class Recurrent(nn.Module):
-    """A recurrent stack over (batch, time, features) with a linear head on the last step."""
-
-    def __init__(self, kind: type[nn.LSTM | nn.GRU], *, layers: int, bidirectional: bool) -> None:
-        super().__init__()
-        self.cell = kind(20, 32, layers, batch_first=True, bidirectional=bidirectional)
-        self.head = nn.Linear(64 if bidirectional else 32, 8)
-
-    def forward(self, sequence: Tensor) -> Tensor:
-        return self.head(self.cell(sequence)[0][:, -1])
-
-
-def lstm() -> Example:
-    """Two LSTM layers."""
-    return _seeded(lambda: Recurrent(nn.LSTM, layers=2, bidirectional=False), sequence=(24, 20))
-
-
-def lstm_bidirectional() -> Example:
-    """One bidirectional LSTM layer."""
-    return _seeded(lambda: Recurrent(nn.LSTM, layers=1, bidirectional=True), sequence=(24, 20))
-
-
-def gru() -> Example:
-    """Two GRU layers."""
-    return _seeded(lambda: Recurrent(nn.GRU, layers=2, bidirectional=False), sequence=(24, 20))
-
-
-class SequenceEncoder(nn.Module):
-    """Transformer encoder over a feature sequence, mean pooled."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.project = nn.Linear(20, 48)
-        layer = nn.TransformerEncoderLayer(48, 4, 96, batch_first=True, norm_first=True, activation="gelu")
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        self.head = nn.Linear(48, 8)
-
-    def forward(self, sequence: Tensor) -> Tensor:
-        return self.head(self.encoder(self.project(sequence)).mean(1))
-
-
-def transformer_encoder() -> Example:
-    """nn.TransformerEncoder: layer norm, multi-head attention, GELU."""
-    return _seeded(SequenceEncoder, sequence=(32, 20))
-
-
-class VisionTransformer(nn.Module):
-    """Patches by convolution, a class token, learned positions, encoder, head on the token."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patches = nn.Conv2d(3, 48, 8, 8)
-        self.token = nn.Parameter(torch.randn(1, 1, 48))
-        self.positions = nn.Parameter(torch.randn(1, 17, 48) * 0.5)
-        layer = nn.TransformerEncoderLayer(48, 4, 96, batch_first=True, norm_first=True, activation="gelu")
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        self.norm, self.head = nn.LayerNorm(48), nn.Linear(48, 10)
-
-    def forward(self, image: Tensor) -> Tensor:
-        tokens = self.patches(image).flatten(2).transpose(1, 2)
-        tokens = torch.cat((self.token.expand(tokens.shape[0], -1, -1), tokens), 1) + self.positions
-        return self.head(self.norm(self.encoder(tokens))[:, 0])
-
-
-def vision_transformer() -> Example:
-    """ViT-like: an image input that becomes a sequence."""
-    return _seeded(VisionTransformer, image=(3, 32, 32))
-
-
-class Recommender(nn.Module):
-    """Two id inputs through embeddings, one dense input, a small tower; returns score and embedding."""
-
-    def __init__(self, users: int = 200, items: int = 500) -> None:
-        super().__init__()
-        self.users, self.items = nn.Embedding(users, 16), nn.Embedding(items, 16)
-        self.dense = nn.Linear(6, 16)
-        self.tower = nn.Sequential(nn.Linear(48, 32), nn.ReLU(), nn.Linear(32, 1))
-
-    def forward(self, user_id: Tensor, item_id: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        user = self.users(user_id)
-        joined = torch.cat((user, self.items(item_id), self.dense(context)), 1)
-        return self.tower(joined), user
-
-
-def recommender() -> Example:
-    """Several inputs of several types: int64 ids and a dense row."""
-    torch.manual_seed(0)
-    inputs = {
-        "user_id": torch.randint(0, 200, (1,)),
-        "item_id": torch.randint(0, 500, (1,)),
-        "context": torch.randn(1, 6),
-    }
-    return Recommender().eval(), inputs
+    return settled(Detector(), image=(3, 64, 64))
 
 
 class TwoTowerImage(nn.Module):
@@ -384,7 +273,7 @@ class TwoTowerImage(nn.Module):
 
 def image_and_table() -> Example:
     """Two inputs of different rank."""
-    return _settled(TwoTowerImage(), picture=(3, 48, 48), attributes=(12,))
+    return settled(TwoTowerImage(), picture=(3, 48, 48), attributes=(12,))
 
 
 class Upscaler(nn.Module):
@@ -403,7 +292,15 @@ class Upscaler(nn.Module):
 
 def super_resolution() -> Example:
     """Image to image with PixelShuffle, PReLU and reflect padding."""
-    return _settled(Upscaler(), image=(3, 32, 32))
+    return settled(Upscaler(), image=(3, 32, 32))
+
+
+def dynamic_batch() -> Example:
+    """Exported with an open batch, by torch.export's own means."""
+    model, examples = shufflenet()
+    batch = {"image": {0: torch.export.Dim("batch", min=1, max=64)}}
+    two = {"image": torch.cat((examples["image"], examples["image"]))}
+    return torch.export.export(model, (), two, dynamic_shapes=batch, strict=False), {}
 
 
 MODELS: dict[str, Builder] = {
@@ -423,29 +320,5 @@ MODELS: dict[str, Builder] = {
     "recommender": recommender,
     "image_and_table": image_and_table,
     "super_resolution": super_resolution,
+    "dynamic_batch": dynamic_batch,
 }
-
-
-def _seeded(make: Callable[[], nn.Module], **shapes: tuple[int, ...]) -> Example:
-    torch.manual_seed(0)
-    model = make().eval()
-    return model, {name: torch.randn(1, *shape) for name, shape in shapes.items()}
-
-
-def _settled(model: nn.Module, **shapes: tuple[int, ...]) -> Example:
-    """Draws weights and lets batch norms see data, so that activations keep their scale in every layer."""
-    torch.manual_seed(0)
-    for module in model.modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(module.weight)
-            if module.bias is not None:
-                nn.init.normal_(module.bias, std=0.1)
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.momentum = None
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, std=0.2)
-    model.train()
-    with torch.no_grad():
-        for _ in range(4):
-            model(**{name: torch.randn(8, *shape) for name, shape in shapes.items()})
-    return model.eval(), {name: torch.randn(1, *shape) for name, shape in shapes.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.converters.lower import onnx_graph
 from edge_sdk.converters.lower.by_tensorflow import write_tflite
-from edge_sdk.converters.worker_main import running, tool_version
+from edge_sdk.converters.worker_main import running, tool_version, working_in
 from edge_sdk.errors import ConversionError, MissingDependencyError, UnsupportedOpError
 from edge_sdk.runtime.runner import Runner
 from edge_sdk.signature import TensorSpec, spec_from_json
@@ -182,7 +181,7 @@ def _run(onnx2tf: Any, ready: Path, wanted: _Wanted, **flags: Any) -> Any:
 
     # Counters in the names of layers start anew, so that the same graph gives the same file.
     tf_keras.backend.clear_session()
-    with running("onnx2tf", "lowering the graph"), _offline(), _working_in(ready.parent):
+    with running("onnx2tf", "lowering the graph"), _offline(), working_in(ready.parent):
         return onnx2tf.convert(
             input_onnx_file_path=str(ready),
             output_folder_path=str(ready.parent / "onnx2tf"),
@@ -264,14 +263,3 @@ def _offline() -> Iterator[None]:
     finally:
         if original is not None:
             module.download_test_image_data = original
-
-
-@contextlib.contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    """onnx2tf writes beside itself."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
