@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,12 +25,14 @@ def coverage_command(kind: str, only: str | None) -> None:
     rows = []
     for row in coverage.keras_rows(_CACHE, only) if kind == "keras" else coverage.pytorch_rows(only):
         rows.append(row)
-        cells = ", ".join(
-            f"{k} {v['sqnr_db']} dB{'' if v['verified'] else ' REJECTED'}" for k, v in row["results"].items()
-        )
-        click.echo(f"{row['model']}: {cells} ({row['seconds']} s)")
+        click.echo(_in_words(row))
         if only is None:
             results.write(f"coverage_{kind}", rows, recipes=coverage.RECIPES)
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    cells = [f"{k} {v['sqnr_db']} dB{'' if v['verified'] else ' REJECTED'}" for k, v in row["results"].items()]
+    return f"{row['model']}: {', '.join(cells)} ({row['seconds']} s)"
 
 
 if __name__ == "__main__":
