@@ -28,14 +28,14 @@ def edge_sdk(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Comp
 @pytest.mark.keras
 @pytest.mark.slow
 def test_convert_to_several_recipes_with_images_and_report(tmp_path: Path, workers: Workers) -> None:
-    image = pytest.importorskip("PIL.Image")
+    from PIL import Image
     path = write(workers, KERAS, "save", name="cnn", path=str(tmp_path / "net.keras"))
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     out.mkdir()
     for index in range(20):
         pixels = np.random.default_rng(index).integers(0, 256, (20, 20, 3), np.uint8)
-        image.fromarray(pixels).save(photos / f"{index:02}.png")
+        Image.fromarray(pixels).save(photos / f"{index:02}.png")
     options: list[str | Path] = [
         "-r",
         "fp16",

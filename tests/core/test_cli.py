@@ -89,8 +89,8 @@ def test_error_with_json_is_an_object_on_stdout(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["error"] == "ModelError"
 
 
+@pytest.mark.runtime
 def test_run_writes_outputs_by_name(tflite: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ai_edge_litert")
     np.savez(tmp_path / "in.npz", image=np.random.rand(4, 8, 8, 3).astype(np.float32))
     result = invoke("run", tflite, "--input", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
     assert result.exit_code == 0, result.stderr
@@ -100,6 +100,7 @@ def test_run_writes_outputs_by_name(tflite: Path, tmp_path: Path) -> None:
         assert np.ptp(outputs["scores"][:, 0, 0]) > 0
 
 
+@pytest.mark.runtime
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -111,7 +112,6 @@ def test_run_writes_outputs_by_name(tflite: Path, tmp_path: Path) -> None:
 def test_run_refuses_bad_input_and_writes_nothing(
     tflite: Path, tmp_path: Path, arrays: dict[str, Any], message: str
 ) -> None:
-    pytest.importorskip("ai_edge_litert")
     np.savez(tmp_path / "in.npz", **arrays)
     result = invoke("run", tflite, "--input", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
     assert result.exit_code == 1

@@ -221,13 +221,15 @@ def test_raw_pixels_are_a_warning() -> None:
 
 
 def write_images(folder: Path, count: int = 3, size: tuple[int, int] = (10, 6)) -> None:
-    image = pytest.importorskip("PIL.Image")
+    from PIL import Image
+
     folder.mkdir()
     for index in range(count):
         pixels = np.random.default_rng(index).integers(0, 256, (size[1], size[0], 3), np.uint8)
-        image.fromarray(pixels).save(folder / f"{index}.png")
+        Image.fromarray(pixels).save(folder / f"{index}.png")
 
 
+@pytest.mark.images
 def test_folder_of_images(tmp_path: Path) -> None:
     write_images(tmp_path / "photos")
     source = open_data(tmp_path / "photos", (IMAGE,))
@@ -238,6 +240,7 @@ def test_folder_of_images(tmp_path: Path) -> None:
     assert "3 images" in source.description
 
 
+@pytest.mark.images
 def test_image_options_are_applied(tmp_path: Path) -> None:
     write_images(tmp_path / "photos", size=(4, 4))
     plain = read_all(tmp_path / "photos", IMAGE)[0]["image"]
@@ -250,6 +253,7 @@ def test_image_options_are_applied(tmp_path: Path) -> None:
     np.testing.assert_array_equal(moved, plain.transpose(0, 3, 1, 2))
 
 
+@pytest.mark.images
 def test_integer_image_input_takes_pixels_as_they_are(tmp_path: Path) -> None:
     write_images(tmp_path / "photos", size=(4, 4))
     spec = TensorSpec("image", (1, 4, 4, 3), "uint8", "NHWC")
@@ -258,6 +262,7 @@ def test_integer_image_input_takes_pixels_as_they_are(tmp_path: Path) -> None:
     assert pixels.max() > 1
 
 
+@pytest.mark.images
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -271,6 +276,7 @@ def test_images_for_another_input_are_refused(tmp_path: Path, spec: TensorSpec, 
         open_data(tmp_path / "photos", (spec,))
 
 
+@pytest.mark.images
 def test_folder_without_images_and_broken_image(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(CalibrationError, match="no images"):

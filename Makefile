@@ -1,0 +1,88 @@
+# `make demo` and `make test` set up .venv by themselves; they need Python 3.11 or 3.12 and make, nothing else.
+# Another interpreter: make test PYTHON=python3.12
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])')
+CONSTRAINTS := constraints/py$(VERSION).txt
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
+
+.PHONY: help setup demo test check format test-py312 test-litert-torch test-core benchmarks clean
+
+help:
+	@echo "make demo               train, convert and prove two small models (the main job)"
+	@echo "make test               all tests"
+	@echo "make check              format, lint, types, fast tests: what CI runs but for the slow parts"
+	@echo "make format             rewrite the code as 'make check' wants it"
+	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
+	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
+	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
+	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
+
+# --- environments ---------------------------------------------------------------------------------------------------
+
+setup: $(READY)
+
+$(READY): pyproject.toml $(CONSTRAINTS)
+	$(call install,$(PYTHON),$(VENV),$(CONSTRAINTS),convert$(COMMA)demo$(COMMA)dev)
+
+$(CONSTRAINTS):
+	@echo "the workstation side is tested on Python 3.11 and 3.12, and '$(PYTHON)' is neither: make ... PYTHON=python3.11"
+	@exit 1
+
+COMMA := ,
+# install(python, venv, constraints, extras)
+define install
+	@$(1) -m venv $(2) || { echo "no venv module: install python3-venv, or take another PYTHON"; exit 1; }
+	@echo "installing into $(2): a few minutes, and 8 GB with PyTorch's default build (README says how to take the small one)"
+	@$(2)/bin/python -m pip install --quiet --disable-pip-version-check -c $(3) -e '.[$(4)]'
+	@touch $(2)/.installed
+endef
+
+# --- the main job and its tests ---------------------------------------------------------------------------------------
+
+demo: $(READY)
+	$(BIN)/edge-sdk demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q $(FAST)
+
+format: $(READY)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# --- other environments -----------------------------------------------------------------------------------------------
+
+test-py312:
+	@command -v python3.12 >/dev/null || { echo "python3.12 is not there: nothing tested"; exit 1; }
+	$(MAKE) test PYTHON=python3.12 VENV=.venv-py312
+
+.venv-litert-torch/.installed: pyproject.toml constraints/litert-torch.txt
+	$(call install,$(PYTHON),.venv-litert-torch,constraints/litert-torch.txt,litert-torch$(COMMA)dev)
+
+test-litert-torch: .venv-litert-torch/.installed
+	.venv-litert-torch/bin/python -m pytest -m litert_torch
+
+# No constraints: the core must live with whatever numpy and click are there.
+test-core:
+	@for version in 3.10 3.11 3.12 3.13; do \
+	  python$$version -c '' 2>/dev/null || { echo "python$$version is not there: skipped"; continue; }; \
+	  venv=.venv-core-$$version; \
+	  python$$version -m venv $$venv || exit 1; \
+	  $$venv/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest || exit 1; \
+	  echo "core on python$$version"; \
+	  $$venv/bin/python -m pytest -q tests/core tests/test_public_api.py -m 'not (runtime or images or keras or torch or onnx)' || exit 1; \
+	done
+
+benchmarks: $(READY)
+	$(BIN)/python -m benchmarks all
+
+clean:
+	rm -rf .venv .venv-* build *.egg-info demo_output benchmarks/.models
