@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure, and write the tables of benchmarks/README.md."""
+"""``python -m benchmarks``: measure, write ``results/*.json``, and fill the tables of benchmarks/README.md."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks import coverage, results
+from benchmarks import conversion, coverage, latency, results, startup, tables
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -15,6 +15,34 @@ _CACHE = Path(__file__).parent / ".models"
 @click.group()
 def main() -> None:
     """Measurements of edge-sdk against what a user would do by hand, as ratios in one run."""
+
+
+@main.command("startup")
+@click.option("--rounds", default=40, show_default=True)
+def startup_command(rounds: int) -> None:
+    """Time the command line's start."""
+    rows = startup.rows(rounds)
+    _keep("startup", rows, rounds=rounds)
+    for row in rows:
+        click.echo(f"{row['command']}: {row['median_ms']} ms, {row['more_ms']:+} ms")
+
+
+@main.command("conversion")
+@click.option("--rounds", default=5, show_default=True)
+def conversion_command(rounds: int) -> None:
+    """Time conversions against the tools by hand."""
+    _keep("conversion", conversion.rows(_CACHE, rounds, click.echo), rounds=rounds)
+
+
+@main.command("latency")
+@click.option("--seconds", default=20.0, show_default=True, help="For each model.")
+def latency_command(seconds: float) -> None:
+    """Time int8 files against TFLiteConverter's own."""
+    rows = []
+    for family in latency.FAMILIES:
+        rows.append(latency.row(family, _CACHE, seconds=seconds))
+        click.echo(f"{rows[-1]['model']}: ratio {rows[-1]['ratio']} {rows[-1]['ratio_95']}")
+    _keep("latency", rows)
 
 
 @main.command("coverage")
@@ -26,8 +54,30 @@ def coverage_command(kind: str, only: str | None) -> None:
     for row in coverage.keras_rows(_CACHE, only) if kind == "keras" else coverage.pytorch_rows(only):
         rows.append(row)
         click.echo(_in_words(row))
-        if only is None:
-            results.write(f"coverage_{kind}", rows, recipes=coverage.RECIPES)
+    if only is None:
+        _keep(f"coverage_{kind}", rows)
+
+
+@main.command("tables")
+def tables_command() -> None:
+    """Fill the tables of README.md from the results."""
+    tables.PAGE.write_text(tables.fill(tables.PAGE.read_text()))
+
+
+@main.command("all")
+@click.pass_context
+def all_command(context: click.Context) -> None:
+    """Everything, one after the other; about 40 minutes on two cores."""
+    context.invoke(startup_command)
+    context.invoke(conversion_command)
+    context.invoke(latency_command)
+    context.invoke(coverage_command, kind="keras")
+    context.invoke(coverage_command, kind="pytorch")
+
+
+def _keep(name: str, rows: list[dict[str, Any]], **facts: Any) -> None:
+    results.write(name, rows, **facts)
+    tables.PAGE.write_text(tables.fill(tables.PAGE.read_text()))
 
 
 def _in_words(row: dict[str, Any]) -> str:

@@ -5,7 +5,10 @@ Heavy work runs in worker processes that are shared by all tests, so that Tensor
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,6 +56,16 @@ def workers() -> Iterator[Any]:
 
     with Workers() as shared:
         yield shared
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    """The folder that ``edge-sdk demo`` leaves, and its rows."""
+    folder = tmp_path_factory.mktemp("demo") / "demo_output"
+    command = [sys.executable, "-m", "edge_sdk", "demo", "-o", str(folder), "--json", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)["files"]
 
 
 @pytest.fixture

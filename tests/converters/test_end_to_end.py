@@ -29,6 +29,7 @@ def edge_sdk(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Comp
 @pytest.mark.slow
 def test_convert_to_several_recipes_with_images_and_report(tmp_path: Path, workers: Workers) -> None:
     from PIL import Image
+
     path = write(workers, KERAS, "save", name="cnn", path=str(tmp_path / "net.keras"))
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
@@ -93,10 +94,8 @@ def test_convert_says_unverified_in_the_first_line(tmp_path: Path, workers: Work
 @pytest.mark.keras
 @pytest.mark.torch
 @pytest.mark.slow
-def test_demo(tmp_path: Path) -> None:
-    done = edge_sdk("demo", "-o", tmp_path / "demo", "--json", "--quiet")
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)["files"]
+def test_demo(demo: tuple[Path, list[Any]]) -> None:
+    folder, rows = demo
     assert [(row["model"], row["recipe"]) for row in rows] == [
         (model, recipe)
         for model in ("keras", "torch")
@@ -109,7 +108,7 @@ def test_demo(tmp_path: Path) -> None:
         assert abs(row["test_accuracy"] - row["source_test_accuracy"]) <= 0.01
     int8 = [row for row in rows if row["recipe"] == "static_wi8_ai8"]
     assert all(row["artifact"]["float_ops"] == [] for row in int8)
-    step = edge_sdk("inspect", "digits_keras_static_wi8_ai8.tflite", cwd=tmp_path / "demo")
+    step = edge_sdk("inspect", "digits_keras_static_wi8_ai8.tflite", cwd=folder)
     assert step.returncode == 0
 
 

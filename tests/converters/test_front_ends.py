@@ -239,6 +239,32 @@ def test_torch_module_without_examples_takes_shapes(tmp_path: Path, workers: Wor
 
 
 @pytest.mark.torch
+def test_script_reads_beside_itself_and_where_the_user_stands(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules come from the script's folder, relative paths from the working directory, as for any Python script."""
+    project, data = tmp_path / "project", tmp_path / "data"
+    project.mkdir()
+    data.mkdir()
+    (project / "layers_of_mine.py").write_text(
+        "import torch\n\nclass Net(torch.nn.Module):\n    def __init__(self, weights):\n        super().__init__()\n"
+        "        self.weights = torch.nn.Parameter(torch.from_numpy(weights))\n\n"
+        "    def forward(self, x):\n        return torch.tanh(x @ self.weights)\n"
+    )
+    (project / "model.py").write_text(
+        "import numpy as np\nimport torch\nfrom layers_of_mine import Net\n\ndef build():\n"
+        "    return Net(np.load('weights.npy')), {'x': torch.zeros(1, 4)}\n"
+    )
+    np.save(data / "weights.npy", np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32))
+    monkeypatch.chdir(data)
+    out = tmp_path / "out"
+    out.mkdir()
+    source = "../project/model.py:build"
+    check_conversion(source, out, workers, inputs={"x": ((1, 4), "float32")}, outputs={"output": (1, 3)})
+    assert [path.name for path in data.iterdir()] == ["weights.npy"]
+
+
+@pytest.mark.torch
 def test_torch_batch(tmp_path: Path, workers: Workers) -> None:
     check_conversion(
         torch_source(workers, tmp_path, "cnn", "pt2-open-batch"),

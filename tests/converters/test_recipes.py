@@ -252,3 +252,18 @@ def by_hand(path: str, folder: str) -> None:
     converter.representative_dataset = lambda: ([image[None]] for image in images)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     Path(folder, "by_hand.tflite").write_bytes(converter.convert())
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("recipe", ["int8_only", "uint8_only"])
+def test_ids_stay_integers_where_the_ends_are_quantized(tmp_path: Path, workers: Workers, recipe: str) -> None:
+    shapes = {"zeta": ((1, 3, 12, 12), "float32"), "alpha": ((1, 4), "int64"), "beta": ((1, 5), "float32")}
+    check_conversion(
+        torch_source(workers, tmp_path, "multi", "function"),
+        tmp_path,
+        workers,
+        (recipe,),
+        inputs={**shapes, "zeta": ((1, 12, 12, 3), "float32")},
+        outputs={"score": (1, 7), "box": (1, 12, 12, 4)},
+        options={"calibration": samples_for(shapes)},
+    )

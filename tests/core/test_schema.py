@@ -15,6 +15,7 @@ pytestmark = pytest.mark.runtime
 @pytest.fixture(scope="module")
 def shipped() -> object:
     import ai_edge_litert as engine
+
     source = Path(engine.__file__).parent / "schema_py_generated.py"
     return parse_schema("\n".join(schema_lines(source.read_text())))
 

@@ -1,0 +1,100 @@
+"""The tables of README.md, written between its markers from ``results/*.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results
+
+PAGE = Path(__file__).parent / "README.md"
+_SHORT = {"float32": "float32", "float16": "float16", "static_wi8_ai8": "int8"}
+
+
+def fill(page: str) -> str:
+    """The page with every ``<!-- name -->`` ... ``<!-- /name -->`` filled anew."""
+    for name, make in TABLES.items():
+        table = make(results.read(name))
+        before, begin, rest = page.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        page = f"{before}{begin}{table}\n{end}{after}"
+    return page
+
+
+def coverage(result: dict[str, Any]) -> str:
+    """A line for each model, and how many passed."""
+    rows = []
+    for row in result["rows"]:
+        cells = [_coverage_cell(row["results"][recipe]) for recipe in _SHORT]
+        rows.append([row["model"], *(part for cell in cells for part in cell)])
+    head = ["model", *(f"{short}{unit}" for short in _SHORT.values() for unit in (", dB", ", s"))]
+    return f"{_table(head, rows)}\n\n{_totals(result['rows'])}\n\n{_versions(result)}"
+
+
+def _coverage_cell(cell: dict[str, Any]) -> tuple[str, str]:
+    if cell["sqnr_db"] is None:
+        return "not made", "-"
+    return f"{cell['sqnr_db']:.1f}{'' if cell['verified'] else ' rejected'}", str(cell["seconds"] or "-")
+
+
+def _totals(rows: list[dict[str, Any]]) -> str:
+    words = []
+    for recipe, short in _SHORT.items():
+        cells = [row["results"][recipe] for row in rows]
+        least = 15 if short == "int8" else 0
+        good = sum(cell["verified"] and cell["sqnr_db"] >= least for cell in cells)
+        words.append(f"{short} {good} of {len(cells)}" + (" with 15 dB or more" if least else " verified"))
+    return "; ".join(words) + "."
+
+
+def conversion(result: dict[str, Any]) -> str:
+    """Seconds and ratios."""
+    rows = [[r["source"], r["way"], " ".join(map(str, r["seconds"])), f"{r['ratio']:.2f}"] for r in result["rows"]]
+    return f"{_table(['source', 'way', 'seconds, every run', 'ratio of medians'], rows)}\n\n{_versions(result)}"
+
+
+def latency(result: dict[str, Any]) -> str:
+    """Microseconds and ratios."""
+    rows = [
+        [
+            r["model"],
+            str(r["by_hand_us"]),
+            str(r["ours_us"]),
+            f"{r['ratio']:.3f}",
+            f"{r['ratio_95'][0]:.3f} to {r['ratio_95'][1]:.3f}",
+            f"{r['float_ops']} / {r['float_ops_by_hand']}",
+        ]
+        for r in result["rows"]
+    ]
+    head = ["model", "by hand, us", "edge-sdk, us", "ratio", "95 %", "float ops, ours / by hand"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
+def startup(result: dict[str, Any]) -> str:
+    """Milliseconds."""
+    rows = [[f"`{r['command']}`", f"{r['median_ms']:.1f}", f"{r['more_ms']:.1f}"] for r in result["rows"]]
+    return f"{_table(['command', 'median, ms', 'more than Python, ms'], rows)}\n\n{_versions(result)}"
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "startup": startup,
+    "conversion": conversion,
+    "latency": latency,
+    "coverage_keras": coverage,
+    "coverage_pytorch": coverage,
+}
+"""Result name to what makes its table."""
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _versions(result: dict[str, Any]) -> str:
+    if "machine" not in result:
+        return "Not measured yet."
+    machine = result["machine"]
+    tools = ", ".join(f"{tool} {version}" for tool, version in result["versions"].items())
+    return f"Measured on {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}; {tools}."

@@ -1,0 +1,67 @@
+"""The README's blocks do what they show."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_sdk.recipe import find_recipe, recipe_names
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_every_recipe_is_in_the_table() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \| .*\|$", README, re.MULTILINE))
+    assert sorted(rows) == sorted(recipe_names())
+    assert all(find_recipe(short).name == name for name, short in rows.items())
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "converters/README.md", "benchmarks/README.md"])
+def test_links_and_file_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    folder = (ROOT / page).parent
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("#")]
+    assert all((folder / link).exists() for link in links), links
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    pages = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:^|`)make ([a-z][a-z0-9-]*)", pages, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.keras
+@pytest.mark.torch
+@pytest.mark.slow
+def test_worked_path(tmp_path: Path, demo: tuple[Path, Any]) -> None:
+    """Every command and the Python block, in order, in the folder that the demo leaves."""
+    shutil.copytree(demo[0], tmp_path / "demo_output")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    (commands,) = blocks("bash")
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(
+        ["bash", "-euc", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("verified: digits_int8.tflite computes what its source computes")
+    (script,) = blocks("python")
+    printed = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path / "demo_output", capture_output=True, text=True, check=True
+    )
+    verified, sqnr_db, ratio = printed.stdout.split()
+    assert verified == "True"
+    assert float(sqnr_db) > 30
+    assert float(ratio) > 0
