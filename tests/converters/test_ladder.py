@@ -61,8 +61,10 @@ def shop(workers: Workers, tmp_path: Path) -> Iterator[Workshop]:
         yield made
 
 
-def climb(shop: Workshop, *settings: dict[str, Any], keep_unverified: bool = False) -> Any:
-    source: Any = FakeSource(shop.folder)
+def climb(
+    shop: Workshop, *settings: dict[str, Any], keep_unverified: bool = False, made_by: type[FakeSource] = FakeSource
+) -> Any:
+    source: Any = made_by(shop.folder)
     proof = Proof(shop, source, None, min_power_samples=2)
 
     def prepare(artifact: Artifact) -> None:
@@ -127,24 +129,15 @@ def test_candidate_of_another_output_shape_is_rejected(shop: Workshop) -> None:
     tree, _ = parse_tree(other)
     tree.subgraphs[0].outputs = tree.subgraphs[0].operators[1].outputs
     with pytest.raises(ConversionError, match=r"output `scores` has shape \[1, 6\], the source's is \[1, 5\]"):
-        climb_with_output(shop, pack_tree(tree))
+        climb(shop, {"data": pack_tree(tree)}, made_by=WithOutput)
 
 
-def climb_with_output(shop: Workshop, data: bytes) -> None:
-    class Other(FakeSource):
-        def hand_over(self, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-            handed = super().hand_over(folder, settings)
-            return {**handed, "outputs": [{"name": "scores", "tensor": 5, "axes": None}]}
+class WithOutput(FakeSource):
+    """The first output is another tensor of the candidate."""
 
-    source: Any = Other(shop.folder)
-    proof = Proof(shop, source, None, min_power_samples=2)
-
-    def prepare(artifact: Artifact) -> None:
-        data = DataSource("seeded", 2, lambda: seeded_samples((IMAGE,), count=2, seed=0))
-        store, check = spool(data, (IMAGE,), shop.path("samples"))
-        proof.begin(store, check.facts)
-
-    Ladder(shop, source, proof, prepare).climb([{"name": "a", "settings": {"data": data}}], keep_unverified=False)
+    def hand_over(self, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+        handed = super().hand_over(folder, settings)
+        return {**handed, "outputs": [{"name": "scores", "tensor": 5, "axes": None}]}
 
 
 def test_candidate_that_the_engine_refuses_is_only_an_attempt(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
