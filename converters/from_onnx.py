@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.converters.lower import onnx2tf_settings, onnx_graph
+from edge_sdk.converters.lower import onnx2tf_settings, onnx_graph, onnx_hand_over
 from edge_sdk.converters.source import Description, Rung, options_from_json, stacked_runs, write_outputs
 from edge_sdk.converters.worker_main import first_line, running
 from edge_sdk.data.store import SampleStore
@@ -61,14 +61,7 @@ class OnnxSource:
         names = [spec.name for spec in self._inputs]
         path = Path(folder) / "model.onnx"
         onnx.save(onnx_graph.with_plain_names(self._model, names, self._outputs), str(path))
-        return {
-            "kind": "onnx",
-            "path": str(path),
-            "inputs": {f"edge_in_{i}": spec.as_json() for i, spec in enumerate(self._inputs)},
-            "outputs": {f"edge_out_{i}": name for i, name in enumerate(self._outputs)},
-            "layout": self._options.layout,
-            "settings": dict(settings["onnx2tf"]),
-        }
+        return onnx_hand_over(path, self._inputs, self._outputs, self._options.layout, settings["onnx2tf"])
 
     def _arrays(self, arrays: Arrays) -> Arrays:
         if self._runtime is None:

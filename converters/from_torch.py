@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.converters.lower import torch_lowerings
+from edge_sdk.converters.lower import onnx_hand_over, plain_name, torch_lowerings
 from edge_sdk.converters.source import Description, options_from_json, stacked_runs, write_outputs
 from edge_sdk.converters.torch_calls import TorchCall, eval_mode, torch_dtype
 from edge_sdk.converters.worker_main import first_line, running
@@ -77,14 +77,7 @@ class TorchSource:
 
                 return write_tflite(module, self._inputs, self._outputs, Path(folder), layout=self._options.layout)
             path = self._export_onnx(module, Path(folder), settings)
-        return {
-            "kind": "onnx",
-            "path": str(path),
-            "inputs": {f"edge_in_{i}": spec.as_json() for i, spec in enumerate(self._inputs)},
-            "outputs": {f"edge_out_{i}": name for i, name in enumerate(self._outputs)},
-            "layout": self._options.layout,
-            "settings": dict(settings["onnx2tf"]),
-        }
+        return onnx_hand_over(path, self._inputs, self._outputs, self._options.layout, settings["onnx2tf"])
 
     def _export_onnx(self, module: Any, folder: Path, settings: Mapping[str, Any]) -> Path:
         import torch
@@ -92,8 +85,8 @@ class TorchSource:
         path, opset = folder / "model.onnx", settings["opset"]
         examples = tuple(self._example_tensors().values())
         names = {
-            "input_names": [f"edge_in_{i}" for i in range(len(self._inputs))],
-            "output_names": [f"edge_out_{i}" for i in range(len(self._outputs))],
+            "input_names": [plain_name("in", i) for i in range(len(self._inputs))],
+            "output_names": [plain_name("out", i) for i in range(len(self._outputs))],
         }
         if settings["exporter"] == "dynamo":
             program = _exported(module, examples)

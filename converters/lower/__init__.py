@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from edge_sdk.converters.source import Rung
 from edge_sdk.errors import MissingDependencyError, RecipeError, nearest
+from edge_sdk.signature import TensorSpec
 
 LOWERINGS: dict[str, str] = {"onnx2tf": "onnx2tf", "litert-torch": "litert_torch"}
 """Name of a lowering for PyTorch to the module that must be installed for it."""
@@ -57,6 +60,33 @@ def _onnx2tf_rungs(*, recurrent: bool, static_range: bool) -> list[Rung]:
         for words, flags in onnx2tf_settings(recurrent=recurrent, static_range=static_range)
         for export, settings in exports
     ]
+
+
+def plain_name(end: Literal["in", "out"], place: int) -> str:
+    """What an input or output is called in an ONNX graph on its way to onnx2tf: a name that no tool rewrites."""
+    return f"edge_{end}_{place}"
+
+
+def onnx_hand_over(
+    path: Path, inputs: Sequence[TensorSpec], outputs: Sequence[str], layout: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A hand-over of kind ``onnx``, with the arguments of :func:`by_onnx2tf.lower`.
+
+    Args:
+        path: an .onnx file whose inputs and outputs have plain names.
+        inputs: the source's, in order.
+        outputs: the source's, in order.
+        layout: ``nhwc`` or ``source``.
+        settings: flags of onnx2tf.
+    """
+    return {
+        "kind": "onnx",
+        "path": str(path),
+        "inputs": {plain_name("in", i): spec.as_json() for i, spec in enumerate(inputs)},
+        "outputs": {plain_name("out", i): name for i, name in enumerate(outputs)},
+        "layout": layout,
+        "settings": dict(settings),
+    }
 
 
 def onnx2tf_settings(*, recurrent: bool, static_range: bool) -> list[tuple[str, dict[str, Any]]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.converters.lower import plain_name
 from edge_sdk.errors import UnsupportedOpError
 from edge_sdk.signature import TensorSpec
 
@@ -42,7 +43,7 @@ def with_plain_names(model: Any, inputs: Sequence[str], outputs: Sequence[str]) 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph = copy.graph
-    renamed = {name: f"edge_in_{i}" for i, name in enumerate(inputs)}
+    renamed = {name: plain_name("in", i) for i, name in enumerate(inputs)}
     for node in _all_nodes(graph):
         node.input[:] = [renamed.get(name, name) for name in node.input]
     kept = [value for value in graph.input if value.name in renamed]
@@ -55,7 +56,7 @@ def with_plain_names(model: Any, inputs: Sequence[str], outputs: Sequence[str]) 
     for i, name in enumerate(outputs):
         value = onnx.ValueInfoProto()
         value.CopyFrom(infos[name])
-        value.name = f"edge_out_{i}"
+        value.name = plain_name("out", i)
         graph.output.append(value)
         graph.node.append(onnx.helper.make_node("Identity", [renamed.get(name, name)], [value.name]))
     return copy
