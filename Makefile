@@ -28,7 +28,7 @@ $(READY): pyproject.toml $(CONSTRAINTS)
 	$(call install,$(PYTHON),$(VENV),$(CONSTRAINTS),convert$(COMMA)demo$(COMMA)dev)
 
 $(CONSTRAINTS):
-	@echo "the workstation side is tested on Python 3.11 and 3.12, and '$(PYTHON)' is neither: make ... PYTHON=python3.11"
+	@echo "this needs Python 3.11 or 3.12, and '$(PYTHON)' is neither: make $(MAKECMDGOALS) PYTHON=python3.11"
 	@exit 1
 
 COMMA := ,
@@ -61,7 +61,7 @@ format: $(READY)
 # --- other environments -----------------------------------------------------------------------------------------------
 
 test-py312:
-	@command -v python3.12 >/dev/null || { echo "python3.12 is not there: nothing tested"; exit 1; }
+	@python3.12 -c "" 2>/dev/null || { echo "python3.12 is not there: nothing tested"; exit 1; }
 	$(MAKE) test PYTHON=python3.12 VENV=.venv-py312
 
 .venv-litert-torch/.installed: pyproject.toml constraints/litert-torch.txt
@@ -82,6 +82,7 @@ test-core:
 	done
 
 benchmarks: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[benchmarks]'
 	$(BIN)/python -m benchmarks all
 
 clean:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks import conversion, coverage, latency, results, startup, tables
+from benchmarks import conversion, coverage, latency, picture, results, startup, tables
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -60,8 +60,9 @@ def coverage_command(kind: str, only: str | None) -> None:
 
 @main.command("tables")
 def tables_command() -> None:
-    """Fill the tables of README.md from the results."""
+    """Fill the tables of README.md from the results, and draw them."""
     tables.PAGE.write_text(tables.fill(tables.PAGE.read_text()))
+    picture.draw()
 
 
 @main.command("all")
@@ -73,6 +74,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(latency_command)
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
+    context.invoke(tables_command)
 
 
 def _keep(name: str, rows: list[dict[str, Any]], **facts: Any) -> None:
