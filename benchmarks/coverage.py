@@ -22,10 +22,13 @@ from edge_sdk.converters.source import SourceOptions
 from edge_sdk.converters.workshop import OpenSource, Workshop
 from edge_sdk.data import seeded_samples
 from edge_sdk.errors import EdgeSdkError, ParityError
+from edge_sdk.parity.localize import compare_tensors
 from edge_sdk.report.conversion import ConversionReport
 from edge_sdk.signature import Arrays, TensorSpec
 
 RECIPES = ("float32", "float16", "static_wi8_ai8")
+LEAST_DB = 15.0
+"""SQNR that an int8 file should have, or a named reason."""
 _CALIBRATION, _COMPARISON = 100, 64
 _PYTORCH = Path(__file__).parent / "models" / "pytorch.py"
 # Rows of the tables that ids look up; the user of a recommender knows them.
@@ -88,6 +91,8 @@ def _row(name: str, source: str, calibration: Any, comparison: Any) -> dict[str,
         try:
             for recipe, report in zip(RECIPES, convert_all(source, outputs, **options), strict=True):
                 results[recipe] = _cell(report)
+            if results[RECIPES[-1]]["sqnr_db"] < LEAST_DB:
+                results[RECIPES[-1]]["reason"] = _where_it_is_lost(outputs, report, comparison)
         except EdgeSdkError as error:
             # What stops one recipe would stop those after it, or they were made before.
             results |= {recipe: _failure(error) for recipe in RECIPES if recipe not in results}
@@ -106,6 +111,19 @@ def _cell(report: ConversionReport) -> dict[str, Any]:
         "rung": len(report.attempts),
         "seconds": round(sum(stage.seconds for stage in report.stages), 1),
     }
+
+
+def _where_it_is_lost(outputs: dict[str, Path], report: ConversionReport, comparison: Any) -> str:
+    """The ops of the int8 file that lose most against the float32 file, by the same means as ``compare --tensors``."""
+    axes = {layout.name: layout.axes for layout in report.layouts if layout.role == "input"}
+    specs = report.artifact.signature.inputs
+    samples = []
+    for sample in comparison[:8]:
+        arrays = sample if isinstance(sample, dict) else {next(iter(specs)): sample[np.newaxis]}
+        samples.append({n: np.ascontiguousarray(np.transpose(v, axes[n] or range(v.ndim))) for n, v in arrays.items()})
+    rows = compare_tensors(str(outputs["float32"]), str(outputs[RECIPES[-1]]), samples)
+    worst = sorted(rows, key=lambda row: -row.loss_db)[:3]
+    return ", ".join(f"{row.op} -{row.loss_db:.0f} dB" for row in worst)
 
 
 def _failure(error: EdgeSdkError) -> dict[str, Any]:

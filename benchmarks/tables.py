@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results
+from benchmarks.coverage import LEAST_DB
 
 PAGE = Path(__file__).parent / "README.md"
 _SHORT = {"float32": "float32", "float16": "float16", "static_wi8_ai8": "int8"}
@@ -29,7 +30,7 @@ def coverage(result: dict[str, Any]) -> str:
         cells = [_coverage_cell(row["results"][recipe]) for recipe in _SHORT]
         rows.append([row["model"], *(part for cell in cells for part in cell)])
     head = ["model", *(f"{short}{unit}" for short in _SHORT.values() for unit in (", dB", ", s"))]
-    return f"{_table(head, rows)}\n\n{_totals(result['rows'])}\n\n{_versions(result)}"
+    return "\n\n".join([_table(head, rows), _totals(result["rows"]), *_reasons(result["rows"]), _versions(result)])
 
 
 def _coverage_cell(cell: dict[str, Any]) -> tuple[str, str]:
@@ -42,10 +43,21 @@ def _totals(rows: list[dict[str, Any]]) -> str:
     words = []
     for recipe, short in _SHORT.items():
         cells = [row["results"][recipe] for row in rows]
-        least = 15 if short == "int8" else 0
-        good = sum(cell["verified"] and cell["sqnr_db"] >= least for cell in cells)
-        words.append(f"{short} {good} of {len(cells)}" + (" with 15 dB or more" if least else " verified"))
+        verified = sum(cell["verified"] for cell in cells)
+        words.append(f"{short} {verified} of {len(cells)} verified")
+        if short == "int8":
+            words[-1] += f", {sum(not _is_weak(cell) for cell in cells)} of them with {LEAST_DB:.0f} dB or more"
     return "; ".join(words) + "."
+
+
+def _reasons(rows: list[dict[str, Any]]) -> list[str]:
+    cells = [(row["model"], row["results"]["static_wi8_ai8"]) for row in rows]
+    weak = [f"{model}: {cell.get('reason') or cell.get('error')}" for model, cell in cells if _is_weak(cell)]
+    return ["int8 below 15 dB, and the ops that lose most there: " + "; ".join(weak) + "."] if weak else []
+
+
+def _is_weak(cell: dict[str, Any]) -> bool:
+    return cell["sqnr_db"] is None or cell["sqnr_db"] < LEAST_DB
 
 
 def conversion(result: dict[str, Any]) -> str:
