@@ -52,7 +52,7 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q $(FAST)
+	$(BIN)/python -m pytest -q -m "not slow" $(FAST)
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -28,7 +28,7 @@ def startup_command(rounds: int) -> None:
 
 
 @main.command("conversion")
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
 def conversion_command(rounds: int) -> None:
     """Time conversions against the tools by hand."""
     _keep("conversion", conversion.rows(_CACHE, rounds, click.echo), rounds=rounds)

@@ -39,7 +39,10 @@ def rows(cache: Path, rounds: int, say: Callable[[str], None]) -> list[dict[str,
         edge_sdk = [sys.executable, "-m", "edge_sdk", "convert", model, "-r", "int8", "--quiet"]
         edge_sdk += ["--calibration", ours, "-o", str(cache / f"ours_{framework}.tflite")]
         ways = {"by hand": by_hand, "edge-sdk": [*edge_sdk, "--no-timing"], "edge-sdk, timed as well": edge_sdk}
-        seconds = _in_turn(ways, rounds, say)
+        if framework == "torch":
+            # onnx2tf makes five integer files where one is wanted: what is left without any of them is shown too.
+            ways["by hand, no int8"] = [*by_hand, "float"]
+        seconds = _in_turn(framework, ways, rounds, say)
         base = statistics.median(seconds["by hand"])
         made += [
             {
@@ -53,7 +56,9 @@ def rows(cache: Path, rounds: int, say: Callable[[str], None]) -> list[dict[str,
     return made
 
 
-def _in_turn(ways: dict[str, list[str]], rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+def _in_turn(
+    framework: str, ways: dict[str, list[str]], rounds: int, say: Callable[[str], None]
+) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds):
         order = list(ways) if number % 2 == 0 else list(reversed(ways))
@@ -63,7 +68,7 @@ def _in_turn(ways: dict[str, list[str]], rounds: int, say: Callable[[str], None]
             seconds[way].append(time.perf_counter() - begin)
             if done.returncode:
                 raise RuntimeError(f"{way} failed: {done.stderr[-2000:]}")
-            say(f"{ways[way][-1]}: {way} took {seconds[way][-1]:.1f} s")
+            say(f"{framework}, {way}: {seconds[way][-1]:.1f} s")
     return seconds
 
 

@@ -47,7 +47,7 @@ def write_tflite(
         examples = [e.permute(_TO_NHWC) if i in images else e for i, e in enumerate(examples)]
     path = folder / "lowered.tflite"
     with running("litert-torch", "lowering the module"):
-        litert_torch.convert(module.eval(), tuple(examples)).export(str(path))
+        litert_torch.convert(module, tuple(examples)).export(str(path))
     data = with_int64_io(path.read_bytes(), [spec.dtype for spec in inputs], dtypes)
     path.write_bytes(data)
     graph = parse_artifact(data).main

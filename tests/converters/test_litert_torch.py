@@ -11,6 +11,7 @@ from edge_sdk.converters import Workers, convert
 from edge_sdk.errors import MissingDependencyError
 from edge_sdk.recipe import recipe_names
 from tests.contract import check_conversion, samples_for
+from tests.converters.test_front_ends import torch_source
 
 pytestmark = pytest.mark.litert_torch
 MODELS = Path(__file__).parents[1] / "sources" / "torch_models.py"
@@ -55,6 +56,12 @@ def test_several_inputs_and_outputs(tmp_path: Path, workers: Workers, layout: Li
         outputs={"score": (1, 7), "box": (1, 12, 12, 4) if nhwc else (1, 4, 12, 12)},
         options={"layout": layout},
     )
+
+
+@pytest.mark.parametrize("form", ["pt2", "pt2-open-batch"])
+def test_exported_programs(tmp_path: Path, workers: Workers, form: str) -> None:
+    path = torch_source(workers, tmp_path, "cnn", form)
+    check_conversion(path, tmp_path, workers, inputs=IMAGE, outputs={"output": (1, 6)})
 
 
 def test_equal_shapes_are_not_swapped(tmp_path: Path, workers: Workers) -> None:
