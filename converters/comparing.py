@@ -22,7 +22,8 @@ from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
 from edge_sdk.parity import Bound, OutputParity, ParityMeter, float_bound
 from edge_sdk.progress import Progress, Silent
-from edge_sdk.report.text import field, parity_lines, table
+from edge_sdk.report.lines import field, table
+from edge_sdk.report.text import parity_lines
 from edge_sdk.signature import TensorSpec, shape_text
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from edge_sdk.converters.workshop import Workshop
 from edge_sdk.errors import MissingDependencyError
 from edge_sdk.progress import Progress
 from edge_sdk.report.conversion import ConversionReport
-from edge_sdk.report.text import size_text, table
+from edge_sdk.report.lines import size_text, table
 from edge_sdk.runtime.runner import Runner
 
 RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from edge_sdk.converters.comparing import compare as compare
     from edge_sdk.data.images import ImageOptions as ImageOptions
     from edge_sdk.errors import EdgeSdkError as EdgeSdkError
+    from edge_sdk.profile.reading import find_profile as find_profile
+    from edge_sdk.profile.reading import profile_names as profile_names
+    from edge_sdk.profile.records import DeviceProfile as DeviceProfile
     from edge_sdk.recipe import Recipe as Recipe
     from edge_sdk.recipe import find_recipe as find_recipe
     from edge_sdk.recipe import recipe_names as recipe_names
@@ -26,6 +29,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Artifact": "edge_sdk.artifact:Artifact",
+    "DeviceProfile": "edge_sdk.profile.records:DeviceProfile",
     "EdgeSdkError": "edge_sdk.errors:EdgeSdkError",
     "ImageOptions": "edge_sdk.data.images:ImageOptions",
     "Recipe": "edge_sdk.recipe:Recipe",
@@ -34,7 +38,9 @@ _PUBLIC = {
     "compare": "edge_sdk.converters.comparing:compare",
     "convert": "edge_sdk.converters:convert",
     "convert_all": "edge_sdk.converters:convert_all",
+    "find_profile": "edge_sdk.profile.reading:find_profile",
     "find_recipe": "edge_sdk.recipe:find_recipe",
+    "profile_names": "edge_sdk.profile.reading:profile_names",
     "read_artifact": "edge_sdk.artifact:read_artifact",
     "recipe_names": "edge_sdk.recipe:recipe_names",
 }

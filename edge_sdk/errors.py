@@ -9,6 +9,8 @@
         ParityError                    outputs moved beyond the tolerance: .report
       CalibrationError                 no data, bad values, or data that does not match the signature
       RecipeError                      file, key path, value, allowed values or nearest
+      ProfileError                     likewise for a device profile
+        UnknownDeviceError             names the nearest
       OutputError                      the result cannot be written where it was asked for
       MissingDependencyError           names the extra to install
 
@@ -133,6 +135,14 @@ class CalibrationError(EdgeSdkError):
 
 class RecipeError(EdgeSdkError):
     """A recipe is unknown or ill-formed, or asks for what cannot be combined."""
+
+
+class ProfileError(EdgeSdkError):
+    """A device profile has faults, or does not exist."""
+
+
+class UnknownDeviceError(ProfileError):
+    """No device has that id."""
 
 
 class OutputError(EdgeSdkError):

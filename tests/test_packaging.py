@@ -18,7 +18,7 @@ else:
 
 ROOT = Path(__file__).parents[1]
 SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-MAPPED = {"edge_sdk.converters": "converters"}
+MAPPED = {"edge_sdk.converters": "converters", "edge_sdk.device_profiles": "device_profiles"}
 
 
 def test_package_list_is_what_is_on_disk() -> None:
@@ -47,6 +47,8 @@ def test_every_data_file_is_packaged() -> None:
     for package, folder in (
         ("edge_sdk.artifact", "edge_sdk/artifact"),
         ("edge_sdk.converters.recipes", "converters/recipes"),
+        ("edge_sdk.device_profiles", "device_profiles"),
+        ("edge_sdk.device_profiles.socs", "device_profiles/socs"),
     ):
         data = [p for p in (ROOT / folder).iterdir() if p.is_file() and p.suffix != ".py"]
         assert data

@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "edge_sdk.cli.inspect:inspect",
     "compare": "edge_sdk.cli.compare:compare",
     "run": "edge_sdk.cli.run:run",
+    "profiles": "edge_sdk.cli.profiles:profiles",
     "doctor": "edge_sdk.cli.doctor:doctor",
     "demo": "edge_sdk.cli.demo:demo",
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -25,9 +27,18 @@ def test_help_lists_every_command() -> None:
     assert all(name in result.output for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_json_and_quiet(name: str) -> None:
-    output = invoke(name, "--help").output
+def every_command() -> list[tuple[str, ...]]:
+    """All commands, and those of groups."""
+    found: list[tuple[str, ...]] = []
+    for name, reference in COMMANDS.items():
+        command = pkgutil.resolve_name(reference)
+        found += [(name, inner) for inner in command.commands] if isinstance(command, click.Group) else [(name,)]
+    return found
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_has_help_json_and_quiet(words: tuple[str, ...]) -> None:
+    output = invoke(*words, "--help").output
     assert "--json" in output
     assert "--quiet" in output
 

@@ -1,0 +1,211 @@
+"""A draft profile of the machine this runs on: device tree, /proc, /sys, and the libraries present.
+
+What could not be found is left out of the draft with a comment, so that ``profiles validate`` asks for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+# Linux prints the bits of HWCAP and HWCAP2 under these names (arch/arm64/kernel/cpuinfo.c, arch/arm/kernel/setup.c).
+_ISA = {
+    "asimd": "asimd", "atomics": "lse", "asimdhp": "fp16", "asimddp": "dotprod", "i8mm": "i8mm", "bf16": "bf16",
+    "sve": "sve", "sve2": "sve2", "sme": "sme", "neon": "neon", "vfpv3": "vfpv3", "vfpv4": "vfpv4",
+    "sse4_2": "sse4_2", "avx2": "avx2", "fma": "fma", "avx512f": "avx512f", "avx512_vnni": "avx512_vnni",
+    "avx_vnni": "avx_vnni", "amx_int8": "amx_int8",
+}  # fmt: skip
+# Arm Ltd's part numbers (MIDR_EL1), as in Linux's arch/arm64/include/asm/cputype.h.
+_PARTS = {
+    0xC07: "Cortex-A7", 0xC08: "Cortex-A8", 0xC09: "Cortex-A9", 0xC0F: "Cortex-A15", 0xD03: "Cortex-A53",
+    0xD04: "Cortex-A35", 0xD05: "Cortex-A55", 0xD07: "Cortex-A57", 0xD08: "Cortex-A72", 0xD09: "Cortex-A73",
+    0xD0A: "Cortex-A75", 0xD0B: "Cortex-A76", 0xD0D: "Cortex-A77", 0xD41: "Cortex-A78", 0xD42: "Cortex-A78AE",
+    0xD44: "Cortex-X1", 0xD46: "Cortex-A510", 0xD47: "Cortex-A710", 0xD48: "Cortex-X2", 0xD4D: "Cortex-A715",
+    0xD4E: "Cortex-X3", 0xD80: "Cortex-A520", 0xD81: "Cortex-A720", 0xD82: "Cortex-X4",
+}  # fmt: skip
+_ARM = "0x41"
+# Library to the delegate it is: rules, accelerator, precision, and what else the rules need.
+_LIBRARIES = {
+    "libedgetpu.so.1": ("edgetpu", "npu", ["int8"], {"parameter_cache_kib": 8192}),
+    "libvx_delegate.so": ("vx", "npu", ["int8"], {}),
+    "libteflon.so": ("teflon", "npu", ["int8"], {}),
+    "libethosu_delegate.so": ("ethos_u", "npu", ["int8"], {}),
+}
+_LIBRARY_FOLDERS = ("lib", "usr/lib", "usr/local/lib", "vendor/lib64", "system/lib64")
+_PROCESS_SHARE = 0.6
+_ABI = {"aarch64": "arm64-v8a", "armv7l": "armeabi-v7a", "x86_64": "x86_64"}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Two TOML texts, and the id they go by: ``<id>.toml`` and ``socs/<id>.toml``."""
+
+    id: str
+    device: str
+    soc: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where to look: the root of the file system, the architecture and the page size (bytes) that the kernel names."""
+
+    root: Path = Path("/")
+    arch: str = platform.machine()
+    page_size_bytes: int = os.sysconf("SC_PAGE_SIZE")
+    glibc: str = platform.libc_ver()[1]
+
+
+def detect(machine: Machine | None = None) -> Draft:
+    """A draft of this machine's profile; reads files only."""
+    here = machine or Machine()
+    name = _model(here.root)
+    identifier = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "this-machine"
+    return Draft(identifier, "\n".join(_device(here, name, identifier)) + "\n", "\n".join(_soc(here, name)) + "\n")
+
+
+def _device(here: Machine, name: str, identifier: str) -> Iterator[str]:
+    memory = _text(here.root / "proc/meminfo")
+    found = re.search(r"MemTotal:\s*(\d+) kB", memory)
+    yield "# A draft by `edge-sdk profiles detect`: check every line, and say in sources where you read it."
+    yield f"name = {_quoted(name)}"
+    yield 'vendor = ""'
+    yield 'kind = "board"'
+    yield f"soc = {_quoted(identifier)}"
+    yield "# year = 0            # not to be found here"
+    yield '# power_class = ""    # under_5_w, under_15_w or over_15_w'
+    yield 'thermal = "not known"'
+    yield "\n[memory]"
+    if found:
+        total = int(found[1]) // 1024
+        yield f"ram_mib = {total}"
+        yield f"process_mib = {int(total * _PROCESS_SHARE)}"
+    yield f"page_size_kib = {here.page_size_bytes // 1024}"
+    yield "\n[os]"
+    yield 'family = "linux"'
+    yield f"abi = {_quoted(_ABI.get(here.arch, here.arch))}"
+    yield f"glibc = {_quoted(here.glibc)}" if here.glibc else '# glibc = ""          # not to be found here'
+    yield f"python = {_quoted('.'.join(platform.python_version_tuple()[:2]))}"
+    yield from _runtimes()
+    yield from _delegates(here)
+    yield "\n[sources]"
+    yield '"memory.ram_mib" = { ref = "MemTotal in /proc/meminfo: what the kernel left of the RAM" }'
+    yield '"memory.process_mib" = { ref = "60 % of ram_mib", estimated = true }'
+    yield '"memory.page_size_kib" = { ref = "sysconf(_SC_PAGE_SIZE)" }'
+    yield 'os = { ref = "this system" }'
+    yield 'runtimes = { ref = "packages of this Python" }'
+    yield 'delegates = { ref = "libraries found in the usual folders; none was loaded", estimated = true }'
+
+
+def _runtimes() -> Iterator[str]:
+    found = False
+    for package in ("ai-edge-litert", "tflite-runtime"):
+        try:
+            version = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+        found = True
+        yield f'\n[[runtimes]]\nname = "{package}"\nversion = "{version}"'
+    if not found:
+        # A key of the top level may not follow a table.
+        yield '\n# [[runtimes]]        # none is installed in this Python\n# name = "ai-edge-litert"\n# version = ""'
+
+
+def _delegates(here: Machine) -> Iterator[str]:
+    for library, (rules, accelerator, precision, more) in _LIBRARIES.items():
+        if not _is_present(here.root, library):
+            continue
+        yield f'\n[[delegates]]\nname = "external"\nrules = "{rules}"\naccelerator = "{accelerator}"'
+        yield f"precision = {json.dumps(precision)}\nlibrary = {_quoted(library)}"
+        yield from (f"{key} = {value}" for key, value in more.items())
+        if rules == "ethos_u":
+            yield '# variant = ""        # such as ethos-u65-256'
+    # A core without it may get any thread.
+    halves = all("fp16" in isa for _, isa in _clusters(here.root).values())
+    yield '\n[[delegates]]\nname = "xnnpack"\nrules = "xnnpack"\naccelerator = "cpu"'
+    yield f"precision = {json.dumps(['float32', 'int8', *(['float16'] if halves else [])])}"
+
+
+def _is_present(root: Path, library: str) -> bool:
+    return any(
+        (folder / library).exists()
+        for top in _LIBRARY_FOLDERS
+        for folder in (root / top, *(root / top).glob("*-linux-gnu*"))
+    )
+
+
+def _soc(here: Machine, name: str) -> Iterator[str]:
+    compatible = _text(here.root / "sys/firmware/devicetree/base/compatible").strip("\0").split("\0")
+    yield "# A draft by `edge-sdk profiles detect`: check every line, and say in sources where you read it."
+    yield f"name = {_quoted(compatible[-1] or name)}"
+    yield 'vendor = ""'
+    yield "# year = 0            # not to be found here"
+    yield f"arch = {_quoted(here.arch)}"
+    for (core, mhz), (count, isa) in _clusters(here.root).items():
+        yield f"\n[[cpu]]\ncores = {count}\nmicroarchitecture = {_quoted(core)}"
+        yield f"max_mhz = {mhz}" if mhz else "# max_mhz = 0         # not to be found here"
+        yield f"isa = {json.dumps(isa)}"
+    yield "\n[sources]"
+    yield 'cpu = { ref = "/proc/cpuinfo and cpufreq of this machine" }'
+
+
+def _clusters(root: Path) -> Mapping[tuple[str, int | None], tuple[int, list[str]]]:
+    """Microarchitecture and clock to how many cores are of that kind, and their features."""
+    found: dict[tuple[str, int | None], tuple[int, list[str]]] = {}
+    for block in re.split(r"\n\s*\n", _text(root / "proc/cpuinfo")):
+        number = re.search(r"^processor\s*:\s*(\d+)", block, re.MULTILINE)
+        if number is None:
+            continue
+        key = (_core(block), _max_mhz(root, int(number[1]), block))
+        count, _ = found.get(key, (0, []))
+        found[key] = (count + 1, _isa(block))
+    return found
+
+
+def _core(block: str) -> str:
+    part = re.search(r"^CPU part\s*:\s*(0x[0-9a-f]+)", block, re.MULTILINE)
+    maker = re.search(r"^CPU implementer\s*:\s*(0x[0-9a-f]+)", block, re.MULTILINE)
+    if part and maker:
+        known = _PARTS.get(int(part[1], 16)) if maker[1] == _ARM else None
+        return known or f"implementer {maker[1]} part {part[1]}"
+    model = re.search(r"^model name\s*:\s*(.+)$", block, re.MULTILINE)
+    return model[1].strip() if model else "unknown"
+
+
+def _max_mhz(root: Path, number: int, block: str) -> int | None:
+    text = _text(root / f"sys/devices/system/cpu/cpu{number}/cpufreq/cpuinfo_max_freq").strip()
+    if text.isdigit():
+        return int(text) // 1000
+    now = re.search(r"^cpu MHz\s*:\s*([\d.]+)", block, re.MULTILINE)
+    return round(float(now[1])) if now else None
+
+
+def _isa(block: str) -> list[str]:
+    lines = re.findall(r"^(?:flags|Features)\s*:\s*(.+)$", block, re.MULTILINE)
+    words = {word for line in lines for word in line.split()}
+    return [name for word, name in _ISA.items() if word in words]
+
+
+def _model(root: Path) -> str:
+    for place in ("sys/firmware/devicetree/base/model", "proc/device-tree/model", "sys/class/dmi/id/product_name"):
+        name = _text(root / place).strip("\0 \n")
+        if name:
+            return name
+    return "this machine"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string; JSON's are a subset of them."""
+    return json.dumps(text, ensure_ascii=False)
