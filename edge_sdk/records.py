@@ -94,6 +94,13 @@ def _dataclasses_in(kind: Any, step: str) -> Iterator[Any]:
     import typing
 
     hints = typing.get_type_hints(kind) if is_dataclass(kind) else {}
-    candidate = hints.get(step, kind)
-    options = get_args(candidate) if get_origin(candidate) else (candidate,)
-    return (option for option in options if is_dataclass(option))
+    return _dataclasses_of(hints.get(step, kind))
+
+
+def _dataclasses_of(kind: Any) -> Iterator[Any]:
+    """Those that a type is made of: ``Mapping[str, tuple[Form, ...]]`` holds ``Form``."""
+    if get_origin(kind):
+        for part in get_args(kind):
+            yield from _dataclasses_of(part)
+    elif is_dataclass(kind):
+        yield kind

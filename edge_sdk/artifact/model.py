@@ -57,11 +57,21 @@ class Quantization:
 
 
 @dataclass(frozen=True)
+class Blockwise:
+    """Scales in a tensor of their own, at index ``scales`` (-1: none), one for each ``block_size`` values."""
+
+    scales: int
+    block_size: int
+
+
+@dataclass(frozen=True)
 class Tensor:
     """One tensor of one subgraph.
 
     ``shape`` is what the file allocates; ``shape_signature`` holds -1 where the source left a dimension open.
     ``constant`` is the raw data of a constant tensor, ``None`` otherwise; tensors may share a ``buffer``.
+    ``is_stored`` is true of every constant, also of one without a single byte; ``is_sparse`` of one whose data
+    leaves out zeros.
     """
 
     index: int
@@ -73,6 +83,9 @@ class Tensor:
     is_variable: bool
     buffer: int
     constant: npt.NDArray[np.uint8] | None = field(repr=False, compare=False)
+    is_stored: bool = False
+    is_sparse: bool = False
+    blockwise: Blockwise | None = None
 
     @property
     def elements(self) -> int:
@@ -272,6 +285,9 @@ def _tensor(index: int, node: Node, root: Node, data: bytes) -> Tensor:
         is_variable=bool(node.is_variable),
         buffer=node.buffer,
         constant=_buffer(root, node.buffer, data),
+        is_stored=_is_stored(root, node.buffer),
+        is_sparse=node.sparsity is not None,
+        blockwise=_blockwise(node.quantization),
     )
 
 
@@ -283,6 +299,17 @@ def _quantization(index: int, node: Node | None) -> Quantization | None:
     if len(zero_point) != len(scale):
         raise ModelError(f"tensor {index}: {len(scale)} scales but {len(zero_point)} zero points")
     return Quantization(scale, zero_point, node.quantized_dimension)
+
+
+def _blockwise(node: Node | None) -> Blockwise | None:
+    details = node.details if node else None
+    return Blockwise(details.scales, details.block_size) if details and details.kind == "BlockwiseQuantization" else None
+
+
+def _is_stored(root: Node, index: int) -> bool:
+    """Buffer 0 is the one that stands for no data."""
+    buffer = root.buffers[index]
+    return index != 0 and (buffer.data is not None or buffer.offset > 1)
 
 
 def _buffer(root: Node, index: int, data: bytes) -> npt.NDArray[np.uint8] | None:
