@@ -48,6 +48,7 @@ def test_every_data_file_is_packaged() -> None:
         ("edge_sdk.artifact", "edge_sdk/artifact"),
         ("edge_sdk.converters.recipes", "converters/recipes"),
         ("edge_sdk.device_profiles", "device_profiles"),
+        ("edge_sdk.device_profiles.rules", "device_profiles/rules"),
         ("edge_sdk.device_profiles.socs", "device_profiles/socs"),
     ):
         data = [p for p in (ROOT / folder).iterdir() if p.is_file() and p.suffix != ".py"]
@@ -76,6 +77,7 @@ def test_wheel_holds_one_top_level_package(tmp_path: Path) -> None:
         "edge_sdk/artifact/tflite.schema",
         "edge_sdk/artifact/op_versions.json",
         "edge_sdk/converters/__init__.py",
+        "edge_sdk/device_profiles/rules/xnnpack.toml",
         "edge_sdk/converters/recipes/static_wi8_ai8.toml",
     ):
         assert wanted in names, wanted

@@ -303,7 +303,9 @@ def _quantization(index: int, node: Node | None) -> Quantization | None:
 
 def _blockwise(node: Node | None) -> Blockwise | None:
     details = node.details if node else None
-    return Blockwise(details.scales, details.block_size) if details and details.kind == "BlockwiseQuantization" else None
+    return (
+        Blockwise(details.scales, details.block_size) if details and details.kind == "BlockwiseQuantization" else None
+    )
 
 
 def _is_stored(root: Node, index: int) -> bool:
