@@ -33,13 +33,16 @@ class Graph:
         *,
         scale: Sequence[float] | None = None,
         zero_point: Sequence[int] | None = None,
+        axis: int = 0,
         signature: Sequence[int] | None = None,
     ) -> int:
         """A tensor without data."""
         quantization = None
         if scale is not None:
             points = zero_point or [0] * len(scale)
-            quantization = new_node(schema(), "QuantizationParameters", scale=list(scale), zero_point=points)
+            quantization = new_node(
+                schema(), "QuantizationParameters", scale=list(scale), zero_point=points, quantized_dimension=axis
+            )
         self.node.tensors.append(
             new_node(
                 schema(),
@@ -55,9 +58,12 @@ class Graph:
 
     def constant(self, name: str, values: npt.NDArray[Any], **quantization: Any) -> int:
         """A tensor with data."""
-        index = self.tensor(name, values.shape, values.dtype.name, **quantization)
-        data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-        self.root.buffers.append(new_node(schema(), "Buffer", data=data))
+        return self.stored(name, values.shape, values.dtype.name, values.tobytes(), **quantization)
+
+    def stored(self, name: str, shape: Sequence[int], dtype: str, data: bytes, **quantization: Any) -> int:
+        """Likewise, of any type."""
+        index = self.tensor(name, shape, dtype, **quantization)
+        self.root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(data, np.uint8)))
         self.node.tensors[index].buffer = len(self.root.buffers) - 1
         return index
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from edge_sdk.artifact.model import Op, Quantization, Subgraph, Tensor
 from edge_sdk.artifact.schema import schema
 from edge_sdk.check.rules import OPTION_LABELS, Form, Limits, Operand, OptionLimits, RuleSet
-from edge_sdk.check.site import EIGHT_BITS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
+from edge_sdk.check.site import EIGHT_BITS, STORED_WORDS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Placement:
         subgraph: its index.
         claimed: op indices, ascending.
         refused: op index to the first constraint that fails, for all other ops.
-        failures: op index to why the engine will refuse to load the file although, or because, the op is claimed.
+        failures: op index to why the engine will refuse to load or to run the file, mostly because the op is claimed.
     """
 
     subgraph: int
@@ -78,7 +78,8 @@ def _counts(site: Site) -> Iterator[Reason]:
         ranges = [(0 if o.optional else 1, 1) if o.count is None else o.count for o in operands]
         limits = Limits(sum(low for low, _ in ranges), sum(high for _, high in ranges))
         if not limits.hold(len(indices)):
-            message = f"{site.op.name} has {len(indices)} {side}s, {site.rules.title} takes {limits}"
+            plural = "" if len(indices) == 1 else "s"
+            message = f"{site.op.name} has {len(indices)} {side}{plural}, {site.rules.title} takes {limits}"
             yield site.reason(f"{side}-count", message, len(indices), limits)
 
 
@@ -103,8 +104,8 @@ def _type(site: Site, operand: Operand, tensor: Tensor) -> Iterator[Reason]:
     stored = stored_as(tensor)
     kin = [form for form in fits if form.quantization in {"any", stored}]
     if fits and not kin:
-        takes = _either([form.quantization for form in fits])
-        yield site.about("tensor-quantization", tensor, f"is {tensor.dtype} quantized {stored}", takes)
+        takes = _either([STORED_WORDS[form.quantization] for form in fits])
+        yield site.about("tensor-quantization", tensor, f"is {tensor.dtype} with {STORED_WORDS[stored]}", takes)
         return
     faults = [next(_form(site, form, tensor), None) for form in kin]
     if faults and all(faults):

@@ -125,6 +125,15 @@ def normal(value: float) -> bool:
     return bool(np.isfinite(value)) and abs(value) >= _TINY
 
 
+STORED_WORDS = {
+    "any": "any quantization",
+    "none": "no quantization",
+    "per_tensor": "one scale",
+    "per_channel": "a scale for each channel",
+    "blockwise": "a scale for each block",
+}
+
+
 def stored_as(tensor: Tensor) -> str:
     """``none``, ``per_tensor``, ``per_channel`` or ``blockwise``."""
     if tensor.blockwise is not None:

@@ -121,7 +121,7 @@ def batch_matmul_types(site: Site) -> Reason | None:
     if first.dtype != second.dtype:
         return site.about("mixed-types", second, f"is {second.dtype}", f"the type of the first input, {first.dtype}")
     if stored_as(second) == "per_channel":
-        return site.about("mixed-quantization", second, "is int8 quantized per_channel", "per_tensor")
+        return site.about("mixed-quantization", second, "is int8 with a scale for each channel", "one scale")
     return None
 
 
@@ -181,7 +181,7 @@ def dense_int4(site: Site) -> Reason | None:
     if kernel.dtype != "int4":
         return None
     if stored_as(kernel) == "per_tensor" and kernel.shape[0] != 1:
-        return site.about("tensor-quantization", kernel, "is int4 quantized per_tensor", "per_channel")
+        return site.about("tensor-quantization", kernel, "is int4 with one scale", "a scale for each channel")
     if kernel.shape[1] % 2:
         return site.about("tensor-elements", kernel, f"has {kernel.shape[1]} values in a row", "an even number")
     return None

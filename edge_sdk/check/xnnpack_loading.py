@@ -51,7 +51,7 @@ def _value_faults(site: Site, tensor: Tensor) -> Iterator[Reason]:
     elif tensor.dtype not in _ZERO_POINTS:
         yield site.about("load-type", tensor, f"is {tensor.dtype}", "float32, float16 and quantized integers")
     elif tensor.quantization is None:
-        found = f"is {tensor.dtype} without quantization"
+        found = f"is {tensor.dtype} with no quantization"
         yield site.about("load-quantization", tensor, found, "a scale for integers")
     else:
         yield from _quantization_faults(site, tensor, tensor.quantization)
@@ -70,7 +70,7 @@ def _quantization_faults(site: Site, tensor: Tensor, quantization: Quantization)
         if not (scale > 0 and normal(scale)):
             yield site.about("load-scale", tensor, f"has scale {scale:g}", "positive, normal scales")
     if quantization.per_channel and tensor.dtype == "uint8":
-        yield site.about("load-quantization", tensor, "is uint8 quantized per_channel", "per_tensor")
+        yield site.about("load-quantization", tensor, "is uint8 with a scale for each channel", "one scale")
     low, high = _ZERO_POINTS[tensor.dtype]
     for point in quantization.zero_point:
         if quantization.per_channel and tensor.dtype != "int4" and point not in _CHANNEL_ZERO_POINTS:
@@ -110,12 +110,12 @@ def broadcastable(site: Site) -> Reason | None:
 
 
 def distinct_axes(site: Site) -> Reason | None:
-    """Each axis once."""
+    """Each axis once, and one that is there; else the file loads, or not, but never runs."""
     axes, rank = site["axes"].values().ravel().tolist(), len(site["input"].shape)
-    places = [axis + rank if axis < 0 else axis for axis in axes]
-    if len(set(places)) == len(places):
+    places = {axis + rank if axis < 0 else axis for axis in axes}
+    if len(places) == len(axes) and places <= set(range(rank)):
         return None
-    return site.about("load-axes", site["axes"], f"holds {axes}", "each axis once")
+    return site.about("load-axes", site["axes"], f"holds {axes}", f"each axis of {rank} once")
 
 
 def split_count(site: Site) -> Reason | None:
