@@ -76,7 +76,7 @@ class _Walk:
         elif (reason := self._refusal(op)) is not None:
             self._refused[op.index] = reason
             self._give_back(op)
-            self._survive(op)
+            self._survive(op, reason)
         else:
             self._claimed.add(op.index)
             self._load(op)
@@ -126,11 +126,11 @@ class _Walk:
         if failure := crash(site) or load_failure(site, CHECKS):
             self._failures[op.index] = failure
 
-    def _survive(self, op: Op) -> None:
-        """The delegate looks at the scales of a QUANTIZE before it knows whether it takes it."""
-        complete = op.name == "QUANTIZE" and len(op.inputs) == len(op.outputs) == 1 and op.inputs[0] >= 0
-        if complete and (failure := crash(self._site(op))):
-            self._failures[op.index] = failure
+    def _survive(self, op: Op, reason: Reason) -> None:
+        """The delegate looks at the scales of a QUANTIZE of proper types before it refuses it, and crashes on some."""
+        if op.name == "QUANTIZE" and reason.rule in {"scale-ratio", "mixed-types"}:
+            if failure := crash(self._site(op)):
+                self._failures[op.index] = failure
 
     def _site(self, op: Op) -> Site:
         rules = xnnpack_rules()

@@ -32,11 +32,11 @@ def load_failure(site: Site, checks: Mapping[str, Check]) -> Reason | None:
 
 def crash(site: Site) -> Reason | None:
     """What makes the engine crash, not fail, as it looks at the op: claimed or not, the file cannot be opened."""
-    quantized = site.op.name == "QUANTIZE" and site["input"].dtype in EIGHT_BITS
-    if not quantized and site.op.name != "BATCH_MATMUL":
+    if site.op.name not in {"QUANTIZE", "BATCH_MATMUL"}:
         return None
-    faults = (next(_value_faults(site, tensor), None) for tensor in site.values() if tensor.dtype in EIGHT_BITS)
-    fault = next((fault for fault in faults if fault), None)
+    tensors = [tensor for tensor in site.values() if tensor.dtype in EIGHT_BITS and tensor.quantization]
+    faults = (fault for tensor in tensors for fault in _value_faults(site, tensor))
+    fault = next((fault for fault in faults if fault.rule in {"load-scale", "load-zero-point"}), None)
     return replace(fault, rule="engine-crash", message=f"{fault.message}; the engine crashes on it") if fault else None
 
 

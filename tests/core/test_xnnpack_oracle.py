@@ -15,7 +15,7 @@ from edge_sdk.check.partition import partition
 from edge_sdk.check.placement import Placement
 from edge_sdk.check.xnnpack import place_on_xnnpack, xnnpack_rules
 from edge_sdk.runtime.engines import find_engine
-from tests.core.xnnpack_probes import FAMILIES
+from tests.core.xnnpack import FAMILIES
 
 pytestmark = pytest.mark.runtime
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def reality() -> dict[tuple[str, str], Any]:
     engine = find_engine()
     if engine.name != "ai-edge-litert" or engine.version not in xnnpack_rules().engines:
         pytest.skip(f"the rules are those of ai-edge-litert {', '.join(xnnpack_rules().engines)}")
-    command = [sys.executable, "-m", "tests.core.xnnpack_engine"]
+    command = [sys.executable, "-m", "tests.core.xnnpack.engine"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     *answers, last = done.stdout.splitlines()
     assert done.returncode == 0, f"the engine died of {last}: {done.stderr[-200:]}"

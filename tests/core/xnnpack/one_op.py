@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from tests.core.xnnpack_graphs import graphs
 from tests.graphs import Graph, options
 
 Probe = tuple[str, bytes]
@@ -353,12 +352,3 @@ def transposed() -> Iterator[Probe]:
 def _deconv(w: T, x: T, b: T | None, y: T, padding: int = 0, stride: int = 2) -> bytes:
     fields = {"padding": padding, "stride_w": stride, "stride_h": stride}
     return op("TRANSPOSE_CONV", [ints(*y.shape), w, x, b], [y], "TransposeConvOptions", 3, **fields)
-
-
-FAMILIES: dict[str, Callable[[], Iterator[Probe]]] = {
-    family.__name__: family
-    for family in (
-        unary, leaky, casts, binary, reductions, pools, convolutions, depthwise, dense, matmul, joins, blocks, copies,
-        sizes, strided, softmax, transposed, graphs,
-    )
-}  # fmt: skip
