@@ -128,9 +128,10 @@ class _Walk:
 
     def _survive(self, op: Op, reason: Reason) -> None:
         """The delegate looks at the scales of a QUANTIZE of proper types before it refuses it, and crashes on some."""
-        if op.name == "QUANTIZE" and reason.rule in {"scale-ratio", "mixed-types"}:
-            if failure := crash(self._site(op)):
-                self._failures[op.index] = failure
+        if op.name != "QUANTIZE" or reason.rule not in {"scale-ratio", "mixed-types"}:
+            return
+        if failure := crash(self._site(op)):
+            self._failures[op.index] = failure
 
     def _site(self, op: Op) -> Site:
         rules = xnnpack_rules()

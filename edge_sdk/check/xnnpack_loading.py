@@ -34,7 +34,8 @@ def crash(site: Site) -> Reason | None:
     """What makes the engine crash, not fail, as it looks at the op: claimed or not, the file cannot be opened."""
     if site.op.name not in {"QUANTIZE", "BATCH_MATMUL"}:
         return None
-    tensors = [tensor for tensor in site.values() if tensor.dtype in EIGHT_BITS and tensor.quantization]
+    looked_at = site.values() if site.op.name == "QUANTIZE" else site.values()[:2]
+    tensors = [tensor for tensor in looked_at if tensor.dtype in EIGHT_BITS and tensor.quantization]
     faults = (fault for tensor in tensors for fault in _value_faults(site, tensor))
     fault = next((fault for fault in faults if fault.rule in {"load-scale", "load-zero-point"}), None)
     return replace(fault, rule="engine-crash", message=f"{fault.message}; the engine crashes on it") if fault else None
@@ -42,7 +43,8 @@ def crash(site: Site) -> Reason | None:
 
 def _value_faults(site: Site, tensor: Tensor) -> Iterator[Reason]:
     """Every tensor of a partition becomes a value of XNNPACK's graph, whatever the op asks of it."""
-    if len(tensor.shape) > _MAX_RANK:
+    flattened = site.op.name == "FULLY_CONNECTED" and tensor is site.find("bias")
+    if len(tensor.shape) > _MAX_RANK and not flattened:
         yield site.about("load-rank", tensor, f"has rank {len(tensor.shape)}", f"rank {_MAX_RANK} or less")
     if tensor.dtype in _FLOAT_TYPES:
         return
@@ -130,9 +132,9 @@ def split_count(site: Site) -> Reason | None:
 def channels_of_blocks(site: Site) -> Reason | None:
     """Channels are a multiple of the square of ``block_size``."""
     source, block = site["input"], int(site.option("block_size"))
-    if not source.shape or source.shape[-1] % block**2 == 0:
+    if source.shape[3] % block**2 == 0:
         return None
-    return site.about("load-shape", source, f"has {source.shape[-1]} channels", f"multiples of {block**2}")
+    return site.about("load-shape", source, f"has {source.shape[3]} channels", f"multiples of {block**2}")
 
 
 def kind(site: Site, tensor: Tensor | None) -> str:
@@ -197,6 +199,40 @@ def requantization(site: Site) -> Reason | None:
     return site.reason("load-requantization", message, f"{worst:g}", "less than 256", result)
 
 
+def image(site: Site) -> Reason | None:
+    """Batch, height, width and at least one channel; further dimensions are not looked at."""
+    source = site["input"]
+    if len(source.shape) >= 4 and source.shape[3]:
+        return None
+    return site.about("load-shape", source, f"has shape {list(source.shape)}", "four dimensions with channels")
+
+
+def classes(site: Site) -> Reason | None:
+    """At least one value to choose from."""
+    source = site["input"]
+    if not source.shape or source.shape[-1]:
+        return None
+    return site.about("load-shape", source, f"has shape {list(source.shape)}", "a last dimension of 1 or more")
+
+
+def joined_axis(site: Site) -> Reason | None:
+    """The first input has the dimension along which all are joined."""
+    axis, first = int(site.option("axis")), site["input"]
+    if -len(first.shape) <= axis < len(first.shape):
+        return None
+    return site.about("load-shape", first, f"has rank {len(first.shape)}", f"inputs with a dimension {axis}")
+
+
+def permutation(site: Site) -> Reason | None:
+    """Each dimension once. The delegate reads int32 whatever the type is, and does not compare with the input."""
+    order, rank = site["permutation"], site["permutation"].elements
+    data = order.constant if order.constant is not None else np.empty(0, np.uint8)
+    found = [int(word) for word in data[: data.size // 4 * 4].view(np.int32)][:rank]
+    if sorted(word % rank for word in found) == list(range(rank)):
+        return None
+    return site.about("load-axes", order, f"holds {found}", f"each of {rank} dimensions once")
+
+
 def batch_matmul_arithmetic(site: Site) -> Reason | None:
     """No kernel for uint8; float32 by int8 packs the second input, which must be constant."""
     first, second, result = site["first input"], site["second input"], site["output"]
@@ -206,11 +242,16 @@ def batch_matmul_arithmetic(site: Site) -> Reason | None:
         return site.about("load-constant", second, "is computed at run time", "a constant int8 under a float32 input")
     if result.dtype != first.dtype:
         return site.about("load-type", result, f"is {result.dtype}", f"the type of the first input, {first.dtype}")
-    return None
+    return next((_hollow(site, tensor) for tensor in (first, second) if 0 in tensor.shape), None)
+
+
+def _hollow(site: Site, tensor: Tensor) -> Reason:
+    return site.about("load-shape", tensor, f"has shape {list(tensor.shape)}", "dimensions of 1 or more")
 
 
 _CHECKS: tuple[Callable[[Site], Reason | None], ...] = (
     one_type, one_quantization, broadcastable, distinct_axes, split_count, channels_of_blocks, product_types,
-    filter_zero_point, requantization, batch_matmul_arithmetic, positive_width,
+    filter_zero_point, requantization, batch_matmul_arithmetic, positive_width, image, classes, joined_axis,
+    permutation,
 )  # fmt: skip
 LOAD_CHECKS: dict[str, Check] = {check.__name__: check for check in _CHECKS}
