@@ -47,7 +47,8 @@ def partition(
         graph: one subgraph.
         claimed: indices of the ops that the delegate takes.
         control_edges: pairs of ops of which the first must run before the second; by default the chain of all ops
-            with side effects.
+            with side effects. A file may state its own in the metadata ``model_control_dependencies``, which nothing
+            here reads.
     """
     edges = set(side_effect_chain(graph) if control_edges is None else control_edges)
     subsets = _cut(graph, frozenset(claimed), edges)
