@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from edge_sdk.check.lifetimes import Buffer, Lives, Work, lives
 from edge_sdk.check.scratch import Home
+from edge_sdk.check.ties import hashed, sort_like_introsort
 
 ALIGNMENT_BYTES = 64
 """``kDefaultArenaAlignment`` of ``tflite/arena_planner.h``."""
@@ -56,10 +57,9 @@ def place(work: Work) -> tuple[Slot, ...]:
     life = lives(work)
     slots: dict[int, Slot] = {}
     for first, last in _phases(work):
-        # The planner collects a step's buffers in a hash set, which hands out the newest first.
-        born = [index for step in range(first, last + 1) for index in reversed(life.born[step])]
-        fresh = [index for index in born if index not in slots and work.buffers[index].size_bytes]
-        _place_phase(work, life, sorted(fresh, key=lambda index: _rank(work, life, index)), slots, first)
+        born = [index for step in range(first, last + 1) for index in hashed(life.born[step])]
+        fresh = [index for index in born if index not in slots and _is_sorted(work.buffers[index])]
+        _place_phase(work, life, sort_like_introsort(fresh, lambda index: _rank(work, life, index)), slots, first)
     return (*slots.values(), *_sharing(work, life, slots))
 
 
@@ -68,6 +68,11 @@ def _phases(work: Work) -> list[tuple[int, int]]:
     ends = [place for place, step in enumerate(work.steps) if step.cuts and place + 1 < len(work.steps)]
     starts = [0, *(end + 1 for end in ends)]
     return list(zip(starts, [*ends, max(len(work.steps) - 1, 0)], strict=True))
+
+
+def _is_sorted(buffer: Buffer) -> bool:
+    """The planner leaves empty buffers of the arena out, not those of the persistent one."""
+    return buffer.home == "persistent" or (buffer.home == "arena" and buffer.size_bytes > 0)
 
 
 def _rank(work: Work, life: Lives, index: int) -> tuple[int, int, int]:
@@ -85,7 +90,7 @@ def _place_phase(work: Work, life: Lives, order: Iterable[int], slots: dict[int,
             _insert(placed[slot.buffer.home], slot)
     for index in order:
         buffer = work.buffers[index]
-        if buffer.home not in placed or _is_shared(work, life, index):
+        if not buffer.size_bytes or _is_shared(work, life, index):
             continue
         last = None if buffer.home == "persistent" else life.last.get(index)
         offset = _offset(buffer.size_bytes, life.first[index], last, placed[buffer.home])

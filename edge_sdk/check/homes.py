@@ -99,14 +99,16 @@ def find_homes(
         lent: results of such ops that nobody reads, which get no memory.
     """
     homes = [_at_first(tensor) for tensor in graph.tensors]
-    for index in (*borrowed, *lent):
+    for index in borrowed:
         homes[index] = "elsewhere"
     known = {tensor.index for tensor in graph.tensors if tensor.is_stored}
     cuts: list[int] = []
     for op in graph.ops:
         home: Home | None = "heap" if op.index in dynamic_ops else _result(graph, op, known)
-        if home:
-            homes = [home if i in op.outputs and old != "elsewhere" else old for i, old in enumerate(homes)]
+        # Beyond a cut the plan is made before the loop says that it needs no memory for what it lends.
+        spared: Home = "arena" if cuts else "elsewhere"
+        for index in op.outputs:
+            homes[index] = spared if index in lent else home or homes[index]
         if home == "heap" and op.index not in dynamic_ops and _is_computed_at_once(op, known):
             known.update(op.outputs)
         elif home == "heap" or _waits_for_shape(op, known):

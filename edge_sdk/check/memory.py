@@ -17,7 +17,7 @@ from edge_sdk.check.callees import Callee, callees
 from edge_sdk.check.homes import Homes
 from edge_sdk.check.lifetimes import Buffer, Step, Work
 from edge_sdk.check.partition import Partition
-from edge_sdk.check.scratch import Scratch, has_unknown_scratch, scratch
+from edge_sdk.check.scratch import Scratch, has_unknown_scratch, reserved, reserves_at_once, scratch
 
 
 @dataclass(frozen=True)
@@ -169,18 +169,24 @@ def _work(
 ) -> Work:
     homes = callee.homes
     buffers = [Buffer(t.index, t.name, t.size_bytes, homes.of[t.index]) for t in graph.tensors]
-    steps: list[Step] = []
-    for part, ops in groups:
-        if part is not None:
-            steps.append(Step("", part.ops, part.inputs, part.outputs))
-            continue
-        op = ops[0]
-        start = len(buffers)
-        for want in wants[op.index]:
-            buffers.append(Buffer(len(buffers), f"{want.name} of op {op.index}", want.size_bytes, want.home))
-        steps.append(_step(op, homes, tuple(range(start, len(buffers)))))
+    temporaries: dict[int, tuple[int, ...]] = {}
+    for op in sorted((graph.ops[index] for index in wants), key=lambda op: not reserves_at_once(op)):
+        start, own = len(buffers), wants[op.index]
+        buffers += _temporaries(op, start, own)
+        temporaries[op.index] = tuple(range(start, start + len(own)))
+    steps = (
+        Step("", part.ops, part.inputs, part.outputs) if part else _step(ops[0], homes, temporaries[ops[0].index])
+        for part, ops in groups
+    )
     inputs = tuple(index for index in graph.inputs if homes.of[index] == "arena")
     return Work(tuple(buffers), tuple(steps), inputs, graph.outputs)
+
+
+def _temporaries(op: Op, start: int, wanted: tuple[Scratch, ...]) -> list[Buffer]:
+    """Buffers with the indices that the engine gives them, for these break ties."""
+    unused = [Scratch("unused", 0)] * (reserved(op, len(wanted)) - len(wanted))
+    names = enumerate((*wanted, *unused), start)
+    return [Buffer(index, f"{want.name} of op {op.index}", want.size_bytes, want.home) for index, want in names]
 
 
 def _step(op: Op, homes: Homes, temporaries: tuple[int, ...]) -> Step:

@@ -55,6 +55,16 @@ def scratch(graph: Subgraph, op: Op, *, threads: int = 1) -> tuple[Scratch, ...]
     return tuple(rule(_Site(graph, op, threads))) if rule else ()
 
 
+def reserved(op: Op, wanted: int) -> int:
+    """How many tensor indices the kernel reserves for ``wanted`` temporary tensors; some reserve more than they use."""
+    return max(_RESERVED.get(op.name, 0), wanted)
+
+
+def reserves_at_once(op: Op) -> bool:
+    """Whether the indices are reserved when the file is loaded, before those of all kernels that wait for shapes."""
+    return op.name in _AT_ONCE
+
+
 def has_unknown_scratch(graph: Subgraph, op: Op) -> bool:
     """Whether the op's kernel asks for memory that :func:`scratch` cannot size."""
     sparse = op.name == "FULLY_CONNECTED" and any(tensor.is_sparse for tensor in graph.operands(op))
@@ -200,9 +210,9 @@ def _reduce(site: _Site) -> Iterator[Scratch]:
     data, axes = site.input(0), site.input(1)
     yield Scratch("index", _WORD * len(data.shape))
     yield Scratch("resolved_axis", _WORD * axes.elements, "arena" if axes.is_stored else "heap")
-    if site.op.name in {"MEAN", "SUM", "REDUCE_PROD"}:
-        item = {"int32": 8, "int64": 8, "bool": 1}.get(data.dtype, _WORD)
-        yield Scratch("accumulator", item * site.output.elements)
+    item = {"int32": 8, "int64": 8, "bool": 1}.get(data.dtype, _WORD)
+    sums = site.op.name in {"MEAN", "SUM", "REDUCE_PROD"}
+    yield Scratch("accumulator", item * site.output.elements if sums else 0)
     yield Scratch("normalized_dims", _WORD * len(data.shape), "arena" if data.is_stored else "heap")
 
 
@@ -282,3 +292,15 @@ _RULES: MappingProxyType[str, Callable[[_Site], Iterator[Scratch]]] = MappingPro
         "ADD_N": _add_n,
     }
 )
+_RESERVED = MappingProxyType(
+    {
+        "ADD_N": 1,
+        "BATCH_MATMUL": 7,
+        "FULLY_CONNECTED": 6,
+        "RNN": 6,
+        "SVDF": 6,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": 12,
+        **dict.fromkeys(_REDUCERS, 4),
+    }
+)
+_AT_ONCE = frozenset({"ADD_N", "RNN", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
