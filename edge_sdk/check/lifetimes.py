@@ -7,7 +7,7 @@ same up to v2.2.0); nothing is run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -128,10 +128,9 @@ def _last(work: Work, root: Mapping[int, int], kept: Counter[int], first: Mappin
 
 def _shared(work: Work, reads: Counter[int]) -> dict[int, int]:
     root: dict[int, int] = {}
-    planned = next((place for place, step in enumerate(work.steps) if step.cuts), len(work.steps))
-    for place, step in enumerate(work.steps):
-        # Beyond the first cut no kernel has yet said that its results lie elsewhere.
-        source = _source(work, step, reads, moved=place <= planned)
+    late = _late(work)
+    for step in work.steps:
+        source = _source(work, step, reads, late)
         if source is None:
             continue
         origin = root.get(source, source)
@@ -140,17 +139,23 @@ def _shared(work: Work, reads: Counter[int]) -> dict[int, int]:
     return root
 
 
-def _source(work: Work, step: Step, reads: Counter[int], *, moved: bool) -> int | None:
+def _late(work: Work) -> frozenset[int]:
+    """Results beyond the first cut: when sharing is planned, no kernel has yet said that they lie elsewhere."""
+    planned = next((place for place, step in enumerate(work.steps) if step.cuts), len(work.steps))
+    return frozenset(index for step in work.steps[planned + 1 :] for index in step.outputs)
+
+
+def _source(work: Work, step: Step, reads: Counter[int], late: Collection[int]) -> int | None:
     """The input whose memory the first result of a step may take."""
     keeps = step.name in _KEEPS_DATA
     places = (0,) if keeps else _OVERWRITES.get(step.name, ())
     if not places or not step.outputs or step.outputs[0] in work.outputs:
         return None
     result = work.buffers[step.outputs[0]]
-    homes = {"arena", result.home if moved else "arena"}
+    homes = {"arena", "arena" if result.index in late else result.home}
     for index in step.inputs[: len(places)]:
         source = work.buffers[index]
-        fits = source.home in homes and index not in work.inputs
+        fits = (index in late or source.home in homes) and index not in work.inputs
         if fits and (keeps or (_same_size(source, result) and reads[index] <= 1)):
             return index
     return None

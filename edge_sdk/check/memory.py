@@ -25,7 +25,7 @@ class PlannedTensor:
     """A tensor, or a kernel's scratch, with its place in an arena.
 
     Attributes:
-        tensor: its index; None for scratch.
+        tensor: its index as the engine numbers it: scratch follows the file's tensors.
         name: its name; ``im2col of op 3`` for scratch.
         offset_bytes: from the arena's start.
         size_bytes: its values, without padding.
@@ -34,7 +34,7 @@ class PlannedTensor:
         shares: the tensor whose memory it takes over, None for one with memory of its own.
     """
 
-    tensor: int | None
+    tensor: int
     name: str
     offset_bytes: int
     size_bytes: int
@@ -134,7 +134,7 @@ def plan_memory(
 def _plan(graph: Subgraph, callee: Callee, partitions: Sequence[Partition] | None, threads: int) -> ArenaPlan:
     groups = list(_groups(graph, partitions))
     own = [op for delegated, ops in groups if not delegated for op in ops]
-    wants = {op.index: scratch(graph, op, threads=threads) for op in own}
+    wants = {op.index: scratch(graph, op, callee.homes.of, threads=threads) for op in own}
     work = _work(graph, callee, groups, wants)
     slots = sorted(place(work), key=lambda slot: (slot.offset_bytes, slot.first))
     arena = [slot for slot in slots if slot.buffer.home == "arena"]
@@ -144,9 +144,9 @@ def _plan(graph: Subgraph, callee: Callee, partitions: Sequence[Partition] | Non
         arena_bytes=max((slot.end_bytes for slot in arena), default=0),
         persistent_bytes=max((slot.end_bytes for slot in persistent), default=0),
         heap_bytes=_heap_bytes(work),
-        tensors=tuple(_described(graph, work, slot) for slot in arena),
-        persistent=tuple(_described(graph, work, slot) for slot in persistent),
-        peak=_peak(graph, work, arena),
+        tensors=tuple(_described(work, slot) for slot in arena),
+        persistent=tuple(_described(work, slot) for slot in persistent),
+        peak=_peak(work, arena),
         unknown_ops=tuple(op.index for op in own if has_unknown_scratch(graph, op)),
     )
 
@@ -200,16 +200,15 @@ def _heap_bytes(work: Work) -> int:
     return sum(work.buffers[index].size_bytes for index in used if work.buffers[index].home == "heap")
 
 
-def _described(graph: Subgraph, work: Work, slot: Slot) -> PlannedTensor:
+def _described(work: Work, slot: Slot) -> PlannedTensor:
     steps = work.steps
     first = steps[slot.first].ops[0] if steps else 0
     last = steps[-1 if slot.last is None else slot.last].ops[-1] if steps else 0
-    tensor = slot.buffer.index if slot.buffer.index < len(graph.tensors) else None
-    size = slot.buffer.size_bytes
-    return PlannedTensor(tensor, slot.buffer.name, slot.offset_bytes, size, first, last, slot.shares)
+    buffer = slot.buffer
+    return PlannedTensor(buffer.index, buffer.name, slot.offset_bytes, buffer.size_bytes, first, last, slot.shares)
 
 
-def _peak(graph: Subgraph, work: Work, arena: Collection[Slot]) -> Peak | None:
+def _peak(work: Work, arena: Collection[Slot]) -> Peak | None:
     alone = [slot for slot in arena if slot.shares is None]
     if not alone or not work.steps:
         return None
@@ -217,7 +216,7 @@ def _peak(graph: Subgraph, work: Work, arena: Collection[Slot]) -> Peak | None:
     worst = live.index(max(live))
     alive = sorted((s for s in alone if s.lives_at(worst)), key=lambda slot: -slot.buffer.size_bytes)
     step = work.steps[worst]
-    return Peak(step.ops, step.name or "delegate", live[worst], tuple(_described(graph, work, s) for s in alive))
+    return Peak(step.ops, step.name or "delegate", live[worst], tuple(_described(work, s) for s in alive))
 
 
 def _live_bytes(slots: Collection[Slot], steps: int) -> list[int]:

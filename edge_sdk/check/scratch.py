@@ -6,7 +6,7 @@ at each function). They hold for the optimized kernels that the released engines
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 from types import MappingProxyType
@@ -42,17 +42,18 @@ class Scratch:
     home: Home = "arena"
 
 
-def scratch(graph: Subgraph, op: Op, *, threads: int = 1) -> tuple[Scratch, ...]:
+def scratch(graph: Subgraph, op: Op, homes: Sequence[Home], *, threads: int = 1) -> tuple[Scratch, ...]:
     """The temporary tensors of an op, in the order in which its kernel declares them.
 
     Args:
         graph: the subgraph that holds the op.
         op: the op.
+        homes: where the subgraph's tensors lie.
         threads: CPU threads of the interpreter; any number but 1 makes CONV_2D of float keep transposed weights in
             place of an im2col buffer.
     """
     rule = _RULES.get(op.name)
-    return tuple(rule(_Site(graph, op, threads))) if rule else ()
+    return tuple(rule(_Site(graph, op, homes, threads))) if rule else ()
 
 
 def reserved(op: Op, wanted: int) -> int:
@@ -75,6 +76,7 @@ def has_unknown_scratch(graph: Subgraph, op: Op) -> bool:
 class _Site:
     graph: Subgraph
     op: Op
+    homes: Sequence[Home]
     threads: int
 
     def input(self, place: int) -> Tensor:
@@ -105,7 +107,8 @@ def _conv_2d(site: _Site) -> Iterator[Scratch]:
     hybrid = _hybrid(data, weights)
     dilated = site.option("dilation_w_factor", 1) != 1 or site.option("dilation_h_factor", 1) != 1
     strided = site.option("stride_w", 1) != 1 or site.option("stride_h", 1) != 1
-    if site.threads != 1 and data.dtype == "float32" and not hybrid and not dilated and weights.is_stored:
+    kept = site.homes[weights.index] in {"persistent", "elsewhere"}
+    if site.threads != 1 and data.dtype == "float32" and kept and not (hybrid or dilated):
         yield Scratch("hwcn_weights", _WORD * weights.elements, "persistent")
     elif dilated or strided or weights.shape[1:3] != (1, 1):
         item = 1 if hybrid else _item_bytes(data.dtype)

@@ -1,8 +1,8 @@
 """How the engines order tensors that the arena planner's comparison calls equal.
 
-TFLite collects a step's tensors in a ``std::unordered_set<int>`` and sorts them with ``std::sort``, which leaves equals
-in any order. That order decides offsets, so it is *predicted* for GNU's libstdc++, with which the released Linux engines
-are linked (version 3 of its hash policy and introsort, unchanged since GCC 4.9). Elsewhere sizes may differ slightly.
+TFLite collects a step's tensors in a ``std::unordered_set<int>`` and sorts them with ``std::sort``, which may leave
+equals in any order. That order decides offsets, so it is *predicted* for GNU's libstdc++, with which the released Linux
+engines are linked. With another library the arena may come out slightly larger or smaller.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _insert(order: list[int], value: int, buckets: int) -> None:
 
 
 def _prime(least: int) -> int:
-    """The next size of the table. Its list of primes is thinner; up to 1109 the first prime of each doubling is in it."""
+    """The next size of the table; the library's list is thinner, but the same up to 541 tensors of one step."""
     return next(n for n in count(least) if all(n % divisor for divisor in range(2, int(n**0.5) + 1)))
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import Artifact
 from edge_sdk.runtime.engines import find_engine
+
+_PAGE = 4096
+_MAPPED = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -26,35 +28,44 @@ class RealArena:
 
     @property
     def is_covered(self) -> bool:
-        """Whether no tensor hides behind the last: the engine asks for ``size + 63`` bytes, rounded up to 64."""
-        return 0 <= self.block_bytes - (self.size_bytes + 63 + 63) // 64 * 64 < 64
+        """Whether no tensor hides behind the last.
+
+        The engine asks for ``size + 63`` bytes, rounded up to 64; glibc rounds small blocks up to 16, large ones to
+        pages, and may leave up to 64 bytes that are too few for a block of their own.
+        """
+        spare = self.block_bytes - (self.size_bytes + 63 + 63) // 64 * 64
+        return 0 <= spare < (_PAGE + 64 if self.block_bytes >= _MAPPED else 64)
+
+
+def allocated(model: bytes, *, threads: int = 1, delegates: bool = False) -> Any:
+    """An interpreter that has not run yet."""
+    return find_engine().interpreter(model, threads=threads, default_delegates=delegates, preserve_all_tensors=False)
 
 
 def interpreter(model: bytes, *, threads: int = 1, delegates: bool = False) -> Any:
     """An interpreter that has run once on zeros, so that results of open size have one."""
-    made = find_engine().interpreter(model, threads=threads, default_delegates=delegates, preserve_all_tensors=False)
+    made = allocated(model, threads=threads, delegates=delegates)
     for details in made.get_input_details():
         made.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
     made.invoke()
     return made
 
 
-def real_arenas(artifact: Artifact, made: Any) -> tuple[RealArena | None, RealArena | None]:
-    """The arena and the persistent arena of the first subgraph; None where the file has none.
+def real_arena(made: Any, anchors: Collection[int]) -> RealArena | None:
+    """The arena whose first tensor is among ``anchors``; None if none of them has data.
 
-    The arena's block is the one that holds the inputs, which the planner places first; the persistent one is the
-    block that holds the variables.
+    The planner places the inputs first, so they are the anchors of the arena; all that is persistent those of the
+    persistent one.
     """
     spans = dict(_spans(made))
-    graph = artifact.main
-    inputs = [t for t in graph.inputs if t in spans and not graph.tensors[t].is_stored]
-    variables = [t.index for t in graph.tensors if t.is_variable and t.index in spans]
-    return _block(spans, inputs), _block(spans, variables)
+    addresses = [spans[index][0] for index in anchors if index in spans]
+    return _block(spans, min(addresses)) if addresses else None
 
 
 def _spans(made: Any) -> Iterable[tuple[int, tuple[int, int]]]:
     """Tensor to address and bytes, of those that have data."""
-    for details in made.get_tensor_details():
+    numbers = [d for d in made.get_tensor_details() if np.dtype(d["dtype"]).kind in "biufc"]
+    for details in numbers:
         try:
             values = made.tensor(details["index"])()
         except ValueError:
@@ -63,10 +74,7 @@ def _spans(made: Any) -> Iterable[tuple[int, tuple[int, int]]]:
             yield details["index"], (values.__array_interface__["data"][0], values.nbytes)
 
 
-def _block(spans: Mapping[int, tuple[int, int]], anchors: list[int]) -> RealArena | None:
-    if not anchors:
-        return None
-    start = min(spans[index][0] for index in anchors)
+def _block(spans: Mapping[int, tuple[int, int]], start: int) -> RealArena:
     block = int(_usable(ctypes.c_void_p(start)))
     inside = {index: span for index, span in spans.items() if start <= span[0] < start + block}
     end = max(address + size for address, size in inside.values())
