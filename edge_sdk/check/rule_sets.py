@@ -17,12 +17,14 @@ CHECKS: Mapping[str, str] = MappingProxyType(
     {
         "xnnpack": "edge_sdk.check.xnnpack:CHECKS",
         "gpu_v2": "edge_sdk.check.gpu_v2:CHECKS",
+        "nnapi": "edge_sdk.check.nnapi:CHECKS",
     }
 )
 """What a rule set may name in ``also``; sets that are not listed name nothing."""
 PLACING: Mapping[str, str] = MappingProxyType(
     {
         "gpu_v2": "edge_sdk.check.half_weights:place_with_half_weights",
+        "nnapi": "edge_sdk.check.half_weights:place_with_half_weights",
     }
 )
 """How a delegate goes through a subgraph, where it does more than ask about each op."""
