@@ -33,9 +33,16 @@ class Placement:
     failures: Mapping[int, Reason] = field(default_factory=dict)
 
 
-def place(rules: RuleSet, graph: Subgraph, checks: Mapping[str, Check]) -> Placement:
-    """The ops of one subgraph, each on its own, as a delegate without a memory takes them."""
-    refused = {op.index: reason for op in graph.ops if (reason := refusal(rules, graph, op, checks))}
+def place(rules: RuleSet, graph: Subgraph, checks: Mapping[str, Check], *, level: int | None = None) -> Placement:
+    """The ops of one subgraph, each on its own, as a delegate without a memory takes them.
+
+    Args:
+        rules: what the delegate takes.
+        graph: one subgraph.
+        checks: what the rules name in ``also``.
+        level: NNAPI feature level of the device; None leaves out what depends on it.
+    """
+    refused = {op.index: reason for op in graph.ops if (reason := refusal(rules, graph, op, checks, level=level))}
     claimed = tuple(op.index for op in graph.ops if op.index not in refused)
     return Placement(graph.index, claimed, MappingProxyType(refused))
 
@@ -46,19 +53,28 @@ def refusal(
     op: Op,
     checks: Mapping[str, Check],
     unpacked: Mapping[int, str] = MappingProxyType({}),
+    *,
+    level: int | None = None,
 ) -> Reason | None:
     """The first constraint that the op fails, None if it is predicted to be taken."""
     rule = rules.by_op.get(rule_key(op))
     if rule is None:
         message = f"{rules.title} has no {op.name}"
         return Reason("op-not-handled", message, op.index, op.name, rule_key(op), f"{len(rules.by_op)} other ops")
-    site = Site(rules, rule, graph, op, unpacked)
-    return next(chain(_version(site), _counts(site), _operands(site), _relations(site), _also(site, checks)), None)
+    site = Site(rules, rule, graph, op, unpacked, level)
+    constraints = (_level(site), _version(site), _counts(site), _operands(site), _relations(site), _also(site, checks))
+    return next(chain.from_iterable(constraints), None)
 
 
 def rule_key(op: Op) -> str:
     """The name under which rules list the op."""
     return f"{op.name}:{op.options.get('name')}" if op.name == "STABLEHLO_COMPOSITE" else op.name
+
+
+def _level(site: Site) -> Iterator[Reason]:
+    if site.below(site.rule.min_level):
+        takes = f"{site.rules.title} takes {site.op.name} from feature level {site.rule.min_level} on"
+        yield site.reason("feature-level", f"the device has {site.level}, {takes}", site.level, site.rule.min_level)
 
 
 def _version(site: Site) -> Iterator[Reason]:
@@ -118,6 +134,10 @@ def _form(site: Site, form: Form, tensor: Tensor) -> Iterator[Reason]:
         yield from _parameters(site, form, tensor, quantization)
     if form.rank and not form.rank.hold(len(tensor.shape)):
         yield site.about("tensor-rank", tensor, f"has rank {len(tensor.shape)}", f"rank {form.rank}")
+    if site.below(form.min_level):
+        takes = f"{site.rules.title} takes that from feature level {form.min_level} on, the device has {site.level}"
+        message = f"{site.called(tensor)} is {tensor.dtype}, {takes}"
+        yield site.reason("feature-level", message, site.level, form.min_level, tensor)
 
 
 def _parameters(site: Site, form: Form, tensor: Tensor, quantization: Quantization) -> Iterator[Reason]:

@@ -71,7 +71,7 @@ class Form:
 
     ``quantization`` is ``any`` where the delegate does not look at it. ``axis`` is the quantized dimension,
     ``normal_scales`` asks for scales that are positive, finite and not subnormal, ``zero_point`` for a first zero
-    point in that range.
+    point in that range, ``min_level`` for a device of that NNAPI feature level.
     """
 
     dtypes: tuple[Dtype, ...]
@@ -80,6 +80,7 @@ class Form:
     normal_scales: bool = False
     zero_point: Limits | None = None
     rank: Limits | None = None
+    min_level: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class OpRule:
         outputs: likewise.
         max_version: highest op version.
         refused_versions: single versions that are not taken.
+        min_level: lowest NNAPI feature level of the device.
         options: limits of the builtin options; an option that the file leaves out counts as 0.
         same_type: operands that must agree in type.
         same_quantization: operands that must agree in scale and zero point where they are of 8 bits.
@@ -133,6 +135,7 @@ class OpRule:
     outputs: tuple[Operand, ...]
     max_version: int | None = None
     refused_versions: tuple[int, ...] = ()
+    min_level: int | None = None
     options: Mapping[str, OptionLimits] = field(default_factory=dict)
     same_type: tuple[str, ...] = ()
     same_quantization: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ class Site:
     """One op where it stands, with the rule that it is held against.
 
     ``unpacked`` holds tensors that the delegate computes from constants while it is built, with the type in which
-    it keeps them.
+    it keeps them. ``level`` is the device's NNAPI feature level; None leaves out what depends on it.
     """
 
     rules: RuleSet
@@ -52,6 +52,7 @@ class Site:
     graph: Subgraph
     op: Op
     unpacked: Mapping[int, str] = field(default_factory=dict)
+    level: int | None = None
 
     @property
     def inputs(self) -> list[tuple[Operand, Tensor | None]]:
@@ -90,6 +91,10 @@ class Site:
     def dtype(self, tensor: Tensor) -> str:
         """The type in which the delegate sees the tensor."""
         return self.unpacked.get(tensor.index, tensor.dtype)
+
+    def below(self, level: int | None) -> bool:
+        """Whether the device is known to have a lower feature level than that."""
+        return self.level is not None and level is not None and self.level < level
 
     def reason(self, rule: str, message: str, found: object, limit: object, tensor: Tensor | None = None) -> Reason:
         """A reason about this op."""
