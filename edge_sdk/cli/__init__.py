@@ -13,6 +13,7 @@ from edge_sdk import __version__
 COMMANDS: dict[str, str] = {
     "convert": "edge_sdk.cli.convert:convert",
     "inspect": "edge_sdk.cli.inspect:inspect",
+    "check": "edge_sdk.cli.check:check_command",
     "compare": "edge_sdk.cli.compare:compare",
     "run": "edge_sdk.cli.run:run",
     "profiles": "edge_sdk.cli.profiles:profiles",
