@@ -73,6 +73,10 @@ def _quantization_faults(site: Site, tensor: Tensor, quantization: Quantization)
             yield site.about("load-scale", tensor, f"has scale {scale:g}", "positive, normal scales")
     if quantization.per_channel and tensor.dtype == "uint8":
         yield site.about("load-quantization", tensor, "is uint8 with a scale for each channel", "one scale")
+    extents = tensor.shape[quantization.axis : quantization.axis + 1]
+    if quantization.per_channel and extents != (len(quantization.scale),):
+        found = f"has {len(quantization.scale)} scales along dimension {quantization.axis} of {list(tensor.shape)}"
+        yield site.about("load-quantization", tensor, found, "one scale for each channel")
     low, high = _ZERO_POINTS[tensor.dtype]
     for point in quantization.zero_point:
         if quantization.per_channel and tensor.dtype != "int4" and point not in _CHANNEL_ZERO_POINTS:
