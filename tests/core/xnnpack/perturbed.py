@@ -164,7 +164,7 @@ def _quantizations(tensor: T) -> Iterator[tuple[str, T]]:
     yield "huge scale", replace(tensor, scale=tuple(1e6 * scale for scale in tensor.scale))
     yield "subnormal scale", replace(tensor, scale=(1e-40,) * len(tensor.scale))
     yield "negative scale", replace(tensor, scale=(-0.1,) * len(tensor.scale))
-    for point in (-129, -128, -1, 1, 8, 127, 128, 255, 256):
+    for point in (-129, -128, -1, 1, 127, 128, 255, 256):
         yield f"zero point {point}", replace(tensor, zero_point=point)
     for axis, extent in enumerate(tensor.shape):
         yield f"axis {axis}", replace(tensor, axis=axis, scale=(0.1,))
