@@ -18,7 +18,6 @@ from edge_sdk.check.xnnpack_claims import positive_width, ratio
 
 _MAX_RANK = 6
 _ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int32": (0, 0), "int4": (-8, 7)}
-_CHANNEL_ZERO_POINTS = (0, 8)
 _FLOAT_TYPES = frozenset({"float32", "float16"})
 
 
@@ -73,9 +72,14 @@ def _quantization_faults(site: Site, tensor: Tensor, quantization: Quantization)
             yield site.about("load-scale", tensor, f"has scale {scale:g}", "positive, normal scales")
     if quantization.per_channel and tensor.dtype == "uint8":
         yield site.about("load-quantization", tensor, "is uint8 with a scale for each channel", "one scale")
+    extents = tensor.shape[quantization.axis : quantization.axis + 1]
+    if quantization.per_channel and extents != (len(quantization.scale),):
+        found = f"has {len(quantization.scale)} scales along dimension {quantization.axis} of {list(tensor.shape)}"
+        yield site.about("load-quantization", tensor, found, "one scale for each channel")
     low, high = _ZERO_POINTS[tensor.dtype]
     for point in quantization.zero_point:
-        if quantization.per_channel and tensor.dtype != "int4" and point not in _CHANNEL_ZERO_POINTS:
+        # 2.1.0 lets 8 through as well, 2.1.2 does not.
+        if quantization.per_channel and tensor.dtype != "int4" and point != 0:
             yield site.about("load-zero-point", tensor, f"has zero point {point}", "0 per channel")
         elif not quantization.per_channel and not low <= point <= high:
             yield site.about("load-zero-point", tensor, f"has zero point {point}", f"{low} to {high}")

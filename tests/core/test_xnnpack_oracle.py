@@ -57,7 +57,7 @@ def _difference(label: str, content: bytes, found: Any) -> str | None:
     rows, placement = predicted(content)
     crash = any(reason.rule == "engine-crash" for reason in placement.failures.values())
     if found is None:
-        return "" if crash else f"{label}: the engine died" if placement.claimed else None
+        return "" if placement.failures else f"{label}: the engine died" if placement.claimed else None
     if not crash and found[:2] == [rows, not placement.failures]:
         return ""
     reasons = [reason.message for reason in (*placement.refused.values(), *placement.failures.values())]
