@@ -49,7 +49,7 @@ def rules(folder: Path, rule: str, types: str = TYPES) -> RuleSet:
 
 
 def test_built_in_rule_sets_are_whole_and_name_their_source() -> None:
-    assert rule_set_names() == ("xnnpack",)
+    assert "xnnpack" in rule_set_names()
     read = find_rules("xnnpack", CHECKS)
     assert "v2.1.0" in read.source.version
     used = {name for rule in read.rules for name in (*rule.also, *rule.to_load)}
