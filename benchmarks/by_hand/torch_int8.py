@@ -1,6 +1,6 @@
-"""PyTorch to int8 by torch.onnx.export and onnx2tf: ``torch_int8.py MODEL.pt2 CALIBRATION.npy FOLDER [float]``.
+"""PyTorch to int8: ``torch_int8.py MODEL.pt2 CALIBRATION.npy FOLDER [float]``.
 
-``CALIBRATION.npy`` is ``(count, height, width, 3)``, normalised. With ``float`` only float32 and float16 files are made;
+``CALIBRATION.npy`` is ``(count, height, width, 3)``, normalised. With ``float`` only float files are made;
 without it, onnx2tf makes every integer form.
 """
 
