@@ -122,8 +122,8 @@ def _where_it_is_lost(outputs: dict[str, Path], report: ConversionReport, compar
         arrays = sample if isinstance(sample, dict) else {next(iter(specs)): sample[np.newaxis]}
         samples.append({n: np.ascontiguousarray(np.transpose(v, axes[n] or range(v.ndim))) for n, v in arrays.items()})
     rows = compare_tensors(str(outputs["float32"]), str(outputs[RECIPES[-1]]), samples)
-    worst = sorted(rows, key=lambda row: -row.loss_db)[:3]
-    return ", ".join(f"{row.op} -{row.loss_db:.0f} dB" for row in worst)
+    worst = sorted(rows, key=lambda row: -row.added_noise)[:3]
+    return ", ".join(f"{row.op} {row.sqnr_db + row.loss_db:.0f} to {row.sqnr_db:.0f} dB" for row in worst)
 
 
 def _failure(error: EdgeSdkError) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def _totals(rows: list[dict[str, Any]]) -> str:
 def _reasons(rows: list[dict[str, Any]]) -> list[str]:
     cells = [(row["model"], row["results"]["static_wi8_ai8"]) for row in rows]
     weak = [f"{model}: {cell.get('reason') or cell.get('error')}" for model, cell in cells if _is_weak(cell)]
-    return ["int8 below 15 dB, and the ops that lose most there: " + "; ".join(weak) + "."] if weak else []
+    if not weak:
+        return []
+    return [f"int8 below 15 dB, and the ops that add most noise (SQNR of operands to result): {'; '.join(weak)}."]
 
 
 def _is_weak(cell: dict[str, Any]) -> bool:

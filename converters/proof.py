@@ -124,8 +124,8 @@ class Proof:
     def error(self, report: ConversionReport, path: Path, lowered: FloatModel) -> ParityError:
         """The error for a file beyond its bound: numbers, and the ops that lost most."""
         rows = self._blame(path, lowered)
-        losers = sorted(rows, key=lambda row: -float(row["loss_db"]))[:_BLAMED]
-        listing = ", ".join(f"{r['op']} `{_short(r['tensor'])}` (-{r['loss_db']:.0f} dB)" for r in losers)
+        losers = sorted(rows, key=lambda row: -float(row["added_noise"]))[:_BLAMED]
+        listing = ", ".join(f"{r['op']} `{_short(r['tensor'])}` ({_fall(r)})" for r in losers)
         return ParityError(
             f"{report.recipe}: {self.worst(report.parity)} ({_derivation(report.parity)})",
             report=report.as_json() | {"output": None, "tensors": rows},
@@ -167,6 +167,10 @@ class Proof:
 def _derivation(rows: Sequence[OutputParity]) -> str:
     bounds: list[Bound] = [row.bound for row in rows if row.bound and not row.ok]
     return bounds[0].derivation if bounds else "the float file did not pass"
+
+
+def _fall(row: Mapping[str, Any]) -> str:
+    return f"{row['sqnr_db'] + row['loss_db']:.0f} to {row['sqnr_db']:.0f} dB"
 
 
 def _short(name: str) -> str:

@@ -22,7 +22,9 @@ class TensorParity:
     """One intermediate result that both files hold under the same name.
 
     ``loss_db`` is by how much its SQNR is below the lowest among the results it is computed from (infinite SQNR
-    counts as 100 dB): a large loss marks the op that spoils the result, rather than one that inherits the damage.
+    counts as 100 dB). ``added_noise`` is the same as a difference of noise-to-signal ratios, which add up on the way
+    to an output: the op with the largest spoils the result, rather than inheriting the damage, or being the first to
+    round at all.
     """
 
     tensor: str
@@ -31,9 +33,14 @@ class TensorParity:
     sqnr_db: float
     loss_db: float
 
+    @property
+    def added_noise(self) -> float:
+        """Noise-to-signal ratio of the result less that of the worst operand."""
+        return float(10 ** (-self.sqnr_db / 10) - 10 ** (-(self.sqnr_db + self.loss_db) / 10))
+
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return asdict(self)
+        return asdict(self) | {"added_noise": self.added_noise}
 
 
 def compare_tensors(reference: str, candidate: str, samples: Iterable[Arrays]) -> list[TensorParity]:

@@ -264,7 +264,15 @@ def test_interrupt_leaves_no_file_and_no_process(tmp_path: Path, workers: Worker
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     environment = {**os.environ, "TMPDIR": str(scratch)}
-    process = edge_sdk("convert", path, "-o", tmp_path / "out.tflite", env=environment, start_new_session=True)
+    process = edge_sdk(
+        "convert",
+        path,
+        "-o",
+        tmp_path / "out.tflite",
+        env=environment,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
+    )
     while not any(scratch.rglob("worker.log")):
         time.sleep(0.05)
     time.sleep(1.0)
@@ -276,6 +284,11 @@ def test_interrupt_leaves_no_file_and_no_process(tmp_path: Path, workers: Worker
     assert not (tmp_path / "out.tflite").exists()
     assert list(scratch.iterdir()) == []
     assert not [process for process in Path("/proc").glob("[0-9]*") if works_in(process, scratch)]
+
+
+def heed_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so does whatever it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def works_in(process: Path, folder: Path) -> bool:

@@ -141,7 +141,7 @@ def test_tensor_comparison_finds_the_op_that_was_broken(tflite: Path, tmp_path: 
     path = tmp_path / "broken.tflite"
     path.write_bytes(pack_tree(tree))
     rows = compare_tensors(str(tflite), str(path), [image(seed) for seed in range(3)])
-    worst = max(rows, key=lambda row: row.loss_db)
+    worst = max(rows, key=lambda row: row.added_noise)
     assert (worst.op, worst.tensor) == ("CONV_2D", "features")
     assert [row.tensor for row in rows] == ["features", "pooled", "scores"]
 
