@@ -184,6 +184,7 @@ def _findings(
     yield from _memory_findings(memory)
     yield from _runtime_findings(runtimes)
     yield from _delegate_findings(delegates)
+    yield from _version_findings(delegates, runtimes)
     for graph_input in artifact.signature.inputs.values():
         if -1 in graph_input.shape_signature:
             message = f"has the open shape {list(graph_input.shape_signature)}; what is predicted holds for "
@@ -210,6 +211,19 @@ def _runtime_findings(runtimes: Sequence[RuntimeCheck]) -> Iterator[Finding]:
         yield Finding("no-runtime-loads", "error", "no runtime of the device has every op of the file", "runtime")
     if not runtimes:
         yield Finding("no-runtime", "error", "no runtime installs on this device", "runtime")
+
+
+def _version_findings(delegates: Sequence[DelegateCheck], runtimes: Sequence[RuntimeCheck]) -> Iterator[Finding]:
+    """Rules hold for the engines they were read from; the runtimes of the device may be others."""
+    for delegate in delegates:
+        engines = rule_set(delegate.rules).engines if delegate.verdict != "not predicted" else ()
+        others = [f"{r.name} {r.version}" for r in runtimes if engines and r.version not in engines]
+        if others:
+            message = f"rules of ai-edge-litert {', '.join(engines)}; {', '.join(others)} may place ops otherwise"
+            hint = "tflite-runtime 2.14 gives XNNPACK float ops only" if "tflite-runtime 2.14.0" in others else ""
+            yield Finding(
+                "rules-of-other-version", "info", message, f"{delegate.rules} on {delegate.accelerator}", hint
+            )
 
 
 def _delegate_findings(delegates: Sequence[DelegateCheck]) -> Iterator[Finding]:

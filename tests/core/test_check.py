@@ -37,7 +37,7 @@ def changed(profile: DeviceProfile, **device: Any) -> DeviceProfile:
 def test_small_float_model_fits_a_phone(artifact: Artifact) -> None:
     report = check(artifact, find_profile("pixel-8"))
     assert report.fits
-    assert rules_of(report) == ["open-shape"]
+    assert rules_of(report) == ["rules-of-other-version", "open-shape"]
     assert [delegate.rules for delegate in report.delegates] == ["gpu_v2", "nnapi", "xnnpack"]
     xnnpack = report.delegates[-1]
     assert (xnnpack.verdict, xnnpack.claimed, xnnpack.partitions, xnnpack.mac_share) == ("all", 3, 1, 1.0)
@@ -72,6 +72,13 @@ def test_runtime_that_was_not_measured_is_not_judged(artifact: Artifact) -> None
     loads = {f"{row.name} {row.version}": row.loads for row in report.runtimes}
     assert loads["play-services-tflite 16.4.0"] is None
     assert loads["litert-android 1.4.0"] is True
+
+
+def test_rules_of_another_version_are_said(artifact: Artifact) -> None:
+    report = check(artifact, find_profile("raspberry-pi-4"))
+    (finding,) = [finding for finding in report.findings if finding.rule == "rules-of-other-version"]
+    assert "ai-edge-litert 2.3.0, tflite-runtime 2.14.0 may place ops otherwise" in finding.message
+    assert finding.hint == "tflite-runtime 2.14 gives XNNPACK float ops only"
 
 
 def test_device_without_runtime_does_not_fit(artifact: Artifact) -> None:
