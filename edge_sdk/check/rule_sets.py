@@ -20,6 +20,8 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "nnapi": "edge_sdk.check.nnapi:CHECKS",
         "edgetpu": "edge_sdk.check.edgetpu:CHECKS",
         "hexagon": "edge_sdk.check.hexagon:CHECKS",
+        "vx": "edge_sdk.check.vx:CHECKS",
+        "teflon": "edge_sdk.check.teflon:CHECKS",
     }
 )
 """What a rule set may name in ``also``; sets that are not listed name nothing."""
