@@ -21,7 +21,8 @@ def place_first_run(
 ) -> Placement:
     """One run of ops: all after the first op that is not mapped stay on the CPU, mapped or not.
 
-    Ops before the first that is mapped do not end the run. Source: coral.ai, edgetpu/models-intro, "Compiling".
+    Source: coral.ai, edgetpu/models-intro. That ops before the first that is mapped do not end the run (a QUANTIZE of
+    a float input) is believed, not read.
     """
     plain = place(rules, graph, checks, level=level)
     if not plain.claimed:
