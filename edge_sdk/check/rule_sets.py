@@ -18,6 +18,10 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "xnnpack": "edge_sdk.check.xnnpack:CHECKS",
         "gpu_v2": "edge_sdk.check.gpu_v2:CHECKS",
         "nnapi": "edge_sdk.check.nnapi:CHECKS",
+        "edgetpu": "edge_sdk.check.edgetpu:CHECKS",
+        "hexagon": "edge_sdk.check.hexagon:CHECKS",
+        "vx": "edge_sdk.check.vx:CHECKS",
+        "teflon": "edge_sdk.check.teflon:CHECKS",
     }
 )
 """What a rule set may name in ``also``; sets that are not listed name nothing."""
@@ -25,6 +29,7 @@ PLACING: Mapping[str, str] = MappingProxyType(
     {
         "gpu_v2": "edge_sdk.check.half_weights:place_with_half_weights",
         "nnapi": "edge_sdk.check.half_weights:place_with_half_weights",
+        "edgetpu": "edge_sdk.check.edgetpu:place_first_run",
     }
 )
 """How a delegate goes through a subgraph, where it does more than ask about each op."""
