@@ -212,7 +212,7 @@ HEXAGON = [
     ),
     Case(
         "hexagon", "FULLY_CONNECTED", (q(1, 4), T((2, 4), "int8", (0.5, 0.25), values=0), None), (q(1, 2),),
-        "tensor-quantization", "per_channel", "per_tensor", options=("FullyConnectedOptions", {}),
+        "tensor-quantization", "a scale for each channel", "one scale", options=("FullyConnectedOptions", {}),
     ),
     Case(
         "hexagon", "FULLY_CONNECTED", (q(1, 4), q(2, 4, values=0), None), (q(1, 2),),
