@@ -229,8 +229,8 @@ CLOSED = [
     Case("vx", "TILE", (f(2), ints(2)), (f(4),), "op-not-handled", "TILE", ""),
     Case("teflon", "CONV_2D", QUANTIZED_CONV, (Q_RESULT,), options=conv()),
     Case(
-        "teflon", "CONV_2D", (Q_PICTURE, PER_CHANNEL, Q_BIAS), (Q_RESULT,), "tensor-quantization", "a scale for each channel",
-        "one scale",
+        "teflon", "CONV_2D", (Q_PICTURE, PER_CHANNEL, Q_BIAS), (Q_RESULT,),
+        "tensor-quantization", "a scale for each channel", "one scale",
     ),
     Case(
         "teflon", "CONV_2D", QUANTIZED_CONV, (Q_RESULT,), "quantization-scale", "63.5", "6 or less",
