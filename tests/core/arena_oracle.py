@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from edge_sdk.runtime.engines import find_engine
 
+_LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PAGE = 4096
 _MAPPED = 128 * 1024
 
@@ -37,9 +40,16 @@ class RealArena:
         return 0 <= spare < (_PAGE + 64 if self.block_bytes >= _MAPPED else 64)
 
 
+def is_readable() -> bool:
+    """Whether addresses can be compared here: glibc says how large a block is, and the engine is the one predicted."""
+    return sys.platform == "linux" and hasattr(_LIBC, "malloc_usable_size") and bool(find_spec("ai_edge_litert"))
+
+
 def allocated(model: bytes, *, threads: int = 1, delegates: bool = False) -> Any:
     """An interpreter that has not run yet."""
-    return find_engine().interpreter(model, threads=threads, default_delegates=delegates, preserve_all_tensors=False)
+    return find_engine("ai-edge-litert").interpreter(
+        model, threads=threads, default_delegates=delegates, preserve_all_tensors=False
+    )
 
 
 def interpreter(model: bytes, *, threads: int = 1, delegates: bool = False) -> Any:
@@ -75,12 +85,8 @@ def _spans(made: Any) -> Iterable[tuple[int, tuple[int, int]]]:
 
 
 def _block(spans: Mapping[int, tuple[int, int]], start: int) -> RealArena:
-    block = int(_usable(ctypes.c_void_p(start)))
+    _LIBC.malloc_usable_size.restype = ctypes.c_size_t
+    block = int(_LIBC.malloc_usable_size(ctypes.c_void_p(start)))
     inside = {index: span for index, span in spans.items() if start <= span[0] < start + block}
     end = max(address + size for address, size in inside.values())
     return RealArena(end - start, block, {index: address - start for index, (address, _) in inside.items()})
-
-
-_usable = getattr(ctypes.CDLL(None), "malloc_usable_size", None) or (lambda _: 0)
-if hasattr(_usable, "restype"):
-    _usable.restype = ctypes.c_size_t
