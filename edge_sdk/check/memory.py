@@ -125,6 +125,9 @@ def plan_memory(
         partitions: subgraph index to its partitions by a delegate, as :func:`edge_sdk.check.partition.partition` gives
             them; tensors inside a delegated one leave the arena for the delegate's own memory.
         threads: CPU threads of the interpreter, which decide how CONV_2D of float is computed.
+
+    Raises:
+        ModelError: an op has operands that its kernel refuses.
     """
     reached = callees(artifact)
     plans = (_plan(artifact.subgraphs[i], callee, partitions.get(i), threads) for i, callee in reached.items())

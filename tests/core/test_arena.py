@@ -14,7 +14,9 @@ from edge_sdk.check.memory import ArenaPlan, plan_memory
 from edge_sdk.check.partition import partition
 from edge_sdk.check.ties import hashed, sort_like_introsort
 from edge_sdk.check.xnnpack import place_on_xnnpack
-from tests.core.arena_graphs import MODELS, Net
+from edge_sdk.errors import ModelError
+from tests.core.arena_graphs import MODELS
+from tests.core.arena_net import Net
 from tests.core.arena_oracle import interpreter, is_readable, real_arena
 from tests.graphs import conv_model, options
 
@@ -144,6 +146,15 @@ def test_a_plan_says_where_it_does_not_know_a_kernel() -> None:
     assert memory.subgraphs[0].unknown_ops == (0,)
     assert not memory.is_complete
     assert plan_memory(parse_artifact(conv_model())).is_complete
+
+
+@pytest.mark.parametrize("name", ["CONV_2D", "FULLY_CONNECTED", "MEAN", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
+def test_an_op_without_its_operands_is_refused(name: str) -> None:
+    net = Net()
+    x, y = net.input(1, 4), net.tensor("y", (1, 4))
+    net.op(name, (x, -1), (y,))
+    with pytest.raises(ModelError, match=f"op 0 {name}: its operands do not fit"):
+        plan_memory(parse_artifact(net.finish([x], [y])))
 
 
 def test_a_graph_without_ops_holds_its_inputs() -> None:
