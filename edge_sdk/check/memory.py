@@ -87,7 +87,11 @@ class ArenaPlan:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """The memory of a file: the first subgraph and those that it calls; each has arenas of its own."""
+    """The memory of a file: the first subgraph and those that it calls; each has arenas of its own.
+
+    The sums are upper bounds where there are several: all are allocated before the first run, and what a loop or branch
+    took is released after it (``while.cc``, ``if.cc``).
+    """
 
     subgraphs: tuple[ArenaPlan, ...]
 

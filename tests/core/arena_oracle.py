@@ -61,26 +61,27 @@ def interpreter(model: bytes, *, threads: int = 1, delegates: bool = False) -> A
     return made
 
 
-def real_arena(made: Any, anchors: Collection[int]) -> RealArena | None:
+def real_arena(made: Any, anchors: Collection[int], *, subgraph: int = 0) -> RealArena | None:
     """The arena whose first tensor is among ``anchors``; None if none of them has data.
 
     The planner places the inputs first, so they are the anchors of the arena; all that is persistent those of the
     persistent one.
     """
-    spans = dict(_spans(made))
+    spans = dict(_spans(made, subgraph))
     addresses = [spans[index][0] for index in anchors if index in spans]
     return _block(spans, min(addresses)) if addresses else None
 
 
-def _spans(made: Any) -> Iterable[tuple[int, tuple[int, int]]]:
-    """Tensor to address and bytes, of those that have data."""
-    numbers = [d for d in made.get_tensor_details() if np.dtype(d["dtype"]).kind in "biufc"]
-    for details in numbers:
+def _spans(made: Any, subgraph: int) -> Iterable[tuple[int, tuple[int, int]]]:
+    """Tensor to address and bytes, of those that have data; a scalar is handed out as a copy, so it has none."""
+    for details in made.get_tensor_details(subgraph):
+        if np.dtype(details["dtype"]).kind not in "biufc":
+            continue
         try:
-            values = made.tensor(details["index"])()
+            values = made._interpreter.tensor(made, details["index"], subgraph)
         except ValueError:
             continue
-        if values.nbytes:
+        if isinstance(values, np.ndarray) and values.nbytes:
             yield details["index"], (values.__array_interface__["data"][0], values.nbytes)
 
 

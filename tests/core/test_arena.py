@@ -17,7 +17,7 @@ from edge_sdk.check.xnnpack import place_on_xnnpack
 from edge_sdk.errors import ModelError
 from tests.core.arena_graphs import MODELS
 from tests.core.arena_net import Net
-from tests.core.arena_oracle import interpreter, is_readable, real_arena
+from tests.core.arena_oracle import allocated, interpreter, is_readable, real_arena
 from tests.graphs import conv_model, options
 
 _comparable = pytest.mark.skipif(not is_readable(), reason="addresses are compared on Linux with ai-edge-litert only")
@@ -190,6 +190,18 @@ def test_a_loop_brings_the_arenas_of_its_subgraphs() -> None:
     # The condition reads nothing; the body's input lies with its caller, and 2 results of 40 bytes stay.
     assert [plan.arena_bytes for plan in memory.subgraphs] == [64 + 40, 0, 64 + 40]
     assert memory.arena_bytes == 208
+
+
+@_comparable
+@pytest.mark.runtime
+def test_the_engine_gives_a_loop_body_the_arena_that_is_predicted() -> None:
+    model = _loop(body_calls=-1)
+    body = plan_memory(parse_artifact(model)).subgraphs[2]
+    # Before the first run, for the engine releases it behind a loop.
+    real = real_arena(allocated(model), [t.tensor for t in body.tensors], subgraph=2)
+    assert real is not None
+    assert real.is_covered
+    assert {t.tensor: t.offset_bytes for t in body.tensors} == dict(real.offset)
 
 
 def test_a_loop_that_runs_itself_ends() -> None:
