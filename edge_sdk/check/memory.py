@@ -87,7 +87,11 @@ class ArenaPlan:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """The memory of a file: the first subgraph and those that it calls; each has arenas of its own."""
+    """The memory of a file: the first subgraph and those that it calls; each has arenas of its own.
+
+    The sums are upper bounds where there are several: all are allocated before the first run, and what a loop or branch
+    took is released after it (``while.cc``, ``if.cc``).
+    """
 
     subgraphs: tuple[ArenaPlan, ...]
 
@@ -125,6 +129,9 @@ def plan_memory(
         partitions: subgraph index to its partitions by a delegate, as :func:`edge_sdk.check.partition.partition` gives
             them; tensors inside a delegated one leave the arena for the delegate's own memory.
         threads: CPU threads of the interpreter, which decide how CONV_2D of float is computed.
+
+    Raises:
+        ModelError: an op has operands that its kernel refuses.
     """
     reached = callees(artifact)
     plans = (_plan(artifact.subgraphs[i], callee, partitions.get(i), threads) for i, callee in reached.items())

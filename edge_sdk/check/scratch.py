@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from edge_sdk.artifact.model import DTYPES, Op, Subgraph, Tensor
+from edge_sdk.errors import ModelError
 
 Home = Literal["arena", "persistent", "heap", "elsewhere"]
 """``arena`` is reused from op to op; ``persistent`` is an arena that lives as long as the interpreter; ``heap`` is a
@@ -51,9 +52,18 @@ def scratch(graph: Subgraph, op: Op, homes: Sequence[Home], *, threads: int = 1)
         homes: where the subgraph's tensors lie.
         threads: CPU threads of the interpreter; any number but 1 makes CONV_2D of float keep transposed weights in
             place of an im2col buffer.
+
+    Raises:
+        ModelError: the op lacks an operand, or one has a shape that its kernel refuses.
     """
     rule = _RULES.get(op.name)
-    return tuple(rule(_Site(graph, op, homes, threads))) if rule else ()
+    try:
+        return tuple(rule(_Site(graph, op, homes, threads))) if rule else ()
+    except (IndexError, ValueError, ZeroDivisionError) as error:
+        raise ModelError(
+            f"subgraph {graph.index}, op {op.index} {op.name}: its operands do not fit its kernel",
+            hint="no engine loads such a file: convert the model again",
+        ) from error
 
 
 def reserved(op: Op, wanted: int) -> int:
@@ -80,6 +90,8 @@ class _Site:
     threads: int
 
     def input(self, place: int) -> Tensor:
+        if self.op.inputs[place] < 0:
+            raise IndexError(place)
         return self.graph.tensors[self.op.inputs[place]]
 
     def has(self, place: int) -> bool:
@@ -246,7 +258,7 @@ def _hybrid_lstm(site: _Site, batch: int, cells: int) -> Iterator[Scratch]:
 
 
 def _rnn(site: _Site) -> Iterator[Scratch]:
-    """``basic_rnn.cc``."""
+    """``basic_rnn.cc``, ``unidirectional_sequence_rnn.cc``."""
     data, weights, state = site.input(0), site.input(1), site.input(4)
     if _hybrid(data, weights):
         batch, units = state.shape[0], weights.shape[0]
@@ -291,6 +303,7 @@ _RULES: MappingProxyType[str, Callable[[_Site], Iterator[Scratch]]] = MappingPro
         **dict.fromkeys(_REDUCERS, _reduce),
         "UNIDIRECTIONAL_SEQUENCE_LSTM": _sequence_lstm,
         "RNN": _rnn,
+        "UNIDIRECTIONAL_SEQUENCE_RNN": _rnn,
         "SVDF": _svdf,
         "ADD_N": _add_n,
     }
@@ -303,7 +316,8 @@ _RESERVED = MappingProxyType(
         "RNN": 6,
         "SVDF": 6,
         "UNIDIRECTIONAL_SEQUENCE_LSTM": 12,
+        "UNIDIRECTIONAL_SEQUENCE_RNN": 6,
         **dict.fromkeys(_REDUCERS, 4),
     }
 )
-_AT_ONCE = frozenset({"ADD_N", "RNN", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
+_AT_ONCE = frozenset({"ADD_N", "RNN", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"})

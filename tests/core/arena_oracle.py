@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from edge_sdk.runtime.engines import find_engine
 
+_LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PAGE = 4096
 _MAPPED = 128 * 1024
 
@@ -37,9 +40,16 @@ class RealArena:
         return 0 <= spare < (_PAGE + 64 if self.block_bytes >= _MAPPED else 64)
 
 
+def is_readable() -> bool:
+    """Whether addresses can be compared here: glibc says how large a block is, and the engine is the one predicted."""
+    return sys.platform == "linux" and hasattr(_LIBC, "malloc_usable_size") and bool(find_spec("ai_edge_litert"))
+
+
 def allocated(model: bytes, *, threads: int = 1, delegates: bool = False) -> Any:
     """An interpreter that has not run yet."""
-    return find_engine().interpreter(model, threads=threads, default_delegates=delegates, preserve_all_tensors=False)
+    return find_engine("ai-edge-litert").interpreter(
+        model, threads=threads, default_delegates=delegates, preserve_all_tensors=False
+    )
 
 
 def interpreter(model: bytes, *, threads: int = 1, delegates: bool = False) -> Any:
@@ -51,36 +61,33 @@ def interpreter(model: bytes, *, threads: int = 1, delegates: bool = False) -> A
     return made
 
 
-def real_arena(made: Any, anchors: Collection[int]) -> RealArena | None:
+def real_arena(made: Any, anchors: Collection[int], *, subgraph: int = 0) -> RealArena | None:
     """The arena whose first tensor is among ``anchors``; None if none of them has data.
 
     The planner places the inputs first, so they are the anchors of the arena; all that is persistent those of the
     persistent one.
     """
-    spans = dict(_spans(made))
+    spans = dict(_spans(made, subgraph))
     addresses = [spans[index][0] for index in anchors if index in spans]
     return _block(spans, min(addresses)) if addresses else None
 
 
-def _spans(made: Any) -> Iterable[tuple[int, tuple[int, int]]]:
-    """Tensor to address and bytes, of those that have data."""
-    numbers = [d for d in made.get_tensor_details() if np.dtype(d["dtype"]).kind in "biufc"]
-    for details in numbers:
+def _spans(made: Any, subgraph: int) -> Iterable[tuple[int, tuple[int, int]]]:
+    """Tensor to address and bytes, of those that have data; a scalar is handed out as a copy, so it has none."""
+    for details in made.get_tensor_details(subgraph):
+        if np.dtype(details["dtype"]).kind not in "biufc":
+            continue
         try:
-            values = made.tensor(details["index"])()
+            values = made._interpreter.tensor(made, details["index"], subgraph)
         except ValueError:
             continue
-        if values.nbytes:
+        if isinstance(values, np.ndarray) and values.nbytes:
             yield details["index"], (values.__array_interface__["data"][0], values.nbytes)
 
 
 def _block(spans: Mapping[int, tuple[int, int]], start: int) -> RealArena:
-    block = int(_usable(ctypes.c_void_p(start)))
+    _LIBC.malloc_usable_size.restype = ctypes.c_size_t
+    block = int(_LIBC.malloc_usable_size(ctypes.c_void_p(start)))
     inside = {index: span for index, span in spans.items() if start <= span[0] < start + block}
     end = max(address + size for address, size in inside.values())
     return RealArena(end - start, block, {index: address - start for index, (address, _) in inside.items()})
-
-
-_usable = getattr(ctypes.CDLL(None), "malloc_usable_size", None) or (lambda _: 0)
-if hasattr(_usable, "restype"):
-    _usable.restype = ctypes.c_size_t
