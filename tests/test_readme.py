@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edge_sdk.profile.reading import profile_names
 from edge_sdk.recipe import find_recipe, recipe_names
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +29,14 @@ def test_every_recipe_is_in_the_table() -> None:
     assert all(find_recipe(short).name == name for name, short in rows.items())
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "converters/README.md", "benchmarks/README.md"])
+def test_number_of_devices() -> None:
+    assert f"one of {len(profile_names())} devices" in README
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "CONTRIBUTING.md", "converters/README.md", "benchmarks/README.md", "device_profiles/README.md"],
+)
 def test_links_and_file_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     folder = (ROOT / page).parent
