@@ -267,3 +267,23 @@ def test_ids_stay_integers_where_the_ends_are_quantized(tmp_path: Path, workers:
         outputs={"score": (1, 7), "box": (1, 12, 12, 4)},
         options={"calibration": samples_for(shapes)},
     )
+
+
+@pytest.mark.torch
+def test_second_factors_of_attention_have_zero_point_0(tmp_path: Path, workers: Workers) -> None:
+    """XNNPACK of some engines computes int8 BATCH_MATMUL as if it were; the plain kernels are the oracle."""
+    tokens = {"tokens": ((1, 10, 16), "float32")}
+    source = torch_source(workers, tmp_path, "attention", "function")
+    options: Any = {"calibration": samples_for(tokens), "workers": workers, "timing": False}
+    report = convert(source, tmp_path / "a.tflite", recipe="int8", **options)
+    graph = report.artifact.main
+    factors = [graph.tensors[op.inputs[1]].quantization for op in graph.ops if op.name == "BATCH_MATMUL"]
+    assert factors
+    assert all(one is not None and one.zero_point == (0,) for one in factors)
+    delegated, plain = Runner(report.output or ""), Runner(report.output or "", xnnpack=False)
+    for sample in samples_for(tokens, 8):
+        expected = plain.run_real(sample)["output"]
+        # A kernel may round the other way: a few steps of the output's own scale.
+        scale = graph.tensors[graph.ops[-1].inputs[0]].quantization
+        assert scale is not None
+        assert np.abs(delegated.run_real(sample)["output"] - expected).max() <= 8 * scale.scale[0]
