@@ -1,1 +1,1 @@
-"""What a device's delegates will do with a file, before it is there. All of it is *predicted*."""
+"""What a device will do with a file, before it is there. All of it is *predicted*; XNNPACK.md holds the facts."""
