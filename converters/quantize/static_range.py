@@ -42,13 +42,14 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     _refuse_loops(read_artifact(path))
     threads = os.cpu_count() or 1
     observations = observe(path, laid_out(samples, axes), threads=threads, progress=report_progress)
-    ready = Path(target).with_suffix(".ranged.tflite")
-    ready.write_bytes(with_neutral_padding(Path(path).read_bytes(), observations))
+    ready = with_neutral_padding(Path(path).read_bytes(), observations)
     if wanted.activations.dtype == "int8":
-        center_second_factors(read_artifact(ready).main, observations)
+        center_second_factors(parse_artifact(ready).main, observations)
     if wanted.activations.dtype == "int16" or (find_spec("tensorflow") is None and wanted.io != "uint8"):
-        return quantize_static(str(ready), target, wanted, observations)
-    data = _quantize_int8(with_ranges(ready.read_bytes(), observations), wanted)
+        padded = Path(target).with_suffix(".padded.tflite")
+        padded.write_bytes(ready)
+        return quantize_static(str(padded), target, wanted, observations)
+    data = _quantize_int8(with_ranges(ready, observations), wanted)
     Path(target).write_bytes(data)
     return {"tool": f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}", "findings": []}
 

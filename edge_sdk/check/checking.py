@@ -26,7 +26,6 @@ from edge_sdk.check.verdict import (
     RuntimeCheck,
     Verdict,
 )
-from edge_sdk.check.xnnpack import place_on_xnnpack
 from edge_sdk.errors import ProfileError, nearest
 from edge_sdk.findings import Finding
 from edge_sdk.profile.records import Delegate, DeviceProfile, Runtime
@@ -69,7 +68,8 @@ def check_delegate(artifact: Artifact, delegate: Delegate) -> DelegateCheck:
     if delegate.rules not in rule_set_names():
         nothing = DelegateCheck(delegate.rules, delegate.accelerator, "not predicted", len(graph.ops), 0, 0.0, 0, 0)
         return replace(nothing, note="there is no rule set for it yet; ask its own compiler")
-    placement = _narrowed(_placement(artifact, delegate), graph, delegate)
+    placement = place_by(delegate.rules, graph, level=delegate.nnapi_feature_level)
+    placement = _narrowed(placement, graph, delegate)
     parts = [part for part in partition(graph, placement.claimed) if part.delegated]
     claimed = set(placement.claimed)
     total = sum(macs(graph, op) for op in graph.ops)
@@ -127,12 +127,6 @@ def _chosen(profile: DeviceProfile, wanted: Sequence[str]) -> list[Delegate]:
                 hint=f"it has {', '.join(here) or 'none'}",
             )
     return [delegate for delegate in profile.device.delegates if not wanted or delegate.rules in wanted]
-
-
-def _placement(artifact: Artifact, delegate: Delegate) -> Placement:
-    if delegate.rules == "xnnpack":
-        return place_on_xnnpack(artifact)[0]
-    return place_by(delegate.rules, artifact.main, level=delegate.nnapi_feature_level)
 
 
 def _narrowed(placement: Placement, graph: Subgraph, delegate: Delegate) -> Placement:

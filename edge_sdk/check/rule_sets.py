@@ -27,6 +27,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
 """What a rule set may name in ``also``; sets that are not listed name nothing."""
 PLACING: Mapping[str, str] = MappingProxyType(
     {
+        "xnnpack": "edge_sdk.check.xnnpack:place_in_order",
         "gpu_v2": "edge_sdk.check.half_weights:place_with_half_weights",
         "nnapi": "edge_sdk.check.half_weights:place_with_half_weights",
         "edgetpu": "edge_sdk.check.edgetpu:place_first_run",
@@ -53,7 +54,7 @@ def checks_of(name: str) -> Mapping[str, Check]:
 
 
 def place_by(name: str, graph: Subgraph, *, level: int | None = None) -> Placement:
-    """What a delegate is predicted to claim of one subgraph; for XNNPACK see ``edge_sdk/check/xnnpack.py``.
+    """What a delegate is predicted to claim of one subgraph.
 
     Args:
         name: of the rule set.

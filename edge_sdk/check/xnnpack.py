@@ -8,12 +8,12 @@ variables.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
 from edge_sdk.check.placement import Placement, refusal, rule_key
-from edge_sdk.check.rules import RuleSet, find_rules
+from edge_sdk.check.rule_sets import place_by, rule_set
+from edge_sdk.check.rules import RuleSet
 from edge_sdk.check.site import Check, Reason, Site
 from edge_sdk.check.xnnpack_claims import CLAIM_CHECKS
 from edge_sdk.check.xnnpack_loading import LOAD_CHECKS, crash, load_failure
@@ -24,10 +24,9 @@ _PACKED = frozenset({"float16", "int8", "float32"})
 _UNSEEN = "VALIDATION:"
 
 
-@cache
 def xnnpack_rules() -> RuleSet:
     """``device_profiles/rules/xnnpack.toml``."""
-    return find_rules("xnnpack", CHECKS)
+    return rule_set("xnnpack")
 
 
 def place_on_xnnpack(artifact: Artifact) -> tuple[Placement, ...]:
@@ -36,13 +35,17 @@ def place_on_xnnpack(artifact: Artifact) -> tuple[Placement, ...]:
     The engine's default delegate visits every subgraph, those included that nothing calls, but for those whose name
     starts with ``VALIDATION:``.
     """
-    return tuple(_place(graph) for graph in artifact.subgraphs)
+    return tuple(place_by("xnnpack", graph) for graph in artifact.subgraphs)
 
 
-def _place(graph: Subgraph) -> Placement:
+def place_in_order(
+    rules: RuleSet, graph: Subgraph, checks: Mapping[str, Check], *, level: int | None = None
+) -> Placement:
+    """What the delegate is predicted to claim of one subgraph, op by op; ``level`` says nothing to it."""
+    del level
     if graph.name.startswith(_UNSEEN):
         return Placement(graph.index, (), {op.index: _unseen(op) for op in graph.ops})
-    walk = _Walk(graph)
+    walk = _Walk(rules, graph, checks)
     for op in graph.ops:
         walk.visit(op)
     return walk.result()
@@ -56,7 +59,9 @@ def _unseen(op: Op) -> Reason:
 class _Walk:
     """What the delegate remembers while it goes through one subgraph."""
 
-    def __init__(self, graph: Subgraph) -> None:
+    def __init__(self, rules: RuleSet, graph: Subgraph, checks: Mapping[str, Check]) -> None:
+        self._rules = rules
+        self._checks = checks
         self._graph = graph
         self._claimed: set[int] = set()
         self._refused: dict[int, Reason] = {}
@@ -93,7 +98,7 @@ class _Walk:
         return Placement(self._graph.index, tuple(sorted(self._claimed)), refused, failures)
 
     def _refusal(self, op: Op) -> Reason | None:
-        reason = refusal(xnnpack_rules(), self._graph, op, CHECKS, self._unpacked)
+        reason = refusal(self._rules, self._graph, op, self._checks, self._unpacked)
         if reason is not None or op.name not in {"READ_VARIABLE", "ASSIGN_VARIABLE"}:
             return reason
         return self._variable(self._site(op))
@@ -123,7 +128,7 @@ class _Walk:
 
     def _load(self, op: Op) -> None:
         site = self._site(op)
-        if failure := crash(site) or load_failure(site, CHECKS):
+        if failure := crash(site) or load_failure(site, self._checks):
             self._failures[op.index] = failure
 
     def _survive(self, op: Op, reason: Reason) -> None:
@@ -134,8 +139,7 @@ class _Walk:
             self._failures[op.index] = failure
 
     def _site(self, op: Op) -> Site:
-        rules = xnnpack_rules()
-        return Site(rules, rules.by_op[rule_key(op)], self._graph, op, self._unpacked)
+        return Site(self._rules, self._rules.by_op[rule_key(op)], self._graph, op, self._unpacked)
 
     def _unpacks(self, op: Op) -> str | None:
         """The type in which an unpacking op's result is kept; None for all other ops."""
