@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edge_sdk.artifact import Artifact as Artifact
     from edge_sdk.artifact import read_artifact as read_artifact
+    from edge_sdk.checks.checking import check as check
     from edge_sdk.converters import Workers as Workers
     from edge_sdk.converters import convert as convert
     from edge_sdk.converters import convert_all as convert_all
@@ -35,6 +36,7 @@ _PUBLIC = {
     "Recipe": "edge_sdk.recipe:Recipe",
     "Runner": "edge_sdk.runtime:Runner",
     "Workers": "edge_sdk.converters:Workers",
+    "check": "edge_sdk.checks.checking:check",
     "compare": "edge_sdk.converters.comparing:compare",
     "convert": "edge_sdk.converters:convert",
     "convert_all": "edge_sdk.converters:convert_all",

@@ -25,7 +25,7 @@ def check_command(screen: Screen, artifact: Path, profile: str, delegates: tuple
     edge-sdk check model.tflite --profile pixel-8
     """
     from edge_sdk.artifact.model import read_artifact
-    from edge_sdk.check.checking import check
+    from edge_sdk.checks.checking import check
     from edge_sdk.profile.reading import find_profile
     from edge_sdk.report.checking import check_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_sdk.check.verdict import CheckReport, DelegateCheck, MemoryCheck, RuntimeCheck
+from edge_sdk.checks.verdict import CheckReport, DelegateCheck, MemoryCheck, RuntimeCheck
 from edge_sdk.report.lines import field, size_text
 
 _OBSTACLES = 6

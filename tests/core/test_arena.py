@@ -10,10 +10,10 @@ import pytest
 from edge_sdk.artifact.flatbuffer import new_node
 from edge_sdk.artifact.model import pack_tree, parse_artifact
 from edge_sdk.artifact.schema import schema
-from edge_sdk.check.memory import ArenaPlan, plan_memory
-from edge_sdk.check.partition import partition
-from edge_sdk.check.ties import hashed, sort_like_introsort
-from edge_sdk.check.xnnpack import place_on_xnnpack
+from edge_sdk.checks.memory import ArenaPlan, plan_memory
+from edge_sdk.checks.partition import partition
+from edge_sdk.checks.ties import hashed, sort_like_introsort
+from edge_sdk.checks.xnnpack import place_on_xnnpack
 from edge_sdk.errors import ModelError
 from tests.core.arena_graphs import MODELS
 from tests.core.arena_net import Net

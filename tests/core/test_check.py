@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_sdk.artifact.model import Artifact, pack_tree, parse_artifact, parse_tree
-from edge_sdk.check.checking import check
-from edge_sdk.check.verdict import CheckReport
+from edge_sdk.checks.checking import check
+from edge_sdk.checks.verdict import CheckReport
 from edge_sdk.cli import cli
 from edge_sdk.errors import ProfileError
 from edge_sdk.profile.reading import find_profile

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact import Subgraph, parse_artifact
-from edge_sdk.check.partition import partition, side_effect_chain
+from edge_sdk.checks.partition import partition, side_effect_chain
 from tests.graphs import Graph, options
 
 BYTES = 16

@@ -15,10 +15,10 @@ import pytest
 
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.model import Subgraph, parse_artifact
-from edge_sdk.check.placement import Placement
-from edge_sdk.check.rule_sets import CHECKS, PLACING, checks_of, place_by, rule_set
-from edge_sdk.check.rules import Operand, rule_set_names
-from edge_sdk.check.rules import RuleSet as Rules
+from edge_sdk.checks.placement import Placement
+from edge_sdk.checks.rule_sets import CHECKS, PLACING, checks_of, place_by, rule_set
+from edge_sdk.checks.rules import Operand, rule_set_names
+from edge_sdk.checks.rules import RuleSet as Rules
 from edge_sdk.profile.records import RuleSet
 from tests.graphs import Graph, conv_model, options
 

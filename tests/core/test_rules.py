@@ -11,10 +11,10 @@ import pytest
 
 from edge_sdk.artifact import parse_artifact
 from edge_sdk.artifact.schema import schema
-from edge_sdk.check.placement import place
-from edge_sdk.check.rules import RuleSet, find_rules, read_rules, rule_set_names
-from edge_sdk.check.site import Reason, Site
-from edge_sdk.check.xnnpack import CHECKS, place_on_xnnpack, xnnpack_rules
+from edge_sdk.checks.placement import place
+from edge_sdk.checks.rules import RuleSet, find_rules, read_rules, rule_set_names
+from edge_sdk.checks.site import Reason, Site
+from edge_sdk.checks.xnnpack import CHECKS, place_on_xnnpack, xnnpack_rules
 from edge_sdk.errors import ProfileError
 from tests.graphs import Graph, conv_model, options
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from edge_sdk.artifact import parse_artifact
-from edge_sdk.check.partition import partition
-from edge_sdk.check.placement import Placement
-from edge_sdk.check.xnnpack import place_on_xnnpack, xnnpack_rules
+from edge_sdk.checks.partition import partition
+from edge_sdk.checks.placement import Placement
+from edge_sdk.checks.xnnpack import place_on_xnnpack, xnnpack_rules
 from edge_sdk.runtime.engines import find_engine
 from tests.core.xnnpack import FAMILIES, MANY
 

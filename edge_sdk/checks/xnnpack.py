@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
-from edge_sdk.check.placement import Placement, refusal, rule_key
-from edge_sdk.check.rule_sets import place_by, rule_set
-from edge_sdk.check.rules import RuleSet
-from edge_sdk.check.site import Check, Reason, Site
-from edge_sdk.check.xnnpack_claims import CLAIM_CHECKS
-from edge_sdk.check.xnnpack_loading import LOAD_CHECKS, crash, load_failure
+from edge_sdk.checks.placement import Placement, refusal, rule_key
+from edge_sdk.checks.rule_sets import place_by, rule_set
+from edge_sdk.checks.rules import RuleSet
+from edge_sdk.checks.site import Check, Reason, Site
+from edge_sdk.checks.xnnpack_claims import CLAIM_CHECKS
+from edge_sdk.checks.xnnpack_loading import LOAD_CHECKS, crash, load_failure
 
 CHECKS: Mapping[str, Check] = MappingProxyType({**CLAIM_CHECKS, **LOAD_CHECKS})
 _TAKES_FLOAT16 = frozenset({"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D"})

@@ -11,9 +11,9 @@ from bisect import insort_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edge_sdk.check.lifetimes import Buffer, Lives, Work, lives
-from edge_sdk.check.scratch import Home
-from edge_sdk.check.ties import hashed, sort_like_introsort
+from edge_sdk.checks.lifetimes import Buffer, Lives, Work, lives
+from edge_sdk.checks.scratch import Home
+from edge_sdk.checks.ties import hashed, sort_like_introsort
 
 ALIGNMENT_BYTES = 64
 """``kDefaultArenaAlignment`` of ``tflite/arena_planner.h``."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from edge_sdk.artifact.model import Tensor
-from edge_sdk.check.site import EIGHT_BITS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
+from edge_sdk.checks.site import EIGHT_BITS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
 
 _FLOATS = frozenset({"float32", "float16"})
 _SAME = 0

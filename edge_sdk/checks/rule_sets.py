@@ -9,32 +9,32 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_sdk.artifact.model import Subgraph
-from edge_sdk.check.placement import Placement
-from edge_sdk.check.rules import RuleSet, find_rules
-from edge_sdk.check.site import Check
+from edge_sdk.checks.placement import Placement
+from edge_sdk.checks.rules import RuleSet, find_rules
+from edge_sdk.checks.site import Check
 
 CHECKS: Mapping[str, str] = MappingProxyType(
     {
-        "xnnpack": "edge_sdk.check.xnnpack:CHECKS",
-        "gpu_v2": "edge_sdk.check.gpu_v2:CHECKS",
-        "nnapi": "edge_sdk.check.nnapi:CHECKS",
-        "edgetpu": "edge_sdk.check.edgetpu:CHECKS",
-        "hexagon": "edge_sdk.check.hexagon:CHECKS",
-        "vx": "edge_sdk.check.vx:CHECKS",
-        "teflon": "edge_sdk.check.teflon:CHECKS",
+        "xnnpack": "edge_sdk.checks.xnnpack:CHECKS",
+        "gpu_v2": "edge_sdk.checks.gpu_v2:CHECKS",
+        "nnapi": "edge_sdk.checks.nnapi:CHECKS",
+        "edgetpu": "edge_sdk.checks.edgetpu:CHECKS",
+        "hexagon": "edge_sdk.checks.hexagon:CHECKS",
+        "vx": "edge_sdk.checks.vx:CHECKS",
+        "teflon": "edge_sdk.checks.teflon:CHECKS",
     }
 )
 """What a rule set may name in ``also``; sets that are not listed name nothing."""
 PLACING: Mapping[str, str] = MappingProxyType(
     {
-        "xnnpack": "edge_sdk.check.xnnpack:place_in_order",
-        "gpu_v2": "edge_sdk.check.half_weights:place_with_half_weights",
-        "nnapi": "edge_sdk.check.half_weights:place_with_half_weights",
-        "edgetpu": "edge_sdk.check.edgetpu:place_first_run",
+        "xnnpack": "edge_sdk.checks.xnnpack:place_in_order",
+        "gpu_v2": "edge_sdk.checks.half_weights:place_with_half_weights",
+        "nnapi": "edge_sdk.checks.half_weights:place_with_half_weights",
+        "edgetpu": "edge_sdk.checks.edgetpu:place_first_run",
     }
 )
 """How a delegate goes through a subgraph, where it does more than ask about each op."""
-_PLAIN = "edge_sdk.check.placement:place"
+_PLAIN = "edge_sdk.checks.placement:place"
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from edge_sdk.check.site import Reason
+from edge_sdk.checks.site import Reason
 from edge_sdk.findings import Finding
 
 Verdict = Literal["all", "most", "part", "none", "not predicted"]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Op, Subgraph
-from edge_sdk.check.placement import Placement, refusal
-from edge_sdk.check.rules import RuleSet
-from edge_sdk.check.site import Check, Reason
+from edge_sdk.checks.placement import Placement, refusal
+from edge_sdk.checks.rules import RuleSet
+from edge_sdk.checks.site import Check, Reason
 
 
 def place_with_half_weights(

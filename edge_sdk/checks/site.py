@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_sdk.artifact.model import Op, Subgraph, Tensor
-from edge_sdk.check.rules import Operand, OpRule, RuleSet
+from edge_sdk.checks.rules import Operand, OpRule, RuleSet
 
 _TINY = float(np.finfo(np.float32).tiny)
 EIGHT_BITS = frozenset({"int8", "uint8"})

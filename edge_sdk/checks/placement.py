@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from edge_sdk.artifact.model import Op, Quantization, Subgraph, Tensor
 from edge_sdk.artifact.schema import schema
-from edge_sdk.check.rules import OPTION_LABELS, Form, Limits, Operand, OptionLimits, RuleSet
-from edge_sdk.check.site import EIGHT_BITS, STORED_WORDS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
+from edge_sdk.checks.rules import OPTION_LABELS, Form, Limits, Operand, OptionLimits, RuleSet
+from edge_sdk.checks.site import EIGHT_BITS, STORED_WORDS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
 
 
 @dataclass(frozen=True)

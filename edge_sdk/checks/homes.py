@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Op, Subgraph, Tensor
-from edge_sdk.check.scratch import Home
+from edge_sdk.checks.scratch import Home
 
 _SIZED_BY: MappingProxyType[str, tuple[int, ...]] = MappingProxyType(
     {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from edge_sdk.artifact.model import Tensor
 from edge_sdk.artifact.schema import schema
-from edge_sdk.check.site import EIGHT_BITS, Check, Reason, Site, stored_as
+from edge_sdk.checks.site import EIGHT_BITS, Check, Reason, Site, stored_as
 
 _LARGEST_EXTENT = 65535
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Op, Subgraph
-from edge_sdk.check.placement import Placement, place
-from edge_sdk.check.rules import RuleSet
-from edge_sdk.check.site import Check, Reason, Site
+from edge_sdk.checks.placement import Placement, place
+from edge_sdk.checks.rules import RuleSet
+from edge_sdk.checks.site import Check, Reason, Site
 
 _INNERMOST = 3
 

@@ -5,7 +5,7 @@ All of it is *predicted*; source of every bound: ``tflite/delegates/hexagon/util
 
 from __future__ import annotations
 
-from edge_sdk.check.site import Check, Reason, Site
+from edge_sdk.checks.site import Check, Reason, Site
 
 _SAME = 0
 _LARGEST_WINDOW = 12

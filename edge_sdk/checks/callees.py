@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
-from edge_sdk.check.homes import Homes, find_homes
+from edge_sdk.checks.homes import Homes, find_homes
 
 _CALLS = {
     "CALL_ONCE": ("init_subgraph_index",),

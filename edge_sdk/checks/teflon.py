@@ -6,7 +6,7 @@ All of it is *predicted*; source: ``src/gallium/frontends/teflon/tfl_device.c`` 
 from __future__ import annotations
 
 from edge_sdk.artifact.schema import schema
-from edge_sdk.check.site import Check, Reason, Site, pair
+from edge_sdk.checks.site import Check, Reason, Site, pair
 
 _LARGEST = {"int8": 127, "uint8": 255}
 _RELU6 = 6.0

@@ -1,7 +1,7 @@
 """How much memory TFLite plans for a file, and what takes it at the worst moment.
 
-Everything is *predicted* from the file and the planner's rules (LiteRT v2.1.0, see :mod:`edge_sdk.check.arena`,
-:mod:`~edge_sdk.check.lifetimes`, :mod:`~edge_sdk.check.homes` and :mod:`~edge_sdk.check.scratch`); nothing is run.
+Everything is *predicted* from the file and the planner's rules (LiteRT v2.1.0, see :mod:`edge_sdk.checks.arena`,
+:mod:`~edge_sdk.checks.lifetimes`, :mod:`~edge_sdk.checks.homes` and :mod:`~edge_sdk.checks.scratch`); nothing is run.
 Weights, the interpreter itself and a delegate's own memory are not part of it.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
-from edge_sdk.check.arena import Slot, place
-from edge_sdk.check.callees import Callee, callees
-from edge_sdk.check.homes import Homes
-from edge_sdk.check.lifetimes import Buffer, Step, Work
-from edge_sdk.check.partition import Partition
-from edge_sdk.check.scratch import Scratch, has_unknown_scratch, reserved, reserves_at_once, scratch
+from edge_sdk.checks.arena import Slot, place
+from edge_sdk.checks.callees import Callee, callees
+from edge_sdk.checks.homes import Homes
+from edge_sdk.checks.lifetimes import Buffer, Step, Work
+from edge_sdk.checks.partition import Partition
+from edge_sdk.checks.scratch import Scratch, has_unknown_scratch, reserved, reserves_at_once, scratch
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def plan_memory(
 
     Args:
         artifact: the file.
-        partitions: subgraph index to its partitions by a delegate, as :func:`edge_sdk.check.partition.partition` gives
+        partitions: subgraph index to its partitions by a delegate, as :func:`edge_sdk.checks.partition.partition` gives
             them; tensors inside a delegated one leave the arena for the delegate's own memory.
         threads: CPU threads of the interpreter, which decide how CONV_2D of float is computed.
 

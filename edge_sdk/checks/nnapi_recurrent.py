@@ -1,11 +1,11 @@
-"""What the NNAPI delegate asks of recurrent layers; see ``edge_sdk/check/nnapi.py``."""
+"""What the NNAPI delegate asks of recurrent layers; see ``edge_sdk/checks/nnapi.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from edge_sdk.artifact.model import Tensor
-from edge_sdk.check.site import EIGHT_BITS, Reason, Site, pair, pair_in_words
+from edge_sdk.checks.site import EIGHT_BITS, Reason, Site, pair, pair_in_words
 
 _NNAPI_1_2, _NNAPI_1_3 = 29, 30
 _BASIC_INPUTS, _FULL_INPUTS = 5, (20, 24)

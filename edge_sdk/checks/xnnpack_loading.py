@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from edge_sdk.artifact.model import Blockwise, Quantization, Tensor
-from edge_sdk.check.site import EIGHT_BITS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
-from edge_sdk.check.xnnpack_claims import positive_width, ratio
+from edge_sdk.checks.site import EIGHT_BITS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
+from edge_sdk.checks.xnnpack_claims import positive_width, ratio
 
 _MAX_RANK = 6
 _ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int32": (0, 0), "int4": (-8, 7)}

@@ -10,13 +10,13 @@ from types import MappingProxyType
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
-from edge_sdk.check.memory import plan_memory
-from edge_sdk.check.partition import partition
-from edge_sdk.check.placement import Placement
-from edge_sdk.check.rule_sets import place_by, rule_set
-from edge_sdk.check.rules import rule_set_names
-from edge_sdk.check.site import Reason
-from edge_sdk.check.verdict import (
+from edge_sdk.checks.memory import plan_memory
+from edge_sdk.checks.partition import partition
+from edge_sdk.checks.placement import Placement
+from edge_sdk.checks.rule_sets import place_by, rule_set
+from edge_sdk.checks.rules import rule_set_names
+from edge_sdk.checks.site import Reason
+from edge_sdk.checks.verdict import (
     FEW_PARTITIONS,
     MOST,
     CheckReport,

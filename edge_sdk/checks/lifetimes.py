@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edge_sdk.check.scratch import Home
+from edge_sdk.checks.scratch import Home
 
 _SCALAR_BYTES = 4
 # The kernels whose registration sets `inplace_operator`: which inputs the first result may replace.

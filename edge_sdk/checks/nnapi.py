@@ -11,8 +11,8 @@ import numpy as np
 
 from edge_sdk.artifact.model import Tensor
 from edge_sdk.artifact.schema import schema
-from edge_sdk.check.nnapi_recurrent import RECURRENT_CHECKS, hybrid
-from edge_sdk.check.site import EIGHT_BITS, Check, Reason, Site, pair, pair_in_words, stored_as
+from edge_sdk.checks.nnapi_recurrent import RECURRENT_CHECKS, hybrid
+from edge_sdk.checks.site import EIGHT_BITS, Check, Reason, Site, pair, pair_in_words, stored_as
 
 _NNAPI_1_2, _NNAPI_1_3, _LEVEL_6 = 29, 30, 1000006
 _LARGEST_WINDOW = 256

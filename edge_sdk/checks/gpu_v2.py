@@ -7,7 +7,7 @@ Each function is named there in ``also``. All of it is *predicted*; source of ev
 from __future__ import annotations
 
 from edge_sdk.artifact.model import Op, Tensor
-from edge_sdk.check.site import Check, Reason, Site
+from edge_sdk.checks.site import Check, Reason, Site
 
 _FLOATS = frozenset({"float32", "float16"})
 _FULL_KERNEL = 0
