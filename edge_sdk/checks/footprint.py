@@ -1,10 +1,10 @@
 """The memory that a file takes on the CPU: what TFLite plans, and what XNNPACK adds where it runs.
 
 *Predicted* for LiteRT v2.1.0; nothing is run. Large blocks follow from the sources named in
-:mod:`~edge_sdk.checks.memory`, :mod:`~edge_sdk.checks.xnnpack_heap` and :mod:`~edge_sdk.checks.xnnpack_workspace`; sizes
-of XNNPACK's own records are those of its headers on a 64-bit machine. Three small ones are measured instead of read
-(x86_64, LiteRT 2.1.0, least squares over 70 files): what TFLite keeps for an op that its own kernel runs, for a scratch
-tensor of one, and for a partition.
+:mod:`~edge_sdk.checks.memory`, :mod:`~edge_sdk.checks.xnnpack_heap` and :mod:`~edge_sdk.checks.xnnpack_workspace`;
+XNNPACK's own records have the sizes that its headers give on a 64-bit machine. Three small ones are measured instead of
+read (x86_64, LiteRT 2.1.0, least squares over 70 files): what TFLite keeps for an op that its own kernel runs, for a
+scratch tensor of one, and for a partition.
 """
 
 from __future__ import annotations
