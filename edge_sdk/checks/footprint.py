@@ -98,14 +98,16 @@ def footprint(
     *,
     partitions: Mapping[int, Sequence[Partition]] = _NO_PARTITIONS,
     threads: int = 1,
+    packs: bool = True,
 ) -> Footprint:
     """What one interpreter takes from the heap until its first run is over, and the file.
 
     Args:
         artifact: the file.
         kernels: of the CPU.
-        partitions: subgraph index to its cut by XNNPACK; empty for TFLite's own kernels alone.
+        partitions: subgraph index to its cut by a delegate; empty for TFLite's own kernels alone.
         threads: of the interpreter.
+        packs: whether the delegate is XNNPACK; of another one's memory nothing is known here.
 
     Raises:
         ModelError: an op has operands that its kernel refuses.
@@ -115,7 +117,7 @@ def footprint(
         _delegated(artifact.subgraphs[index], part, kernels, threads)
         for index, cut in partitions.items()
         for part in cut
-        if part.delegated
+        if part.delegated and packs
     ]
     return Footprint(
         file_bytes=artifact.size_bytes,

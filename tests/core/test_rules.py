@@ -47,8 +47,9 @@ def rules(folder: Path, rule: str, types: str = TYPES) -> RuleSet:
 
 def named_by(read: RuleSet) -> set[str]:
     """Functions that a rule names, or a change of one."""
-    asked = [some for rule in read.rules for some in (rule, *rule.changes)]
-    return {name for some in asked for name in (*(some.also or ()), *(some.to_load or ()))}
+    asked = {name for rule in read.rules for name in (*rule.also, *rule.to_load)}
+    later = [change for rule in read.rules for change in rule.changes]
+    return asked | {name for change in later for name in (*(change.also or ()), *(change.to_load or ()))}
 
 
 # --- the reader -------------------------------------------------------------------------------------------------------
