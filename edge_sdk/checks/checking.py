@@ -9,6 +9,7 @@ from edge_sdk.checks.budget import check_memory
 from edge_sdk.checks.conclusions import conclusions
 from edge_sdk.checks.delegates import Placed, check_delegate, place_delegate, summed_up
 from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engines
+from edge_sdk.checks.traits import traits
 from edge_sdk.checks.verdict import CheckReport, DelegateCheck
 from edge_sdk.errors import ProfileError, nearest
 from edge_sdk.profile.records import Delegate, DeviceProfile
@@ -32,7 +33,8 @@ def check(artifact: Artifact, profile: DeviceProfile, *, delegates: Sequence[str
     checked = tuple(_summed_up(artifact, one, where, engine) for one, where in placed)
     memory = check_memory(artifact, profile, placed, engine)
     runtimes = tuple(check_runtime(artifact, runtime) for runtime in profile.device.runtimes)
-    findings = tuple(conclusions(artifact, checked, memory, runtimes, _elsewhere(artifact, placed, engines)))
+    said = conclusions(checked, memory, runtimes, _elsewhere(artifact, placed, engines))
+    findings = (*said, *traits(artifact, placed))
     return CheckReport(
         artifact=str(artifact.path or "model"),
         profile=profile.id,
