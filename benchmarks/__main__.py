@@ -59,12 +59,13 @@ def coverage_command(kind: str, only: str | None) -> None:
 
 
 @main.command("memory")
-def memory_command() -> None:
-    """Hold the predicted heap against the measured one."""
+@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
+def memory_command(files: tuple[Path, ...]) -> None:
+    """Hold the predicted heap against the measured one: of FILES, or of every model in every recipe."""
     rows = []
-    for row in memory.rows(_CACHE):
+    for row in memory.rows_of(files) if files else memory.rows(_CACHE):
         rows.append(row)
-        click.echo(f"{row['model']} {row['recipe']}: {row['error']:+.1%} of {row['measured_bytes']}")
+        click.echo(f"{row['model']}: {row['error']:+.1%} of {row['measured_bytes']}")
     _keep("memory", rows)
 
 
@@ -82,7 +83,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(startup_command)
     context.invoke(conversion_command)
     context.invoke(latency_command)
-    context.invoke(memory_command)
+    context.invoke(memory_command, files=())
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
     context.invoke(tables_command)

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ def measured(path: Path, warm: Path) -> int:
     return int(json.loads(done.stdout.splitlines()[-1]))
 
 
+def rows_of(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """A row for each file."""
+    return (_row(path) for path in files)
+
+
 def rows(cache: Path) -> Iterator[dict[str, Any]]:
     """A row for each file of each model that converts."""
     from benchmarks.models.pytorch import MODELS
@@ -64,9 +69,9 @@ def _model_rows(name: str, folder: Path) -> Iterator[dict[str, Any]]:
     files = {recipe: folder / f"{name}_{recipe}.tflite" for recipe in RECIPES}
     if not any(path.exists() for path in files.values()):
         _make(name, files)
-    for recipe, path in files.items():
+    for path in files.values():
         if path.exists():
-            yield _row(name, recipe, path)
+            yield _row(path)
 
 
 def _make(name: str, files: dict[str, Path]) -> None:
@@ -82,7 +87,7 @@ def _make(name: str, files: dict[str, Path]) -> None:
         print(f"{name}: not all made: {error}", file=sys.stderr)
 
 
-def _row(name: str, recipe: str, path: Path) -> dict[str, Any]:
+def _row(path: Path) -> dict[str, Any]:
     artifact = read_artifact(path)
     need = predicted(artifact, engine=find_engine("ai-edge-litert").version)
     with tempfile.TemporaryDirectory() as folder:
@@ -90,8 +95,7 @@ def _row(name: str, recipe: str, path: Path) -> dict[str, Any]:
         warm.write_bytes(conv_model())
         real = measured(path, warm)
     return {
-        "model": name,
-        "recipe": recipe,
+        "model": path.stem,
         "predicted_bytes": need.heap_bytes,
         "measured_bytes": real,
         "error": round(need.heap_bytes / real - 1, 4),

@@ -96,7 +96,6 @@ def memory(result: dict[str, Any]) -> str:
     rows = [
         [
             r["model"],
-            r["recipe"],
             f"{r['measured_bytes'] / 1024:.0f}",
             f"{r['predicted_bytes'] / 1024:.0f}",
             f"{r['error']:+.1%}",
@@ -108,7 +107,7 @@ def memory(result: dict[str, Any]) -> str:
     ]
     off = sorted(abs(r["error"]) for r in result["rows"])
     words = f"{len(off)} files; off by {off[len(off) // 2]:.1%} in the median, {off[-1]:.1%} at worst." if off else ""
-    head = ["model", "recipe", "measured, KiB", "predicted, KiB", "off by", "packed and pointers", "workspace", "arena"]
+    head = ["file", "measured, KiB", "predicted, KiB", "off by", "packed and pointers", "workspace", "arena"]
     return "\n\n".join([_table(head, rows), words, _versions(result)])
 
 

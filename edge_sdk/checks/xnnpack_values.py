@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge_sdk.artifact.model import Op, Subgraph
+from edge_sdk.artifact.model import Op, Subgraph, Tensor
 from edge_sdk.checks.partition import Partition
 from edge_sdk.checks.site import EIGHT_BITS
 from edge_sdk.checks.xnnpack_heap import is_hybrid, is_plain, op_heap, up
@@ -68,7 +68,8 @@ class _Builder:
             self._unpack(op)
             return
         inputs = tuple(index for index in op.inputs if index >= 0 and index not in self._constant)
-        self.tensors.update(index for index in (*op.inputs, *op.outputs) if index >= 0)
+        used = [index for index in (*op.inputs, *op.outputs) if index >= 0]
+        self.tensors.update(index for index in used if not _is_parameter(self._graph.tensors[index]))
         for index in op.outputs:
             if index not in self._outside:
                 self.inside[index] = self._graph.tensors[index].size_bytes
@@ -135,6 +136,11 @@ class _Builder:
 
     def _rounded(self, size: int) -> int:
         return up(up(size, 16), self._kernels.alignment)
+
+
+def _is_parameter(tensor: Tensor) -> bool:
+    """Shapes, axes and the like are read while the graph is built, and are no values of it."""
+    return tensor.is_stored and tensor.quantization is None and tensor.dtype in {"int32", "int64"}
 
 
 def _is_clamped(op: Op) -> bool:
