@@ -91,6 +91,12 @@ def startup(result: dict[str, Any]) -> str:
     return f"{_table(['command', 'median, ms', 'more than Python, ms'], rows)}\n\n{_versions(result)}"
 
 
+def checking(result: dict[str, Any]) -> str:
+    """Seconds."""
+    rows = [[r["model"], r["profile"], f"{r['median_s']:.2f}"] for r in result["rows"]]
+    return f"{_table(['file', 'profile', 'median, s'], rows)}\n\n{_versions(result)}"
+
+
 def memory(result: dict[str, Any]) -> str:
     """Bytes, and how far the prediction is off; the widest miss last."""
     rows = [
@@ -115,6 +121,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
     "latency": latency,
+    "checking": checking,
     "memory": memory,
     "coverage_keras": coverage,
     "coverage_pytorch": coverage,

@@ -34,7 +34,7 @@ def check_memory(
     kernels = cpu_kernels(profile.soc.arch, _common_isa(profile))
     paths = [_path(artifact, kernels, delegate, where) for delegate, where in placed if where]
     plan = plan_memory(artifact)
-    alone = _record(ALONE, footprint(artifact, kernels), 0, complete=plan.is_complete)
+    alone = _record(ALONE, footprint(artifact, kernels, plan=plan), 0, complete=plan.is_complete)
     floor = next((path for path in paths if path.name.startswith("xnnpack ") and engine), alone)
     fullest = max(plan.subgraphs, key=lambda one: one.peak.live_bytes if one.peak else 0)
     return MemoryCheck(
@@ -68,8 +68,7 @@ def _path(artifact: Artifact, kernels: CpuKernels, delegate: Delegate, placed: P
     name = f"{delegate.rules} on {delegate.accelerator}"
     is_xnnpack = delegate.name == "xnnpack"
     need = footprint(artifact, kernels, partitions=placed.cuts, packs=is_xnnpack)
-    plan = plan_memory(artifact, partitions=placed.cuts)
-    return _record(name, need, _weights(placed), complete=is_xnnpack and plan.is_complete)
+    return _record(name, need, _weights(placed), complete=is_xnnpack and need.complete)
 
 
 def _record(name: str, need: Footprint, weights: int, *, complete: bool) -> MemoryPath:

@@ -57,8 +57,13 @@ def _elsewhere(
     artifact: Artifact, placed: Sequence[tuple[Delegate, Placed | None]], engines: Sequence[XnnpackEngine]
 ) -> list[tuple[XnnpackEngine, DelegateCheck]]:
     """XNNPACK in each runtime of the device, where it was asked about."""
-    asked = next((delegate for delegate, where in placed if delegate.rules == "xnnpack" and where), None)
-    return [(engine, check_delegate(artifact, asked, engine)) for engine in engines] if asked else []
+    asked = next(((delegate, where) for delegate, where in placed if delegate.rules == "xnnpack" and where), None)
+    if asked is None:
+        return []
+    delegate, where = asked
+    newest, others = engines[:1], engines[1:]
+    first = [(engine, summed_up(where, delegate, engine)) for engine in newest]
+    return [*first, *((engine, check_delegate(artifact, delegate, engine)) for engine in others)]
 
 
 def _chosen(profile: DeviceProfile, wanted: Sequence[str]) -> list[Delegate]:

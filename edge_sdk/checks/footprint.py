@@ -60,6 +60,7 @@ class Footprint:
         indirection_bytes: XNNPACK's tables of pointers.
         workspace_bytes: the room that all of its partitions share.
         descriptor_bytes: XNNPACK's records of operators and values.
+        complete: whether the memory of every kernel that TFLite runs itself is known.
     """
 
     file_bytes: int
@@ -72,6 +73,7 @@ class Footprint:
     indirection_bytes: int = 0
     workspace_bytes: int = 0
     descriptor_bytes: int = 0
+    complete: bool = True
 
     @property
     def delegate_bytes(self) -> int:
@@ -101,6 +103,7 @@ def footprint(
     partitions: Mapping[int, Sequence[Partition]] = _NO_PARTITIONS,
     threads: int = 1,
     packs: bool = True,
+    plan: MemoryPlan | None = None,
 ) -> Footprint:
     """What one interpreter takes from the heap until its first run is over, and the file.
 
@@ -110,11 +113,12 @@ def footprint(
         partitions: subgraph index to its cut by a delegate; empty for TFLite's own kernels alone.
         threads: of the interpreter.
         packs: whether the delegate is XNNPACK; of another one's memory nothing is known here.
+        plan: of the file with these partitions and threads, where it was made before.
 
     Raises:
         ModelError: an op has operands that its kernel refuses.
     """
-    plan = plan_memory(artifact, partitions=partitions, threads=threads)
+    plan = plan or plan_memory(artifact, partitions=partitions, threads=threads)
     parts = [
         _delegated(artifact.subgraphs[index], part, kernels, threads)
         for index, cut in partitions.items()
@@ -132,6 +136,7 @@ def footprint(
         indirection_bytes=sum(part.indirection_bytes for part in parts),
         workspace_bytes=heap_block(max((part.workspace_bytes for part in parts), default=0)),
         descriptor_bytes=sum(part.descriptor_bytes for part in parts),
+        complete=plan.is_complete,
     )
 
 

@@ -188,11 +188,13 @@ def _transpose_conv(site: _Site) -> OpHeap:
     whole = _Weights(kind, 1, outputs, inputs, height * width, _bits(kind, weights))
     if (down, across) == (1, 1) or down > height or across > width:
         return _windows(site, whole)
-    gemm = site.gemm(kind, outputs)
+    gemm = site.gemm(kind, outputs, windows=True)
     taps = [-(-(height - y) // down) * -(-(width - x) // across) for y in range(down) for x in range(across)]
     packed = sum(_packed(replace(whole, taps=one), gemm, site.kernels.alignment) for one in taps)
     rows, columns = site.output.shape[1:3]
-    pointers = _POINTER * sum(taps) * -(-rows // down) * up(-(-columns // across), gemm.rows)
+    # Here the kernel's rows are chosen by the batch, not by the pixels.
+    each = across * up(-(-columns // across), min(data.shape[0], gemm.rows))
+    pointers = _POINTER * height * width * rows * each
     return OpHeap(packed, pointers + _zeros(site, kind, up(inputs, gemm.depth)))
 
 
