@@ -8,6 +8,7 @@ from edge_sdk.artifact.model import Artifact
 from edge_sdk.checks.budget import check_memory
 from edge_sdk.checks.conclusions import conclusions
 from edge_sdk.checks.delegates import check_delegate
+from edge_sdk.checks.lint.linting import lint
 from edge_sdk.checks.runtimes import check_runtime
 from edge_sdk.checks.verdict import CheckReport
 from edge_sdk.errors import ProfileError, nearest
@@ -29,15 +30,17 @@ def check(artifact: Artifact, profile: DeviceProfile, *, delegates: Sequence[str
     checked = tuple(check_delegate(artifact, delegate) for delegate in chosen)
     memory = check_memory(artifact, profile)
     runtimes = tuple(check_runtime(artifact, runtime) for runtime in profile.device.runtimes)
-    findings = tuple(conclusions(artifact, checked, memory, runtimes))
+    findings = tuple(conclusions(checked, memory, runtimes))
+    linted = lint(artifact)
     return CheckReport(
         artifact=str(artifact.path or "model"),
         profile=profile.id,
-        fits=not any(finding.severity == "error" for finding in findings),
+        fits=not any(finding.severity == "error" for finding in (*findings, *linted)),
         delegates=checked,
         memory=memory,
         runtimes=runtimes,
         findings=findings,
+        lint=linted,
     )
 
 

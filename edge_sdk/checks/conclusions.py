@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edge_sdk.artifact.model import Artifact
 from edge_sdk.checks.budget import MIB
 from edge_sdk.checks.rule_sets import rule_set
 from edge_sdk.checks.verdict import DelegateCheck, MemoryCheck, RuntimeCheck
@@ -12,18 +11,13 @@ from edge_sdk.findings import Finding
 
 
 def conclusions(
-    artifact: Artifact, delegates: Sequence[DelegateCheck], memory: MemoryCheck, runtimes: Sequence[RuntimeCheck]
+    delegates: Sequence[DelegateCheck], memory: MemoryCheck, runtimes: Sequence[RuntimeCheck]
 ) -> Iterator[Finding]:
     """Errors, by which the file does not fit, warnings and what else is worth knowing."""
     yield from _memory_findings(memory)
     yield from _runtime_findings(runtimes)
     yield from _delegate_findings(delegates)
     yield from _version_findings(delegates, runtimes)
-    for graph_input in artifact.signature.inputs.values():
-        if -1 in graph_input.shape_signature:
-            message = f"has the open shape {list(graph_input.shape_signature)}; what is predicted holds for "
-            message += f"{list(graph_input.shape)}"
-            yield Finding("open-shape", "warning", message, f"input `{graph_input.name}`", "convert with --batch")
 
 
 def _memory_findings(memory: MemoryCheck) -> Iterator[Finding]:

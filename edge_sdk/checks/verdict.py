@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.site import Reason
 from edge_sdk.findings import Finding
 
@@ -99,7 +100,7 @@ class RuntimeCheck:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """One file on one device."""
+    """One file on one device: ``findings`` about the two together, ``lint`` about the file."""
 
     artifact: str
     profile: str
@@ -108,6 +109,7 @@ class CheckReport:
     memory: MemoryCheck
     runtimes: tuple[RuntimeCheck, ...]
     findings: tuple[Finding, ...]
+    lint: tuple[LintFinding, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -71,10 +71,8 @@ class Layer:
         sums = np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
         bias = self.bias_values().astype(np.float64)
         floor, ceiling = self._clamp(result.scale[0], result.zero_point[0])
-        lowest, highest = (
-            np.clip(np.round((s + bias) * multipliers) + result.zero_point[0], floor, ceiling) for s in sums
-        )
-        return lowest, highest
+        levels = [np.round((total + bias) * multipliers) + result.zero_point[0] for total in sums]
+        return np.clip(levels[0], floor, ceiling), np.clip(levels[1], floor, ceiling)
 
     def _clamp(self, scale: float, zero_point: int) -> tuple[float, float]:
         number = int(self.op.options.get("fused_activation_function") or 0)
@@ -96,11 +94,8 @@ def layers(scene: Scene) -> Iterator[Layer]:
 
 def _layer(scene: Scene, op: Op) -> Layer | None:
     data, weights, bias, axis = _LAYOUT[op.name]
-    source, kernel, result = (
-        scene.tensor(op.inputs, data),
-        scene.tensor(op.inputs, weights),
-        scene.tensor(op.outputs, 0),
-    )
+    source, kernel = scene.tensor(op.inputs, data), scene.tensor(op.inputs, weights)
+    result = scene.tensor(op.outputs, 0)
     values = values_of(kernel)
     if source is None or kernel is None or result is None or values is None or values.ndim <= axis or not values.size:
         return None

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from edge_sdk.artifact.compute import CONVERT_OPS
-from edge_sdk.artifact.model import Op, Tensor
+from edge_sdk.artifact.model import Op, Quantization, Tensor
 from edge_sdk.checks.lint.ranges import MOVERS, known_range, sources
 from edge_sdk.checks.lint.scene import (
     EIGHT_BITS,
     INTEGERS,
     LEVELS,
+    LIMITS,
     Mark,
     Rule,
     Scene,
@@ -37,7 +38,7 @@ _FIXED: dict[tuple[str, str], tuple[float, int]] = {
     ("SOFTMAX", "int16"): (1 / 32768, 0),
     ("LOGISTIC", "int16"): (1 / 32768, 0),
 }
-_SAME, _SLIGHT = 1e-6, 0.05
+_SAME, _SLIGHT = 1e-3, 4.0
 
 
 def bad_scale(scene: Scene) -> Iterator[Mark]:
@@ -156,14 +157,25 @@ def scales_differ(scene: Scene) -> Iterator[Mark]:
             own = one_scale(tensor)
             if own is None or tensor.dtype != result.dtype:
                 continue
-            factor = wanted.scale[0] / own.scale[0]
-            if abs(factor - 1) > _SAME or own.zero_point != wanted.zero_point:
-                effect = "the file does not load" if op.name in _CHECKED else f"values change by {factor:.4g} silently"
-                slight = op.name not in _CHECKED and abs(factor - 1) <= _SLIGHT and own.zero_point == wanted.zero_point
+            steps = _moved(own, wanted, result.dtype)
+            if steps > _SAME:
+                effect = (
+                    "the file does not load"
+                    if op.name in _CHECKED
+                    else f"values change by up to {steps:.3g} steps, silently"
+                )
+                slight = op.name not in _CHECKED and steps <= _SLIGHT
                 found = f"{own.scale[0]:g} and {wanted.scale[0]:g}, zero points {own.zero_point[0]}"
                 found += f" and {wanted.zero_point[0]}"
                 message = f"moves {named(tensor)} to {named(result)} as it is, but their scales differ: {effect}"
                 yield Mark("warning" if slight else "error", message, op, tensor, found, "one scale and zero point")
+
+
+def _moved(before: Quantization, after: Quantization, dtype: str) -> float:
+    """How far the same stored value moves at most, in steps of the result."""
+    edges = np.array(LIMITS[dtype], np.float64)
+    real = [(edges - q.zero_point[0]) * q.scale[0] for q in (before, after)]
+    return float(np.abs(real[0] - real[1]).max() / after.scale[0])
 
 
 # The uint8 kernel scales each input.
