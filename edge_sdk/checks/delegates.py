@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, Subgraph
+from edge_sdk.checks.advice.advising import advise
 from edge_sdk.checks.on_device import place_on_device
 from edge_sdk.checks.partition import partition
 from edge_sdk.checks.placement import Placement
 from edge_sdk.checks.rule_sets import rule_set
 from edge_sdk.checks.rules import rule_set_names
 from edge_sdk.checks.site import Reason
-from edge_sdk.checks.verdict import FEW_PARTITIONS, MOST, DelegateCheck, Obstacle, Verdict
+from edge_sdk.checks.verdict import DelegateCheck, Obstacle, verdict_of
 from edge_sdk.profile.records import Delegate
 
 
@@ -32,7 +33,7 @@ def check_delegate(artifact: Artifact, delegate: Delegate) -> DelegateCheck:
     return DelegateCheck(
         rules=delegate.rules,
         accelerator=delegate.accelerator,
-        verdict=_verdict(len(claimed), len(graph.ops), share, len(parts)),
+        verdict=verdict_of(len(claimed), len(graph.ops), share, len(parts)),
         ops=len(graph.ops),
         claimed=len(claimed),
         mac_share=share,
@@ -42,15 +43,8 @@ def check_delegate(artifact: Artifact, delegate: Delegate) -> DelegateCheck:
         failures=tuple(placement.failures.values()),
         source=f"{source.file}, {source.version}",
         note=source.note,
+        advice=advise(graph, delegate),
     )
-
-
-def _verdict(claimed: int, ops: int, share: float, partitions: int) -> Verdict:
-    if claimed == 0:
-        return "none"
-    if claimed == ops:
-        return "all"
-    return "most" if share >= MOST and partitions <= FEW_PARTITIONS else "part"
 
 
 def _obstacles(graph: Subgraph, placement: Placement) -> list[Obstacle]:

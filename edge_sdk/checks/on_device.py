@@ -14,14 +14,21 @@ from edge_sdk.checks.site import Reason
 from edge_sdk.profile.records import Delegate
 
 
-def place_on_device(graph: Subgraph, delegate: Delegate) -> Placement:
+def place_on_device(graph: Subgraph, delegate: Delegate, *, all_partitions: bool = False) -> Placement:
     """What is predicted to be claimed of one subgraph.
+
+    Args:
+        graph: one subgraph.
+        delegate: of a device.
+        all_partitions: as if the delegate's option let it keep all its partitions.
 
     Raises:
         ProfileError: there is no such rule set, or its file has faults.
     """
     placement = place_by(delegate.rules, graph, level=delegate.nnapi_feature_level)
-    return keep_largest(_narrowed(placement, graph, delegate), graph, rule_set(delegate.rules))
+    rules = rule_set(delegate.rules)
+    rules = replace(rules, max_partitions=None) if all_partitions else rules
+    return keep_largest(_narrowed(placement, graph, delegate), graph, rules)
 
 
 def keep_largest(placement: Placement, graph: Subgraph, rules: RuleSet) -> Placement:

@@ -157,8 +157,8 @@ class RuleSet:
     """The claim rules of one delegate in one version; ops without a rule are not taken.
 
     ``title`` is what messages call the delegate; ``engines`` are the versions of ai-edge-litert that hold it.
-    ``max_partitions`` is how many partitions it keeps by its default options, the largest by number of ops, and
-    ``min_partition_ops`` how many ops one must have.
+    ``max_partitions`` is how many partitions it keeps by its default options, the largest by number of ops,
+    ``partitions_option`` the option's name, and ``min_partition_ops`` how many ops one must have.
     """
 
     name: str
@@ -169,6 +169,7 @@ class RuleSet:
     rules: tuple[OpRule, ...]
     engines: tuple[str, ...] = ()
     max_partitions: int | None = None
+    partitions_option: str = ""
     min_partition_ops: int = 1
 
     @cached_property

@@ -15,6 +15,40 @@ Verdict = Literal["all", "most", "part", "none", "not predicted"]
 
 MOST = 0.95
 FEW_PARTITIONS = 3
+VERDICTS: tuple[Verdict, ...] = ("not predicted", "none", "part", "most", "all")
+"""From worst to best."""
+
+
+def verdict_of(claimed: int, ops: int, mac_share: float, partitions: int) -> Verdict:
+    """The verdict by the thresholds above."""
+    if claimed == 0:
+        return "none"
+    if claimed == ops:
+        return "all"
+    return "most" if mac_share >= MOST and partitions <= FEW_PARTITIONS else "part"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A change that would help, as far as the rules can tell; it was tried on a description, not made.
+
+    Attributes:
+        changes: what to do, in order.
+        needs: what the gravest of them takes.
+        mac_share_now: share of MACs that the delegate takes now; of the ops where there are no MACs.
+        mac_share: and after the changes.
+        partitions_now: likewise.
+        partitions: likewise.
+        verdict: after the changes.
+    """
+
+    changes: tuple[str, ...]
+    needs: str
+    mac_share_now: float
+    mac_share: float
+    partitions_now: int
+    partitions: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -44,6 +78,7 @@ class DelegateCheck:
         failures: ops with which the engine refuses the file or dies.
         source: file and version that the rules were read from.
         note: what the rules cannot know.
+        advice: the smallest changes that would help, the most useful first.
     """
 
     rules: str
@@ -58,6 +93,7 @@ class DelegateCheck:
     failures: tuple[Reason, ...] = ()
     source: str = ""
     note: str = ""
+    advice: tuple[Advice, ...] = ()
 
 
 @dataclass(frozen=True)
