@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, Subgraph
 from edge_sdk.checks.advice.advising import advise
 from edge_sdk.checks.on_device import place_on_device
-from edge_sdk.checks.partition import partition
+from edge_sdk.checks.partition import Partition, partition
 from edge_sdk.checks.placement import Placement
 from edge_sdk.checks.rule_sets import rule_set
 from edge_sdk.checks.rules import rule_set_names
 from edge_sdk.checks.site import Reason
-from edge_sdk.checks.verdict import DelegateCheck, Obstacle, verdict_of
+from edge_sdk.checks.verdict import DelegateCheck, Obstacle, OpPlace, verdict_of
 from edge_sdk.profile.records import Delegate
 
 
@@ -44,7 +45,15 @@ def check_delegate(artifact: Artifact, delegate: Delegate) -> DelegateCheck:
         source=f"{source.file}, {source.version}",
         note=source.note,
         advice=advise(graph, delegate),
+        places=tuple(_places(graph, placement, parts)),
     )
+
+
+def _places(graph: Subgraph, placement: Placement, parts: Sequence[Partition]) -> Iterator[OpPlace]:
+    inside = {index: number for number, part in enumerate(parts) for index in part.ops}
+    for op in graph.ops:
+        result = next((tensor.name for tensor in graph.results(op)), "")
+        yield OpPlace(op.index, op.name, result, inside.get(op.index), placement.refused.get(op.index))
 
 
 def _obstacles(graph: Subgraph, placement: Placement) -> list[Obstacle]:

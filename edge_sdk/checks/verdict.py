@@ -62,6 +62,17 @@ class Obstacle:
 
 
 @dataclass(frozen=True)
+class OpPlace:
+    """Where one op of the main subgraph goes: into a partition of the delegate, or outside for a reason."""
+
+    op: int
+    op_name: str
+    result: str
+    partition: int | None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True)
 class DelegateCheck:
     """Where the ops of the main subgraph would run under one delegate.
 
@@ -79,6 +90,7 @@ class DelegateCheck:
         source: file and version that the rules were read from.
         note: what the rules cannot know.
         advice: the smallest changes that would help, the most useful first.
+        places: every op, in order.
     """
 
     rules: str
@@ -94,6 +106,7 @@ class DelegateCheck:
     source: str = ""
     note: str = ""
     advice: tuple[Advice, ...] = ()
+    places: tuple[OpPlace, ...] = ()
 
 
 @dataclass(frozen=True)

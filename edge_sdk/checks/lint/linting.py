@@ -16,6 +16,7 @@ LINT_RULES: tuple[Rule, ...] = (
     *leftovers.RULES,
 )
 """Every rule, in order. A new family is one file and one line here."""
+_NAME = 40
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -57,4 +58,4 @@ def _where(scene: Scene, mark: Mark) -> str:
 
 
 def _of(tensor: Tensor | None) -> str:
-    return f" `{tensor.name[:60]}`" if tensor is not None and tensor.name else ""
+    return f" `{tensor.name[:_NAME]}`" if tensor is not None and tensor.name else ""
