@@ -9,19 +9,27 @@ from edge_sdk.checks.budget import check_memory
 from edge_sdk.checks.conclusions import conclusions
 from edge_sdk.checks.delegates import check_delegate
 from edge_sdk.checks.lint.linting import lint
+from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.runtimes import check_runtime
 from edge_sdk.checks.verdict import CheckReport
 from edge_sdk.errors import ProfileError, nearest
 from edge_sdk.profile.records import Delegate, DeviceProfile
 
 
-def check(artifact: Artifact, profile: DeviceProfile, *, delegates: Sequence[str] = ()) -> CheckReport:
+def check(
+    artifact: Artifact,
+    profile: DeviceProfile,
+    *,
+    delegates: Sequence[str] = (),
+    measured: Sequence[LintFinding] = (),
+) -> CheckReport:
     """Will the file fit the device, and where would each op run?
 
     Args:
         artifact: the file.
         profile: the device.
         delegates: rule sets to ask, instead of all that the device has.
+        measured: what :func:`edge_sdk.checks.lint.activations.measure` found on data.
 
     Raises:
         ProfileError: the device has no delegate of a name asked for.
@@ -31,7 +39,7 @@ def check(artifact: Artifact, profile: DeviceProfile, *, delegates: Sequence[str
     memory = check_memory(artifact, profile)
     runtimes = tuple(check_runtime(artifact, runtime) for runtime in profile.device.runtimes)
     findings = tuple(conclusions(checked, memory, runtimes))
-    linted = lint(artifact)
+    linted = (*measured, *lint(artifact))
     return CheckReport(
         artifact=str(artifact.path or "model"),
         profile=profile.id,

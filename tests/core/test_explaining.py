@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 import edge_sdk
 from edge_sdk.checks.explaining import KINDS, explanations
+from edge_sdk.checks.lint.activations import HINTS
 from edge_sdk.checks.lint.linting import LINT_RULES
 from edge_sdk.cli import cli
 
@@ -58,7 +59,7 @@ def test_ids_can_be_read_off_the_code() -> None:
 def test_every_id_has_a_text_and_every_text_an_id() -> None:
     ids = {expression.value for _, _, expression in FOUND if isinstance(expression, ast.Constant)}
     # Where `input-count` and `output-count` are told apart a loop holds the id.
-    ids |= {"input-count", "output-count"}
+    ids |= {"input-count", "output-count", *HINTS}
     assert {rule.id for rule in LINT_RULES} <= ids
     assert ids == set(explanations())
 

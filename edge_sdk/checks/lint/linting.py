@@ -31,16 +31,17 @@ def _graph(artifact: Artifact, graph: Subgraph) -> Iterator[LintFinding]:
     scene = scene_of(artifact, graph)
     for rule in LINT_RULES:
         if scene.is_main or not rule.whole_file:
-            yield from (_finding(scene, rule, mark) for mark in rule.check(scene))
+            yield from (finding_of(scene, rule.id, rule.hint, mark) for mark in rule.check(scene))
 
 
-def _finding(scene: Scene, rule: Rule, mark: Mark) -> LintFinding:
+def finding_of(scene: Scene, rule: str, hint: str, mark: Mark) -> LintFinding:
+    """What a rule found, with its place in words."""
     return LintFinding(
-        rule=rule.id,
+        rule=rule,
         severity=mark.severity,
         message=mark.message,
         where=mark.where or _where(scene, mark),
-        hint=mark.hint or rule.hint,
+        hint=mark.hint or hint,
         subgraph=scene.graph.index,
         op=mark.op.index if mark.op else None,
         tensor=mark.tensor.index if mark.tensor else None,
