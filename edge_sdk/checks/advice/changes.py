@@ -119,9 +119,8 @@ def _conversions(graph: Subgraph, delegate: Delegate) -> Iterator[Change]:
             yield Change(words, CONVERT, partial(quantized, per_channel=False))
     if integers and per_channel:
         yield Change("quantize weights per tensor (--weights per_tensor)", CONVERT, with_weights_per_tensor)
-    if integers and set(delegate.precision) & {"float16", "float32"}:
-        recipe = "float16" if "float16" in delegate.precision else "float32"
-        yield Change(f"recipe {recipe}", CONVERT, floated)
+    if integers and delegate.accelerator != "cpu" and "float16" in delegate.precision:
+        yield Change("recipe float16", CONVERT, floated)
     if with_batch_of_one(graph) is not None:
         yield Change("batch 1 (--batch 1)", CONVERT, with_batch_of_one)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,7 +84,7 @@ def measure(
 
 
 def _said(mark: Mark, words: str) -> Mark:
-    return Mark(mark.severity, f"{mark.message} ({words})", mark.op, mark.tensor, mark.found, mark.limit, mark.share)
+    return replace(mark, message=f"{mark.message} ({words})")
 
 
 def _count(use: Use, tensor: Tensor, values: npt.NDArray[Any] | None) -> None:
