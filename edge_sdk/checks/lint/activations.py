@@ -110,10 +110,9 @@ def _clipped(artifact: Artifact, beyond: dict[str, float], samples: int) -> Iter
         share = total / samples
         if share > SATURATED:
             tensor = artifact.signature.inputs[name]
-            message = (
-                f"{share:.1%} of the values of input {named(tensor)} lie outside of the range that it was calibrated on"
-            )
-            yield CLIPPED, Mark("warning", message, None, tensor, f"{share:.1%}", f"{SATURATED:.0%}", share)
+            message = f"{share:.1%} of its values lie outside of the range of its scale"
+            found, where = f"{share:.1%}", f"input `{name}`"
+            yield CLIPPED, Mark("warning", message, None, tensor, found, f"{SATURATED:.0%}", share, where=where)
 
 
 def _judged(scene: Scene, watched: list[Tensor], uses: dict[int, Use]) -> Iterator[tuple[str, Mark]]:
