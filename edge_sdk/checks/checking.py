@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.checks.advice.advising import advise
 from edge_sdk.checks.budget import check_memory
 from edge_sdk.checks.conclusions import conclusions
-from edge_sdk.checks.delegates import check_delegate
+from edge_sdk.checks.delegates import Placed, check_delegate, place_delegate, summed_up
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.checks.lint.scene import LintFinding
-from edge_sdk.checks.runtimes import check_runtime
-from edge_sdk.checks.verdict import CheckReport
+from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engines
+from edge_sdk.checks.verdict import CheckReport, DelegateCheck
 from edge_sdk.errors import ProfileError, nearest
 from edge_sdk.profile.records import Delegate, DeviceProfile
 
@@ -35,10 +37,13 @@ def check(
         ProfileError: the device has no delegate of a name asked for.
     """
     chosen = _chosen(profile, delegates)
-    checked = tuple(check_delegate(artifact, delegate) for delegate in chosen)
-    memory = check_memory(artifact, profile)
+    engines = xnnpack_engines(profile)
+    engine = next(iter(engines), None)
+    placed = [(one, place_delegate(artifact, one, engine if one.rules == "xnnpack" else None)) for one in chosen]
+    checked = tuple(_summed_up(artifact, one, where, engine) for one, where in placed)
+    memory = check_memory(artifact, profile, placed, engine)
     runtimes = tuple(check_runtime(artifact, runtime) for runtime in profile.device.runtimes)
-    findings = tuple(conclusions(checked, memory, runtimes))
+    findings = tuple(conclusions(checked, memory, runtimes, _elsewhere(artifact, placed, engines)))
     linted = (*measured, *lint(artifact))
     return CheckReport(
         artifact=str(artifact.path or "model"),
@@ -50,6 +55,22 @@ def check(
         findings=findings,
         lint=linted,
     )
+
+
+def _summed_up(
+    artifact: Artifact, delegate: Delegate, placed: Placed | None, engine: XnnpackEngine | None
+) -> DelegateCheck:
+    engine = engine if delegate.rules == "xnnpack" else None
+    check = summed_up(placed, delegate, engine) if placed else check_delegate(artifact, delegate)
+    return replace(check, advice=advise(artifact.main, delegate, engine))
+
+
+def _elsewhere(
+    artifact: Artifact, placed: Sequence[tuple[Delegate, Placed | None]], engines: Sequence[XnnpackEngine]
+) -> list[tuple[XnnpackEngine, DelegateCheck]]:
+    """XNNPACK in each runtime of the device, where it was asked about."""
+    asked = next((delegate for delegate, where in placed if delegate.rules == "xnnpack" and where), None)
+    return [(engine, check_delegate(artifact, asked, engine)) for engine in engines] if asked else []
 
 
 def _chosen(profile: DeviceProfile, wanted: Sequence[str]) -> list[Delegate]:

@@ -10,23 +10,28 @@ from edge_sdk.checks.partition import Partition, partition
 from edge_sdk.checks.placement import Placement
 from edge_sdk.checks.rule_sets import place_by, rule_set
 from edge_sdk.checks.rules import RuleSet
+from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.site import Reason
 from edge_sdk.profile.records import Delegate
 
 
-def place_on_device(graph: Subgraph, delegate: Delegate, *, all_partitions: bool = False) -> Placement:
+def place_on_device(
+    graph: Subgraph, delegate: Delegate, engine: XnnpackEngine | None = None, *, all_partitions: bool = False
+) -> Placement:
     """What is predicted to be claimed of one subgraph.
 
     Args:
         graph: one subgraph.
         delegate: of a device.
+        engine: for XNNPACK, the runtime that brings it; None for the rules as they were first read.
         all_partitions: as if the delegate's option let it keep all its partitions.
 
     Raises:
         ProfileError: there is no such rule set, or its file has faults.
     """
-    placement = place_by(delegate.rules, graph, level=delegate.nnapi_feature_level)
-    rules = rule_set(delegate.rules)
+    name, version = (engine.rules, engine.version) if engine else (delegate.rules, None)
+    placement = place_by(name, graph, level=delegate.nnapi_feature_level, engine=version)
+    rules = rule_set(name, version)
     rules = replace(rules, max_partitions=None) if all_partitions else rules
     return keep_largest(_narrowed(placement, graph, delegate), graph, rules)
 

@@ -29,13 +29,15 @@ def xnnpack_rules() -> RuleSet:
     return rule_set("xnnpack")
 
 
-def place_on_xnnpack(artifact: Artifact) -> tuple[Placement, ...]:
+def place_on_xnnpack(artifact: Artifact, *, engine: str | None = None) -> tuple[Placement, ...]:
     """What the delegate is predicted to claim of each subgraph, in order.
+
+    ``engine`` is the version of ai-edge-litert; None for the one whose source was read first.
 
     The engine's default delegate visits every subgraph, those included that nothing calls, but for those whose name
     starts with ``VALIDATION:``.
     """
-    return tuple(place_by("xnnpack", graph) for graph in artifact.subgraphs)
+    return tuple(place_by("xnnpack", graph, engine=engine) for graph in artifact.subgraphs)
 
 
 def place_in_order(

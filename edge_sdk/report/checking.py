@@ -11,6 +11,7 @@ from edge_sdk.checks.verdict import (
     CheckReport,
     DelegateCheck,
     MemoryCheck,
+    MemoryPath,
     Obstacle,
     OpPlace,
     RuntimeCheck,
@@ -51,14 +52,15 @@ def _section(label: str, texts: Iterable[str]) -> list[str]:
 def _delegate(check: DelegateCheck, *, verbose: bool) -> list[str]:
     if check.verdict == "not predicted":
         return [field(check.rules, f"on {check.accelerator}: not predicted; {check.note}")]
-    took = f"{check.claimed} of {check.ops} ops, {check.mac_share:.1%} of MACs, {_count(check.partitions)}, "
-    took += f"{size_text(check.boundary_bytes)} across the boundary"
+    took = f"{check.claimed} of {check.ops} ops, {check.mac_share:.1%} of MACs, {check.byte_share:.1%} of bytes, "
+    took += f"{_count(check.partitions)}, {size_text(check.boundary_bytes)} across the boundary"
     lines = [field(check.rules, f"on {check.accelerator}: {check.verdict}; {took}")]
     lines += [field("", text) for text in _obstacles(check.obstacles, verbose=verbose)]
     lines += [field("", text) for text in _advice(check.advice, verbose=verbose)]
     if verbose:
         lines += [field("", _place(place)) for place in check.places]
-        lines.append(field("", f"rules: {check.source}; {check.note}"))
+        engine = f"as in {check.engine}; " if check.engine else ""
+        lines.append(field("", f"{engine}rules: {check.source}; {check.note}"))
     return lines
 
 
@@ -80,7 +82,8 @@ def _obstacles(obstacles: Sequence[Obstacle], *, verbose: bool) -> Iterator[str]
 
 def _advice(advice: Sequence[Advice], *, verbose: bool) -> Iterator[str]:
     for one in advice if verbose else advice[:_ADVICE]:
-        gain = f"{one.mac_share_now:.0%} -> {one.mac_share:.0%} of MACs, "
+        shares = f"{one.mac_share_now:.0%} -> {one.mac_share:.0%} of MACs, "
+        gain = shares if one.mac_share != one.mac_share_now else ""
         gain += f"{one.partitions_now} -> {_count(one.partitions)}, then {one.verdict}"
         yield f"would help: {' and '.join(one.changes)}: {gain} ({one.needs})"
 
@@ -107,14 +110,43 @@ def _plural(count: int) -> str:
 
 
 def _memory(memory: MemoryCheck) -> list[str]:
-    parts = f"file {size_text(memory.file_bytes)}, arena {size_text(memory.arena_bytes)}"
-    if memory.persistent_bytes or memory.heap_bytes:
-        parts += f", kept {size_text(memory.persistent_bytes)}, heap {size_text(memory.heap_bytes)}"
-    return [
-        field("memory", f"at least {size_text(memory.floor_bytes)} of {size_text(memory.budget_bytes)}: {parts}"),
-        field("", f"fullest at {memory.peak_op} with {size_text(memory.peak_bytes)} of tensors; without the"),
-        field("", "interpreter and a delegate's packed weights and workspace"),
+    least = f"{size_text(memory.floor_bytes)} of {size_text(memory.budget_bytes)}"
+    lines = [
+        field(
+            "memory",
+            f"at least {least}, by {memory.floor_path}",
+        ),
+        field("", f"({memory.floor_because}); the runtime's code and the program come on top"),
+        field(
+            "",
+            f"file {size_text(memory.file_bytes)}, inputs {size_text(memory.input_bytes)}, outputs "
+            f"{size_text(memory.output_bytes)}",
+        ),
     ]
+    lines += [field("", _path(path)) for path in memory.paths]
+    peak = f"without delegate the arena is fullest at {memory.peak_op}, with {size_text(memory.peak_bytes)} of tensors"
+    return [*lines, *([field("", peak)] if memory.peak_op else [])]
+
+
+_PARTS = (
+    ("arena", "arena_bytes"),
+    ("kept", "persistent_bytes"),
+    ("kernels", "kernel_bytes"),
+    ("variables", "variable_bytes"),
+    ("packed weights", "packed_bytes"),
+    ("weights as float32", "unpacked_bytes"),
+    ("pointers", "indirection_bytes"),
+    ("workspace", "workspace_bytes"),
+    ("records", "descriptor_bytes"),
+)
+
+
+def _path(path: MemoryPath) -> str:
+    parts = ", ".join(f"{name} {size_text(getattr(path, key))}" for name, key in _PARTS if getattr(path, key))
+    text = f"{path.name}: heap {size_text(path.heap_bytes)}: {parts}"
+    if path.complete or not path.claimed_weight_bytes:
+        return text
+    return f"{text}; not known: what the delegate makes of {size_text(path.claimed_weight_bytes)} of weights"
 
 
 def _runtimes(runtimes: Sequence[RuntimeCheck]) -> list[str]:

@@ -14,6 +14,7 @@ from edge_sdk.checks.partition import partition
 from edge_sdk.checks.placement import Placement
 from edge_sdk.checks.rule_sets import rule_set
 from edge_sdk.checks.rules import rule_set_names
+from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import VERDICTS, Advice, Verdict, verdict_of
 from edge_sdk.profile.records import Delegate
 
@@ -22,6 +23,19 @@ _STEPS = 3
 _WORTH = 0.01
 _HALF = 0.5
 _SPLIT, _OPTION = "two files", "an option in the app"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Who is to take more: a delegate of a device, as a runtime brings it."""
+
+    delegate: Delegate
+    engine: XnnpackEngine | None = None
+
+    @property
+    def rules(self) -> str:
+        """The rule set that holds."""
+        return self.engine.rules if self.engine else self.delegate.rules
 
 
 @dataclass(frozen=True)
@@ -55,30 +69,31 @@ class Trial:
         )
 
 
-def advise(graph: Subgraph, delegate: Delegate) -> tuple[Advice, ...]:
+def advise(graph: Subgraph, delegate: Delegate, engine: XnnpackEngine | None = None) -> tuple[Advice, ...]:
     """Up to :data:`MOST_ADVICE` changes for a delegate that does not take all, the most useful first.
 
     Tried are single changes (another recipe, batch 1, another op in the place of a refused one, an op left out), up to
     three of them one after the other, the delegate's own option, and a cut before the first or after the last op that
-    is refused.
+    is refused. ``engine`` is the runtime that brings XNNPACK.
     """
-    if delegate.rules not in rule_set_names() or not graph.ops:
+    target = Target(delegate, engine)
+    if target.rules not in rule_set_names() or not graph.ops:
         return ()
-    now = _tried(graph, delegate, ())
+    now = _tried(graph, target, ())
     if now.verdict == "all":
         return ()
-    single = _best(now, delegate)
-    further = _further(single or now, delegate)
+    single = _best(now, target)
+    further = _further(single or now, target)
     found = [single] if single is not None else []
     found += [further] if further is not None and further.helps(single or now) else []
     advice = [_advice(now, trial) for trial in found]
     if not any(one.needs == CONVERT and one.verdict == "all" for one in advice):
-        advice += [*_more_partitions(now, delegate), *_splits(now, delegate)]
+        advice += [*_more_partitions(now, target), *_splits(now, target)]
     return tuple(advice[:MOST_ADVICE])
 
 
-def _tried(graph: Subgraph, delegate: Delegate, made: tuple[Change, ...]) -> Trial:
-    return _judged(graph, place_on_device(graph, delegate), made)
+def _tried(graph: Subgraph, target: Target, made: tuple[Change, ...]) -> Trial:
+    return _judged(graph, place_on_device(graph, target.delegate, target.engine), made)
 
 
 def _judged(graph: Subgraph, placement: Placement, made: tuple[Change, ...]) -> Trial:
@@ -95,42 +110,42 @@ def _share(graph: Subgraph, claimed: tuple[int, ...]) -> float:
     return sum(macs(graph, graph.ops[index]) for index in claimed) / total
 
 
-def _trials(start: Trial, delegate: Delegate) -> Iterator[Trial]:
-    for change in changes(start.graph, start.placement, delegate):
+def _trials(start: Trial, target: Target) -> Iterator[Trial]:
+    for change in changes(start.graph, start.placement, target.delegate):
         graph = change.apply(start.graph)
         if graph is not None and graph.ops:
-            yield _tried(graph, delegate, (*start.changes, change))
+            yield _tried(graph, target, (*start.changes, change))
 
 
-def _best(start: Trial, delegate: Delegate) -> Trial | None:
-    better = [trial for trial in _trials(start, delegate) if trial.helps(start)]
+def _best(start: Trial, target: Target) -> Trial | None:
+    better = [trial for trial in _trials(start, target) if trial.helps(start)]
     return max(better, key=lambda trial: trial.rank) if better else None
 
 
-def _further(start: Trial, delegate: Delegate) -> Trial | None:
+def _further(start: Trial, target: Target) -> Trial | None:
     """More steps: the most useful one, or where none is of use yet, the one that frees most ops."""
     trial = start
     while trial.verdict != "all" and len(trial.changes) < _STEPS:
-        following = _best(trial, delegate) or _freest(trial, delegate)
+        following = _best(trial, target) or _freest(trial, target)
         if following is None:
             break
         trial = following
     return trial if trial is not start else None
 
 
-def _freest(start: Trial, delegate: Delegate) -> Trial | None:
-    freer = [trial for trial in _trials(start, delegate) if trial.barred < start.barred]
+def _freest(start: Trial, target: Target) -> Trial | None:
+    freer = [trial for trial in _trials(start, target) if trial.barred < start.barred]
     return min(freer, key=lambda trial: (trial.barred, -trial.rank[-1])) if freer else None
 
 
-def _more_partitions(now: Trial, delegate: Delegate) -> Iterator[Advice]:
+def _more_partitions(now: Trial, target: Target) -> Iterator[Advice]:
     """The option that lets the delegate keep all its partitions."""
     if not any(reason.rule == "partition-not-kept" for reason in now.placement.refused.values()):
         return
-    placement = place_on_device(now.graph, delegate, all_partitions=True)
+    placement = place_on_device(now.graph, target.delegate, target.engine, all_partitions=True)
     trial = _judged(now.graph, placement, ())
     if trial.helps(now):
-        words = f"set the delegate's option {rule_set(delegate.rules).partitions_option} to {trial.partitions}"
+        words = f"set the delegate's option {rule_set(target.rules).partitions_option} to {trial.partitions}"
         yield Advice((words,), _OPTION, now.share, trial.share, now.partitions, trial.partitions, trial.verdict)
 
 
@@ -146,7 +161,7 @@ def _advice(now: Trial, trial: Trial) -> Advice:
     )
 
 
-def _splits(now: Trial, delegate: Delegate) -> Iterator[Advice]:
+def _splits(now: Trial, target: Target) -> Iterator[Advice]:
     """A first or a last part that is taken whole and holds most of the work."""
     refused, graph = sorted(now.placement.refused), now.graph
     if not refused:
@@ -159,6 +174,6 @@ def _splits(now: Trial, delegate: Delegate) -> Iterator[Advice]:
         work = _share(
             graph, tuple(range(len(part.ops)) if part.ops[:1] == graph.ops[:1] else range(begin, len(graph.ops)))
         )
-        if part.ops and work >= _HALF and _tried(part, delegate, ()).verdict == "all":
+        if part.ops and work >= _HALF and _tried(part, target, ()).verdict == "all":
             text = f"{words}, {work:.0%} of the MACs, is taken whole"
             yield Advice((text,), _SPLIT, now.share, work, now.partitions, 1, "all")

@@ -20,7 +20,7 @@ Answer = tuple[list[list[list[int]]], bool, str]
 
 
 def main() -> None:
-    module = find_engine("ai-edge-litert").module
+    module = find_engine().module
     for name in sys.argv[1:]:
         for label, content in {**FAMILIES, **MANY}[name]():
             print(json.dumps([name, label, _in_child(module, content)]), flush=True)
