@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.artifact.model import Artifact, pack_tree, parse_artifact, parse_tree
 from edge_sdk.checks.checking import check
 from edge_sdk.cli import cli
+from edge_sdk.errors import ModelError
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.report.checking import check_text
 from tests.core.lint_graphs import OUT, Net, plain, weights_of
+from tests.core.test_lint import CASES
 
 A_SCREEN = 50
 
@@ -102,3 +106,40 @@ def test_a_broken_file_does_not_fit() -> None:
     report = check(parse_artifact(net.done()), find_profile("imx8m-plus"), delegates=["vx"])
     assert not report.fits
     assert report.lint[0].rule == "weight-zero-point"
+
+
+def test_hostile_files_never_break_a_check() -> None:
+    """Wrong types, shapes, scales, operands and options: a report, or one clear error."""
+    generator = np.random.default_rng(0)
+    profiles = [find_profile(name) for name in ("pixel-8", "coral-usb", "stm32mp257")]
+    seeds = [build() for pair in CASES.values() for build in pair]
+    for place, data in enumerate(seeds * 2):
+        root, _ = parse_tree(data)
+        damage(root.subgraphs[0], generator, codes=len(root.operator_codes))
+        try:
+            check_text(check(parse_artifact(pack_tree(root)), profiles[place % 3]), verbose=True)
+        except ModelError as error:
+            assert str(error)
+
+
+def damage(graph: Any, generator: np.random.Generator, *, codes: int) -> None:
+    for tensor in graph.tensors:
+        choice = generator.integers(12)
+        if choice == 0:
+            tensor.shape = [int(extent) for extent in generator.integers(0, 5, generator.integers(0, 6))]
+        elif choice == 1:
+            tensor.type = int(generator.integers(0, 17))
+        elif choice == 2:
+            tensor.buffer = 0
+    for op in graph.operators:
+        choice = generator.integers(8)
+        if choice == 0:
+            op.inputs = list(op.inputs)[: int(generator.integers(0, 3))]
+        elif choice == 1:
+            op.outputs = []
+        elif choice == 2:
+            op.inputs = [int(index) for index in generator.integers(-1, len(graph.tensors), len(op.inputs))]
+        elif choice == 3:
+            op.builtin_options, op.builtin_options_type = None, 0
+        elif choice == 4:
+            op.opcode_index = int(generator.integers(codes))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.artifact.model import Op, Subgraph, Tensor
+from edge_sdk.checks.lint.scene import values_of
 
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
@@ -129,11 +130,15 @@ def sliced(graph: Subgraph, which: Iterable[int]) -> Subgraph | None:
 
 
 def _slice(tensors: list[Tensor], op: Op) -> tuple[Op, ...] | None:
-    source, index, result = (tensors[i] for i in (*op.inputs[:2], op.outputs[0]))
-    axis = int(op.options.get("axis") or 0) % max(1, len(source.shape))
-    if not index.is_stored or index.elements != 1 or index.dtype != "int32" or op.options.get("batch_dims"):
+    if len(op.inputs) < 2 or len(op.outputs) != 1 or min(*op.inputs, *op.outputs) < 0:
         return None
-    place = int(index.values().ravel()[0]) % source.shape[axis]
+    source, index, result = tensors[op.inputs[0]], tensors[op.inputs[1]], tensors[op.outputs[0]]
+    axis = int(op.options.get("axis") or 0) % max(1, len(source.shape))
+    where = values_of(index)
+    whole = op.options.get("batch_dims") or not source.shape or not source.shape[axis]
+    if where is None or where.size != 1 or index.dtype != "int32" or whole:
+        return None
+    place = int(where.ravel()[0]) % source.shape[axis]
     size = tuple(1 if d == axis else extent for d, extent in enumerate(source.shape))
     begin = tuple(place if d == axis else 0 for d in range(len(source.shape)))
     piece = replace(source, index=len(tensors), shape=size, shape_signature=size)

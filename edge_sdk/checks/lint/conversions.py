@@ -135,7 +135,9 @@ def _at_an_end(scene: Scene, op: Op) -> bool:
     before = scene.producers.get(op.inputs[0])
     if op.inputs[0] in inputs or (before and before.name in {"QUANTIZE", "DEQUANTIZE"} and before.inputs[0] in inputs):
         return True
-    result = scene.graph.tensors[op.outputs[0]]
+    result = scene.tensor(op.outputs, 0)
+    if result is None:
+        return False
     after = [i for r in scene.readers_of(result) if r.name in {"QUANTIZE", "DEQUANTIZE"} for i in r.outputs]
     return scene.is_output(result) or any(scene.is_output(scene.graph.tensors[i]) for i in after)
 
