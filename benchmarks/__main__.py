@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks import conversion, coverage, latency, picture, results, startup, tables
+from benchmarks import conversion, coverage, latency, memory, picture, results, startup, tables
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -58,6 +58,16 @@ def coverage_command(kind: str, only: str | None) -> None:
         _keep(f"coverage_{kind}", rows)
 
 
+@main.command("memory")
+def memory_command() -> None:
+    """Hold the predicted heap against the measured one."""
+    rows = []
+    for row in memory.rows(_CACHE):
+        rows.append(row)
+        click.echo(f"{row['model']} {row['recipe']}: {row['error']:+.1%} of {row['measured_bytes']}")
+    _keep("memory", rows)
+
+
 @main.command("tables")
 def tables_command() -> None:
     """Fill the tables of README.md from the results, and draw them."""
@@ -72,6 +82,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(startup_command)
     context.invoke(conversion_command)
     context.invoke(latency_command)
+    context.invoke(memory_command)
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
     context.invoke(tables_command)

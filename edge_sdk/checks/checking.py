@@ -13,6 +13,7 @@ from edge_sdk.checks.delegates import Placed, check_delegate, place_delegate, su
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engines
+from edge_sdk.checks.traits import traits
 from edge_sdk.checks.verdict import CheckReport, DelegateCheck
 from edge_sdk.errors import ProfileError, nearest
 from edge_sdk.profile.records import Delegate, DeviceProfile
@@ -43,7 +44,8 @@ def check(
     checked = tuple(_summed_up(artifact, one, where, engine) for one, where in placed)
     memory = check_memory(artifact, profile, placed, engine)
     runtimes = tuple(check_runtime(artifact, runtime) for runtime in profile.device.runtimes)
-    findings = tuple(conclusions(checked, memory, runtimes, _elsewhere(artifact, placed, engines)))
+    said = conclusions(checked, memory, runtimes, _elsewhere(artifact, placed, engines))
+    findings = (*said, *traits(artifact, placed))
     linted = (*measured, *lint(artifact))
     return CheckReport(
         artifact=str(artifact.path or "model"),

@@ -124,7 +124,7 @@ def footprint(
         arena_bytes=sum(heap_block(one.arena_bytes) for one in plan.subgraphs),
         persistent_bytes=sum(heap_block(one.persistent_bytes) for one in plan.subgraphs),
         kernel_bytes=plan.heap_bytes + _kept(artifact, plan, partitions),
-        variable_bytes=_variables(artifact),
+        variable_bytes=variable_bytes(artifact),
         packed_bytes=sum(part.packed_bytes for part in parts),
         unpacked_bytes=sum(part.unpacked_bytes for part in parts),
         indirection_bytes=sum(part.indirection_bytes for part in parts),
@@ -191,7 +191,7 @@ def _claimed(cut: Collection[Partition]) -> list[int]:
     return [index for part in cut if part.delegated for index in part.ops]
 
 
-def _variables(artifact: Artifact) -> int:
+def variable_bytes(artifact: Artifact) -> int:
     """Bytes of resource variables that an op reads or assigns; one value for each, whatever subgraph uses it."""
     return sum(dict(_values(artifact)).values())
 
@@ -204,4 +204,4 @@ def _values(artifact: Artifact) -> Iterator[tuple[tuple[str, str], int]]:
                 names[op.outputs[0]] = (str(op.options.get("container", "")), str(op.options.get("shared_name", "")))
             value = {"ASSIGN_VARIABLE": op.inputs[1:], "READ_VARIABLE": op.outputs}.get(op.name)
             if value and op.inputs[0] in names:
-                yield names[op.inputs[0]], heap_block(graph.tensors[value[0]].size_bytes)
+                yield names[op.inputs[0]], graph.tensors[value[0]].size_bytes

@@ -17,7 +17,9 @@ from edge_sdk.cli import cli
 from edge_sdk.errors import ProfileError
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.profile.records import DeviceProfile, Runtime
-from tests.graphs import Graph, conv_model
+from tests.core.arena_net import Net
+from tests.core.test_arena import loop
+from tests.graphs import Graph, conv_model, options
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,65 @@ def test_only_the_delegates_asked_for(artifact: Artifact) -> None:
     assert [delegate.rules for delegate in report.delegates] == ["xnnpack"]
     with pytest.raises(ProfileError, match="pixel-8 has no delegate with rules `edgetpu`"):
         check(artifact, find_profile("pixel-8"), delegates=["edgetpu"])
+
+
+def findings(content: bytes, profile: str = "pixel-8") -> dict[str, str]:
+    """Rule to the last message."""
+    return {found.rule: str(found) for found in check(parse_artifact(content), find_profile(profile)).findings}
+
+
+def test_loops_are_placed_inside_and_said() -> None:
+    model = loop(body_calls=-1)
+    report = check(parse_artifact(model), find_profile("pixel-8"), delegates=["xnnpack"])
+    (xnnpack,) = report.delegates
+    # WHILE itself stays outside; the body's two LOGISTIC are taken, and the condition has no op.
+    assert (xnnpack.ops, xnnpack.claimed, xnnpack.partitions) == (3, 2, 1)
+    assert "1 x WHILE run 2 other subgraphs" in findings(model)["control-flow"]
+
+
+def test_variables_are_said_and_counted() -> None:
+    graph = Graph()
+    x, y = (graph.tensor(name, (1, 4)) for name in "xy")
+    handle = graph.tensor("handle", (), "resource")
+    graph.op("VAR_HANDLE", (), (handle,), options("VarHandleOptions", shared_name="state"))
+    graph.op("ASSIGN_VARIABLE", (handle, x), ())
+    graph.op("READ_VARIABLE", (handle,), (y,))
+    model = graph.finish((x,), (y,))
+    assert "keeps 16 bytes of variables" in findings(model)["resource-variables"]
+    assert check(parse_artifact(model), find_profile("pixel-8")).memory.paths[-1].variable_bytes == 16
+
+
+def test_custom_op_is_a_finding_and_the_runtimes_own_ones_load() -> None:
+    def with_custom(name: str) -> bytes:
+        net = Net()
+        x, y = net.input(1, 4), net.tensor("y", (1, 4))
+        net.op("CUSTOM", (x,), (y,), custom=name)
+        return net.finish([x], [y])
+
+    assert {"custom-op", "no-runtime-loads"} <= set(findings(with_custom("Mystery"), "raspberry-pi-4"))
+    known = findings(with_custom("TFLite_Detection_PostProcess"), "raspberry-pi-4")
+    assert "custom-op" in known
+    assert "no-runtime-loads" not in known
+
+
+def test_float_ends_of_an_integer_accelerator(artifact: Artifact) -> None:
+    report = check(artifact, find_profile("coral-usb"))
+    said = [finding for finding in report.findings if finding.rule == "float-io"]
+    assert [finding.where for finding in said] == ["edgetpu on npu"] * 2
+    assert "input `image` is float32" in said[0].message
+
+
+def test_a_file_beyond_2_gib_does_not_fit(artifact: Artifact) -> None:
+    report = check(replace(artifact, size_bytes=1 << 31), find_profile("pixel-8"))
+    assert "file-too-large" in rules_of(report, "error")
+
+
+def test_second_signature_of_another_subgraph_is_not_predicted(artifact: Artifact) -> None:
+    first = artifact.signature
+    more = replace(artifact, signatures=(first, replace(first, key="train", subgraph=1)))
+    (finding,) = [one for one in check(more, find_profile("pixel-8")).findings if one.rule == "several-signatures"]
+    assert finding.severity == "warning"
+    assert "nothing is predicted for train" in finding.message
 
 
 def invoke(*arguments: str | Path) -> Result:

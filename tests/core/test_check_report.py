@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +117,8 @@ def test_hostile_files_never_break_a_check() -> None:
     for place, data in enumerate(seeds * 2):
         root, _ = parse_tree(data)
         damage(root.subgraphs[0], generator, codes=len(root.operator_codes))
-        try:
+        with suppress(ModelError):
             check_text(check(parse_artifact(pack_tree(root)), profiles[place % 3]), verbose=True)
-        except ModelError as error:
-            assert str(error)
 
 
 def damage(graph: Any, generator: np.random.Generator, *, codes: int) -> None:
@@ -132,14 +131,11 @@ def damage(graph: Any, generator: np.random.Generator, *, codes: int) -> None:
         elif choice == 2:
             tensor.buffer = 0
     for op in graph.operators:
-        choice = generator.integers(8)
-        if choice == 0:
-            op.inputs = list(op.inputs)[: int(generator.integers(0, 3))]
-        elif choice == 1:
-            op.outputs = []
-        elif choice == 2:
-            op.inputs = [int(index) for index in generator.integers(-1, len(graph.tensors), len(op.inputs))]
-        elif choice == 3:
-            op.builtin_options, op.builtin_options_type = None, 0
-        elif choice == 4:
-            op.opcode_index = int(generator.integers(codes))
+        damages: list[dict[str, Any]] = [
+            {"inputs": list(op.inputs)[: int(generator.integers(0, 3))]},
+            {"outputs": []},
+            {"inputs": [int(index) for index in generator.integers(-1, len(graph.tensors), len(op.inputs))]},
+            {"builtin_options": None, "builtin_options_type": 0},
+            {"opcode_index": int(generator.integers(codes))},
+        ]
+        vars(op).update(damages[generator.integers(5)] if generator.integers(2) else {})

@@ -123,7 +123,8 @@ def _rounded(tensor: Tensor, dtype: str, axis: int | None) -> Tensor:
     if tensor.constant is not None and tensor.dtype == "float32" and tensor.constant.nbytes == tensor.size_bytes:
         values = tensor.constant.view(np.float32)
     limits = np.iinfo(dtype)
-    stored = np.clip(np.nan_to_num(values / scale), limits.min, limits.max).astype(dtype).view(np.uint8)
+    with np.errstate(all="ignore"):
+        stored = np.clip(np.nan_to_num(values / scale), limits.min, limits.max).astype(dtype).view(np.uint8)
     quantization = Quantization((scale,) * count, (0,) * count, axis or 0)
     return replace(
         tensor, dtype=dtype, quantization=quantization, constant=stored if tensor.constant is not None else None
