@@ -9,7 +9,7 @@ from edge_sdk.artifact.model import Op, Tensor
 from edge_sdk.checks.lint.scene import EIGHT_BITS, Mark, Rule, Scene, named, values_of
 from edge_sdk.findings import Severity
 
-_TO_LAST, _TO_FIRST = ((0, 2, 3, 1), (0, 2, 1)), ((0, 3, 1, 2), (0, 2, 1))
+_RELAYOUTS = frozenset({(0, 2, 3, 1), (0, 3, 1, 2)})
 _FLOATS = frozenset({"float32", "hybrid_int8"})
 _PAIR, _MUCH = 2, 0.05
 _NAMED = 4
@@ -118,9 +118,7 @@ def _relaid(scene: Scene, op: Op) -> Tensor | None:
     if op.name != "TRANSPOSE" or tensor is None or tensor.is_stored or order is None:
         return None
     permutation = tuple(int(axis) for axis in order.ravel())
-    if len(permutation) == 3:
-        return None
-    return tensor if permutation in (*_TO_LAST, *_TO_FIRST) and _moves(tensor, permutation) else None
+    return tensor if permutation in _RELAYOUTS and _moves(tensor, permutation) else None
 
 
 def _moves(tensor: Tensor, permutation: tuple[int, ...]) -> bool:

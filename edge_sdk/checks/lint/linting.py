@@ -44,7 +44,7 @@ def finding_of(scene: Scene, rule: str, hint: str, mark: Mark) -> LintFinding:
         severity=mark.severity,
         message=mark.message,
         where=mark.where or _where(scene, mark),
-        hint=mark.hint or hint,
+        hint=hint,
         subgraph=scene.graph.index,
         op=mark.op.index if mark.op else None,
         tensor=mark.tensor.index if mark.tensor else None,

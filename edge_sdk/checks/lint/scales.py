@@ -26,6 +26,7 @@ from edge_sdk.checks.lint.scene import (
 FEW_LEVELS = 16
 HUGE = 1e6
 TINY_SCALE = 1e-8
+_QUARTER = LEVELS / 4
 _JOINS = frozenset({"CONCATENATION", "PACK"})
 _MIXES = frozenset({"ADD", "SUB", "MAXIMUM", "MINIMUM", "SELECT", "SELECT_V2", "PADV2"})
 _CHECKED = frozenset({"CONCATENATION", "PACK", "UNPACK", "EXPAND_DIMS"})
@@ -80,11 +81,13 @@ def drowned_by_constant(scene: Scene) -> Iterator[Mark]:
         if op.name not in _MIXES or result is None or quantization is None or result.dtype not in EIGHT_BITS:
             continue
         spans = [(t, known_range(scene, t)) for t in _values(scene, op)]
-        stored = [max(abs(span[0]), abs(span[1])) for t, span in spans if t.is_stored and span]
+        largest = max((max(abs(span[0]), abs(span[1])) for t, span in spans if t.is_stored and span), default=0.0)
+        if largest <= _QUARTER * quantization.scale[0]:
+            continue
         for tensor, span in spans:
             levels = (span[1] - span[0]) / quantization.scale[0] if span else LEVELS
-            if not tensor.is_stored and stored and max(stored) > LEVELS / 4 * quantization.scale[0] > 0 < levels < 16:
-                message = f"a constant of {max(stored):.3g} leaves {named(tensor)} {levels:.2g} of {LEVELS} levels"
+            if not tensor.is_stored and 0 < levels < FEW_LEVELS:
+                message = f"a constant of {largest:.3g} leaves {named(tensor)} {levels:.2g} of {LEVELS} levels"
                 found, limit = f"{levels:.2g} levels", f"{FEW_LEVELS} or more"
                 yield Mark("warning", message, op, tensor, found, limit, _bytes(result, scene))
 

@@ -41,7 +41,7 @@ class LintFinding(Finding):
 
 @dataclass(frozen=True)
 class Mark:
-    """What a rule found in one place; the rule's id and usual hint are added to it."""
+    """What a rule found in one place; the rule's id and hint are added to it."""
 
     severity: Severity
     message: str
@@ -50,7 +50,6 @@ class Mark:
     found: str = ""
     limit: str = ""
     share: float = 0.0
-    hint: str = ""
     where: str = ""
 
 
