@@ -19,7 +19,7 @@ from edge_sdk.checks.verdict import VERDICTS, Advice, Verdict, verdict_of
 from edge_sdk.profile.records import Delegate
 
 MOST_ADVICE = 3
-_STEPS = 3
+_STEPS, _LARGE = 3, 500
 _WORTH = 0.01
 _HALF = 0.5
 _SPLIT, _OPTION = "two files", "an option in the app"
@@ -73,8 +73,8 @@ def advise(graph: Subgraph, delegate: Delegate, engine: XnnpackEngine | None = N
     """Up to :data:`MOST_ADVICE` changes for a delegate that does not take all, the most useful first.
 
     Tried are single changes (another recipe, batch 1, another op in the place of a refused one, an op left out), up to
-    three of them one after the other, the delegate's own option, and a cut before the first or after the last op that
-    is refused. ``engine`` is the runtime that brings XNNPACK.
+    three of them one after the other (one in graphs of more than 500 ops, for time), the delegate's own option, and a
+    cut before the first or after the last op that is refused. ``engine`` is the runtime that brings XNNPACK.
     """
     target = Target(delegate, engine)
     if target.rules not in rule_set_names() or not graph.ops:
@@ -82,10 +82,10 @@ def advise(graph: Subgraph, delegate: Delegate, engine: XnnpackEngine | None = N
     now = _tried(graph, target, ())
     if now.verdict == "all":
         return ()
-    single = _best(now, target)
-    further = _further(single or now, target)
-    found = [single] if single is not None else []
-    found += [further] if further is not None and further.helps(single or now) else []
+    first = _step(now, target)
+    further = _further(first, target) if first is not None else None
+    found = [first] if first is not None and first.helps(now) else []
+    found += [further] if further is not None and further.helps(found[0] if found else now) else []
     advice = [_advice(now, trial) for trial in found]
     if not any(one.needs == CONVERT and one.verdict == "all" for one in advice):
         advice += [*_more_partitions(now, target), *_splits(now, target)]
@@ -117,25 +117,25 @@ def _trials(start: Trial, target: Target) -> Iterator[Trial]:
             yield _tried(graph, target, (*start.changes, change))
 
 
-def _best(start: Trial, target: Target) -> Trial | None:
-    better = [trial for trial in _trials(start, target) if trial.helps(start)]
-    return max(better, key=lambda trial: trial.rank) if better else None
+def _step(start: Trial, target: Target) -> Trial | None:
+    """The most useful single change; where none is of use yet, the one that frees most ops; None where none does."""
+    trials = list(_trials(start, target))
+    better = [trial for trial in trials if trial.helps(start)]
+    if better:
+        return max(better, key=lambda trial: trial.rank)
+    freer = [trial for trial in trials if trial.barred < start.barred]
+    return min(freer, key=lambda trial: (trial.barred, -trial.rank[-1])) if freer else None
 
 
-def _further(start: Trial, target: Target) -> Trial | None:
-    """More steps: the most useful one, or where none is of use yet, the one that frees most ops."""
-    trial = start
-    while trial.verdict != "all" and len(trial.changes) < _STEPS:
-        following = _best(trial, target) or _freest(trial, target)
+def _further(trial: Trial, target: Target) -> Trial:
+    """More steps from there, as long as there are any."""
+    steps = _STEPS if len(trial.graph.ops) <= _LARGE else 1
+    while trial.verdict != "all" and len(trial.changes) < steps:
+        following = _step(trial, target)
         if following is None:
             break
         trial = following
-    return trial if trial is not start else None
-
-
-def _freest(start: Trial, target: Target) -> Trial | None:
-    freer = [trial for trial in _trials(start, target) if trial.barred < start.barred]
-    return min(freer, key=lambda trial: (trial.barred, -trial.rank[-1])) if freer else None
+    return trial
 
 
 def _more_partitions(now: Trial, target: Target) -> Iterator[Advice]:
