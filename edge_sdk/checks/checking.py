@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.checks.advice.advising import advise
 from edge_sdk.checks.budget import check_memory
 from edge_sdk.checks.conclusions import conclusions
 from edge_sdk.checks.delegates import Placed, check_delegate, place_delegate, summed_up
+from edge_sdk.checks.lint.linting import lint
+from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engines
 from edge_sdk.checks.traits import traits
 from edge_sdk.checks.verdict import CheckReport, DelegateCheck
@@ -15,13 +19,20 @@ from edge_sdk.errors import ProfileError, nearest
 from edge_sdk.profile.records import Delegate, DeviceProfile
 
 
-def check(artifact: Artifact, profile: DeviceProfile, *, delegates: Sequence[str] = ()) -> CheckReport:
+def check(
+    artifact: Artifact,
+    profile: DeviceProfile,
+    *,
+    delegates: Sequence[str] = (),
+    measured: Sequence[LintFinding] = (),
+) -> CheckReport:
     """Will the file fit the device, and where would each op run?
 
     Args:
         artifact: the file.
         profile: the device.
         delegates: rule sets to ask, instead of all that the device has.
+        measured: what :func:`edge_sdk.checks.lint.activations.measure` found on data.
 
     Raises:
         ProfileError: the device has no delegate of a name asked for.
@@ -35,14 +46,16 @@ def check(artifact: Artifact, profile: DeviceProfile, *, delegates: Sequence[str
     runtimes = tuple(check_runtime(artifact, runtime) for runtime in profile.device.runtimes)
     said = conclusions(checked, memory, runtimes, _elsewhere(artifact, placed, engines))
     findings = (*said, *traits(artifact, placed))
+    linted = (*measured, *lint(artifact))
     return CheckReport(
         artifact=str(artifact.path or "model"),
         profile=profile.id,
-        fits=not any(finding.severity == "error" for finding in findings),
+        fits=not any(finding.severity == "error" for finding in (*findings, *linted)),
         delegates=checked,
         memory=memory,
         runtimes=runtimes,
         findings=findings,
+        lint=linted,
     )
 
 
@@ -50,7 +63,8 @@ def _summed_up(
     artifact: Artifact, delegate: Delegate, placed: Placed | None, engine: XnnpackEngine | None
 ) -> DelegateCheck:
     engine = engine if delegate.rules == "xnnpack" else None
-    return summed_up(placed, delegate, engine) if placed else check_delegate(artifact, delegate)
+    check = summed_up(placed, delegate, engine) if placed else check_delegate(artifact, delegate)
+    return replace(check, advice=advise(artifact.main, delegate, engine))
 
 
 def _elsewhere(

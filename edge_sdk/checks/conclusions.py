@@ -71,8 +71,15 @@ def _engine_findings(
 def _delegate_findings(delegates: Sequence[DelegateCheck]) -> Iterator[Finding]:
     for delegate in delegates:
         where = f"{delegate.rules} on {delegate.accelerator}"
+        for obstacle in delegate.obstacles:
+            if obstacle.rule == "device-per-tensor-only":
+                message = (
+                    f"{obstacle.count} {obstacle.op_name} have weights per channel, this accelerator takes one scale"
+                )
+                yield Finding("per-channel-weights", "warning", message, where, "convert with --weights per_tensor")
         for failure in delegate.failures[:1]:
             yield Finding("will-not-load", "error", f"op {failure.op} {failure.op_name}: {failure.message}", where)
         if delegate.verdict in ("none", "part") and delegate.accelerator != "cpu":
-            message = f"takes {delegate.mac_share:.0%} of the MACs in {delegate.partitions} partitions; the rest falls "
+            parts = f"{delegate.partitions} partition{'' if delegate.partitions == 1 else 's'}"
+            message = f"takes {delegate.mac_share:.0%} of the MACs in {parts}; the rest falls "
             yield Finding("falls-back-to-cpu", "warning", message + "back to the CPU", where)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TypeAlias
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.checks.callees import callees
+from edge_sdk.checks.on_device import place_on_device
 from edge_sdk.checks.partition import Partition, partition
 from edge_sdk.checks.placement import Placement
-from edge_sdk.checks.rule_sets import place_by, rule_set
+from edge_sdk.checks.rule_sets import rule_set
 from edge_sdk.checks.rules import rule_set_names
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.site import Reason
-from edge_sdk.checks.verdict import FEW_PARTITIONS, MOST, DelegateCheck, Obstacle, Verdict
+from edge_sdk.checks.verdict import DelegateCheck, Obstacle, OpPlace, verdict_of
 from edge_sdk.profile.records import Delegate
 
 _Ops: TypeAlias = Sequence[tuple[Subgraph, Op]]
@@ -52,14 +52,12 @@ def place_delegate(artifact: Artifact, delegate: Delegate, engine: XnnpackEngine
         delegate: of the device, whose own limits count besides the rules.
         engine: for XNNPACK, the runtime that brings it; None for the rules as they were first read.
     """
-    rules, version = (engine.rules, engine.version) if engine else (delegate.rules, None)
-    if rules not in rule_set_names():
+    if (engine.rules if engine else delegate.rules) not in rule_set_names():
         return None
     placements: dict[int, Placement] = {}
     for index in callees(artifact):
         graph = artifact.subgraphs[index]
-        placement = place_by(rules, graph, level=delegate.nnapi_feature_level, engine=version)
-        placements[index] = _narrowed(placement, graph, delegate)
+        placements[index] = place_on_device(graph, delegate, engine)
     cuts = {index: partition(artifact.subgraphs[index], one.claimed) for index, one in placements.items()}
     return Placed(artifact, placements, cuts)
 
@@ -83,7 +81,7 @@ def summed_up(placed: Placed, delegate: Delegate, engine: XnnpackEngine | None =
     return DelegateCheck(
         rules=delegate.rules,
         accelerator=delegate.accelerator,
-        verdict=_verdict(len(claimed), len(every), share, len(parts)),
+        verdict=verdict_of(len(claimed), len(every), share, len(parts)),
         ops=len(every),
         claimed=len(claimed),
         mac_share=share,
@@ -95,7 +93,20 @@ def summed_up(placed: Placed, delegate: Delegate, engine: XnnpackEngine | None =
         note=source.note,
         byte_share=_share(_touched, claimed, every),
         engine=engine.runtime if engine else "",
+        places=tuple(_places(placed)),
     )
+
+
+def _places(placed: Placed) -> Iterator[OpPlace]:
+    delegated = [part for cut in placed.cuts.values() for part in cut if part.delegated]
+    numbers = {id(part): number for number, part in enumerate(delegated)}
+    for index, cut in placed.cuts.items():
+        inside = {op: numbers[id(part)] for part in cut if part.delegated for op in part.ops}
+        graph = placed.artifact.subgraphs[index]
+        for op in graph.ops:
+            result = next((tensor.name for tensor in graph.results(op)), "")
+            reason = placed.placements[index].refused.get(op.index)
+            yield OpPlace(index, op.index, op.name, result, inside.get(op.index), reason)
 
 
 def _share(weigh: Callable[[Subgraph, Op], int], some: _Ops, every: _Ops) -> float:
@@ -106,36 +117,6 @@ def _share(weigh: Callable[[Subgraph, Op], int], some: _Ops, every: _Ops) -> flo
 def _touched(graph: Subgraph, op: Op) -> int:
     """Bytes that an op reads and writes."""
     return sum(tensor.size_bytes for tensor in (*graph.operands(op), *graph.results(op)))
-
-
-def _narrowed(placement: Placement, graph: Subgraph, delegate: Delegate) -> Placement:
-    """What this device's own limits take away from what the rule set allows."""
-    taken = {index: _device_limit(graph, graph.ops[index], delegate) for index in placement.claimed}
-    lost = {index: reason for index, reason in taken.items() if reason is not None}
-    kept = tuple(index for index in placement.claimed if index not in lost)
-    refused = MappingProxyType({**placement.refused, **lost})
-    return replace(placement, claimed=kept, refused=refused)
-
-
-def _device_limit(graph: Subgraph, op: Op, delegate: Delegate) -> Reason | None:
-    for tensor in graph.operands(op):
-        if delegate.weights == "per_tensor" and tensor.quantization and tensor.quantization.per_channel:
-            words = f"`{tensor.name}` has a scale for each channel, this accelerator takes one scale"
-            found, limit = f"{len(tensor.quantization.scale)} scales", "one scale"
-            return Reason("device-per-tensor-only", words, op.index, op.name, found, limit, tensor.index, tensor.name)
-        if delegate.max_rank is not None and len(tensor.shape) > delegate.max_rank:
-            words = f"`{tensor.name}` has rank {len(tensor.shape)}, this accelerator takes {delegate.max_rank} at most"
-            found, limit = str(len(tensor.shape)), f"{delegate.max_rank} or less"
-            return Reason("device-rank", words, op.index, op.name, found, limit, tensor.index, tensor.name)
-    return None
-
-
-def _verdict(claimed: int, ops: int, share: float, partitions: int) -> Verdict:
-    if claimed == 0:
-        return "none"
-    if claimed == ops:
-        return "all"
-    return "most" if share >= MOST and partitions <= FEW_PARTITIONS else "part"
 
 
 def _obstacles(placed: Placed) -> Iterator[Obstacle]:

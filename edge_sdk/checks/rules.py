@@ -173,7 +173,9 @@ class RuleSet:
     """The claim rules of one delegate in one version; ops without a rule are not taken.
 
     ``title`` is what messages call the delegate; ``engines`` are the versions of ai-edge-litert that the data tells
-    apart, oldest first, ``engine`` the one of them that the rules here are for.
+    apart, oldest first, ``engine`` the one of them that the rules here are for. ``max_partitions`` is how many
+    partitions it keeps by its default options, the largest by number of ops, ``partitions_option`` the option's name,
+    and ``min_partition_ops`` how many ops one must have.
     """
 
     name: str
@@ -183,6 +185,9 @@ class RuleSet:
     types: Mapping[str, tuple[Form, ...]]
     rules: tuple[OpRule, ...]
     engines: tuple[str, ...] = ()
+    max_partitions: int | None = None
+    partitions_option: str = ""
+    min_partition_ops: int = 1
     engine: str | None = None
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a file is as a whole, where a runtime or delegate minds: size, signatures, shapes, state, types at the ends."""
+"""What a file is as a whole, where a runtime or delegate minds: size, signatures, state, types at the ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ def traits(artifact: Artifact, placed: Sequence[tuple[Delegate, Placed | None]])
     """Findings on the file, then on what single delegates make of it."""
     yield from _size(artifact)
     yield from _signatures(artifact)
-    yield from _shapes(artifact)
     yield from _state(artifact)
     yield from _custom(artifact)
     for delegate, where in placed:
@@ -44,14 +43,6 @@ def _signatures(artifact: Artifact) -> Iterator[Finding]:
         message = f"has the signatures {', '.join(names)}"
         message += f"; nothing is predicted for {', '.join(others)}, which other subgraphs run" if others else ""
         yield Finding("several-signatures", "warning" if others else "info", message, "file")
-
-
-def _shapes(artifact: Artifact) -> Iterator[Finding]:
-    ends = {one.name: one for signature in artifact.signatures for one in signature.inputs.values()}
-    for one in ends.values():
-        if -1 in one.shape_signature:
-            message = f"has the open shape {list(one.shape_signature)}; what is predicted holds for {list(one.shape)}"
-            yield Finding("open-shape", "warning", message, f"input `{one.name}`", "convert with --batch")
 
 
 def _state(artifact: Artifact) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.site import Reason
 from edge_sdk.findings import Finding
 
@@ -14,6 +15,40 @@ Verdict = Literal["all", "most", "part", "none", "not predicted"]
 
 MOST = 0.95
 FEW_PARTITIONS = 3
+VERDICTS: tuple[Verdict, ...] = ("not predicted", "none", "part", "most", "all")
+"""From worst to best."""
+
+
+def verdict_of(claimed: int, ops: int, mac_share: float, partitions: int) -> Verdict:
+    """The verdict by the thresholds above."""
+    if claimed == 0:
+        return "none"
+    if claimed == ops:
+        return "all"
+    return "most" if mac_share >= MOST and partitions <= FEW_PARTITIONS else "part"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A change that would help, as far as the rules can tell; it was tried on a description, not made.
+
+    Attributes:
+        changes: what to do, in order.
+        needs: what the gravest of them takes.
+        mac_share_now: share of MACs that the delegate takes now; of the ops where there are no MACs.
+        mac_share: and after the changes.
+        partitions_now: likewise.
+        partitions: likewise.
+        verdict: after the changes.
+    """
+
+    changes: tuple[str, ...]
+    needs: str
+    mac_share_now: float
+    mac_share: float
+    partitions_now: int
+    partitions: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -25,6 +60,18 @@ class Obstacle:
     count: int
     first: Reason
     subgraph: int = 0
+
+
+@dataclass(frozen=True)
+class OpPlace:
+    """Where one op of a subgraph goes: into a partition of the delegate, or outside for a reason."""
+
+    subgraph: int
+    op: int
+    op_name: str
+    result: str
+    partition: int | None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +93,8 @@ class DelegateCheck:
         source: file and version that the rules were read from.
         engine: the runtime whose version of the rules this is; empty where they do not tell runtimes apart.
         note: what the rules cannot know.
+        advice: the smallest changes that would help, the most useful first.
+        places: every op, in order.
     """
 
     rules: str
@@ -62,6 +111,8 @@ class DelegateCheck:
     note: str = ""
     byte_share: float = 0.0
     engine: str = ""
+    advice: tuple[Advice, ...] = ()
+    places: tuple[OpPlace, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,7 +204,7 @@ class RuntimeCheck:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """One file on one device."""
+    """One file on one device: ``findings`` about the two together, ``lint`` about the file."""
 
     artifact: str
     profile: str
@@ -162,6 +213,7 @@ class CheckReport:
     memory: MemoryCheck
     runtimes: tuple[RuntimeCheck, ...]
     findings: tuple[Finding, ...]
+    lint: tuple[LintFinding, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

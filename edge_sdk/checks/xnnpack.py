@@ -72,6 +72,10 @@ class _Walk:
         self._unpackers: dict[int, int] = {}
         self._handles: dict[int, Op] = {}
         self._variables: dict[int, Tensor] = {}
+        self._readers: dict[int, list[Op]] = {}
+        for op in graph.ops:
+            for tensor in op.inputs:
+                self._readers.setdefault(tensor, []).append(op)
 
     def visit(self, op: Op) -> None:
         if (dtype := self._unpacks(op)) is not None:
@@ -160,5 +164,5 @@ class _Walk:
 
     def _only_weights(self, tensor: Tensor) -> bool:
         """Whether all that read it are layers that take float16 weights, so that no float32 copy is made."""
-        readers = [op for op in self._graph.ops if tensor.index in op.inputs]
+        readers = self._readers.get(tensor.index, [])
         return all(op.name in _TAKES_FLOAT16 and op.inputs[0] != tensor.index for op in readers)

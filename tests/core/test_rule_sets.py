@@ -194,6 +194,8 @@ EDGETPU = [
     Case(
         "edgetpu", "CONCATENATION", (q(1, 4), q(1, 4, values=1)), (q(1, 8),), "constant-value", "than zero", "of zeros"
     ),
+    Case("edgetpu", "SQUEEZE", (q(1, 5, 10),), (q(5, 10),)),
+    Case("edgetpu", "SQUEEZE", (q(5, 1, 10),), (q(5, 10),), "tensor-shape", "[5, 1, 10]", "leading dimensions of 1"),
     Case("edgetpu", "LEAKY_RELU", (q(1, 4),), (q(1, 4),), "op-not-handled", "LEAKY_RELU", ""),
 ]  # fmt: skip
 HEXAGON = [
