@@ -82,6 +82,10 @@ def test_with_xnnpack_only_what_crosses_a_border_stays_in_the_engines_arena(name
     assert plan.arena_bytes == real.size_bytes
 
 
+def test_there_are_enough_models_to_compare() -> None:
+    assert len(MODELS) >= 50
+
+
 def test_a_delegate_that_takes_all_leaves_inputs_and_outputs() -> None:
     artifact = parse_artifact(conv_model())
     whole = partition(artifact.main, range(len(artifact.main.ops)))
