@@ -10,6 +10,7 @@ from types import MappingProxyType
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
+from edge_sdk.checks.ethos_u_check import as_vela_places, ask_vela, differing_ops, ethos_u_findings
 from edge_sdk.checks.memory import plan_memory
 from edge_sdk.checks.partition import partition
 from edge_sdk.checks.placement import Placement
@@ -70,6 +71,9 @@ def check_delegate(artifact: Artifact, delegate: Delegate) -> DelegateCheck:
         return replace(nothing, note="there is no rule set for it yet; ask its own compiler")
     placement = place_by(delegate.rules, graph, level=delegate.nnapi_feature_level)
     placement = _narrowed(placement, graph, delegate)
+    vela, failure = ask_vela(artifact, delegate)
+    differs = differing_ops(placement, vela) if vela else ()
+    placement = as_vela_places(graph, placement, vela) if vela else placement
     parts = [part for part in partition(graph, placement.claimed) if part.delegated]
     claimed = set(placement.claimed)
     total = sum(macs(graph, op) for op in graph.ops)
@@ -88,6 +92,9 @@ def check_delegate(artifact: Artifact, delegate: Delegate) -> DelegateCheck:
         failures=tuple(placement.failures.values()),
         source=f"{source.file}, {source.version}",
         note=source.note,
+        vela=vela,
+        vela_failure=failure,
+        vela_differs=differs,
     )
 
 
@@ -178,6 +185,7 @@ def _findings(
     yield from _memory_findings(memory)
     yield from _runtime_findings(runtimes)
     yield from _delegate_findings(delegates)
+    yield from ethos_u_findings(delegates)
     yield from _version_findings(delegates, runtimes)
     for graph_input in artifact.signature.inputs.values():
         if -1 in graph_input.shape_signature:

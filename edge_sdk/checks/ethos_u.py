@@ -104,6 +104,7 @@ def _channel_sums(weights: Tensor, *, last: bool) -> np.ndarray[tuple[int, ...],
     channels = values.shape[-1 if last else 0] if values.ndim else 1
     rows = np.moveaxis(values, -1, 0) if last else values
     points = np.array(weights.quantization.zero_point if weights.quantization else (0,), np.int64)
+    points = points if len(points) in {1, channels} else points[:1]
     flat: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = rows.reshape(channels, -1).astype(np.int64)
     return np.abs(flat - points.reshape(-1, 1)).sum(axis=1)
 
@@ -198,7 +199,7 @@ def maximum_window(site: Site) -> Reason | None:
 
 def _open_window(site: Site) -> Reason | None:
     height, width = _window(site)
-    small = height <= _TALLEST_WINDOW and height * width <= _LARGEST_16
+    small = 0 < height <= _TALLEST_WINDOW and height * width <= _LARGEST_16
     return None if small else _too_large(site, (height, width), _TALLEST_WINDOW)
 
 
@@ -220,7 +221,7 @@ def _dilation(site: Site) -> tuple[int, int]:
 
 def _window(site: Site) -> tuple[int, int]:
     if "POOL" in site.op.name:
-        return _pair(site, "filter_height", "filter_width")
+        return _pair(site, "filter_height", "filter_width") if site.op.options else (1, 1)
     _, height, width, _ = four(site["filter"])[-4:]
     return height, width
 
@@ -299,7 +300,7 @@ def mean_over_depth(site: Site) -> Reason | None:
 def mean_of_few(site: Site) -> Reason | None:
     """Each dimension summed over is 4,096 at most, and all of them together fit the accumulator."""
     source = site["input"]
-    extents = [four(source)[axis] for axis in _axes_of_four(site)]
+    extents = [extent for axis, extent in enumerate(four(source)) if axis in _axes_of_four(site)]
     limit = _MEAN_VALUES.get(source.dtype, 0)
     if max(extents, default=1) <= _MEAN_AXIS and math.prod(extents) <= limit:
         return None
@@ -310,7 +311,8 @@ def mean_of_few(site: Site) -> Reason | None:
 def _axes_of_four(site: Site) -> set[int]:
     """Axes of the shape with four dimensions."""
     rank = len(site["input"].shape)
-    return {(axis + rank if axis < 0 else axis) + 4 - rank for axis in site["axes"].values().ravel().tolist()}
+    axes = [int(axis) for axis in site["axes"].values().ravel()]
+    return {(axis + rank if axis < 0 else axis) + 4 - rank for axis in axes}
 
 
 CHECKS: dict[str, Check] = {

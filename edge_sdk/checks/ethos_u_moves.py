@@ -16,6 +16,7 @@ from edge_sdk.checks.site import Check, Reason, Site
 
 _LARGEST_16 = 1 << 16
 _RANKED_CHANNELS = 127
+_LARGEST_FACTOR = 2048
 _PLANES = frozenset({(0, 1, 2), (1, 0, 2), (0, 2, 1), (1, 2, 0), (2, 0, 1)})
 """Orders of height, width and channels that the U55 has commands for, or two of them."""
 
@@ -122,10 +123,69 @@ def _resized(site: Site, factors: list[float], allowed: tuple[int, ...]) -> Reas
     return site.reason("resize-factor", f"{found}, {site.rules.title} takes {takes}", found, takes)
 
 
+def corners_or_centers(site: Site) -> Reason | None:
+    """Not both: corners aligned, and pixels taken at their centres."""
+    if not (site.option("align_corners") and site.option("half_pixel_centers")):
+        return None
+    message = f"align_corners and half_pixel_centers are both set, {site.rules.title} takes one of them"
+    return site.reason("option-value", message, "both", "one of them")
+
+
+def enlarged_below_1024(site: Site) -> Reason | None:
+    """By 2,048 at most, and by 1,024 where pixels are taken at their centres."""
+    corners = bool(site.option("align_corners"))
+    nearest = site.op.name == "RESIZE_NEAREST_NEIGHBOR"
+    centers = bool(site.option("half_pixel_centers")) or (nearest and not corners)
+    limit = _LARGEST_FACTOR // 2 if centers else _LARGEST_FACTOR
+    factors = _ratios(site)
+    if all(after > 0 and before > 0 and after // before <= limit for before, after in factors):
+        return None
+    return _resized(site, [after / max(before, 1) for before, after in factors], (limit,))
+
+
+def enlarged_by_powers(site: Site) -> Reason | None:
+    """By a power of two in each direction."""
+    if four(site["input"])[-3:-1] == (1, 1):
+        return None
+    factors = _ratios(site)
+    if all(after % before == 0 and (after // before).bit_count() == 1 for before, after in factors):
+        return None
+    return _resized(site, [after / before for before, after in factors], (1, 2, 4, 8))
+
+
+def _ratios(site: Site) -> list[tuple[int, int]]:
+    """Before and after, for height and width; with aligned corners the steps between pixels count."""
+    pairs = zip(four(site["input"])[-3:-1], four(site["output"])[-3:-1], strict=True)
+    less = int(bool(site.option("align_corners")))
+    return [(before - less, after - less) if before > 1 else (before, after) for before, after in pairs]
+
+
+def gathered_behind_the_batch(site: Site) -> Reason | None:
+    """Along the first dimension behind those that stand for a batch."""
+    rank, axis, batch = len(site["input"].shape), int(site.option("axis")), int(site.option("batch_dims"))
+    if (axis + rank if axis < 0 else axis) == batch:
+        return None
+    message = f"axis is {axis} with {batch} batch dimensions, {site.rules.title} takes axis {batch} then"
+    return site.reason("option-value", message, axis, batch)
+
+
+def scattered_once(site: Site) -> Reason | None:
+    """Single indices, each once."""
+    indices = site["indices"]
+    if not indices.shape or indices.shape[-1] != 1:
+        return site.about("tensor-shape", indices, f"has shape {list(indices.shape)}", "a last dimension of 1")
+    values = indices.values().ravel().tolist()
+    if len(values) == len(set(values)):
+        return None
+    return site.about("constant-value", indices, "holds an index twice", "each once")
+
+
 # --- the graph ----------------------------------------------------------------------------------------------------------
 
 
-def place_by_vela(rules: RuleSet, graph: Subgraph, checks: Mapping[str, Check], *, level: int | None = None) -> Placement:
+def place_by_vela(
+    rules: RuleSet, graph: Subgraph, checks: Mapping[str, Check], *, level: int | None = None
+) -> Placement:
     """Each op on its own, but for what Vela looks for in the graph.
 
     A convolution between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND becomes one with dilation; open dimensions behind the
@@ -152,7 +212,9 @@ def _in_the_graph(rules: RuleSet, graph: Subgraph, op: Op) -> Iterator[Reason]:
         yield site.reason("option-value", message, activation, "another")
     for tensor in (*graph.operands(op), *graph.results(op)):
         if any(extent < 0 for extent in tensor.shape_signature[1:]):
-            yield site.about("open-dimension", tensor, f"has the open shape {list(tensor.shape_signature)}", "a fixed one")
+            yield site.about(
+                "open-dimension", tensor, f"has the open shape {list(tensor.shape_signature)}", "a fixed one"
+            )
         if not tensor.shape and not tensor.is_stored and tensor.index not in op.outputs:
             yield site.about("tensor-rank", tensor, "has no dimension", "rank 1 or more")
 
@@ -177,6 +239,7 @@ CHECKS: dict[str, Check] = {
         check.__name__: check
         for check in (
             ranks_of_channels, as_many_splits, strides_over_the_picture, transposable, enlarged_by_2_4_8,
+            corners_or_centers, enlarged_below_1024, enlarged_by_powers, gathered_behind_the_batch, scattered_once,
         )
     },
 }  # fmt: skip

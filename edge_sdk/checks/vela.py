@@ -14,14 +14,10 @@ from pathlib import Path
 
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.checks.vela_answer import UnreadableAnswerError, VelaAnswer, read_answer
-from edge_sdk.errors import ConversionError, MissingDependencyError
+from edge_sdk.errors import ConversionError, MissingDependencyError, ProfileError, nearest
+from edge_sdk.profile.records import ETHOS_U_VARIANTS
 
 PACKAGE = "ethos-u-vela"
-ACCELERATORS = (
-    "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",
-    "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048",
-)  # fmt: skip
-"""What Vela 5.2 compiles for."""
 _SECONDS = 900
 _TAIL = 8
 
@@ -53,9 +49,13 @@ def compile_for_ethos_u(content: bytes, accelerator: str, *, seconds: float = _S
     Raises:
         ModelError: not a whole .tflite file; Vela does not see it then.
         MissingDependencyError: ethos-u-vela is not installed.
+        ProfileError: there is no such accelerator.
         ConversionError: Vela refused the file, failed, or wrote what cannot be read.
     """
     artifact = parse_artifact(content)
+    if accelerator not in ETHOS_U_VARIANTS:
+        near = nearest(accelerator, ETHOS_U_VARIANTS)
+        raise ProfileError(f"no Ethos-U `{accelerator}`{near}", hint=f"one of {', '.join(ETHOS_U_VARIANTS)}")
     version = vela_version()
     if version is None:
         raise MissingDependencyError(PACKAGE, extra="ethos-u", why=f"compiling for {accelerator}")

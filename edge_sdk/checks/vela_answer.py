@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Literal
 
 from edge_sdk.artifact.model import Artifact, Subgraph
@@ -22,7 +21,9 @@ Target = Literal["npu", "cpu", "absorbed"]
 _KEPT = "Passthrough"
 _TABLE = '<table name="{}">\n<![CDATA[\n'
 _REFUSED = re.compile(r"^Warning \(supported operators\) operator: (?P<op>\S+), ofm: '(?P<name>.*)'$")
-_NUMBERED = re.compile(r"^(?P<ids>\d+(?:,\d+)*),\"(?P<op>[^\"]*)\",\"(?P<name>.*)\",(?P<rest>\d+(?:,\d+)*)$", re.MULTILINE)
+_NUMBERED = re.compile(
+    r"^(?P<ids>\d+(?:,\d+)*),\"(?P<op>[^\"]*)\",\"(?P<name>.*)\",(?P<rest>\d+(?:,\d+)*)$", re.MULTILINE
+)
 _KIB = 1024
 
 
@@ -149,9 +150,11 @@ def _ops(artifact: Artifact, said: str, database: str) -> Iterator[VelaOp]:
 
 def _places(artifact: Artifact, database: str) -> dict[int, int]:
     """Vela's number of a source op to the place of the op in the main subgraph."""
-    rows = [row for row in _rows(database, "source") if row]
+    rows, ops = list(_rows(database, "source")), list(artifact.all_ops())
+    if len(rows) != len(ops):
+        raise ValueError(f"{len(rows)} sources for {len(ops)} ops")
     found: dict[int, int] = {}
-    for row, (graph, op) in zip_longest(rows, artifact.all_ops()):
+    for row, (graph, op) in zip(rows, ops, strict=True):
         if int(row["ext_key"]) != op.index:
             raise ValueError(f"source {row['id']} is op {row['ext_key']}, expected {op.index}")
         if graph.index == 0:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from edge_sdk.checks.site import Reason
+from edge_sdk.checks.vela_answer import VelaAnswer
 from edge_sdk.findings import Finding
 
 Verdict = Literal["all", "most", "part", "none", "not predicted"]
@@ -43,6 +44,9 @@ class DelegateCheck:
         failures: ops with which the engine refuses the file or dies.
         source: file and version that the rules were read from.
         note: what the rules cannot know.
+        vela: what Arm's compiler says, for an Ethos-U where it is installed; the placement is its then.
+        vela_failure: how it failed, where it did.
+        vela_differs: ops that our own rules place otherwise than it does.
     """
 
     rules: str
@@ -57,6 +61,9 @@ class DelegateCheck:
     failures: tuple[Reason, ...] = ()
     source: str = ""
     note: str = ""
+    vela: VelaAnswer | None = None
+    vela_failure: str = ""
+    vela_differs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edge_sdk.checks.verdict import CheckReport, DelegateCheck, MemoryCheck, RuntimeCheck
 from edge_sdk.report.lines import field, size_text
+from edge_sdk.report.vela import vela_lines
 
 _OBSTACLES = 6
 
@@ -37,7 +38,7 @@ def _delegate(check: DelegateCheck) -> list[str]:
     if len(check.obstacles) > _OBSTACLES:
         lines.append(field("", f"and {len(check.obstacles) - _OBSTACLES} more reasons (--json)"))
     lines.append(field("", f"rules: {check.source}"))
-    return lines
+    return lines + (vela_lines(check.vela) if check.vela else [])
 
 
 def _count(partitions: int) -> str:
