@@ -83,7 +83,7 @@ def _area(site: Site, tensor: Tensor) -> Reason | None:
     return site.about("tensor-shape", tensor, f"has {height}x{width} positions", f"{_LARGEST_16} or less")
 
 
-# --- weights and biases -------------------------------------------------------------------------------------------------
+# --- weights and biases -----------------------------------------------------------------------------------------------
 
 
 def weight_sum(site: Site) -> Reason | None:
@@ -106,7 +106,8 @@ def _channel_sums(weights: Tensor, *, last: bool) -> np.ndarray[tuple[int, ...],
     points = np.array(weights.quantization.zero_point if weights.quantization else (0,), np.int64)
     points = points if len(points) in {1, channels} else points[:1]
     flat: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = rows.reshape(channels, -1).astype(np.int64)
-    return np.abs(flat - points.reshape(-1, 1)).sum(axis=1)
+    sums: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = np.abs(flat - points.reshape(-1, 1)).sum(axis=1)
+    return sums
 
 
 def bias_in_a_row(site: Site) -> Reason | None:
@@ -168,7 +169,7 @@ def _depths(site: Site, summed: int) -> Reason | None:
     return None
 
 
-# --- windows ------------------------------------------------------------------------------------------------------------
+# --- windows ----------------------------------------------------------------------------------------------------------
 
 
 def stride_can_unroll(site: Site) -> Reason | None:
@@ -278,7 +279,7 @@ def plain_lstm(site: Site) -> Reason | None:
     return None
 
 
-# --- over axes ----------------------------------------------------------------------------------------------------------
+# --- over axes --------------------------------------------------------------------------------------------------------
 
 
 def mean_of_one_image(site: Site) -> Reason | None:

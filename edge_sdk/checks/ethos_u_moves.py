@@ -180,7 +180,7 @@ def scattered_once(site: Site) -> Reason | None:
     return site.about("constant-value", indices, "holds an index twice", "each once")
 
 
-# --- the graph ----------------------------------------------------------------------------------------------------------
+# --- the graph --------------------------------------------------------------------------------------------------------
 
 
 def place_by_vela(

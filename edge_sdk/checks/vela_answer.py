@@ -21,9 +21,8 @@ Target = Literal["npu", "cpu", "absorbed"]
 _KEPT = "Passthrough"
 _TABLE = '<table name="{}">\n<![CDATA[\n'
 _REFUSED = re.compile(r"^Warning \(supported operators\) operator: (?P<op>\S+), ofm: '(?P<name>.*)'$")
-_NUMBERED = re.compile(
-    r"^(?P<ids>\d+(?:,\d+)*),\"(?P<op>[^\"]*)\",\"(?P<name>.*)\",(?P<rest>\d+(?:,\d+)*)$", re.MULTILINE
-)
+# A name may hold anything, quotes and new lines too: it ends where nothing but numbers follow.
+_NUMBERED = re.compile(r'^(\d+),(?P<source>\d+),\d*,"(?P<op>[^"]*)",".*?",(?P<rest>\d+(?:,\d+)*)$', re.M | re.S)
 _KIB = 1024
 
 
@@ -128,7 +127,7 @@ def read_answer(
             on_chip_flash_bytes=_bytes(row["on_chip_flash_memory_used"]),
             off_chip_flash_bytes=_bytes(row["off_chip_flash_memory_used"]),
         )
-    except (KeyError, StopIteration, ValueError) as error:
+    except (LookupError, StopIteration, ValueError) as error:
         raise UnreadableAnswerError(f"{type(error).__name__}: {error}") from error
 
 
@@ -171,7 +170,7 @@ def _costs(places: Mapping[int, int], database: str) -> tuple[set[int], Counter[
     cycles: Counter[int] = Counter()
     macs: Counter[int] = Counter()
     for row in _NUMBERED.finditer(_section(database, "perf")):
-        place = places.get(int(row["ids"].split(",")[1]))
+        place = places.get(int(row["source"]))
         if place is None:
             continue
         if row["op"] == _KEPT:
@@ -210,7 +209,8 @@ def _refusals(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
         if match := _REFUSED.match(line):
             after = lines[place + 1 : place + 3]
             words = [after[0].removeprefix("Reason: ")] if after and after[0].startswith("Reason: ") else []
-            if len(after) > 1 and not after[1].startswith(("Warning", "Network summary")):
+            # Of a constraint in several lines only the first is read, and it says nothing.
+            if len(after) > 1 and not after[1].startswith(("Warning", "Network summary")) and after[1][-1:] != ":":
                 words.append(after[1])
             yield match["name"], "; ".join(word.strip().rstrip(".") for word in words if word.strip())
 

@@ -1,7 +1,8 @@
 """Run as a script with an accelerator and families of probes: Vela's placement of each, one line of JSON for each.
 
 ``[family, label, answer]``; the answer is ``[cpu, absorbed, reasons]``, or Vela's last words where it refused the file,
-or null where it died of the file, or did not end. Vela is imported once and every probe is a fork: a thousand starts take ten minutes.
+or null where it died of the file, or did not end. Vela is imported once and every probe is a fork: a thousand starts
+take ten minutes.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ def _in_child(vela: Any, content: bytes, accelerator: str) -> Any:
     child = os.fork()
     if child == 0:
         signal.alarm(_SECONDS)
-        with tempfile.TemporaryDirectory() as folder:
-            os.write(writing, json.dumps(_compiled(vela, content, accelerator, Path(folder))).encode())
-        os._exit(0)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                os.write(writing, json.dumps(_compiled(vela, content, accelerator, Path(folder))).encode())
+        finally:
+            os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as answer:
         text = answer.read()
