@@ -1,4 +1,4 @@
-"""What a device asks of a conversion: the recipe that it is served best with, and the check of the file that was made."""
+"""What a device asks of a conversion: the recipe that serves it best, and the check of the file that was made."""
 
 from __future__ import annotations
 

@@ -152,17 +152,17 @@ def computed_weights(site: Site) -> Reason | None:
         return None
     if site["input"].dtype != "int8":
         return site.about("tensor-type", site["input"], f"is {site['input'].dtype}", "int8 beside computed weights")
-    return _depths(site, site["input"].shape[-1])
+    return _depths(site, four(site["input"])[-1])
 
 
 def product_depth(site: Site) -> Reason | None:
     """The dimension summed over, and the last one of the result, are 65,536 at most."""
     source = site["first input"]
-    return _depths(site, source.shape[-2 if site.option("adj_x") else -1])
+    return _depths(site, four(source)[-2 if site.option("adj_x") else -1])
 
 
 def _depths(site: Site, summed: int) -> Reason | None:
-    for what, extent in (("sums over", summed), ("has a last dimension of", site["output"].shape[-1])):
+    for what, extent in (("sums over", summed), ("has a last dimension of", four(site["output"])[-1])):
         if extent > _LARGEST_16:
             message = f"{site.op.name} {what} {extent}, {site.rules.title} takes {_LARGEST_16} or less"
             return site.reason("tensor-shape", message, extent, f"{_LARGEST_16} or less")
@@ -285,15 +285,15 @@ def plain_lstm(site: Site) -> Reason | None:
 def mean_of_one_image(site: Site) -> Reason | None:
     """Batch 1, counted over four dimensions."""
     source = site["input"]
-    if four(source)[0] == 1:
+    if four(source)[-4] == 1:
         return None
-    return site.about("tensor-shape", source, f"has batch {four(source)[0]}", "batch 1")
+    return site.about("tensor-shape", source, f"has batch {four(source)[-4]}", "batch 1")
 
 
 def mean_over_depth(site: Site) -> Reason | None:
     """Over the channels only where height, width or channels are 1."""
     source = site["input"]
-    if 3 not in _axes_of_four(site) or 1 in four(source)[1:]:
+    if len(four(source)) - 1 not in _axes_of_four(site) or 1 in four(source)[1:4]:
         return None
     return site.about("tensor-shape", source, f"has shape {list(source.shape)}", "a 1 in it for a mean over channels")
 
@@ -310,18 +310,22 @@ def mean_of_few(site: Site) -> Reason | None:
 
 
 def _axes_of_four(site: Site) -> set[int]:
-    """Axes of the shape with four dimensions."""
-    rank = len(site["input"].shape)
+    """Axes of the shape with four dimensions at least."""
+    rank, whole = len(site["input"].shape), len(four(site["input"]))
     axes = [int(axis) for axis in site["axes"].values().ravel()]
-    return {(axis + rank if axis < 0 else axis) + 4 - rank for axis in axes}
+    return {(axis + rank if axis < 0 else axis) + whole - rank for axis in axes}
 
 
-CHECKS: dict[str, Check] = {
-    check.__name__: check
-    for check in (
-        one_shape, one_quantization, one_scale, activation_on_16_bits, softmax_area, weight_sum, bias_in_a_row,
-        bias_of_40_bits, bias_of_48_bits, flat_weights, computed_weights, product_depth, stride_can_unroll,
-        average_window, maximum_window, transposed_shape, transposed_stride, plain_lstm, mean_of_one_image,
-        mean_over_depth, mean_of_few,
-    )
-}  # fmt: skip
+def named(*checks: Check) -> dict[str, Check]:
+    """The functions by their names."""
+    return {getattr(check, "__name__", ""): check for check in checks}
+
+
+_BOTH = named(
+    one_shape, one_quantization, one_scale, softmax_area, weight_sum, bias_in_a_row, flat_weights, average_window,
+    maximum_window, transposed_shape, plain_lstm, mean_of_one_image, mean_over_depth, mean_of_few,
+)  # fmt: skip
+CHECKS: dict[str, Check] = _BOTH | named(
+    activation_on_16_bits, bias_of_40_bits, computed_weights, product_depth, stride_can_unroll, transposed_stride
+)
+CHECKS_U85: dict[str, Check] = _BOTH | named(bias_of_48_bits)

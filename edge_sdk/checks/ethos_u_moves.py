@@ -9,7 +9,7 @@ from types import MappingProxyType
 from edge_sdk.artifact.model import Op, Subgraph, Tensor
 from edge_sdk.artifact.schema import schema
 from edge_sdk.checks import ethos_u
-from edge_sdk.checks.ethos_u import four
+from edge_sdk.checks.ethos_u import four, named
 from edge_sdk.checks.placement import Placement, place
 from edge_sdk.checks.rules import RuleSet
 from edge_sdk.checks.site import Check, Reason, Site
@@ -92,7 +92,7 @@ def _moves_16_bits(source: Tensor, order: tuple[int, ...]) -> bool:
     plane = (*range(3 - len(inner)), *(axis + 3 - len(inner) for axis in inner)) if outer < 0 else inner
     untouched = order[: max(outer, 0)] == tuple(range(max(outer, 0)))
     if plane in _PLANES and untouched and all(extent == 1 for extent in shape[:-3]):
-        return max(shape[-3:]) <= _LARGEST_16
+        return max(shape[-3:], default=1) <= _LARGEST_16
     pairs = combinations([extent for extent in shape if extent], 2)
     return all(source.elements // (first * second) <= _LARGEST_16 for first, second in pairs)
 
@@ -113,7 +113,7 @@ def enlarged_by_2_4_8(site: Site) -> Reason | None:
 
 def _factor(site: Site, before: int, after: int) -> float:
     if not site.option("align_corners"):
-        return after / before
+        return after / max(before, 1)
     return 1.0 if after == 1 or before == 1 else (after - 1) / (before - 1)
 
 
@@ -229,17 +229,12 @@ def _around(graph: Subgraph, op: Op) -> tuple[int, ...]:
     names = [other.name for other in (*before, *readers, *after)]
     if names != ["SPACE_TO_BATCH_ND", op.name, "BATCH_TO_SPACE_ND"]:
         return ()
-    blocks = [graph.tensors[other.inputs[1]] for other in (before[0], after[0])]
-    return (before[0].index, after[0].index) if all(block.is_stored for block in blocks) else ()
+    blocks = [graph.operands(other)[1:2] for other in (before[0], after[0])]
+    stored = all(block and block[0].is_stored for block in blocks)
+    return (before[0].index, after[0].index) if stored else ()
 
 
-CHECKS: dict[str, Check] = {
-    **ethos_u.CHECKS,
-    **{
-        check.__name__: check
-        for check in (
-            ranks_of_channels, as_many_splits, strides_over_the_picture, transposable, enlarged_by_2_4_8,
-            corners_or_centers, enlarged_below_1024, enlarged_by_powers, gathered_behind_the_batch, scattered_once,
-        )
-    },
-}  # fmt: skip
+_BOTH = named(as_many_splits, strides_over_the_picture)
+CHECKS: dict[str, Check] = ethos_u.CHECKS | _BOTH | named(ranks_of_channels, transposable, enlarged_by_2_4_8)
+_U85 = named(corners_or_centers, enlarged_below_1024, enlarged_by_powers, gathered_behind_the_batch, scattered_once)
+CHECKS_U85: dict[str, Check] = ethos_u.CHECKS_U85 | _BOTH | _U85

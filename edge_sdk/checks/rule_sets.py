@@ -23,7 +23,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "vx": "edge_sdk.checks.vx:CHECKS",
         "teflon": "edge_sdk.checks.teflon:CHECKS",
         "ethos_u": "edge_sdk.checks.ethos_u_moves:CHECKS",
-        "ethos_u85": "edge_sdk.checks.ethos_u_moves:CHECKS",
+        "ethos_u85": "edge_sdk.checks.ethos_u_moves:CHECKS_U85",
     }
 )
 """What a rule set may name in ``also``; sets that are not listed name nothing."""

@@ -23,7 +23,7 @@ _TABLE = '<table name="{}">\n<![CDATA[\n'
 _REFUSED = re.compile(r"^Warning \(supported operators\) operator: (?P<op>\S+), ofm: '(?P<name>.*)'$")
 # A name may hold anything, quotes and new lines too: it ends where nothing but numbers follow.
 _NUMBERED = re.compile(
-    r'^(\d+),(?P<source>\d+),\d*,"(?P<op>[^"]*)",".*?",(?P<rest>\d+(?:,\d+)*)$', re.MULTILINE | re.DOTALL
+    r'^\d+,(?P<source>\d+),\d*,"(?P<op>[^"]*)",".*?",(?P<rest>\d+(?:,\d+)*)$', re.MULTILINE | re.DOTALL
 )
 _KIB = 1024
 

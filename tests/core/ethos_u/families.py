@@ -91,8 +91,8 @@ def over_axes() -> Iterator[Probe]:
                 made = op(name, [q(*shape), ints(*axes)], [q(*(left or [1]))], "ReducerOptions")
                 yield f"{name} {shape} over {axes}", made
     for depth, axis in product((127, 128), (-1, 3, 1)):
-        left = (1, 4, 4) if axis != 1 else (1, 4, depth)
-        made = op("ARG_MAX", [q(1, 4, 4, depth), ints(axis)], [T(left, "int32")], "ArgMaxOptions", output_type=2)
+        ranks = T((1, 4, depth if axis == 1 else 4), "int32")
+        made = op("ARG_MAX", [q(1, 4, 4, depth), ints(axis)], [ranks], "ArgMaxOptions", output_type=2)
         yield f"ARG_MAX of {depth} along {axis}", made
 
 
@@ -151,16 +151,20 @@ def others() -> Iterator[Probe]:
         label = f"{name} {dtype} activation {activation}"
         yield label, op(name, [one, one], [one], kind, fused_activation_function=activation)
     for name in ("GELU", "ELU", "LOG", "EXP", "RSQRT", "HARD_SWISH", "LEAKY_RELU", "PRELU", "DIV", "CAST", "SQRT"):
-        second = [q(1, 1, 3, data=1)] if name == "PRELU" else [x] if name == "DIV" else []
-        yield name, op(name, [x, *second], [x])
+        more = {"PRELU": [q(1, 1, 3, data=1)], "DIV": [x]}.get(name, [])
+        yield name, op(name, [x, *more], [x])
     for shape in ((1, 256, 256, 4), (1, 256, 257, 4), (1, 4)):
-        made = T(shape, "int8", (1 / 256,), -128)
-        yield f"SOFTMAX {shape}", op("SOFTMAX", [q(*shape)], [made], "SoftmaxOptions", beta=1.0)
+        shares = T(shape, "int8", (1 / 256,), -128)
+        yield f"SOFTMAX {shape}", op("SOFTMAX", [q(*shape)], [shares], "SoftmaxOptions", beta=1.0)
     for axis, batch in ((0, 0), (1, 0), (1, 1)):
-        left = (2, 3, 4) if axis == 0 else (3, 2, 4) if batch == 0 else (3, 2, 4)
+        rows = q(*((3, 2, 4) if axis else (2, 3, 4)))
         indices = T((3, 2) if batch else (2,), "int32")
-        made = op("GATHER", [q(3, 3, 4), indices], [q(*left)], "GatherOptions", axis=axis, batch_dims=batch)
-        yield f"GATHER {axis} {batch}", made
+        fields = {"axis": axis, "batch_dims": batch}
+        yield f"GATHER {axis} {batch}", op("GATHER", [q(3, 3, 4), indices], [rows], "GatherOptions", **fields)
+    yield from _transposed()
+
+
+def _transposed() -> Iterator[Probe]:
     for stride, padding, (rows, columns), (high, wide) in product(
         ((1, 1), (2, 2), (2, 1), (1, 2), (3, 3)), (0, 1), ((4, 4), (1, 4), (4, 1)), ((3, 3), (1, 3), (3, 1))
     ):
