@@ -22,7 +22,7 @@ _INTEGER_ENDS = ETHOS_U | {"edgetpu"}
 
 @dataclass(frozen=True)
 class Choice:
-    """A recipe, and why a device is served best with it; the reason names the device."""
+    """A recipe, and why: ``chosen for`` the device, and what its first delegate takes."""
 
     recipe: Recipe
     reason: str
@@ -36,18 +36,19 @@ def choose_recipe(profile: DeviceProfile) -> Choice:
     """
     delegate = next(iter(profile.device.delegates), None)
     if delegate is None:
-        return Choice(find_recipe("static_wi8_ai8"), f"{profile.id} has no delegate, and int8 is fastest on its CPU")
-    whom = f"{delegate.rules} on {delegate.accelerator} comes first on {profile.id}"
+        reason = f"chosen for {profile.id}: it has no delegate, and int8 is the smallest that its CPU computes in"
+        return Choice(find_recipe("static_wi8_ai8"), reason)
+    whom = f"chosen for {profile.id}: its first delegate, {delegate.rules} on {delegate.accelerator},"
     if delegate.accelerator == "gpu" and "float16" in delegate.precision:
-        return Choice(find_recipe("float16"), f"{whom} and computes in float16")
+        return Choice(find_recipe("float16"), f"{whom} computes in float16")
     if "int8" in delegate.precision:
         return _integers(delegate, whom)
     name = "float16" if "float16" in delegate.precision else "float32"
-    return Choice(find_recipe(name), f"{whom} and takes no int8")
+    return Choice(find_recipe(name), f"{whom} takes no int8")
 
 
 def _integers(delegate: Delegate, whom: str) -> Choice:
-    recipe, reason = find_recipe("static_wi8_ai8"), f"{whom} and takes int8"
+    recipe, reason = find_recipe("static_wi8_ai8"), f"{whom} takes int8"
     if delegate.weights == "per_tensor":
         recipe = find_recipe("static_wi8_ai8_per_tensor")
         reason += ", with one scale for all weights of an op"

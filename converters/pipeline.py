@@ -81,10 +81,11 @@ def run_jobs(
         if compiled := compiled_path(job.output, settings.profile):
             check_writable(compiled)
         if job.recipe.needs_calibration and settings.calibration is None:
-            chosen = f" (chosen: {job.choice})" if job.choice else ""
+            chosen = f" ({job.choice})" if job.choice else ""
             raise CalibrationError(
                 f"recipe {job.recipe.name}{chosen} needs calibration data",
-                hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function",
+                hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function"
+                + ("; or name a recipe that needs none, such as -r float16" if job.choice else ""),
             )
     with Workshop(settings.work_dir, settings.workers) as shop:
         line = _Line(shop, source, settings, progress or Silent())

@@ -19,7 +19,7 @@ from edge_sdk.signature import shape_text
 def conversion_text(report: ConversionReport) -> str:
     """A conversion's report; an unverified file says so in the first line."""
     lines = [_headline(report)]
-    lines.append(field("recipe", f"{report.recipe} (chosen: {report.choice})" if report.choice else report.recipe))
+    lines.append(field("recipe", f"{report.recipe} ({report.choice})" if report.choice else report.recipe))
     lines.append(field("source", f"{report.source} ({report.framework})"))
     tools = ", ".join(dict.fromkeys(report.tools))
     lines.append(field("made by", f"{tools}; lowering {len(report.attempts)}: {report.attempts[-1].name}"))

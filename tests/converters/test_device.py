@@ -44,7 +44,9 @@ def test_every_device_is_served() -> None:
 
 
 def test_no_data_names_why_int8_was_chosen(tmp_path: Path) -> None:
-    expected = r"recipe static_wi8_ai8_io8 \(chosen: ethos_u on npu comes first on imx93 .*\) needs calibration data"
+    expected = (
+        r"recipe static_wi8_ai8_io8 \(chosen for imx93: its first delegate, ethos_u on npu, .*\) needs calibration data"
+    )
     with pytest.raises(CalibrationError, match=expected):
         convert(tmp_path / "absent.keras", tmp_path / "m.tflite", profile="imx93")
 
@@ -129,4 +131,4 @@ def test_command_chooses_says_why_and_ends_with_the_check(tmp_path: Path, worker
     assert (out / "cnn_float32.tflite").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "(chosen: ethos_u on npu comes first on imx93 and takes int8, at the ends too)" in done.stderr
+    assert "(chosen for imx93: its first delegate, ethos_u on npu, takes int8, at the ends too)" in done.stderr
