@@ -20,9 +20,8 @@ from edge_sdk.checks.ethos_u_check import differing_ops
 from edge_sdk.checks.placement import Placement
 from edge_sdk.checks.rule_sets import place_by, rule_set
 from edge_sdk.checks.vela import compile_for_ethos_u, vela_version
-from tests.core.ethos_u.families import FAMILIES, OWN
+from tests.core.ethos_u.families import FAMILIES, OWN, SOME
 from tests.core.xnnpack import FAMILIES as ONE_OP
-from tests.core.xnnpack import MANY
 
 pytestmark = pytest.mark.ethos_u
 ROOT = Path(__file__).parents[2]
@@ -74,28 +73,22 @@ def test_placement_is_that_of_vela(accelerator: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("accelerator", RULES)
-@pytest.mark.parametrize("families", [tuple(OWN), tuple(ONE_OP)], ids=["own", "one_op"])
+@pytest.mark.parametrize(
+    ("accelerator", "families"),
+    [("ethos-u65-256", (*OWN, *ONE_OP, *SOME)), ("ethos-u85-256", tuple(OWN))],
+    ids=["u65", "u85"],
+)
 def test_placement_on_both_sides_of_each_limit_is_that_of_vela(accelerator: str, families: tuple[str, ...]) -> None:
     compared, kept, different = differences(accelerator, families)
     assert not different, "\n".join(different)
-    assert compared > 600
+    assert compared > {"ethos-u65-256": 2000, "ethos-u85-256": 550}[accelerator]
     assert min(kept, compared - kept) > 100
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("family", MANY)
-def test_placement_after_one_change_is_that_of_vela(family: str) -> None:
-    compared, kept, different = differences("ethos-u65-256", (family,))
-    assert not different, "\n".join(different)
-    assert compared > {"tensors": 3000, "options": 400}[family]
-    assert min(kept, compared - kept) > 50
 
 
 @pytest.mark.slow
 def test_u55_places_as_u65_does() -> None:
     """One rule set stands for both."""
-    assert answers("ethos-u55-128", tuple(OWN)) == answers("ethos-u65-256", tuple(OWN))
+    assert answers("ethos-u55-128", SHORT) == answers("ethos-u65-256", SHORT)
 
 
 @pytest.mark.slow
