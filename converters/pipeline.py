@@ -85,7 +85,7 @@ def run_jobs(
             raise CalibrationError(
                 f"recipe {job.recipe.name}{chosen} needs calibration data",
                 hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function"
-                + ("; or name a recipe that needs none, such as -r float16" if job.choice else ""),
+                + ("; or name another recipe with -r" if job.choice else ""),
             )
     with Workshop(settings.work_dir, settings.workers) as shop:
         line = _Line(shop, source, settings, progress or Silent())
