@@ -17,6 +17,7 @@ from edge_sdk.checks.site import Check, Reason, Site
 
 _LARGEST_16 = 1 << 16
 _WEIGHT_SUM = 127 << 16
+_LARGEST_WEIGHT = 255
 _WEIGHT_SUM_U85_INT16 = 127 << 24
 _WIDE_BITS = frozenset({"int32", "uint32", "float32"})
 _PLAIN_STRIDE = 3
@@ -93,7 +94,11 @@ def weight_sum(site: Site) -> Reason | None:
         return None
     wide = site.rules.name == "ethos_u85" and site["input"].dtype == "int16"
     limit = _WEIGHT_SUM_U85_INT16 if wide else _WEIGHT_SUM
-    sums = _channel_sums(weights, last=site.op.name == "DEPTHWISE_CONV_2D")
+    last = site.op.name == "DEPTHWISE_CONV_2D"
+    channels = weights.shape[-1 if last else 0] if weights.shape else 1
+    if _LARGEST_WEIGHT * weights.elements < limit * channels:
+        return None
+    sums = _channel_sums(weights, last=last)
     if sums.max(initial=0) <= limit:
         return None
     return site.about("weight-sum", weights, f"has absolute weights of {sums.max()} in a channel", f"{limit} or less")
