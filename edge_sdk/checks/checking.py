@@ -95,6 +95,7 @@ def check_delegate(artifact: Artifact, delegate: Delegate) -> DelegateCheck:
         vela=vela,
         vela_failure=failure,
         vela_differs=differs,
+        on_chip_bytes=None if delegate.on_chip_kib is None else delegate.on_chip_kib << 10,
     )
 
 

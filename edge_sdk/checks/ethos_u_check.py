@@ -58,6 +58,7 @@ def ethos_u_findings(delegates: Sequence[DelegateCheck]) -> Iterator[Finding]:
         if delegate.rules in RULES:
             where = f"{delegate.rules} on {delegate.accelerator}"
             yield from _about_vela(delegate, where)
+            yield from _about_sram(delegate, where)
             if delegate.ops and (delegate.vela.takes_nothing if delegate.vela else not delegate.claimed):
                 yield _takes_nothing(delegate, where)
 
@@ -74,6 +75,15 @@ def _about_vela(delegate: DelegateCheck, where: str) -> Iterator[Finding]:
         ops = ", ".join(map(str, delegate.vela_differs[:8]))
         message = f"our rules place ops {ops} otherwise than {PACKAGE} {delegate.vela.version}, whose word counts"
         yield Finding("rules-differ-from-vela", "info", message, where)
+
+
+def _about_sram(delegate: DelegateCheck, where: str) -> Iterator[Finding]:
+    if delegate.vela is None or delegate.on_chip_bytes is None:
+        return
+    needed, limit, mode = delegate.vela.sram_bytes, delegate.on_chip_bytes, delegate.vela.memory_mode
+    if needed > limit:
+        message = f"needs {needed / 1024:.1f} KiB of SRAM in Vela's plan ({mode}), the device has {limit / 1024:.0f}"
+        yield Finding("npu-sram-over", "error", message, where, "a smaller input, or Vela with --optimise Size")
 
 
 def _takes_nothing(delegate: DelegateCheck, where: str) -> Finding:

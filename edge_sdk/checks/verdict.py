@@ -47,6 +47,7 @@ class DelegateCheck:
         vela: what Arm's compiler says, for an Ethos-U where it is installed; the placement is its then.
         vela_failure: how it failed, where it did.
         vela_differs: ops that our own rules place otherwise than it does.
+        on_chip_bytes: memory of the accelerator's own, where the profile knows it.
     """
 
     rules: str
@@ -64,6 +65,7 @@ class DelegateCheck:
     vela: VelaAnswer | None = None
     vela_failure: str = ""
     vela_differs: tuple[int, ...] = ()
+    on_chip_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,17 @@ def test_names_do_not_mislead(tmp_path: Path, name: str) -> None:
 
 
 @needs_vela
+def test_sram_beyond_what_the_device_has(tmp_path: Path) -> None:
+    profile = find_profile("imx93")
+    small = replace(profile.device.delegates[0], on_chip_kib=1)
+    device = replace(profile.device, delegates=(small,))
+    report = check(read_artifact(saved(tmp_path, mixed())), replace(profile, device=device))
+    assert not report.fits
+    (finding,) = [finding for finding in report.findings if finding.rule == "npu-sram-over"]
+    assert finding.message.endswith("KiB of SRAM in Vela's plan (Dedicated_Sram_384KB), the device has 1")
+
+
+@needs_vela
 def test_file_that_vela_refuses(tmp_path: Path) -> None:
     """One op that breaks its rules for types, and Vela takes no op of the file."""
     report = checked(tmp_path, op("HARD_SWISH", [T((1, 4))], [T((1, 4))]))
