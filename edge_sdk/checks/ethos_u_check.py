@@ -43,7 +43,9 @@ def _reason(op: VelaOp, ours: Reason | None) -> Reason:
     words = f"Vela keeps it on the CPU: {op.reason or 'it does not say why'}"
     if ours is None:
         return Reason("vela-cpu", words, op.index, op.name, "CPU", "NPU")
-    return replace(ours, message=f"{ours.message}; Vela: {op.reason}" if op.reason else ours.message)
+    # Ours names the limit already; of Vela's words what it found is enough.
+    found = op.reason.partition("; ")[0]
+    return replace(ours, message=f"{ours.message}; Vela: {found}" if found else ours.message)
 
 
 def differing_ops(ours: Placement, answer: VelaAnswer) -> tuple[int, ...]:
