@@ -22,6 +22,7 @@ _NEEDS = {
     "keras": (("tensorflow",), "keras"),
     "onnx": (("onnx2tf",), "onnx"),
     "torch": (("onnx2tf",), "torch"),
+    "ethos_u": (("ethosu",), "ethos-u"),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edge_sdk.checks.budget import MIB
+from edge_sdk.checks.ethos_u_check import ethos_u_findings
 from edge_sdk.checks.rule_sets import rule_set
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import DelegateCheck, MemoryCheck, RuntimeCheck
@@ -21,6 +22,7 @@ def conclusions(
     yield from _memory_findings(memory)
     yield from _runtime_findings(runtimes)
     yield from _delegate_findings(delegates)
+    yield from ethos_u_findings(delegates)
     yield from _engine_findings(delegates, runtimes, engines)
 
 
@@ -76,7 +78,13 @@ def _delegate_findings(delegates: Sequence[DelegateCheck]) -> Iterator[Finding]:
                 message = (
                     f"{obstacle.count} {obstacle.op_name} have weights per channel, this accelerator takes one scale"
                 )
-                yield Finding("per-channel-weights", "warning", message, where, "convert with --weights per_tensor")
+                yield Finding(
+                    "per-channel-weights",
+                    "warning",
+                    message,
+                    where,
+                    "convert with --weights per_tensor",
+                )
         for failure in delegate.failures[:1]:
             yield Finding("will-not-load", "error", f"op {failure.op} {failure.op_name}: {failure.message}", where)
         if delegate.verdict in ("none", "part") and delegate.accelerator != "cpu":

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.checks.callees import callees
+from edge_sdk.checks.ethos_u_check import as_vela_places, ask_vela, differing_ops
 from edge_sdk.checks.on_device import place_on_device
 from edge_sdk.checks.partition import Partition, partition
 from edge_sdk.checks.placement import Placement
@@ -17,6 +18,7 @@ from edge_sdk.checks.rule_sets import rule_set
 from edge_sdk.checks.rules import rule_set_names
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.site import Reason
+from edge_sdk.checks.vela_answer import VelaAnswer
 from edge_sdk.checks.verdict import DelegateCheck, Obstacle, OpPlace, verdict_of
 from edge_sdk.profile.records import Delegate
 
@@ -25,11 +27,18 @@ _Ops: TypeAlias = Sequence[tuple[Subgraph, Op]]
 
 @dataclass(frozen=True)
 class Placed:
-    """One delegate on a file: a placement and a cut for each subgraph that runs, by index."""
+    """One delegate on a file: a placement and a cut for each subgraph that runs, by index.
+
+    ``vela``: what Arm's compiler said of the main subgraph, whose placement is its then; ``vela_failure``: how it
+    failed; ``vela_differs``: ops that our own rules place otherwise.
+    """
 
     artifact: Artifact
     placements: Mapping[int, Placement]
     cuts: Mapping[int, tuple[Partition, ...]]
+    vela: VelaAnswer | None = None
+    vela_failure: str = ""
+    vela_differs: tuple[int, ...] = ()
 
     @property
     def ops(self) -> list[tuple[Subgraph, Op]]:
@@ -58,8 +67,13 @@ def place_delegate(artifact: Artifact, delegate: Delegate, engine: XnnpackEngine
     for index in callees(artifact):
         graph = artifact.subgraphs[index]
         placements[index] = place_on_device(graph, delegate, engine)
+    main = artifact.main
+    ours = placements[main.index]
+    vela, failure = ask_vela(artifact, delegate)
+    if vela is not None:
+        placements[main.index] = as_vela_places(main, ours, vela)
     cuts = {index: partition(artifact.subgraphs[index], one.claimed) for index, one in placements.items()}
-    return Placed(artifact, placements, cuts)
+    return Placed(artifact, placements, cuts, vela, failure, differing_ops(ours, vela) if vela else ())
 
 
 def check_delegate(artifact: Artifact, delegate: Delegate, engine: XnnpackEngine | None = None) -> DelegateCheck:
@@ -94,6 +108,10 @@ def summed_up(placed: Placed, delegate: Delegate, engine: XnnpackEngine | None =
         byte_share=_share(_touched, claimed, every),
         engine=engine.runtime if engine else "",
         places=tuple(_places(placed)),
+        vela=placed.vela,
+        vela_failure=placed.vela_failure,
+        vela_differs=placed.vela_differs,
+        on_chip_bytes=None if delegate.on_chip_kib is None else delegate.on_chip_kib << 10,
     )
 
 

@@ -24,6 +24,8 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "hexagon": "edge_sdk.checks.hexagon:CHECKS",
         "vx": "edge_sdk.checks.vx:CHECKS",
         "teflon": "edge_sdk.checks.teflon:CHECKS",
+        "ethos_u": "edge_sdk.checks.ethos_u_moves:CHECKS",
+        "ethos_u85": "edge_sdk.checks.ethos_u_moves:CHECKS_U85",
     }
 )
 """What a rule set may name in ``also``; sets that are not listed name nothing."""
@@ -34,6 +36,8 @@ PLACING: Mapping[str, str] = MappingProxyType(
         "gpu_v2": "edge_sdk.checks.half_weights:place_with_half_weights",
         "nnapi": "edge_sdk.checks.half_weights:place_with_half_weights",
         "edgetpu": "edge_sdk.checks.edgetpu:place_first_run",
+        "ethos_u": "edge_sdk.checks.ethos_u_moves:place_by_vela",
+        "ethos_u85": "edge_sdk.checks.ethos_u_moves:place_by_vela",
     }
 )
 """How a delegate goes through a subgraph, where it does more than ask about each op."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.site import Reason
+from edge_sdk.checks.vela_answer import VelaAnswer
 from edge_sdk.findings import Finding
 
 Verdict = Literal["all", "most", "part", "none", "not predicted"]
@@ -95,6 +96,10 @@ class DelegateCheck:
         note: what the rules cannot know.
         advice: the smallest changes that would help, the most useful first.
         places: every op, in order.
+        vela: what Arm's compiler says, for an Ethos-U where it is installed; the placement is its then.
+        vela_failure: how it failed, where it did.
+        vela_differs: ops that our own rules place otherwise than it does.
+        on_chip_bytes: memory of the accelerator's own, where the profile knows it.
     """
 
     rules: str
@@ -113,6 +118,10 @@ class DelegateCheck:
     engine: str = ""
     advice: tuple[Advice, ...] = ()
     places: tuple[OpPlace, ...] = ()
+    vela: VelaAnswer | None = None
+    vela_failure: str = ""
+    vela_differs: tuple[int, ...] = ()
+    on_chip_bytes: int | None = None
 
 
 @dataclass(frozen=True)

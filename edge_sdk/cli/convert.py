@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_sdk.cli.options import data_options, image_options, shapes_and_dtypes, source_options
-from edge_sdk.cli.screen import Screen, command
+from edge_sdk.cli.screen import OK, UNFIT, Screen, command
+
+if TYPE_CHECKING:
+    from edge_sdk.report.conversion import ConversionReport
 
 
 @command(short_help="Convert a model to .tflite and prove it against the source.")
@@ -26,10 +30,9 @@ from edge_sdk.cli.screen import Screen, command
     "--recipe",
     "recipes",
     multiple=True,
-    default=("float32",),
-    show_default=True,
-    help="Name, or a .toml file; may be repeated.",
+    help="Name, or a .toml file; may be repeated. Default: what --profile is served best with, else float32.",
 )
+@click.option("--profile", metavar="ID", help="Device to convert for and to check against; see `profiles list`.")
 @click.option("--calibration", help="Data to observe ranges on, for int8 and int16 activations.")
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
 @data_options
@@ -69,6 +72,7 @@ def convert(
     source: str,
     output: Path,
     recipes: tuple[str, ...],
+    profile: str | None,
     report: Path | None,
     inputs: tuple[Any, ...],
     no_timing: bool,
@@ -82,21 +86,24 @@ def convert(
     \b
     edge-sdk convert model.keras -o model.tflite
     edge-sdk convert model.pt2 -o model_int8.tflite -r int8 --calibration samples.npz
+    edge-sdk convert model.keras -o model.tflite --profile imx93 --calibration samples.npz
     edge-sdk convert model.onnx -o out/ -r float16 -r int8 --calibration photos/ --image-mean 0.5 --image-std 0.5
+
+    With --profile the file is checked against the device at the end: exit code 3 if it does not fit (it is kept).
     """
-    from edge_sdk.converters import convert_all
     from edge_sdk.files import check_writable, write_bytes
     from edge_sdk.report.text import conversion_text
 
-    outputs = _outputs(source, output, recipes)
     shapes, dtypes = shapes_and_dtypes(inputs)
     images = image_options(arguments)
     if report:
         check_writable(report)
-    made = []
-    reports = convert_all(
+    made, fits = [], True
+    reports = _convert(
         source,
-        outputs,
+        output,
+        recipes,
+        profile=profile,
         progress=screen,
         shapes=shapes,
         dtypes=dtypes,
@@ -105,6 +112,7 @@ def convert(
         **arguments,
     )
     for result in reports:
+        fits = fits and result.fits
         made.append(result.as_json())
         if not screen.as_json:
             screen.done()
@@ -114,7 +122,29 @@ def convert(
         write_bytes(report, json.dumps(whole, indent=2, default=str).encode())
     if screen.as_json:
         screen.result(whole, "")
-    return None
+    return OK if fits else UNFIT
+
+
+def _convert(
+    source: str, output: Path, recipes: tuple[str, ...], *, profile: str | None, **options: Any
+) -> Iterator[ConversionReport]:
+    """One file by the recipe that the profile is served best with, where none was named; else one for each recipe."""
+    from edge_sdk.converters import convert, convert_all
+    from edge_sdk.converters.device import choose_recipe
+    from edge_sdk.profile.reading import find_profile
+
+    if profile and not recipes:
+        device = find_profile(profile)
+        target = _in_folder(source, output, choose_recipe(device).recipe.name) if output.is_dir() else output
+        yield convert(source, target, profile=device, **options)
+        return
+    outputs = _outputs(source, output, recipes or ("float32",))
+    yield from convert_all(source, outputs, profile=profile, **options)
+
+
+def _in_folder(source: str, folder: Path, recipe: str) -> Path:
+    stem = Path(source.rpartition(":")[2] if ".py:" in source else source).stem
+    return folder / f"{stem}_{recipe}.tflite"
 
 
 def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str, Path]:
@@ -123,8 +153,7 @@ def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str, P
 
     names = {name: find_recipe(name).name for name in recipes}
     if output.is_dir():
-        stem = Path(source.rpartition(":")[2] if ".py:" in source else source).stem
-        return {name: output / f"{stem}_{resolved}.tflite" for name, resolved in names.items()}
+        return {name: _in_folder(source, output, resolved) for name, resolved in names.items()}
     if len(recipes) > 1:
         raise click.UsageError(f"{len(recipes)} recipes need a folder for --output, and {output} is not one")
     return dict.fromkeys(recipes, output)

@@ -18,6 +18,7 @@ from edge_sdk.checks.verdict import (
 )
 from edge_sdk.findings import Finding
 from edge_sdk.report.lines import field, size_text
+from edge_sdk.report.vela import vela_lines
 
 _OBSTACLES, _ADVICE, _FINDINGS, _LINT = 3, 2, 5, 6
 _WIDTH = 112
@@ -61,7 +62,7 @@ def _delegate(check: DelegateCheck, *, verbose: bool) -> list[str]:
         lines += [field("", _place(place)) for place in check.places]
         engine = f"as in {check.engine}; " if check.engine else ""
         lines.append(field("", f"{engine}rules: {check.source}; {check.note}"))
-    return lines
+    return lines + (vela_lines(check.vela) if check.vela else [])
 
 
 def _obstacles(obstacles: Sequence[Obstacle], *, verbose: bool) -> Iterator[str]:

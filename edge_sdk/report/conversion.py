@@ -7,10 +7,13 @@ from typing import Any
 
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.summary import Summary, summary_as_json
+from edge_sdk.checks.verdict import CheckReport
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.runtime.timing import Timing
+
+_UNFIT = frozenset({"vela-fails", "vela-places-nothing"})
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ class ConversionReport:
         tools: what made the file.
         findings: all that a user should know, the gravest first.
         stages: where the time went.
+        choice: why this recipe, where it was chosen for a device.
+        check: the file against the device asked for.
+        compiled: what the device's own compiler made of the file, as a path beside it.
     """
 
     verified: bool
@@ -91,6 +97,14 @@ class ConversionReport:
     tools: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     stages: tuple[Stage, ...] = field(default=(), compare=False)
+    choice: str = ""
+    check: CheckReport | None = None
+    compiled: str | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the file is predicted to fit the device asked for; True where none was."""
+        return self.check is None or (self.check.fits and not any(f.rule in _UNFIT for f in self.findings))
 
     def as_json(self) -> dict[str, Any]:
         """The whole report as plain data."""
@@ -98,6 +112,7 @@ class ConversionReport:
             "verified": self.verified,
             "output": self.output,
             "recipe": self.recipe,
+            "recipe_choice": self.choice,
             "source": self.source,
             "framework": self.framework,
             "artifact": summary_as_json(self.artifact, self.summary) | {"path": self.output},
@@ -110,5 +125,7 @@ class ConversionReport:
             "timings_measured": [timing.as_json() for timing in self.timings],
             "tools": list(self.tools),
             "findings": [finding.as_json() for finding in self.findings],
+            "check": self.check.as_json() if self.check else None,
+            "compiled": self.compiled,
             "stages_seconds": {stage.name: round(stage.seconds, 3) for stage in self.stages},
         }
