@@ -11,7 +11,7 @@ from edge_sdk.bundle.container import check_name
 from edge_sdk.bundle.steps import InputProcessing, OutputProcessing
 from edge_sdk.errors import BundleError, BundleFormatError, BundleVersionError, nearest
 
-FORMAT = "edge-bundle"
+FORMAT: Literal["edge-bundle"] = "edge-bundle"
 FORMAT_VERSION = 1
 MANIFEST, MANIFEST_HASH, SIGNATURES = "manifest.json", "manifest.sha256", "manifest.sig"
 RESERVED = (MANIFEST, MANIFEST_HASH, SIGNATURES)
@@ -113,7 +113,6 @@ class GoldenOutput:
 
     name: str
     member: str
-    limits: tuple[Limit, ...]
 
 
 @dataclass(frozen=True)
@@ -136,12 +135,14 @@ class Variant:
             float16 weights.
         sha256: of the model.
         size_bytes: of the model.
+        made_from_sha256: of the file before TFLite Metadata were written into it; the same where none were.
         minimum_runtime: the oldest measured runtime that has its ops; None where none has.
         macs: multiply-accumulates of one run.
         signature: inputs and outputs.
         predicted_memory: on a CPU.
         checked: one for each profile it was held against.
         golden: the self-test; empty where no data was at hand.
+        tolerance: output name to its limits in the self-test, one for each arithmetic.
         report: the member with the conversion report; None where there is none.
     """
 
@@ -151,12 +152,14 @@ class Variant:
     precision: Precision
     sha256: str
     size_bytes: int
+    made_from_sha256: str
     minimum_runtime: str | None
     macs: int
     signature: VariantSignature
     predicted_memory: PredictedMemory
     checked: tuple[Checked, ...]
     golden: tuple[GoldenRecord, ...]
+    tolerance: Mapping[str, tuple[Limit, ...]]
     report: str | None
 
     def checked_for(self, profile: str) -> Checked | None:
@@ -166,12 +169,23 @@ class Variant:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the models come from; ``tools`` maps a name to its version."""
+    """Where the models come from.
+
+    Attributes:
+        source: file name of the model that was converted; None where it is not known.
+        source_sha256: of that file; of a folder, of the sorted list of its files' names and hashes.
+        framework: what it was loaded with.
+        tools: name and version of each that had a hand in the models.
+        golden_engine: what ran the models for the golden outputs; None where there are none.
+        golden_data: what the golden inputs are.
+    """
 
     source: str | None
     source_sha256: str | None
     framework: str | None
-    tools: Mapping[str, str]
+    tools: tuple[str, ...]
+    golden_engine: str | None
+    golden_data: str | None
 
 
 @dataclass(frozen=True)
@@ -302,6 +316,9 @@ class _Faults:
                 self._port(port, where)
         for record in variant.golden:
             self._golden(record, variant.signature, where)
+        outputs = {port.name for port in variant.signature.outputs} if variant.golden else set()
+        if set(variant.tolerance) != outputs:
+            raise self._fault(f"{where}: its tolerances are not those of its golden outputs")
 
     def _port(self, port: Port, where: str) -> None:
         if any(extent < 0 for extent in port.shape):

@@ -126,7 +126,7 @@ class Bundle:
             GoldenCase(
                 inputs=self._arrays({one.name: one.member for one in record.inputs}, inputs),
                 outputs=self._arrays({one.name: one.member for one in record.outputs}, outputs),
-                tolerance=MappingProxyType({one.name: one.limits for one in record.outputs}),
+                tolerance=variant.tolerance,
                 ports=MappingProxyType(outputs),
             )
             for record in variant.golden
@@ -142,9 +142,10 @@ class Bundle:
         if processing is None or processing.labels is None:
             return ()
         try:
-            return tuple(str(self.member(processing.labels), "utf-8").splitlines())
+            text = str(self.member(processing.labels), "utf-8")
         except UnicodeDecodeError as error:
             raise BundleFormatError(f"{self.path}: {processing.labels} is not UTF-8: {error}") from error
+        return tuple(text.removesuffix("\n").split("\n"))
 
     def verify_all(self) -> None:
         """Checks every member's hash and checksum now.
