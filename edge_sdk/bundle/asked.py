@@ -107,6 +107,14 @@ def output_processing(
     return made, {members[name]: "".join(f"{line}\n" for line in found).encode() for name, found in labels.items()}
 
 
+def check_files(asked: Processing) -> None:
+    """Raises what reading the files would: before the work that needs them."""
+    for path in (asked.labels or {}).values():
+        read_labels(path)
+    if asked.file is not None:
+        _read_file(asked.file)
+
+
 def image_layout(port: Port) -> str | None:
     """``hwc`` or ``chw`` for an input that can be a picture of 1 or 3 channels, else None."""
     if len(port.shape) != 4 or port.shape[0] != 1:

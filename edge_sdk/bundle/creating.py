@@ -16,7 +16,7 @@ from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.runtimes import runtime_need
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.bundle import strict
-from edge_sdk.bundle.asked import Processing, input_processing, output_processing
+from edge_sdk.bundle.asked import Processing, check_files, input_processing, output_processing
 from edge_sdk.bundle.describe import checked, describe_signature, precision, predicted_memory
 from edge_sdk.bundle.manifest import FORMAT, FORMAT_VERSION, GoldenRecord, Limit, Manifest, Provenance, Variant
 from edge_sdk.bundle.options import BundleOptions, Golden, private_keys
@@ -71,6 +71,7 @@ def create_bundle(
     """
     progress, output = progress or Silent(), Path(output)
     check_writable(output)
+    check_options(options)
     keys = private_keys(options.get("signing"))
     devices = [find_profile(str(one)) for one in options.get("profiles", ())]
     progress.stage("read the files")
@@ -82,6 +83,18 @@ def create_bundle(
     progress.stage("write the bundle")
     manifest = line.manifest(options.get("name") or output.stem, options.get("source"))
     return bundle_report(output, write_bundle(output, manifest, line.contents, keys=keys), keys, line.findings)
+
+
+def check_options(options: BundleOptions) -> None:
+    """What can be said before any work is done: keys, profiles, labels and steps can be read.
+
+    Raises:
+        EdgeSdkError: one of them cannot.
+    """
+    private_keys(options.get("signing"))
+    for profile in options.get("profiles", ()):
+        find_profile(str(profile))
+    check_files(options.get("processing") or Processing())
 
 
 class _Line:

@@ -13,6 +13,20 @@ from edge_sdk.cli.screen import Screen, command
 if TYPE_CHECKING:
     from edge_sdk.bundle.options import BundleOptions
 
+BUNDLE_OPTIONS = {
+    "name": "name",
+    "profiles": "profile",
+    "labels": "labels",
+    "softmax": "softmax",
+    "top_k": "top-k",
+    "min_score": "min-score",
+    "processing": "processing",
+    "golden_samples": "golden-samples",
+    "sign": "sign",
+    "passphrase_file": "passphrase-file",
+    "tflite_metadata": "tflite-metadata",
+}
+"""Argument to flag, of what ``edge_sdk.cli.options.bundle_options`` adds."""
 _KEY = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -107,7 +121,7 @@ def keygen_command(screen: Screen, path: Path, passphrase_file: Path | None) -> 
 
 
 def options_from(arguments: dict[str, Any], *, golden: str | None = None) -> BundleOptions:
-    """The bundle's options out of a command's arguments; takes the image options too."""
+    """The bundle's options, taken out of a command's arguments; the image options stay, for samples that are images."""
     from edge_sdk.bundle.asked import Processing
     from edge_sdk.bundle.options import Golden, Signing
     from edge_sdk.bundle.signing import read_passphrase
@@ -125,7 +139,7 @@ def options_from(arguments: dict[str, Any], *, golden: str | None = None) -> Bun
             min_score=arguments.pop("min_score"),
             file=arguments.pop("processing"),
         ),
-        "golden": Golden(golden, arguments.pop("golden_samples"), arguments.pop("seed", 0)),
+        "golden": Golden(golden, arguments.pop("golden_samples")),
         "signing": Signing(arguments.pop("sign"), read_passphrase(arguments.pop("passphrase_file"))),
         "tflite_metadata": arguments.pop("tflite_metadata"),
     }
@@ -138,8 +152,9 @@ def _images(arguments: dict[str, Any], golden: str | None) -> Any:
     context = click.get_current_context()
     names = [name for name in arguments if name.startswith("image_")]
     given = any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in names)
-    options = image_options(arguments)
-    return options if given or (golden is not None and Path(golden).is_dir()) else None
+    folders = [data for data in (golden, arguments.get("data"), arguments.get("calibration")) if data]
+    used = given or any(Path(data).is_dir() for data in folders)
+    return image_options(dict(arguments)) if used else None
 
 
 for _command in (create_command, inspect_command, verify_command, keygen_command):
