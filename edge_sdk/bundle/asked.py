@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from edge_sdk.bundle import strict
 from edge_sdk.bundle.manifest import Port, VariantSignature
@@ -19,6 +18,7 @@ from edge_sdk.bundle.steps import (
     OutputProcessing,
     PostStep,
     PreStep,
+    Processing,
     Resize,
     Softmax,
     TopK,
@@ -27,11 +27,10 @@ from edge_sdk.data.images import ImageOptions
 from edge_sdk.errors import BundleError, nearest
 
 _COLOURS = (1, 3)
-_Named = TypeVar("_Named", InputProcessing, OutputProcessing)
 
 
 @dataclass(frozen=True)
-class Processing:
+class ProcessingOptions:
     """What goes into a bundle beside the models.
 
     Attributes:
@@ -51,20 +50,43 @@ class Processing:
     file: Path | None = None
 
 
-@dataclass(frozen=True)
-class _File:
-    inputs: tuple[InputProcessing, ...]
-    outputs: tuple[OutputProcessing, ...]
-
-
-def input_processing(asked: Processing, signature: VariantSignature) -> tuple[InputProcessing, ...]:
-    """How each input is made; inputs of which nothing is known are left out.
+def processing(asked: ProcessingOptions, signature: VariantSignature) -> Processing:
+    """How each input is made and what is made of each output; those of which nothing is known are left out.
 
     Raises:
-        BundleError: there is no image input, or more than one, or it has other channels than the options.
+        BundleError: a name that does not exist; or no image input, more than one, or one of other channels.
     """
-    if asked.file is not None:
-        return _checked_names(_read_file(asked.file).inputs, signature.inputs, "input")
+    if asked.file is None:
+        return Processing(_inputs(asked, signature), _outputs(asked, signature))
+    given = _read_file(asked.file)
+    for what, found, ports in (
+        ("input", [one.name for one in given.inputs], signature.inputs),
+        ("output", [one.name for one in given.outputs], signature.outputs),
+    ):
+        _check_names(what, found, ports)
+    return given
+
+
+def labels(asked: ProcessingOptions, signature: VariantSignature) -> dict[str, tuple[str, ...]]:
+    """Output name to a name for each index.
+
+    Raises:
+        BundleError: an output does not exist, or has another number of values than there are labels.
+    """
+    made = {}
+    for given, path in (asked.labels or {}).items():
+        name, found = _output_name(given, signature), read_labels(path)
+        shape = next(port.shape for port in signature.outputs if port.name == name)
+        if shape and shape[-1] != len(found):
+            raise BundleError(
+                f"{path}: {len(found)} labels for output `{name}`, which has {shape[-1]} values in its last axis",
+                hint="one line for each index, also for a background class",
+            )
+        made[name] = found
+    return made
+
+
+def _inputs(asked: ProcessingOptions, signature: VariantSignature) -> tuple[InputProcessing, ...]:
     if asked.images is None:
         return ()
     pictures = [port for port in signature.inputs if image_layout(port) is not None]
@@ -77,37 +99,15 @@ def input_processing(asked: Processing, signature: VariantSignature) -> tuple[In
     return (InputProcessing(pictures[0].name, "image", image_steps(asked.images, pictures[0])),)
 
 
-def output_processing(
-    asked: Processing, signature: VariantSignature
-) -> tuple[tuple[OutputProcessing, ...], dict[str, bytes]]:
-    """What is made of each output, and the members with their labels.
-
-    Raises:
-        BundleError: an output does not exist, or has another number of values than there are labels.
-    """
-    labels = {_output_name(name, signature): read_labels(path) for name, path in (asked.labels or {}).items()}
-    for name, found in labels.items():
-        port = next(port for port in signature.outputs if port.name == name)
-        if port.shape and port.shape[-1] != len(found):
-            raise BundleError(
-                f"{len(found)} labels for output `{name}`, which has {port.shape[-1]} values in its last axis",
-                hint="one line for each index, also for a background class",
-            )
-    members = {name: f"labels/{place}.txt" for place, name in enumerate(labels)}
-    if asked.file is not None:
-        given = _checked_names(_read_file(asked.file).outputs, signature.outputs, "output")
-        steps = {one.name: one.steps for one in given}
-    else:
-        steps = {port.name: _ranking(asked) for port in signature.outputs if _is_ranked(port, asked, labels)}
-    made = tuple(
-        OutputProcessing(port.name, steps.get(port.name, ()), members.get(port.name))
-        for port in signature.outputs
-        if port.name in steps or port.name in members
-    )
-    return made, {members[name]: "".join(f"{line}\n" for line in found).encode() for name, found in labels.items()}
+def _outputs(asked: ProcessingOptions, signature: VariantSignature) -> tuple[OutputProcessing, ...]:
+    """The ranking, for outputs with labels, or where there are none for all that have classes."""
+    named = [_output_name(name, signature) for name in asked.labels or {}]
+    classes = [port.name for port in signature.outputs if port.shape and port.shape[-1] > 1]
+    steps = _ranking(asked)
+    return tuple(OutputProcessing(name, steps) for name in named or classes) if steps else ()
 
 
-def check_files(asked: Processing) -> None:
+def check_files(asked: ProcessingOptions) -> None:
     """Raises what reading the files would: before the work that needs them."""
     for path in (asked.labels or {}).values():
         read_labels(path)
@@ -162,15 +162,14 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _ranking(asked: Processing) -> tuple[PostStep, ...]:
+def label_file(labels: Sequence[str]) -> bytes:
+    """The member with labels, a line each."""
+    return "".join(f"{label}\n" for label in labels).encode()
+
+
+def _ranking(asked: ProcessingOptions) -> tuple[PostStep, ...]:
     steps: tuple[PostStep, ...] = (Softmax("softmax"),) if asked.softmax else ()
     return (*steps, TopK("top_k", asked.top_k, asked.min_score)) if asked.top_k else steps
-
-
-def _is_ranked(port: Port, asked: Processing, labels: Mapping[str, Sequence[str]]) -> bool:
-    if not (asked.top_k or asked.softmax):
-        return False
-    return port.name in labels if labels else len(port.shape) > 0 and port.shape[-1] > 1
 
 
 def _output_name(name: str, signature: VariantSignature) -> str:
@@ -183,9 +182,9 @@ def _output_name(name: str, signature: VariantSignature) -> str:
     return name
 
 
-def _read_file(path: Path) -> _File:
+def _read_file(path: Path) -> Processing:
     try:
-        return strict.read(_File, strict.load(path.read_bytes()))
+        return strict.read(Processing, strict.load(path.read_bytes()))
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
     except strict.StrictError as error:
@@ -194,10 +193,9 @@ def _read_file(path: Path) -> _File:
         ) from error
 
 
-def _checked_names(found: tuple[_Named, ...], ports: Sequence[Port], what: str) -> tuple[_Named, ...]:
+def _check_names(what: str, found: Sequence[str], ports: Sequence[Port]) -> None:
     names = [port.name for port in ports]
-    for one in found:
-        if one.name not in names:
-            words = f"{what} `{one.name}` does not exist{nearest(one.name, names)}"
+    for name in found:
+        if name not in names:
+            words = f"{what} `{name}` does not exist{nearest(name, names)}"
             raise BundleError(words, hint=f"it has {', '.join(names)}")
-    return found

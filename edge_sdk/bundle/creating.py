@@ -16,7 +16,7 @@ from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.runtimes import runtime_need
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.bundle import strict
-from edge_sdk.bundle.asked import Processing, check_files, input_processing, output_processing
+from edge_sdk.bundle.asked import ProcessingOptions, check_files, label_file, labels, processing
 from edge_sdk.bundle.describe import checked, describe_signature, precision, predicted_memory
 from edge_sdk.bundle.manifest import FORMAT, FORMAT_VERSION, GoldenRecord, Limit, Manifest, Provenance, Variant
 from edge_sdk.bundle.options import BundleOptions, Golden, private_keys
@@ -94,19 +94,20 @@ def check_options(options: BundleOptions) -> None:
     private_keys(options.get("signing"))
     for profile in options.get("profiles", ()):
         find_profile(str(profile))
-    check_files(options.get("processing") or Processing())
+    check_files(options.get("processing") or ProcessingOptions())
 
 
 class _Line:
     """Variants one after the other; what they share is made once."""
 
     def __init__(self, drafts: Sequence[_Draft], options: BundleOptions) -> None:
-        asked, golden = options.get("processing") or Processing(), options.get("golden") or Golden()
+        asked, golden = options.get("processing") or ProcessingOptions(), options.get("golden") or Golden()
         signature = describe_signature(drafts[0].artifact)
-        self._inputs = input_processing(asked, signature)
-        self._outputs, self._labels = output_processing(asked, signature)
+        self._processing = processing(asked, signature)
+        self._labels = labels(asked, signature)
         self._reports = _by_file(options.get("reports", ()), drafts)
-        self._small: dict[str, bytes] = dict(self._labels)
+        self._label_members = {name: f"labels/{place}.txt" for place, name in enumerate(self._labels)}
+        self._small = {member: label_file(self._labels[name]) for name, member in self._label_members.items()}
         self._models: dict[str, bytes] = {}
         self._variants: list[Variant] = []
         self._engine: str | None = None
@@ -162,8 +163,8 @@ class _Line:
             created_by=f"edge-sdk {__version__}",
             members=(),
             variants=tuple(self._variants),
-            inputs=self._inputs,
-            outputs=self._outputs,
+            labels=self._label_members,
+            raw_processing=strict.plain(self._processing),
             provenance=Provenance(
                 source=facts.name,
                 source_sha256=facts.sha256,
@@ -176,7 +177,7 @@ class _Line:
 
     def _with_metadata(self, draft: _Draft) -> bytes:
         try:
-            return describe_file(draft.data, self._inputs, self._outputs, self._labels, name=draft.id)
+            return describe_file(draft.data, self._processing, self._labels, name=draft.id)
         except MetadataError as error:
             hint = "the bundle says the same; readers of the bare .tflite will not find it"
             self.findings.append(Finding("no-tflite-metadata", "warning", str(error), draft.id, hint))

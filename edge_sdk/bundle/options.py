@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from edge_sdk.bundle.asked import Processing
+from edge_sdk.bundle.asked import ProcessingOptions
 from edge_sdk.bundle.sources import SourceFacts
 from edge_sdk.data.opening import Data
 
@@ -44,7 +44,7 @@ class BundleOptions(TypedDict, total=False):
     """Of the bundle; default: the output's stem."""
     profiles: Sequence[str | Path]
     """Devices to hold every variant against (predicted): ids, or ``.toml`` files."""
-    processing: Processing | None
+    processing: ProcessingOptions | None
     """How inputs are made, and what is made of outputs."""
     golden: Golden | None
     """Data of the self-test; default: four samples, seeded or those that a conversion was compared on."""

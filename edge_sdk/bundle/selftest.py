@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.indices import index_bounds
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.bundle.describe import describe_signature
-from edge_sdk.bundle.manifest import GoldenInput, GoldenOutput, GoldenRecord, Limit, Port
+from edge_sdk.bundle.manifest import GoldenRecord, Limit, Port
 from edge_sdk.bundle.tolerance import limits, widened
 from edge_sdk.data import ImageOptions, SampleCheck, open_data, seeded_samples
 from edge_sdk.data.opening import Data
@@ -92,10 +92,8 @@ def run_golden(path: Path, samples: Sequence[Arrays], known: Mapping[str, bytes]
     keeper = _Keeper(known)
     records = tuple(
         GoldenRecord(
-            tuple(GoldenInput(p.name, keeper.put(f"{place}/in-{i}", raw[p.name])) for i, p in enumerate(ports.inputs)),
-            tuple(
-                GoldenOutput(p.name, keeper.put(f"{place}/out-{i}", got[p.name])) for i, p in enumerate(ports.outputs)
-            ),
+            {p.name: keeper.put(f"{place}/in-{i}", raw[p.name]) for i, p in enumerate(ports.inputs)},
+            {p.name: keeper.put(f"{place}/out-{i}", got[p.name]) for i, p in enumerate(ports.outputs)},
         )
         for place, (raw, got) in enumerate(zip(inputs, outputs, strict=True))
     )

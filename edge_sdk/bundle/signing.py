@@ -11,12 +11,12 @@ import binascii
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from edge_sdk.bundle import strict
 from edge_sdk.bundle.manifest import SIGNATURES
+from edge_sdk.bundle.signatures import SignatureRecord, Signatures
 from edge_sdk.errors import BundleError, BundleFormatError, BundleSignatureError, MissingDependencyError
 from edge_sdk.files import check_writable, replacing
 
@@ -28,22 +28,6 @@ CONTEXT = b"edge-sdk bundle manifest, version 1\n"
 MAX_SIGNATURES = 8
 _PUBLIC_BYTES, _SIGNATURE_BYTES = 32, 64
 _PRIVATE_MODE = 0o600
-
-
-@dataclass(frozen=True)
-class SignatureRecord:
-    """One signature, in base64, and the id of the key that made it."""
-
-    key_id: str
-    signature: str
-
-
-@dataclass(frozen=True)
-class Signatures:
-    """The member ``manifest.sig``."""
-
-    algorithm: Literal["ed25519"]
-    signatures: tuple[SignatureRecord, ...]
 
 
 def key_id(public: bytes) -> str:

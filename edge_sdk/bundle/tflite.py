@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
-from edge_sdk.bundle.steps import Channels, InputProcessing, Normalize, OutputProcessing, TopK
+from edge_sdk.bundle.asked import label_file
+from edge_sdk.bundle.steps import Channels, InputProcessing, Normalize, OutputProcessing, Processing, TopK
 from edge_sdk.metadata import AssociatedFile, ModelFacts, Normalization, TensorNotes, write_metadata
 
 
-def describe_file(
-    data: bytes,
-    inputs: Sequence[InputProcessing],
-    outputs: Sequence[OutputProcessing],
-    labels: Mapping[str, bytes],
-    *,
-    name: str,
-) -> bytes:
+def describe_file(data: bytes, processing: Processing, labels: Mapping[str, Sequence[str]], *, name: str) -> bytes:
     """The file with metadata; errors as :func:`edge_sdk.metadata.write_metadata`.
 
     Args:
         data: the .tflite file.
-        inputs: processing of each input.
-        outputs: likewise.
-        labels: contents of the label members.
+        processing: of its inputs and outputs.
+        labels: output name to a name for each index.
         name: of the model.
     """
+    names = dict.fromkeys([*(one.name for one in processing.outputs), *labels])
     facts = ModelFacts(
         name=name,
-        inputs={one.name: _input(one) for one in inputs},
-        outputs={one.name: _output(one, labels) for one in outputs},
+        inputs={one.name: _input(one) for one in processing.inputs},
+        outputs={output: _output(processing.output(output), labels.get(output), output) for output in names},
     )
     return write_metadata(data, facts)
 
@@ -49,12 +44,13 @@ def _normalization(step: Normalize) -> Normalization:
     )
 
 
-def _output(processing: OutputProcessing, labels: Mapping[str, bytes]) -> TensorNotes:
-    ranking = next((step for step in processing.steps if isinstance(step, TopK)), None)
-    member = processing.labels
-    files = () if member is None else (_label_file(member, labels[member]),)
+def _output(processing: OutputProcessing | None, labels: Sequence[str] | None, name: str) -> TensorNotes:
+    steps = processing.steps if processing else ()
+    ranking = next((step for step in steps if isinstance(step, TopK)), None)
+    files = () if labels is None else (_label_file(name, labels),)
     return TensorNotes(score_threshold=ranking.min_score if ranking and ranking.min_score > 0 else None, files=files)
 
 
-def _label_file(member: str, content: bytes) -> AssociatedFile:
-    return AssociatedFile(member.replace("/", "_"), content, "TENSOR_AXIS_LABELS", "a name for each index, a line each")
+def _label_file(output: str, labels: Sequence[str]) -> AssociatedFile:
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"labels_{output}.txt")
+    return AssociatedFile(name, label_file(labels), "TENSOR_AXIS_LABELS", "a name for each index, a line each")

@@ -88,10 +88,12 @@ def _check_processing(bundle: Bundle) -> None:
         for variant in bundle.manifest.variants:
             inputs = {port.name: port for port in variant.signature.inputs}
             outputs = {port.name: port for port in variant.signature.outputs}
-            for one in bundle.manifest.inputs:
+            for one in bundle.manifest.processing.inputs:
                 _check_input(one, inputs.get(one.name))
-            for other in bundle.manifest.outputs:
-                _check_output(other, outputs.get(other.name), len(bundle.labels(other.name)))
+            for other in bundle.manifest.processing.outputs:
+                _check_output(other, outputs.get(other.name))
+            for name in bundle.manifest.labels:
+                _check_labels(name, outputs.get(name), len(bundle.labels(name)))
     except BundleError as error:
         raise type(error)(f"{bundle.path}: {error}", hint=error.hint) from error
 
@@ -110,10 +112,14 @@ def _check_input(processing: InputProcessing, port: Port | None) -> None:
         )
 
 
-def _check_output(processing: OutputProcessing, port: Port | None, labels: int) -> None:
+def _check_labels(output: str, port: Port | None, labels: int) -> None:
+    if port is None or (port.shape and labels != port.shape[-1]):
+        shape = "which a variant does not have" if port is None else f"of shape {list(port.shape)}"
+        raise BundleFormatError(f"{labels} labels for output `{output}`, {shape}")
+
+
+def _check_output(processing: OutputProcessing, port: Port | None) -> None:
     if port is None:
         raise BundleFormatError(f"processing of output `{processing.name}`, which a variant does not have")
-    if labels and port.shape and labels != port.shape[-1]:
-        raise BundleFormatError(f"{labels} labels for output `{port.name}` of shape {list(port.shape)}")
     if any(isinstance(step, TopK) for step in processing.steps[:-1]):
         raise BundleFormatError(f"output `{port.name}`: no step can follow top_k")

@@ -122,7 +122,7 @@ def keygen_command(screen: Screen, path: Path, passphrase_file: Path | None) -> 
 
 def options_from(arguments: dict[str, Any], *, golden: str | None = None) -> BundleOptions:
     """The bundle's options, taken out of a command's arguments; the image options stay, for samples that are images."""
-    from edge_sdk.bundle.asked import Processing
+    from edge_sdk.bundle.asked import ProcessingOptions
     from edge_sdk.bundle.options import Golden, Signing
     from edge_sdk.bundle.signing import read_passphrase
 
@@ -131,7 +131,7 @@ def options_from(arguments: dict[str, Any], *, golden: str | None = None) -> Bun
     return {
         "name": arguments.pop("name"),
         "profiles": arguments.pop("profiles"),
-        "processing": Processing(
+        "processing": ProcessingOptions(
             images=images,
             labels=labels,
             softmax=arguments.pop("softmax"),

@@ -75,11 +75,12 @@ def _signature(variant: Variant) -> Iterator[str]:
 
 
 def _processing(manifest: Manifest) -> Iterator[str]:
-    for one in manifest.inputs:
+    for one in manifest.processing.inputs:
         yield field("prepare", f"{one.name}: {one.kind}: {', '.join(step.op for step in one.steps) or 'as it is'}")
-    for other in manifest.outputs:
-        labels = f"; labels {other.labels}" if other.labels else ""
-        yield field("read", f"{other.name}: {', '.join(step.op for step in other.steps) or 'as it is'}{labels}")
+    for other in manifest.processing.outputs:
+        yield field("read", f"{other.name}: {', '.join(step.op for step in other.steps) or 'as it is'}")
+    for name, member in manifest.labels.items():
+        yield field("labels", f"{name}: {member}")
 
 
 def _checks(variants: Iterable[Variant]) -> Iterator[str]:

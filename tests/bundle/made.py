@@ -20,8 +20,6 @@ from edge_sdk.bundle.manifest import (
     FORMAT_VERSION,
     MANIFEST,
     MANIFEST_HASH,
-    GoldenInput,
-    GoldenOutput,
     GoldenRecord,
     Limit,
     Manifest,
@@ -29,13 +27,13 @@ from edge_sdk.bundle.manifest import (
     Variant,
 )
 from edge_sdk.bundle.reading import manifest_hash_line
-from edge_sdk.bundle.steps import OutputProcessing, TopK
 from edge_sdk.bundle.writing import write_bundle
 from tests.graphs import conv_model
 
 MODEL = "variants/float32/model.tflite"
 LABELS = "labels/0.txt"
 INPUT, OUTPUT = "golden/0/in-0.raw", "golden/0/out-0.raw"
+RANKING = {"op": "top_k", "k": 2, "min_score": 0}
 
 
 def contents() -> dict[str, bytes]:
@@ -65,7 +63,7 @@ def manifest(model: bytes | None = None) -> Manifest:
         signature=describe_signature(artifact),
         predicted_memory=predicted_memory(artifact),
         checked=(),
-        golden=(GoldenRecord((GoldenInput("image", INPUT),), (GoldenOutput("scores", OUTPUT),)),),
+        golden=(GoldenRecord({"image": INPUT}, {"scores": OUTPUT}),),
         tolerance={"scores": (limit,)},
         report=None,
     )
@@ -76,8 +74,11 @@ def manifest(model: bytes | None = None) -> Manifest:
         created_by="edge-sdk test",
         members=(),
         variants=(variant,),
-        inputs=(),
-        outputs=(OutputProcessing("scores", (TopK("top_k", 2, 0.0),), LABELS),),
+        labels={"scores": LABELS},
+        raw_processing={
+            "inputs": [],
+            "outputs": [{"name": "scores", "steps": [{"op": "top_k", "k": 2, "min_score": 0}]}],
+        },
         provenance=Provenance(None, None, None, (), None, None),
     )
 

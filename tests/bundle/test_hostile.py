@@ -383,7 +383,7 @@ def _drop(*path: Any) -> Change:
         (_set("variants", 0, "model", to=LABELS), "does not end in .tflite"),
         (_set("variants", 0, "sha256", to="0" * 64), "another than that of its member"),
         (_set("variants", 0, "id", to="../x"), "not allowed"),
-        (_set("variants", 0, "golden", 0, "inputs", to=[]), "golden arrays are not those"),
+        (_set("variants", 0, "golden", 0, "inputs", to={}), "golden arrays are not those"),
         (_set("variants", 0, "tolerance", to={}), "tolerances are not those"),
         (_set("variants", 0, "signature", "inputs", 0, "shape", to=[1, -8, 8, 3]), "has the shape"),
         (
@@ -392,9 +392,12 @@ def _drop(*path: Any) -> Change:
         ),
         (_set("variants", 0, "signature", "inputs", 0, "scale", to=0.1), "zero point None"),
         (_set("variants", 0, "signature", "outputs", 0, "name", to="other"), "golden arrays are not those"),
-        (_set("outputs", 0, "steps", 0, "op", to="eval"), "outputs[0].steps[0].op: expected one of softmax"),
-        (_set("outputs", 0, "steps", 0, "k", to=1.5), "expected int, got float"),
-        (_set("outputs", 0, "labels", to=MANIFEST), "does not exist"),
+        (
+            _set("raw_processing", "outputs", 0, "steps", 0, "op", to="eval"),
+            "steps[0].op: expected one of",
+        ),
+        (_set("raw_processing", "outputs", 0, "steps", 0, "k", to=1.5), "expected int, got float"),
+        (_set("labels", "scores", to=MANIFEST), "does not exist"),
         (_set("format", to="zip"), "expected `format`"),
         (_set("format_version", to=0), "from 1"),
         (_set("format_version", to="1"), "from 1"),
@@ -471,7 +474,10 @@ def test_steps_that_do_not_fit_the_input(tmp_path: Path) -> None:
     steps = [{"op": "batch"}, {"op": "batch"}]
     with pytest.raises(BundleFormatError, match=r"make uint8\[1, 1, 37, 53, 3\], it takes float32\[1, 8, 8, 3\]"):
         verify_bundle(
-            forged(tmp_path / "x.edge", _set("inputs", to=[{"name": "image", "kind": "image", "steps": steps}]))
+            forged(
+                tmp_path / "x.edge",
+                _set("raw_processing", "inputs", to=[{"name": "image", "kind": "image", "steps": steps}]),
+            )
         )
 
 
