@@ -23,6 +23,7 @@ _NEEDS = {
     "keras": (("tensorflow",), "keras"),
     "onnx": (("onnx2tf",), "onnx"),
     "torch": (("onnx2tf",), "torch"),
+    "metadata_reader": (("tensorflow_lite_support",), "dev"),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"
