@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test check format test-py312 test-litert-torch test-core benchmarks clean
+.PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-core benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -17,6 +17,7 @@ help:
 	@echo "make format             rewrite the code as 'make check' wants it"
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
+	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
@@ -69,6 +70,17 @@ test-py312:
 
 test-litert-torch: .venv-litert-torch/.installed
 	.venv-litert-torch/bin/python -m pytest -m litert_torch
+
+# tflite-support is an oracle and no dependency: its own pins (protobuf < 4) are left out, and it has no wheel for 3.12.
+.venv-metadata/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 11))' || { echo "tflite-support needs Python 3.11 at most: make test-metadata PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv-metadata
+	.venv-metadata/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e . hypothesis pytest
+	.venv-metadata/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tflite-support==0.4.4
+	@touch $@
+
+test-metadata: .venv-metadata/.installed
+	.venv-metadata/bin/python -m pytest -m metadata_reader
 
 # No constraints: the core must live with whatever numpy and click are there.
 test-core:

@@ -60,7 +60,7 @@ def test_what_is_written_is_read_back() -> None:
 
 
 class _Table:
-    """A flatbuffer table read with the `flatbuffers` package and slot numbers off the published schema: not our reader."""
+    """A flatbuffer table read with the `flatbuffers` package and the schema's slot numbers: not our reader."""
 
     def __init__(self, data: bytes, position: int) -> None:
         self._table = flatbuffers.table.Table(bytearray(data), position)
@@ -186,7 +186,7 @@ def _with_op_version(name: str, version: int) -> Any:
 
 @pytest.mark.parametrize(
     ("name", "version", "expected"),
-    [("CONV_2D", 6, "2.9.0"), ("FULLY_CONNECTED", 9, "2.3.0"), ("CONV_2D", 8, "2.14.0"), ("CONV_2D", 99, None)],
+    [("CONV_2D", 6, "2.9.0"), ("FULLY_CONNECTED", 9, "2.3.0"), ("CONV_2D", 7, "2.14.0"), ("CONV_2D", 99, None)],
 )
 def test_min_runtime_version_of_newer_ops(name: str, version: int, expected: str | None) -> None:
     """Beyond TensorFlow's own table what was measured to load it; None where nothing was."""
@@ -194,8 +194,9 @@ def test_min_runtime_version_of_newer_ops(name: str, version: int, expected: str
 
 
 @pytest.mark.keras
+@pytest.mark.slow
 def test_min_runtime_version_is_what_tensorflow_writes() -> None:
-    """TFLiteConverter puts its own there: the oracle of the table."""
+    """TFLiteConverter puts its own into float files: the oracle of the table. (Into quantized ones it puts blanks.)"""
     import tensorflow as tf
 
     layers = tf.keras.layers
@@ -206,14 +207,9 @@ def test_min_runtime_version_is_what_tensorflow_writes() -> None:
     values = layers.LeakyReLU()(layers.Concatenate()([values, values]))
     values = layers.Dense(5, activation="softmax")(layers.Flatten()(values))
     model = tf.keras.Model(image, values)
-    for optimize in (False, True):
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
-        if optimize:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: ([np.full((1, 16, 16, 3), x, np.float32)] for x in (0, 1))
-        artifact = parse_artifact(converter.convert())
-        assert stated_min_runtime(artifact)
-        assert min_runtime_version(artifact) == stated_min_runtime(artifact)
+    artifact = parse_artifact(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    assert stated_min_runtime(artifact)
+    assert min_runtime_version(artifact) == stated_min_runtime(artifact)
 
 
 @pytest.mark.parametrize(
