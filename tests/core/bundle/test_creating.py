@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 import edge_sdk
 from edge_sdk.artifact import read_artifact
+from edge_sdk.artifact.model import pack_tree, parse_tree
+from edge_sdk.artifact.schema import schema
 from edge_sdk.bundle.asked import ProcessingOptions
 from edge_sdk.bundle.options import BundleOptions, Golden, Signing
 from edge_sdk.bundle.reading import open_bundle
@@ -286,3 +288,25 @@ def test_bundle_options_need_the_flag(tmp_path: Path) -> None:
     done = invoke("convert", "m.keras", "-o", tmp_path / "x.tflite", "--profile", "pixel-8")
     assert done.exit_code == 2
     assert "--profile: only with --bundle" in done.stderr
+
+
+def _custom_model() -> bytes:
+    """``conv_model`` whose first op is one that no engine has, as compilers for accelerators leave."""
+    root, _ = parse_tree(conv_model())
+    custom = next(value for value, name in schema().enums["BuiltinOperator"].items() if name == "CUSTOM")
+    root.operator_codes[0].builtin_code = custom
+    root.operator_codes[0].deprecated_builtin_code = custom
+    root.operator_codes[0].custom_code = "edgetpu-custom-op"
+    return pack_tree(root)
+
+
+@pytest.mark.runtime
+def test_a_variant_for_an_accelerator_goes_in_without_golden_runs(tmp_path: Path, models: list[Path]) -> None:
+    compiled = tmp_path / "compiled.tflite"
+    compiled.write_bytes(_custom_model())
+    report = edge_sdk.create_bundle([models[0], compiled], tmp_path / "a.edge")
+    assert [len(variant.golden) for variant in report.manifest.variants] == [4, 0]
+    assert report.manifest.variants[1].minimum_runtime is None
+    (finding,) = report.findings
+    assert (finding.rule, finding.where) == ("no-self-test", "compiled")
+    edge_sdk.verify_bundle(tmp_path / "a.edge")

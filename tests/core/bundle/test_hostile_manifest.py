@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,13 +157,17 @@ def test_steps_that_do_not_fit_the_input(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("kind", ["absent", "folder", "empty"])
+@pytest.mark.parametrize("kind", ["absent", "folder", "empty", "pipe", "device"])
 def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.edge"
     if kind == "folder":
         path.mkdir()
     elif kind == "empty":
         path.touch()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
     with pytest.raises(BundleFormatError, match=r"x\.edge"):
         open_bundle(path)
 
