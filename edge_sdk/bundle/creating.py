@@ -207,6 +207,9 @@ class _Line:
                 words = f"goes in without golden runs, for no engine here has its ops: {error}"
                 self.findings.append(Finding("no-self-test", "warning", words, variant, "try it on the device"))
                 return (), {}
+        for output in runs.constant_outputs:
+            words = f"output `{output}` hardly varies between golden runs: the self-test says little of it"
+            self.findings.append(Finding("self-test-no-power", "warning", words, variant, "take other golden data"))
         self._small |= runs.contents
         self._engine = runs.engine
         return runs.records, runs.tolerance
