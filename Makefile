@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-core benchmarks clean
+.PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-tflite-runtime test-core benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
 	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
+	@echo "make test-tflite-runtime  what tflite-runtime 2.14 loads and delegates, in .venv-tflite-runtime"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
@@ -81,6 +82,13 @@ test-litert-torch: .venv-litert-torch/.installed
 
 test-metadata: .venv-metadata/.installed
 	.venv-metadata/bin/python -m pytest -m metadata_reader
+
+.venv-tflite-runtime/.installed: pyproject.toml constraints/tflite-runtime.txt
+	$(call install,$(PYTHON),.venv-tflite-runtime,constraints/tflite-runtime.txt,tflite-runtime$(COMMA)dev)
+
+# The rules and op versions of check, held against the other engine.
+test-tflite-runtime: .venv-tflite-runtime/.installed
+	.venv-tflite-runtime/bin/python -m pytest -q -m "not slow" tests/core/test_loading_oracle.py tests/core/test_xnnpack_oracle.py
 
 # No constraints: the core must live with whatever numpy and click are there.
 test-core:

@@ -21,7 +21,8 @@ Isa = Literal[
     "sse4_2", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8",
 ]  # fmt: skip
 RuleSet = Literal[
-    "xnnpack", "gpu_v2", "nnapi", "edgetpu", "qnn_htp", "mediatek", "hexagon", "vx", "teflon", "ethos_u"
+    "xnnpack", "gpu_v2", "nnapi", "edgetpu", "qnn_htp", "mediatek", "hexagon", "vx", "teflon", "ethos_u",
+    "xnnpack_tflite_runtime",
 ]  # fmt: skip
 RuntimeName = Literal["litert-android", "play-services-tflite", "ai-edge-litert", "tflite-runtime"]
 

@@ -1,4 +1,4 @@
-"""What every way of running a model offers: the seam between delegates, which open it, and sessions, which drive it."""
+"""What every way of running a model offers: the seam between delegates, which open one, and sessions, which use it."""
 
 from __future__ import annotations
 
