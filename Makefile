@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test check format test-py312 test-litert-torch test-tflite-runtime test-core benchmarks clean
+.PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-tflite-runtime test-core benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -17,6 +17,7 @@ help:
 	@echo "make format             rewrite the code as 'make check' wants it"
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
+	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-tflite-runtime  what tflite-runtime 2.14 loads and delegates, in .venv-tflite-runtime"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
@@ -71,6 +72,17 @@ test-py312:
 test-litert-torch: .venv-litert-torch/.installed
 	.venv-litert-torch/bin/python -m pytest -m litert_torch
 
+# tflite-support is an oracle and no dependency: its own pins (protobuf < 4) are left out, and it has no wheel for 3.12.
+.venv-metadata/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 11))' || { echo "tflite-support needs Python 3.11 at most: make test-metadata PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv-metadata
+	.venv-metadata/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e . hypothesis pytest
+	.venv-metadata/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tflite-support==0.4.4
+	@touch $@
+
+test-metadata: .venv-metadata/.installed
+	.venv-metadata/bin/python -m pytest -m metadata_reader
+
 .venv-tflite-runtime/.installed: pyproject.toml constraints/tflite-runtime.txt
 	$(call install,$(PYTHON),.venv-tflite-runtime,constraints/tflite-runtime.txt,tflite-runtime$(COMMA)dev)
 
@@ -86,7 +98,7 @@ test-core:
 	  python$$version -m venv $$venv || exit 1; \
 	  $$venv/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest || exit 1; \
 	  echo "core on python$$version"; \
-	  $$venv/bin/python -m pytest -q tests/core tests/test_public_api.py -m 'not (runtime or images or keras or torch or onnx or ethos_u)' || exit 1; \
+	  $$venv/bin/python -m pytest -q tests/core tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u)' || exit 1; \
 	done
 
 benchmarks: $(READY)

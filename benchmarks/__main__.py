@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks import checking, conversion, coverage, latency, memory, picture, results, startup, tables
+from benchmarks import bundle, checking, conversion, coverage, latency, memory, picture, results, startup, tables
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -43,6 +43,16 @@ def latency_command(seconds: float) -> None:
         rows.append(latency.row(family, _CACHE, seconds=seconds))
         click.echo(f"{rows[-1]['model']}: ratio {rows[-1]['ratio']} {rows[-1]['ratio_95']}")
     _keep("latency", rows)
+
+
+@main.command("bundle")
+@click.option("--rounds", default=200, show_default=True)
+def bundle_command(rounds: int) -> None:
+    """Time opening a bundle against opening the bare file."""
+    rows = bundle.rows(_CACHE, rounds)
+    _keep("bundle", rows, rounds=rounds)
+    for row in rows:
+        click.echo(f"{row['variant']}: {row['ratio']}, heap {row['heap_bundle_kib']} KiB")
 
 
 @main.command("coverage")
@@ -93,6 +103,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(startup_command)
     context.invoke(conversion_command)
     context.invoke(latency_command)
+    context.invoke(bundle_command)
     context.invoke(checking_command)
     context.invoke(memory_command, files=())
     context.invoke(coverage_command, kind="keras")

@@ -91,6 +91,24 @@ def startup(result: dict[str, Any]) -> str:
     return f"{_table(['command', 'median, ms', 'more than Python, ms'], rows)}\n\n{_versions(result)}"
 
 
+def bundle(result: dict[str, Any]) -> str:
+    """Milliseconds, ratios and heap."""
+    rows = [
+        [
+            r["variant"],
+            f"{r['size_bytes'] / (1 << 20):.1f}",
+            f"{r['bare_ms']:.2f}",
+            f"{r['bundle_ms']:.2f}",
+            f"{r['ratio']:.3f}",
+            f"{r['first_bare_ms']:.0f} / {r['first_bundle_ms']:.0f}",
+            f"{r['heap_bare_kib']} / {r['heap_bundle_kib']}",
+        ]
+        for r in result["rows"]
+    ]
+    head = ["MobileNetV2", "MiB", "bare, ms", "bundle, ms", "ratio", "first in a process, ms", "heap at most, KiB"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
 def checking(result: dict[str, Any]) -> str:
     """Seconds."""
     rows = [[r["model"], r["profile"], f"{r['median_s']:.2f}"] for r in result["rows"]]
@@ -121,6 +139,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
     "latency": latency,
+    "bundle": bundle,
     "checking": checking,
     "memory": memory,
     "coverage_keras": coverage,

@@ -54,6 +54,7 @@ class Settings:
     work_dir: Path | None = None
     workers: Workers | None = None
     profile: DeviceProfile | None = None
+    keep_samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ class _Line:
             findings=_gravest_first([*self._findings, *findings, *slow]),
             stages=(*self._opening, *self._stages),
             choice=job.choice,
+            samples=self._proof.first(self._settings.keep_samples, lowered),
         )
         if not report.verified and not self._settings.keep_unverified:
             raise self._proof.error(report, path, lowered)

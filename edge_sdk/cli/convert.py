@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import data_options, image_options, shapes_and_dtypes, source_options
+from edge_sdk.cli.options import bundle_options, data_options, image_options, shapes_and_dtypes, source_options
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
 if TYPE_CHECKING:
+    from edge_sdk.bundle.options import BundleOptions
     from edge_sdk.report.conversion import ConversionReport
 
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     multiple=True,
     help="Name, or a .toml file; may be repeated. Default: what --profile is served best with, else float32.",
 )
-@click.option("--profile", metavar="ID", help="Device to convert for and to check against; see `profiles list`.")
 @click.option("--calibration", help="Data to observe ranges on, for int8 and int16 activations.")
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
 @data_options
@@ -66,16 +66,18 @@ if TYPE_CHECKING:
 @click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound.")
 @click.option("--no-timing", is_flag=True, help="Do not measure it against the float file.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the full report there, as JSON.")
+@click.option("--bundle", "as_bundle", is_flag=True, help="Make --output one .edge bundle, a variant for each recipe.")
+@bundle_options
 @click.option("--work-dir", type=click.Path(path_type=Path), help="Keep all intermediate files there.")
 def convert(
     screen: Screen,
     source: str,
     output: Path,
     recipes: tuple[str, ...],
-    profile: str | None,
     report: Path | None,
     inputs: tuple[Any, ...],
     no_timing: bool,
+    as_bundle: bool,
     **arguments: Any,
 ) -> int | None:
     """Convert SOURCE to a .tflite file that computes the same, and show the proof.
@@ -87,6 +89,7 @@ def convert(
     edge-sdk convert model.keras -o model.tflite
     edge-sdk convert model.pt2 -o model_int8.tflite -r int8 --calibration samples.npz
     edge-sdk convert model.keras -o model.tflite --profile imx93 --calibration samples.npz
+    edge-sdk convert model.keras -o model.edge --bundle -r float16 -r int8 --calibration data.npz --profile pixel-8
     edge-sdk convert model.onnx -o out/ -r float16 -r int8 --calibration photos/ --image-mean 0.5 --image-std 0.5
 
     With --profile the file is checked against the device at the end: exit code 3 if it does not fit (it is kept).
@@ -94,23 +97,16 @@ def convert(
     from edge_sdk.files import check_writable, write_bytes
     from edge_sdk.report.text import conversion_text
 
+    asked = _bundle_options(arguments, as_bundle=as_bundle)
     shapes, dtypes = shapes_and_dtypes(inputs)
-    images = image_options(arguments)
+    arguments |= {"shapes": shapes, "dtypes": dtypes, "images": image_options(arguments), "timing": not no_timing}
     if report:
         check_writable(report)
+    if asked is not None:
+        _convert_bundle(screen, source, output, recipes, asked, report, arguments)
+        return OK
     made, fits = [], True
-    reports = _convert(
-        source,
-        output,
-        recipes,
-        profile=profile,
-        progress=screen,
-        shapes=shapes,
-        dtypes=dtypes,
-        images=images,
-        timing=not no_timing,
-        **arguments,
-    )
+    reports = _convert(source, output, recipes, progress=screen, **arguments)
     for result in reports:
         fits = fits and result.fits
         made.append(result.as_json())
@@ -126,17 +122,19 @@ def convert(
 
 
 def _convert(
-    source: str, output: Path, recipes: tuple[str, ...], *, profile: str | None, **options: Any
+    source: str, output: Path, recipes: tuple[str, ...], *, profiles: tuple[str, ...], **options: Any
 ) -> Iterator[ConversionReport]:
     """One file by the recipe that the profile is served best with, where none was named; else one for each recipe."""
     from edge_sdk.converters import convert, convert_all
     from edge_sdk.converters.device import choose_recipe
     from edge_sdk.profile.reading import find_profile
 
+    if len(profiles) > 1:
+        raise click.UsageError("one --profile for a file; --bundle takes several")
+    profile = find_profile(profiles[0]) if profiles else None
     if profile and not recipes:
-        device = find_profile(profile)
-        target = _in_folder(source, output, choose_recipe(device).recipe.name) if output.is_dir() else output
-        yield convert(source, target, profile=device, **options)
+        target = _in_folder(source, output, choose_recipe(profile).recipe.name) if output.is_dir() else output
+        yield convert(source, target, profile=profile, **options)
         return
     outputs = _outputs(source, output, recipes or ("float32",))
     yield from convert_all(source, outputs, profile=profile, **options)
@@ -145,6 +143,47 @@ def _convert(
 def _in_folder(source: str, folder: Path, recipe: str) -> Path:
     stem = Path(source.rpartition(":")[2] if ".py:" in source else source).stem
     return folder / f"{stem}_{recipe}.tflite"
+
+
+def _bundle_options(arguments: dict[str, Any], *, as_bundle: bool) -> BundleOptions | None:
+    """The bundle's options; None where no bundle is asked for, and then none of them may be given."""
+    from click.core import ParameterSource
+
+    from edge_sdk.cli.bundle import BUNDLE_OPTIONS, options_from
+
+    context = click.get_current_context()
+    if as_bundle:
+        return options_from(arguments)
+    only = [name for name in BUNDLE_OPTIONS if name != "profiles"]
+    given = [name for name in only if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        flags = ", ".join(f"--{BUNDLE_OPTIONS[name]}" for name in given)
+        raise click.UsageError(f"{flags}: only with --bundle")
+    for name in only:
+        arguments.pop(name)
+    return None
+
+
+def _convert_bundle(
+    screen: Screen,
+    source: str,
+    output: Path,
+    recipes: tuple[str, ...],
+    asked: BundleOptions,
+    report: Path | None,
+    arguments: dict[str, Any],
+) -> None:
+    from edge_sdk.converters.bundling import convert_bundle
+    from edge_sdk.files import write_bytes
+    from edge_sdk.report.bundles import bundle_text
+    from edge_sdk.report.text import conversion_text
+
+    made = convert_bundle(source, output, recipes=recipes or None, bundle=asked, progress=screen, **arguments)
+    if report:
+        conversions = {"conversions": [one.as_json() for one in made.reports]}
+        write_bytes(report, json.dumps(conversions, indent=2, default=str).encode())
+    texts = [*(conversion_text(one) for one in made.reports), bundle_text(made.bundle)]
+    screen.result(made.as_json(), "\n\n".join(texts))
 
 
 def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str, Path]:

@@ -12,6 +12,7 @@ from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.runtime.timing import Timing
+from edge_sdk.signature import Arrays
 
 _UNFIT = frozenset({"vela-fails", "vela-places-nothing"})
 
@@ -78,6 +79,7 @@ class ConversionReport:
         choice: why this recipe, where it was chosen for a device.
         check: the file against the device asked for.
         compiled: what the device's own compiler made of the file, as a path beside it.
+        samples: the first inputs that the comparison ran on, in the file's layout, where they were asked for.
     """
 
     verified: bool
@@ -105,6 +107,8 @@ class ConversionReport:
     def fits(self) -> bool:
         """Whether the file is predicted to fit the device asked for; True where none was."""
         return self.check is None or (self.check.fits and not any(f.rule in _UNFIT for f in self.findings))
+
+    samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The whole report as plain data."""

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_sdk.artifact.model import Artifact, pack_tree, parse_artifact, parse_tree
-from edge_sdk.checks import checking
+from edge_sdk.checks import delegates
 from edge_sdk.checks.checking import check
 from edge_sdk.checks.verdict import CheckReport
 from edge_sdk.cli import cli
@@ -133,7 +133,7 @@ def test_what_the_device_alone_cannot_take(artifact: Artifact) -> None:
 
 
 def test_rules_that_are_not_there_are_not_predicted(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "rule_set_names", lambda: ("xnnpack",))
+    monkeypatch.setattr(delegates, "rule_set_names", lambda: ("xnnpack",))
     report = check(artifact, find_profile("imx8m-plus"))
     (unknown,) = [delegate for delegate in report.delegates if delegate.rules == "vx"]
     assert (unknown.verdict, unknown.claimed) == ("not predicted", 0)
