@@ -11,6 +11,7 @@
       RecipeError                      file, key path, value, allowed values or nearest
       ProfileError                     likewise for a device profile
         UnknownDeviceError             names the nearest
+      PolicyError                      a delegate policy is ill-formed
       TargetError                      does not fit here: .limit .needed .available
         DelegateUnavailableError       a delegate cannot be had, or not for this model
       OutputError                      the result cannot be written where it was asked for
@@ -145,6 +146,10 @@ class ProfileError(EdgeSdkError):
 
 class UnknownDeviceError(ProfileError):
     """No device has that id."""
+
+
+class PolicyError(EdgeSdkError):
+    """A delegate policy has an unknown key or a value that makes no sense."""
 
 
 class TargetError(EdgeSdkError):
