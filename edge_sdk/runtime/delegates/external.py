@@ -173,7 +173,7 @@ def _checked(trial: Trial, library: str, model: ModelSource) -> int:
 
 def _not_loaded(library: str, message: str) -> DelegateUnavailableError:
     """The loader names what it did not find: the library, or one that it depends on."""
-    name = message.split(":")[0]
+    name = message.split(":", maxsplit=1)[0]
     if "cannot open shared object file" in message and Path(name).name != Path(library).name:
         return DelegateUnavailableError(
             f"{library} needs {name}, which is not there", hint=f"install what brings {name}, or set LD_LIBRARY_PATH"
