@@ -7,8 +7,13 @@ too small or of another type are taken without a word, a GPU run returns before 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import importlib
 import importlib.util
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -134,9 +139,24 @@ def compile_model(model: str | bytes, ask: Ask) -> Any:
         gpu_options=litert.GpuOptions(**ask.gpu) if ask.accelerator == "gpu" else None,
         intel_openvino_options=IntelOpenVinoOptions(**_openvino(ask)) if ask.openvino else None,
     )
-    environment = litert.Environment.create(compiler_plugin_path=ask.plugin, dispatch_library_path=ask.dispatch)
     make = litert.CompiledModel.from_file if isinstance(model, str) else litert.CompiledModel.from_buffer
-    return make(model, environment=environment, options=options)
+    with _quiet_output():
+        environment = litert.Environment.create(compiler_plugin_path=ask.plugin, dispatch_library_path=ask.dispatch)
+        return make(model, environment=environment, options=options)
+
+
+@contextlib.contextmanager
+def _quiet_output() -> Iterator[None]:
+    """What LiteRT logs to standard output goes to standard error: the output may be JSON that another program reads."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _openvino(ask: Ask) -> dict[str, Any]:

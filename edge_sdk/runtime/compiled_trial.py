@@ -151,7 +151,7 @@ def _device(log: str, ask: Ask) -> tuple[str | None, bool]:
 def _failure(trial: Trial, ask: Ask) -> DelegateUnavailableError:
     """The cause that the log names, rather than LiteRT's own text, which is a line number in its source."""
     if trial.death:
-        return trial.unavailable(ask.accelerator, hint="its driver is at fault: use xnnpack, and tell its maker")
+        return trial.unavailable(ask.accelerator, hint="use xnnpack, and tell the maker of its driver")
     for pattern, text, hint in _CAUSES:
         found = re.search(pattern, trial.log, re.MULTILINE)
         if found:
