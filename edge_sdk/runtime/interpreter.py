@@ -88,7 +88,7 @@ class InterpreterExecutor:
 
     def views(self) -> tuple[_Views, _Views] | None:
         """Inputs and outputs in the engine's arena; None where it may move them from run to run."""
-        if self._fixed is None and not self._model.plan.heap_bytes:
+        if self._fixed is None and self._model.stays_in_place:
             inputs = self._views(self._signature.inputs)
             outputs = self._views(self._signature.outputs)
             self._fixed = (inputs, outputs) if inputs is not None and outputs is not None else None

@@ -12,13 +12,13 @@ import numpy as np
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.errors import DelegateUnavailableError, EdgeSdkError
+from edge_sdk.errors import DelegateUnavailableError, EdgeSdkError, ModelError
 from edge_sdk.runtime.candidates import Candidate
 from edge_sdk.runtime.delegates import DelegateOptions, open_with
 from edge_sdk.runtime.engines import Engine
 from edge_sdk.runtime.executor import Executor
 from edge_sdk.runtime.memory import MemoryBudget, check_free, predicted_need
-from edge_sdk.runtime.policy import Decision, Facts, Policy, Reason, decide
+from edge_sdk.runtime.policy import Decision, Facts, Policy, Reason, decide, fastest
 from edge_sdk.runtime.receipt import Attempt, Opening, Placement, SelfTest
 from edge_sdk.runtime.selftest import Trial, golden_trial, judge, seeded_trial, untested
 from edge_sdk.runtime.source import ModelSource
@@ -172,9 +172,9 @@ class _Attempting:
     def _tried(self, candidate: Candidate, subject: Subject, loaded: Loaded, trial: Trial, init_ms: float) -> _Tried:
         artifact, executor = subject.model.artifact, loaded.executor
         placement = _placement(artifact, executor, candidate)
-        outputs, took = _timed(executor, trial)
+        outputs, took = self._timed(candidate, executor, trial)
         verdict = judge(trial, outputs, artifact, executor, self._wish.policy.min_sqnr_db)
-        run_ms = float(np.median(took[1:]))
+        run_ms = float(np.median(took[1:])) if took else None
         facts = Facts(
             ops=placement.ops,
             delegated=placement.delegated,
@@ -192,11 +192,20 @@ class _Attempting:
             placement=placement,
             self_test=verdict,
             init_ms=init_ms,
-            first_run_ms=took[0],
+            first_run_ms=took[0] if took else None,
             run_ms=run_ms,
             notes=executor.notes,
         )
         return _Tried(facts, attempt, loaded=loaded)
+
+    def _timed(self, candidate: Candidate, executor: Executor, trial: Trial) -> tuple[list[Arrays], list[float]]:
+        """On the CPU, inputs that were drawn may be senseless to the model: that is no fault of the candidate's."""
+        try:
+            return _timed(executor, trial)
+        except ModelError:
+            if trial.cases or candidate.accelerator != "cpu":
+                raise
+            return [], []
 
     def _trial(self, candidate: Candidate, subject: Subject) -> Trial:
         """What the bundle holds, else what the engine's own kernels compute; those have nothing to be held against."""
@@ -273,7 +282,7 @@ def _close_losers(tried: dict[str, _Tried], step: Decision) -> None:
     """Closes what the policy has turned down, and of several that it admits all but the fastest so far."""
     open_still = [name for name, one in tried.items() if one.loaded is not None]
     admitted = [name for name in open_still if name not in step.reasons or step.reasons[name] == "slower"]
-    best = min(admitted, key=lambda name: tried[name].facts.run_ms or 0.0, default=None)
+    best = fastest(admitted, _facts(tried))
     for name in open_still:
         if name != best:
             _loaded(tried[name]).close()

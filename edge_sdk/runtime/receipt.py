@@ -117,7 +117,7 @@ class Opening:
             str(got.engine),
             *([str(got.placement)] if got.placement and got.candidate != "cpu" else []),
             *([str(got.self_test)] if got.self_test else []),
-            f"init {got.init_ms:.1f} ms, first run {got.first_run_ms:.2f} ms, then {got.run_ms:.2f} ms",
+            f"init {_ms(got.init_ms)}, first run {_ms(got.first_run_ms)}, then {_ms(got.run_ms)}",
             *got.notes,
             *(str(one) for one in others),
         ]
@@ -202,6 +202,10 @@ class Receipt:
         for opening, need in zip(data["openings"], needs, strict=True):
             opening["need"] = need
         return data
+
+
+def _ms(value: float | None) -> str:
+    return "not timed" if value is None else f"{value:.3g} ms"
 
 
 def this_device() -> Device:
