@@ -91,6 +91,13 @@ def seeded_inputs(artifact: Artifact) -> list[Arrays]:
     return [{name: to_raw(values, tensors[name]) for name, values in sample.items()} for sample in drawn]
 
 
+def trial_bytes(artifact: Artifact) -> int:
+    """What the seeded cases take; while an input is drawn it is there in float64 as well."""
+    inputs = [tensor.size_bytes for tensor in artifact.signature.inputs.values()]
+    outputs = [tensor.size_bytes for tensor in artifact.signature.outputs.values()]
+    return _SEEDED_CASES * (sum(inputs) + sum(outputs)) + 2 * max(inputs, default=0)
+
+
 def judge(
     trial: Trial, outputs: Sequence[Arrays], artifact: Artifact, executor: Executor, least: float | None
 ) -> SelfTest:

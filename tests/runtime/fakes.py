@@ -24,7 +24,8 @@ class Fake(InterpreterExecutor):
         OPEN.append(self)
 
     def placement(self) -> EnginePlacement:
-        return EnginePlacement(len(self._model.artifact.main.ops), tuple(range(self._taken)), 1)
+        ops = len(self._model.artifact.main.ops)
+        return EnginePlacement(ops, tuple(range(ops - self._taken, ops)), 1)
 
     def close(self) -> None:
         if self in OPEN:

@@ -78,7 +78,7 @@ def test_strided_and_read_only_inputs_are_copied_right(tflite: Path) -> None:
     frozen.flags.writeable = False
     with Session.open(tflite) as session:
         made = [session.run({"image": values})["scores"] for values in (strided, frozen)]
-    np.testing.assert_array_equal(*made)
+    np.testing.assert_array_equal(made[0], made[1])
 
 
 def test_real_values_are_rounded_as_the_runner_rounds_them(quantized: Path) -> None:
