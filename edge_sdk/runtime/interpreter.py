@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Signature, Subgraph
-from edge_sdk.artifact.summary import is_stateful
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime.delegates import DelegateOptions
 from edge_sdk.runtime.executor import Arithmetic, EnginePlacement
@@ -47,7 +46,7 @@ class InterpreterExecutor:
         self.arithmetic = arithmetic
         self.notes: tuple[str, ...] = ()
         self._model = model
-        self._resets = not options.keep_state and is_stateful(model.artifact)
+        self._resets = not options.keep_state and model.artifact.is_stateful
         self._signature = _main_signature(model)
         self._fixed: tuple[_Views, _Views] | None = None
         try:

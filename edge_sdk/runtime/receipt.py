@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from edge_sdk import __version__
-from edge_sdk.profile.detect import machine_name
 from edge_sdk.runtime.memory import Need
 from edge_sdk.runtime.policy import Accelerator, Policy, Reason
 
@@ -210,6 +208,10 @@ def _ms(value: float | None) -> str:
 
 def this_device() -> Device:
     """Of this machine, from files that the system offers."""
+    import platform
+
+    from edge_sdk.profile.detect import machine_name
+
     return Device(
         name=machine_name(),
         arch=platform.machine(),
