@@ -63,14 +63,14 @@ def test_json_holds_the_receipt(tflite: Path, data: Path, fake: Callable[..., No
     ],
 )
 def test_failure_is_one_line_and_writes_nothing(
-    tflite: Path, data: Path, tmp_path: Path, fake: Callable[..., None], arguments: list[str], code: int, message: str
+    tflite: Path, data: Path, fake: Callable[..., None], arguments: list[str], code: int, message: str
 ) -> None:
     fake(gpu="absent")
-    result = invoke(tflite, "--input", data, "-o", tmp_path / "y.npz", *arguments)
+    result = invoke(tflite, "--input", data, "-o", data.with_name("y.npz"), *arguments)
     assert result.exit_code == code
     assert message in result.stderr
     assert "Traceback" not in result.output
-    assert not (tmp_path / "y.npz").exists()
+    assert not data.with_name("y.npz").exists()
 
 
 def test_images_for_a_bundle_go_through_its_own_processing(tflite: Path, tmp_path: Path) -> None:
