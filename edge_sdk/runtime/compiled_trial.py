@@ -163,6 +163,6 @@ def _failure(trial: Trial, ask: Ask) -> DelegateUnavailableError:
     if trial.error and _NOT_ALL not in trial.error[1]:
         return trial.unavailable(ask.accelerator)
     return DelegateUnavailableError(
-        f"{ask.accelerator}: LiteRT would run the model on the CPU: nothing shows that the {ask.accelerator} took an op",
+        f"{ask.accelerator}: nothing shows that it took an op: LiteRT would run the model on the CPU without a word",
         hint="use xnnpack, which is made for the CPU",
     )
