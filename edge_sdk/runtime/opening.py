@@ -234,13 +234,17 @@ def _timed(executor: Executor, trial: Trial) -> tuple[list[Arrays], list[float]]
 
 
 def _placement(artifact: Artifact, executor: Executor, candidate: Candidate) -> Placement:
+    """What the engine tells, and of the rest what rules predict."""
     told = executor.placement()
     ops = len(artifact.main.ops)
     if told is not None and told.delegated is not None:
-        return Placement(ops, len(told.delegated), told.partitions, _share(artifact, told.delegated), "measured")
-    if candidate.rules is None:
-        return Placement(ops, None, None, None, None)
-    return _predicted(artifact, candidate)
+        share = _share(artifact, told.delegated)
+        return Placement(ops, len(told.delegated), told.partitions, share, "measured", "measured")
+    rules = _predicted(artifact, candidate)
+    if told is None or told.count is None:
+        return rules
+    partitions = rules.partitions if told.partitions is None else told.partitions
+    return replace(rules, delegated=told.count, partitions=partitions, told_by="measured")
 
 
 def _predicted(artifact: Artifact, candidate: Candidate) -> Placement:
@@ -250,10 +254,10 @@ def _predicted(artifact: Artifact, candidate: Candidate) -> Placement:
 
     graph = artifact.main
     if candidate.rules not in rule_set_names():
-        return Placement(len(graph.ops), None, None, None, None)
+        return Placement(len(graph.ops), None, None, None, None, None)
     claimed = place_by(candidate.rules, graph, level=candidate.level).claimed
     parts = sum(part.delegated for part in partition(graph, claimed))
-    return Placement(len(graph.ops), len(claimed), parts, _share(artifact, claimed), "predicted")
+    return Placement(len(graph.ops), len(claimed), parts, _share(artifact, claimed), "predicted", "predicted")
 
 
 def _share(artifact: Artifact, taken: Iterable[int]) -> float:

@@ -20,7 +20,8 @@ ToldBy = Literal["measured", "predicted"]
 class Placement:
     """Which part of the main subgraph a delegate took; None where nobody knows.
 
-    ``mac_share`` is its share of multiply-accumulates, 0 to 1; of ops, where the file has none.
+    ``mac_share`` is its share of multiply-accumulates, 0 to 1; of ops, where the file has none. ``told_by`` is of the
+    counts, ``share_told_by`` of the share: an engine may tell how many ops were taken and not which.
     """
 
     ops: int
@@ -28,13 +29,17 @@ class Placement:
     partitions: int | None
     mac_share: float | None
     told_by: ToldBy | None
+    share_told_by: ToldBy | None
 
     def __str__(self) -> str:
         if self.delegated is None:
             return "nobody knows which ops it took"
         parts = f" in {self.partitions} partition{'' if self.partitions == 1 else 's'}" if self.partitions else ""
-        share = f", {self.mac_share:.0%} of MACs" if self.mac_share is not None else ""
-        return f"{self.delegated} of {self.ops} ops{parts}{share} ({self.told_by})"
+        counts = f"{self.delegated} of {self.ops} ops{parts}"
+        if self.mac_share is None:
+            return f"{counts} ({self.told_by})"
+        share = f"{self.mac_share:.0%} of MACs ({self.share_told_by})"
+        return f"{counts}, {share}" if self.told_by == self.share_told_by else f"{counts} ({self.told_by}), {share}"
 
 
 @dataclass(frozen=True)
@@ -46,17 +51,20 @@ class SelfTest:
         against: the reference.
         cases: how many runs were compared.
         faults: outputs that were off: measured, and the limit.
+        doubt: what weakens the verdict; empty if nothing does.
     """
 
     result: Literal["passed", "failed"] | None
     against: str
     cases: int = 0
     faults: tuple[str, ...] = ()
+    doubt: str = ""
 
     def __str__(self) -> str:
         if self.result is None:
             return f"not verified: {self.against}"
-        return f"{'verified' if self.result == 'passed' else 'wrong'} against {self.against}"
+        doubt = f", but {self.doubt}" if self.doubt else ""
+        return f"{'verified' if self.result == 'passed' else 'wrong'} against {self.against}{doubt}"
 
 
 @dataclass(frozen=True)
