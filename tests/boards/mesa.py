@@ -27,13 +27,18 @@ def make_mesa() -> Path:
     Raises:
         SetupError: what is missing on this machine.
     """
-    if (_FOLDER / "made").exists():
+    if mesa_is_made():
         return _FOLDER
     shutil.rmtree(_FOLDER, ignore_errors=True)
     arch = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     unpack(_FOLDER / "root", _PACKAGES, arch=arch, suites=("bookworm", _SUITE), without=_OWN)
     (_FOLDER / "made").touch()
     return _FOLDER
+
+
+def mesa_is_made() -> bool:
+    """Whether ``python -m tests.boards mesa`` was run."""
+    return (_FOLDER / "made").exists()
 
 
 def lavapipe(folder: Path) -> dict[str, str]:

@@ -8,57 +8,47 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_sdk.errors import EdgeSdkError
-from edge_sdk.runtime.delegates import DelegateOptions, open_with
-from edge_sdk.runtime.engines import find_engine
-from edge_sdk.runtime.source import ModelSource, open_source
+from edge_sdk.runtime import Session
+from edge_sdk.runtime.candidates import candidate
 
 
 def main(path: str) -> None:
-    """Cases are ``{"model": path, "delegate": name, "options": {...}}``; answers come in their order."""
+    """Cases are the arguments of :func:`_answer`; answers come in their order."""
     cases = json.loads(Path(path).read_text(encoding="utf-8"))
     print(json.dumps([_answer(**case) for case in cases]))
 
 
-def inputs_of(model: ModelSource, seed: int = 0) -> dict[str, Any]:
+def inputs_of(session: Session, seed: int = 0) -> dict[str, Any]:
     """Seeded values: floats of a normal distribution, integers over the type's whole range."""
     generator = np.random.default_rng(seed)
-    found = {}
-    for name, tensor in model.artifact.signature.inputs.items():
-        if tensor.dtype == "float32":
-            found[name] = generator.standard_normal(tensor.shape).astype(np.float32)
-        else:
-            limits = np.iinfo(tensor.dtype)
-            found[name] = generator.integers(limits.min, limits.max, tensor.shape, tensor.dtype, endpoint=True)
-    return found
+    return {spec.name: _values(spec.static_shape, np.dtype(spec.dtype), generator) for spec in session.inputs}
 
 
-def _answer(model: str, delegate: str, options: dict[str, Any]) -> dict[str, Any]:
-    source = open_source(model)
+def _values(shape: tuple[int, ...], dtype: np.dtype[Any], generator: np.random.Generator) -> Any:
+    if dtype.kind == "f":
+        return generator.standard_normal(shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return generator.integers(limits.min, limits.max + 1, shape).astype(dtype)
+
+
+def _answer(
+    model: str, delegate: str, options: dict[str, str] | None = None, policy: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    wanted = replace(candidate(delegate), options=options or {})
     try:
-        executor = open_with(delegate, source, DelegateOptions(find_engine(), **options))
+        with Session.open(model, delegate=wanted, policy=policy, values="raw") as session:
+            outputs = session.run(inputs_of(session))
+            chosen = session.receipt.as_json()["openings"][0]["chosen"]
     except EdgeSdkError as error:
         return error.as_json()
-    executor.write(inputs_of(source))
-    executor.invoke()
-    outputs = {name: values.tolist() for name, values in executor.read().items()}
-    placed = executor.placement()
-    answer = {
-        "engine": executor.engine,
-        "arithmetic": executor.arithmetic,
-        "notes": executor.notes,
-        "delegated": placed and placed.delegated,
-        "partitions": placed and placed.partitions,
-        "count": placed and placed.count,
-        "outputs": outputs,
-    }
-    executor.close()
-    return answer
+    return {**chosen, "outputs": {name: values.tolist() for name, values in outputs.items()}}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tests.graphs import Graph, options
@@ -83,7 +85,7 @@ def int64_model() -> bytes:
     return graph.finish((x,), (y,))
 
 
-MODELS = {
+MODELS: dict[str, Callable[[], bytes]] = {
     "residual": residual_model,
     "split": split_model,
     "int8": int8_model,
