@@ -97,7 +97,7 @@ def test_int8_models_are_within_a_step(answers: dict[str, dict[str, Any]]) -> No
 
 
 def test_what_it_cannot_run_is_told(answers: dict[str, dict[str, Any]]) -> None:
-    assert answers["none"]["message"] == "gpu took no op: L2_NORMALIZATION: Operation is not supported."
+    assert answers["none"]["message"] == "gpu: it took no op: L2_NORMALIZATION: Operation is not supported."
     assert "`x` of " in answers["int64"]["message"]
     assert "is int64, which CompiledModel's buffers do not take" in answers["int64"]["message"]
 
