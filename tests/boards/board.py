@@ -6,6 +6,7 @@ times, memory of the process, the number of cores.
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -19,8 +20,10 @@ from tests.boards.debian import SetupError, need, unpack
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".boards"
+BACKPORTS = "bookworm-backports"
 _PYTHON = "python3.11"
 _DEBS = ("libc6", "libstdc++6", "python3.11-minimal", "libpython3.11-stdlib")
+_TEFLON = ("mesa-teflon-delegate", "libdrm2")
 _MAKER = "0x41"
 _GLIBCS = ("_2_34", "_2_28", "_2_27", "2014")
 # What edge-sdk itself needs there.
@@ -61,7 +64,8 @@ class System:
 
 
 SYSTEMS = {
-    "arm64": System("arm64", "ai-edge-litert", "accelerators.txt"),
+    # With a real external delegate: Teflon drives the NPUs of etnaviv and rocket.
+    "arm64": System("arm64", "ai-edge-litert", "accelerators.txt", tuple(f"{p}/{BACKPORTS}" for p in _TEFLON)),
     "arm64-tflite": System("arm64", "tflite-runtime", "tflite-runtime.txt"),
     # No numpy is published for armv7l: Debian's.
     "armhf-tflite": System(
@@ -113,6 +117,8 @@ class Board:
             text=True,
             check=False,
             timeout=timeout_s,
+            # Python looks there first; the checkout must not stand in for what is on the board.
+            cwd=self.python.parent,
         )
 
 
@@ -124,15 +130,27 @@ def make_system(name: str) -> Path:
     """
     system = SYSTEMS[name]
     folder = HOME / name
-    if (folder / "made").exists():
+    if system_is_made(name):
         return folder
     _emulator(ARCHES[system.arch])
     shutil.rmtree(folder, ignore_errors=True)
-    unpack(folder / "root", (*_DEBS, *system.packages), arch=system.arch, suites=("bookworm",), without=("dpkg", "tar"))
+    unpack(
+        folder / "root",
+        (*_DEBS, *system.packages),
+        arch=system.arch,
+        suites=("bookworm", BACKPORTS),
+        without=("dpkg", "tar"),
+    )
     _merge_usr(folder / "root")
     _fetch_wheels(system, folder)
+    _compile(folder / "root/usr/lib/python3.11", folder / "site")
     (folder / "made").touch()
     return folder
+
+
+def system_is_made(name: str) -> bool:
+    """Whether ``python -m tests.boards <name>`` was run."""
+    return (HOME / name / "made").exists()
 
 
 def make_board(system: str, cpu: str, folder: Path, *, wheel: Path | None = None) -> Board:
@@ -157,6 +175,7 @@ def make_board(system: str, cpu: str, folder: Path, *, wheel: Path | None = None
     site.mkdir()
     if wheel is not None:
         zipfile.ZipFile(wheel).extractall(site)
+        _compile(site)
     python = folder / "python"
     python.write_text(_launcher(here, cpu, root, (site, shared / "site")), encoding="utf-8")
     python.chmod(0o755)
@@ -203,6 +222,13 @@ def _fetch_wheels(system: System, folder: Path) -> None:
     for wheel in wheels.glob("*.whl"):
         zipfile.ZipFile(wheel).extractall(folder / "site")
     shutil.rmtree(wheels)
+
+
+def _compile(*folders: Path) -> None:
+    """Python's bytecode, made here where that is fast; another Python than 3.11 makes another kind."""
+    if sys.version_info[:2] == (3, 11):
+        for folder in folders:
+            compileall.compile_dir(folder, quiet=2, workers=0)
 
 
 def _cpuinfo(cpu: Cpu, core: int) -> str:

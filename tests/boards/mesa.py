@@ -11,12 +11,11 @@ import platform
 import shutil
 from pathlib import Path
 
-from tests.boards.board import HOME
+from tests.boards.board import BACKPORTS, HOME
 from tests.boards.debian import unpack
 
 _FOLDER = HOME / "mesa"
-_SUITE = "bookworm-backports"
-_PACKAGES = (f"mesa-vulkan-drivers/{_SUITE}", f"libdrm2/{_SUITE}", f"libdrm-amdgpu1/{_SUITE}", "libvulkan1")
+_PACKAGES = (f"mesa-vulkan-drivers/{BACKPORTS}", f"libdrm2/{BACKPORTS}", f"libdrm-amdgpu1/{BACKPORTS}", "libvulkan1")
 # This machine's own: a process has one C library.
 _OWN = ("libc6", "libgcc-s1", "libstdc++6", "gcc-12-base")
 
@@ -31,7 +30,7 @@ def make_mesa() -> Path:
         return _FOLDER
     shutil.rmtree(_FOLDER, ignore_errors=True)
     arch = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
-    unpack(_FOLDER / "root", _PACKAGES, arch=arch, suites=("bookworm", _SUITE), without=_OWN)
+    unpack(_FOLDER / "root", _PACKAGES, arch=arch, suites=("bookworm", BACKPORTS), without=_OWN)
     (_FOLDER / "made").touch()
     return _FOLDER
 

@@ -26,16 +26,20 @@ def open_all(
     Args:
         cases: arguments of its ``_answer``.
         folder: gets the file of cases.
-        python: which runs it: a board's, or this one.
+        python: which runs it: a board's, with what is installed there, or this one with this checkout.
         environment: in addition to this process's.
     """
     path = folder / "cases.json"
     path.write_text(json.dumps(list(cases)), encoding="utf-8")
     command = [str(python), str(OPENING), str(path)]
-    done = subprocess.run(
-        command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
-    )
+    checkout = {} if python != Path(sys.executable) else {"PYTHONPATH": _with_checkout()}
+    given = {**os.environ, **checkout, **(environment or {})}
+    done = subprocess.run(command, env=given, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
     # Nothing but the answers: what engines and drivers print goes to standard error.
     answers: list[dict[str, Any]] = json.loads(done.stdout)
     return answers
+
+
+def _with_checkout() -> str:
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))

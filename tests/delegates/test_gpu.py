@@ -5,7 +5,6 @@ That it is a real GPU's code path (shaders, buffers, waiting) is the point; its 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ import numpy.typing as npt
 import pytest
 
 from tests.boards.mesa import lavapipe, mesa_is_made
-from tests.boards.remote import ROOT, open_all
+from tests.boards.remote import open_all
 
 pytestmark = [
     pytest.mark.accelerators,
     pytest.mark.skipif(not mesa_is_made(), reason="make test-accelerators fetches Mesa's lavapipe"),
 ]
-PATH = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
 SOFTWARE = {"software": "true"}
 EXACT = {**SOFTWARE, "precision": "float32"}
 
@@ -43,7 +41,7 @@ def answers(models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         {"model": str(models / f"{model}.tflite"), "delegate": delegate, "options": options}
         for model, delegate, options in cases.values()
     ]
-    given = open_all(wanted, folder, environment={**PATH, **lavapipe(folder)})
+    given = open_all(wanted, folder, environment=lavapipe(folder))
     return dict(zip(cases, given, strict=True))
 
 
@@ -105,7 +103,7 @@ def test_what_it_cannot_run_is_told(answers: dict[str, dict[str, Any]]) -> None:
 def test_no_gpu_at_all_is_one_clear_error(models: Path, tmp_path: Path) -> None:
     """No driver: LiteRT's own error is a line number in its source."""
     case = {"model": str(models / "residual.tflite"), "delegate": "gpu"}
-    nothing = {"VK_ICD_FILENAMES": str(tmp_path / "none.json"), **PATH}
+    nothing = {"VK_ICD_FILENAMES": str(tmp_path / "none.json")}
     (answer,) = open_all([case], tmp_path, environment=nothing)
     assert answer["message"] == "gpu: LiteRT's WebGPU finds no GPU that it can use"
     assert "Vulkan driver" in answer["hint"]
@@ -119,6 +117,6 @@ def test_a_limit_that_a_split_may_not_meet_refuses_it(models: Path, tmp_path: Pa
         "options": EXACT,
         "policy": {"min_mac_share": 0.9},
     }
-    (answer,) = open_all([case], tmp_path, environment={**PATH, **lavapipe(tmp_path)})
+    (answer,) = open_all([case], tmp_path, environment=lavapipe(tmp_path))
     assert answer["error"] == "DelegateUnavailableError"
     assert "the policy asks for 90% of MACs" in answer["message"]

@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.accelerators,
     pytest.mark.skipif(not find_spec("openvino"), reason="pip install 'edge-sdk[openvino]', or make test-accelerators"),
 ]
-PATH = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
 CPU = {"backend": "cpu"}
 
 
@@ -42,7 +41,7 @@ def answers(models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
          "policy": {"self_test": model != "shift_last"}}
         for model, delegate, options in cases.values()
     ]  # fmt: skip
-    return dict(zip(cases, open_all(wanted, folder, environment=PATH), strict=True))
+    return dict(zip(cases, open_all(wanted, folder), strict=True))
 
 
 def outputs(answer: dict[str, Any]) -> npt.NDArray[np.float64]:
@@ -90,7 +89,7 @@ def test_openvino_of_the_version_that_the_plugin_needs_is_named(models: Path, tm
         "u.find_spec = lambda name, *rest: None if name == 'openvino' else found(name, *rest)\n",
         encoding="utf-8",
     )
-    hidden = {"PYTHONPATH": os.pathsep.join([str(tmp_path), PATH["PYTHONPATH"]])}
+    hidden = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     (answer,) = open_all([{"model": str(models / "int8.tflite"), "delegate": "npu"}], tmp_path, environment=hidden)
     assert answer["message"] == "npu: LiteRT's OpenVINO plugin needs libopenvino.so.2631, and openvino is not installed"
     assert answer["hint"] == "pip install openvino==2026.3.1"
