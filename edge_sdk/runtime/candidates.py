@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_sdk.errors import PolicyError, nearest
-from edge_sdk.profile.detect import found_delegates
-from edge_sdk.profile.records import Delegate, DeviceProfile
 from edge_sdk.runtime.delegates import DELEGATES
 from edge_sdk.runtime.policy import Accelerator
+
+if TYPE_CHECKING:
+    from edge_sdk.profile.records import Delegate, DeviceProfile
 
 # Accelerators that vendors reach through LiteRT's dispatch rather than through a library of TFLite's plug-in form.
 _DISPATCHED = ("qnn_htp", "mediatek")
@@ -86,6 +87,8 @@ def candidate(text: str) -> Candidate:
 
 
 def _of_device(profile: DeviceProfile | None) -> Iterator[Candidate]:
+    from edge_sdk.profile.detect import found_delegates
+
     for one in found_delegates() if profile is None else profile.device.delegates:
         yield _from_profile(one)
 

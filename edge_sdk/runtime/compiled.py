@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Signature
-from edge_sdk.artifact.summary import is_stateful
 from edge_sdk.errors import DelegateUnavailableError, ModelError
 from edge_sdk.runtime.cpu_features import has_atomics
 from edge_sdk.runtime.delegates import DelegateOptions
@@ -103,7 +102,7 @@ def check_model(model: ModelSource, options: DelegateOptions, delegate: str) -> 
         DelegateUnavailableError: it keeps state, or has inputs or outputs of a type that CompiledModel's buffers lack.
     """
     signature = model.artifact.signature
-    if is_stateful(model.artifact) and not options.keep_state:
+    if model.artifact.is_stateful and not options.keep_state:
         raise DelegateUnavailableError(
             f"{delegate}: {model.name} keeps state between runs, and LiteRT's CompiledModel cannot reset it",
             hint="keep the state (keep_state), or use xnnpack",

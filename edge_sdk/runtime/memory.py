@@ -25,16 +25,18 @@ class Need:
         arena_bytes: what TFLite plans for values and scratch.
         packed_bytes: weights in XNNPACK's own order, which lie beside those of the file.
         copied_bytes: of the file, where an engine cannot map it. A mapped file counts nothing: its pages can go.
+        trial_bytes: inputs and outputs of the self-test, where it draws them.
     """
 
     arena_bytes: int
     packed_bytes: int
     copied_bytes: int
+    trial_bytes: int
 
     @property
     def total_bytes(self) -> int:
         """All of it."""
-        return self.arena_bytes + self.packed_bytes + self.copied_bytes
+        return self.arena_bytes + self.packed_bytes + self.copied_bytes + self.trial_bytes
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -49,12 +51,19 @@ class Limit:
     free_bytes: int
 
 
-def predicted_need(model: ModelSource, *, delegate: str) -> Need:
-    """What a model needs with a delegate; accelerators' own memory is not known and not in it."""
+def predicted_need(model: ModelSource, *, delegate: str, trial_bytes: int) -> Need:
+    """What a model needs with a delegate; accelerators' own memory is not known and not in it.
+
+    Args:
+        model: to be opened.
+        delegate: key of ``DELEGATES``.
+        trial_bytes: of the self-test, where it draws its inputs; 0 where it reads them from a bundle.
+    """
     plan = model.plan
     planned = plan.arena_bytes + plan.persistent_bytes + plan.heap_bytes
     packed = model.artifact.weights_bytes if delegate == "xnnpack" else 0
-    return Need(planned, packed, len(model.content) if model.path is None else 0)
+    copied = len(model.content) if model.path is None else 0
+    return Need(planned, packed, copied, trial_bytes)
 
 
 def check_free(need: Need, *, name: str, root: Path = Path("/")) -> Limit | None:
@@ -213,7 +222,12 @@ def _lines(path: Path) -> list[str]:
 
 
 def _parts(need: Need) -> str:
-    parts = {"arena": need.arena_bytes, "packed weights": need.packed_bytes, "copy of the file": need.copied_bytes}
+    parts = {
+        "arena": need.arena_bytes,
+        "packed weights": need.packed_bytes,
+        "copy of the file": need.copied_bytes,
+        "self-test": need.trial_bytes,
+    }
     return ", ".join(f"{what} {_mib(count)}" for what, count in parts.items() if count) or "nothing"
 
 

@@ -12,15 +12,15 @@ import numpy as np
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.errors import DelegateUnavailableError, EdgeSdkError
+from edge_sdk.errors import DelegateUnavailableError, EdgeSdkError, ModelError
 from edge_sdk.runtime.candidates import Candidate
 from edge_sdk.runtime.delegates import DelegateOptions, open_with
 from edge_sdk.runtime.engines import Engine
 from edge_sdk.runtime.executor import Executor
-from edge_sdk.runtime.memory import MemoryBudget, check_free, predicted_need
-from edge_sdk.runtime.policy import Decision, Facts, Policy, Reason, decide
+from edge_sdk.runtime.memory import MemoryBudget, Need, check_free, predicted_need
+from edge_sdk.runtime.policy import Decision, Facts, Policy, Reason, decide, fastest
 from edge_sdk.runtime.receipt import Attempt, Opening, Placement, SelfTest
-from edge_sdk.runtime.selftest import Trial, golden_trial, judge, seeded_trial, untested
+from edge_sdk.runtime.selftest import Trial, golden_trial, judge, seeded_trial, trial_bytes, untested
 from edge_sdk.runtime.source import ModelSource
 from edge_sdk.signature import Arrays
 
@@ -62,6 +62,11 @@ class Wish:
     cache_dir: Path | None = None
     keep_state: bool = False
     budget: MemoryBudget | None = None
+
+    def need(self, candidate: Candidate, subject: Subject) -> Need:
+        """Memory, predicted."""
+        drawn = 0 if subject.cases else trial_bytes(subject.model.artifact)
+        return predicted_need(subject.model, delegate=candidate.delegate, trial_bytes=drawn)
 
     def options(self, candidate: Candidate) -> DelegateOptions:
         """What a delegate is told."""
@@ -125,8 +130,8 @@ def open_model(wish: Wish) -> tuple[Loaded, Subject, Opening]:
         raise _refusal(attempts, tried)
     candidate = by_name[chosen.candidate]
     subject = wish.subject(candidate)
-    need = predicted_need(subject.model, delegate=candidate.delegate)
-    opening = Opening(subject.model.name, subject.variant, subject.model.artifact.sha256, chosen, attempts, need)
+    need, model = wish.need(candidate, subject), subject.model
+    opening = Opening(model.name, subject.variant, model.artifact.sha256, chosen, attempts, need)
     return _loaded(tried[chosen.candidate]), subject, opening
 
 
@@ -147,9 +152,10 @@ class _Attempting:
             return _Tried(Facts(unavailable=str(error)), attempt, error)
 
     def _attempt(self, candidate: Candidate, subject: Subject) -> _Tried:
+        check_free(self._wish.need(candidate, subject), name=subject.model.name)
         trial = self._trial(candidate, subject)
         began = time.perf_counter()
-        loaded = self._load(candidate, subject.model)
+        loaded = self._load(candidate, subject)
         init_ms = (time.perf_counter() - began) * 1e3
         try:
             return self._tried(candidate, subject, loaded, trial, init_ms)
@@ -157,10 +163,9 @@ class _Attempting:
             loaded.close()
             raise
 
-    def _load(self, candidate: Candidate, model: ModelSource) -> Loaded:
-        """Behind the memory guard."""
-        need, budget = predicted_need(model, delegate=candidate.delegate), self._wish.budget
-        check_free(need, name=model.name)
+    def _load(self, candidate: Candidate, subject: Subject) -> Loaded:
+        """Within the budget."""
+        need, budget, model = self._wish.need(candidate, subject), self._wish.budget, subject.model
         ticket = budget.take(model.name, need.total_bytes) if budget else 0
         try:
             return Loaded(open_with(candidate.delegate, model, self._wish.options(candidate)), budget, ticket)
@@ -172,9 +177,9 @@ class _Attempting:
     def _tried(self, candidate: Candidate, subject: Subject, loaded: Loaded, trial: Trial, init_ms: float) -> _Tried:
         artifact, executor = subject.model.artifact, loaded.executor
         placement = _placement(artifact, executor, candidate)
-        outputs, took = _timed(executor, trial)
+        outputs, took = self._timed(candidate, executor, trial)
         verdict = judge(trial, outputs, artifact, executor, self._wish.policy.min_sqnr_db)
-        run_ms = float(np.median(took[1:]))
+        run_ms = float(np.median(took[1:])) if took else None
         facts = Facts(
             ops=placement.ops,
             delegated=placement.delegated,
@@ -192,11 +197,20 @@ class _Attempting:
             placement=placement,
             self_test=verdict,
             init_ms=init_ms,
-            first_run_ms=took[0],
+            first_run_ms=took[0] if took else None,
             run_ms=run_ms,
             notes=executor.notes,
         )
         return _Tried(facts, attempt, loaded=loaded)
+
+    def _timed(self, candidate: Candidate, executor: Executor, trial: Trial) -> tuple[list[Arrays], list[float]]:
+        """On the CPU, inputs that were drawn may be senseless to the model: that is no fault of the candidate's."""
+        try:
+            return _timed(executor, trial)
+        except ModelError:
+            if trial.cases or candidate.accelerator != "cpu":
+                raise
+            return [], []
 
     def _trial(self, candidate: Candidate, subject: Subject) -> Trial:
         """What the bundle holds, else what the engine's own kernels compute; those have nothing to be held against."""
@@ -208,11 +222,11 @@ class _Attempting:
             return untested(subject.model, "the engine's own kernels are the reference")
         key = subject.model.artifact.sha256
         if key not in self._trials:
-            self._trials[key] = seeded_trial(subject.model, lambda: self._reference(subject.model))
+            self._trials[key] = seeded_trial(subject.model, lambda: self._reference(subject))
         return self._trials[key]
 
-    def _reference(self, model: ModelSource) -> Loaded:
-        return self._load(Candidate("cpu", "cpu"), model)
+    def _reference(self, subject: Subject) -> Loaded:
+        return self._load(Candidate("cpu", "cpu"), subject)
 
 
 def _facts(tried: Mapping[str, _Tried]) -> dict[str, Facts]:
@@ -283,7 +297,7 @@ def _close_losers(tried: dict[str, _Tried], step: Decision) -> None:
     """Closes what the policy has turned down, and of several that it admits all but the fastest so far."""
     open_still = [name for name, one in tried.items() if one.loaded is not None]
     admitted = [name for name in open_still if name not in step.reasons or step.reasons[name] == "slower"]
-    best = min(admitted, key=lambda name: tried[name].facts.run_ms or 0.0, default=None)
+    best = fastest(admitted, _facts(tried))
     for name in open_still:
         if name != best:
             _loaded(tried[name]).close()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from edge_sdk import __version__
-from edge_sdk.profile.detect import machine_name
 from edge_sdk.runtime.memory import Need
 from edge_sdk.runtime.policy import Accelerator, Policy, Reason
 
@@ -120,7 +118,7 @@ class Opening:
             str(got.engine),
             *([str(got.placement)] if got.placement and got.candidate != "cpu" else []),
             *([str(got.self_test)] if got.self_test else []),
-            f"init {got.init_ms:.1f} ms, first run {got.first_run_ms:.2f} ms, then {got.run_ms:.2f} ms",
+            f"init {_ms(got.init_ms)}, first run {_ms(got.first_run_ms)}, then {_ms(got.run_ms)}",
             *got.notes,
             *(str(one) for one in others),
         ]
@@ -207,8 +205,16 @@ class Receipt:
         return data
 
 
+def _ms(value: float | None) -> str:
+    return "not timed" if value is None else f"{value:.3g} ms"
+
+
 def this_device() -> Device:
     """Of this machine, from files that the system offers."""
+    import platform
+
+    from edge_sdk.profile.detect import machine_name
+
     return Device(
         name=machine_name(),
         arch=platform.machine(),
