@@ -183,9 +183,11 @@ def make_board(system: str, cpu: str, folder: Path, *, wheel: Path | None = None
 
 
 def make_wheel(folder: Path) -> Path:
-    """edge-sdk's wheel, built from this checkout."""
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder)]
-    _run([*command, str(ROOT)])
+    """edge-sdk's wheel, built from a copy of this checkout: a build folder in it would be packed, too."""
+    copy = folder / "copy"
+    left = shutil.ignore_patterns(".*", "*.egg-info", "build", "demo_output", "__pycache__")
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=left)
+    _run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), str(copy)])
     (wheel,) = folder.glob("edge_sdk-*.whl")
     return wheel
 
