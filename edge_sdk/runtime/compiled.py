@@ -12,7 +12,6 @@ import ctypes
 import importlib
 import importlib.util
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -147,12 +146,17 @@ def compile_model(model: str | bytes, ask: Ask) -> Any:
 @contextlib.contextmanager
 def _quiet_output() -> Iterator[None]:
     """What LiteRT logs to standard output goes to standard error: the output may be JSON that another program reads."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:
+        # A daemon without standard output or error has nothing to keep apart.
+        yield
+        return
     try:
         yield
     finally:
+        # C's own buffer, before what it is written to changes back.
         ctypes.CDLL(None).fflush(None)
         os.dup2(kept, 1)
         os.close(kept)

@@ -257,8 +257,12 @@ def _placement(artifact: Artifact, executor: Executor, candidate: Candidate) -> 
     rules = _predicted(artifact, candidate)
     if told is None or told.count is None:
         return rules
-    partitions = rules.partitions if told.partitions is None else told.partitions
-    return replace(rules, delegated=told.count, partitions=partitions, told_by="measured")
+    if rules.delegated == told.count:
+        partitions = rules.partitions if told.partitions is None else told.partitions
+        return replace(rules, partitions=partitions, told_by="measured")
+    # The engine refutes the prediction; whichever ops it took, this is the least that they can amount to.
+    least = _least_share(artifact, told.count)
+    return Placement(ops, told.count, told.partitions, least, "measured", "measured", share_is_least=True)
 
 
 def _predicted(artifact: Artifact, candidate: Candidate) -> Placement:
@@ -281,6 +285,12 @@ def _share(artifact: Artifact, taken: Iterable[int]) -> float:
     if not total:
         return len(taken) / len(graph.ops) if graph.ops else 1.0
     return sum(work[index] for index in taken) / total
+
+
+def _least_share(artifact: Artifact, count: int) -> float:
+    """The share of the ``count`` ops with the least work."""
+    graph = artifact.main
+    return _share(artifact, [op.index for op in sorted(graph.ops, key=lambda op: macs(graph, op))[:count]])
 
 
 def _close_losers(tried: dict[str, _Tried], step: Decision) -> None:

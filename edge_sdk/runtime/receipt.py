@@ -19,7 +19,8 @@ class Placement:
     """Which part of the main subgraph a delegate took; None where nobody knows.
 
     ``mac_share`` is its share of multiply-accumulates, 0 to 1; of ops, where the file has none. ``told_by`` is of the
-    counts, ``share_told_by`` of the share: an engine may tell how many ops were taken and not which.
+    counts, ``share_told_by`` of the share: an engine may tell how many ops were taken and not which. Where that refutes
+    the rules, ``share_is_least``: it is a lower bound.
     """
 
     ops: int
@@ -28,6 +29,7 @@ class Placement:
     mac_share: float | None
     told_by: ToldBy | None
     share_told_by: ToldBy | None
+    share_is_least: bool = False
 
     def __str__(self) -> str:
         if self.delegated is None:
@@ -36,7 +38,8 @@ class Placement:
         counts = f"{self.delegated} of {self.ops} ops{parts}"
         if self.mac_share is None:
             return f"{counts} ({self.told_by})"
-        share = f"{self.mac_share:.0%} of MACs ({self.share_told_by})"
+        least = "at least " if self.share_is_least else ""
+        share = f"{least}{self.mac_share:.0%} of MACs ({self.share_told_by})"
         return f"{counts}, {share}" if self.told_by == self.share_told_by else f"{counts} ({self.told_by}), {share}"
 
 
