@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_sdk import Session, find_profile
-from edge_sdk.errors import DelegateUnavailableError, ModelError, TargetError, UnknownDeviceError
+from edge_sdk.errors import DelegateUnavailableError, MissingDependencyError, ModelError, TargetError, UnknownDeviceError
 from edge_sdk.runtime import Candidate, Receipt
 from edge_sdk.runtime.candidates import candidates
 from tests.graphs import Graph, options
@@ -179,6 +179,16 @@ def test_every_profile_names_delegates_that_exist() -> None:
 
     for name in profile_names():
         assert {one.delegate for one in candidates("auto", find_profile(name))} <= set(DELEGATES), name
+
+
+def test_no_engine_is_one_error_with_the_extra(tflite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_sdk.runtime.engines import ENGINES
+
+    for name in list(ENGINES):
+        monkeypatch.setitem(ENGINES, name, "no_such_engine_module")
+    with pytest.raises(MissingDependencyError, match="running a .tflite file needs ai-edge-litert") as caught:
+        Session.open(tflite)
+    assert caught.value.hint == "pip install 'edge-sdk[runtime]'"
 
 
 def test_too_little_memory_is_one_error_with_numbers(tflite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
