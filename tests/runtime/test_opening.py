@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from edge_sdk import Session, find_profile
-from edge_sdk.errors import DelegateUnavailableError, MissingDependencyError, ModelError, TargetError, UnknownDeviceError
+from edge_sdk.errors import (
+    DelegateUnavailableError,
+    MissingDependencyError,
+    ModelError,
+    TargetError,
+    UnknownDeviceError,
+)
 from edge_sdk.runtime import Candidate, Receipt
 from edge_sdk.runtime.candidates import candidates
 from tests.graphs import Graph, options
@@ -186,7 +192,7 @@ def test_no_engine_is_one_error_with_the_extra(tflite: Path, monkeypatch: pytest
 
     for name in list(ENGINES):
         monkeypatch.setitem(ENGINES, name, "no_such_engine_module")
-    with pytest.raises(MissingDependencyError, match="running a .tflite file needs ai-edge-litert") as caught:
+    with pytest.raises(MissingDependencyError, match="needs ai-edge-litert, which is not installed") as caught:
         Session.open(tflite)
     assert caught.value.hint == "pip install 'edge-sdk[runtime]'"
 
