@@ -205,3 +205,10 @@ def test_too_little_memory_is_one_error_with_numbers(tflite: Path, monkeypatch: 
         Session.open(tflite)
     assert e.value.limit == "MemAvailable"
     assert (e.value.available, bool(e.value.needed and e.value.needed > 100)) == (100, True)
+
+
+def test_what_no_kernel_can_run_is_admitted_unverified(tflite: Path, fake: Callable[..., None]) -> None:
+    """Files compiled for an accelerator have ops that nothing else knows."""
+    fake(npu="good", cpu="refusing")
+    with Session.open(tflite, delegate="npu") as session:
+        assert "not verified: the engine's own kernels cannot run it" in session.receipt.line()
