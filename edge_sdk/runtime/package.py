@@ -30,7 +30,7 @@ class Package:
 
     def __init__(self, name: str, bundle: Bundle | None, bare: ModelSource | None, *, owned: bool) -> None:
         self.name = name
-        self._bundle = bundle
+        self.bundle = bundle
         self._bare = bare
         self._owned = owned
         self._subjects: dict[str, Subject] = {}
@@ -42,27 +42,27 @@ class Package:
             BundleError: there is no such variant, or its bytes are not what the manifest says.
             PolicyError: a bare file has no variants.
         """
-        if self._bundle is None:
+        if self.bundle is None:
             if variant is not None or self._bare is None:
                 raise PolicyError(f"{self.name} is no bundle: it has no variant `{variant}`")
             return Subject(self._bare)
         if variant is None:
             raise AssertionError("a bundle's variant is named")
         if variant not in self._subjects:
-            self._subjects[variant] = _from_bundle(self._bundle, variant)
+            self._subjects[variant] = _from_bundle(self.bundle, variant)
         return self._subjects[variant]
 
     def chooser(self, variant: str | None) -> Callable[[Candidate], Subject]:
         """The model for each candidate: the variant that was named, else the one that suits its accelerator."""
-        if variant is not None or self._bundle is None:
+        if variant is not None or self.bundle is None:
             return lambda candidate: self.subject(variant)
-        variants = self._bundle.manifest.variants
+        variants = self.bundle.manifest.variants
         return lambda candidate: self.subject(suited(variants, candidate.accelerator).id)
 
     def close(self) -> None:
         """Closes a bundle that was opened here; models in use stay mapped."""
-        if self._bundle is not None and self._owned:
-            self._bundle.close()
+        if self.bundle is not None and self._owned:
+            self.bundle.close()
 
 
 def suited(variants: Sequence[Variant], accelerator: str) -> Variant:

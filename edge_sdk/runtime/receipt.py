@@ -112,9 +112,8 @@ class Opening:
     def line(self) -> str:
         """In one line."""
         got, others = self.chosen, [one for one in self.attempts if one is not self.chosen]
-        which = f" ({self.variant})" if self.variant else ""
         parts = [
-            f"{self.model}{which}, sha256 {self.sha256[:12]}: {got.candidate} on {got.accelerator}",
+            f"{self.model}, sha256 {self.sha256[:12]}: {got.candidate} on {got.accelerator}",
             str(got.engine),
             *([str(got.placement)] if got.placement and got.candidate != "cpu" else []),
             *([str(got.self_test)] if got.self_test else []),

@@ -112,11 +112,12 @@ def judge(
     """
     if not trial.cases:
         return SelfTest(None, trial.against)
-    arithmetic = "integer" if computes_in_integers(artifact) else executor.arithmetic
+    integer = ("integer",) if computes_in_integers(artifact) else ()
+    judged = [_limited(case, (*integer, executor.arithmetic), least) for case in trial.cases]
     faults = [
         fault.message
-        for case, got in zip(trial.cases, outputs, strict=True)
-        for fault in _limited(case, arithmetic, least).faults(got, cast("Any", arithmetic))
+        for (case, arithmetic), got in zip(judged, outputs, strict=True)
+        for fault in case.faults(got, cast("Any", arithmetic))
     ]
     passed: Literal["passed", "failed"] = "failed" if faults else "passed"
     return SelfTest(passed, trial.against, len(trial.cases), tuple(dict.fromkeys(faults)), _doubt(trial))
@@ -161,13 +162,13 @@ def _case(artifact: Artifact, inputs: Arrays, outputs: Arrays) -> GoldenCase:
     return GoldenCase(inputs, outputs, MappingProxyType({}), MappingProxyType(ports))
 
 
-def _limited(case: GoldenCase, arithmetic: str, least: float | None) -> GoldenCase:
-    """The case with limits for this arithmetic: its own, unless it has none or the policy states another."""
-    known = all(any(one.arithmetic == arithmetic for one in case.tolerance.get(name, ())) for name in case.outputs)
-    if known and least is None:
-        return case
-    limits = {name: (_limit(case, name, arithmetic, least),) for name in case.outputs}
-    return replace(case, tolerance=MappingProxyType(limits))
+def _limited(case: GoldenCase, kinds: Sequence[str], least: float | None) -> tuple[GoldenCase, str]:
+    """The case with limits for one of these arithmetics: its own, unless it has none or the policy states another."""
+    for kind in kinds if least is None else ():
+        if all(any(one.arithmetic == kind for one in case.tolerance.get(name, ())) for name in case.outputs):
+            return case, kind
+    limits = {name: (_limit(case, name, kinds[0], least),) for name in case.outputs}
+    return replace(case, tolerance=MappingProxyType(limits)), kinds[0]
 
 
 def _limit(case: GoldenCase, name: str, arithmetic: str, least: float | None) -> Limit:

@@ -194,6 +194,11 @@ class Session:
         active = switches[-1].variant if switches else openings[0].variant
         return Receipt(self._asked, self._device, openings, active, switches)
 
+    @property
+    def bundle(self) -> Bundle | None:
+        """What it was opened from, with labels and processing; None for a bare file."""
+        return self._package.bundle
+
     def close(self) -> None:
         """Frees the engine's memory; waits for a run in another thread. Twice is harmless."""
         with self._lock:
