@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.boards.board import Board, make_board, make_wheel, system_is_made
+from tests.boards.board import Board, make_board, system_is_made
 from tests.boards.remote import open_all
 from tests.delegates.models import MODELS
 
@@ -25,11 +25,6 @@ pytestmark = [
 ]
 TEFLON = "/usr/lib/teflon/libteflon.so"
 FLOAT, INT8 = "residual", "int8"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
