@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -53,7 +54,9 @@ def rows(cache: Path, seconds: float, say: Callable[[str], None]) -> list[dict[s
         seconds: for each comparison.
         say: hears of each row.
     """
-    big = latency.files("mobilenet_v2", cache)[1]
+    big = cache / "latency_mobilenet_v2_ours.tflite"
+    if not big.exists():
+        latency.files("mobilenet_v2", cache)
     small = cache / "runtime_small.tflite"
     small.write_bytes(conv_model(side=4))
     made = []
@@ -104,7 +107,7 @@ def _per_run(name: str, path: Path, seconds: float, *, inner: int) -> Iterator[d
 def _row(
     what: str, base: Callable[[], object], ours: Callable[[], object], seconds: float, inner: int
 ) -> dict[str, Any]:
-    samples = []
+    samples: list[list[float]] = []
     for _ in range(10):
         base(), ours()
     deadline = time.perf_counter() + seconds
@@ -127,7 +130,7 @@ def _after_failures(name: str, path: Path, seconds: float) -> dict[str, Any]:
     """Two processes in turn: one whose session opened after two delegates failed in it, and one that never tried."""
     with ExitStack() as stack:
         fresh, marked = (stack.enter_context(_worker(path, kind)) for kind in ("fresh", "after failures"))
-        samples = []
+        samples: list[list[float]] = []
         deadline = time.perf_counter() + seconds
         while time.perf_counter() < deadline:
             pair = [0.0, 0.0]
@@ -172,7 +175,9 @@ def _import_once(statement: str) -> list[float]:
         "import json, time\na = time.perf_counter()\nimport ai_edge_litert.interpreter\nb = time.perf_counter()\n"
         f"{statement}\nc = time.perf_counter()\nprint(json.dumps([1e6 * (b - a), 1e6 * (c - a)]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    # Compiled files are what an installed package has.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     took: list[float] = json.loads(done.stdout)
     return took
 
