@@ -82,7 +82,7 @@ def candidate(text: str) -> Candidate:
     if name not in DELEGATES or (library and name not in _WITH_LIBRARY):
         raise PolicyError(
             f"unknown delegate `{text}`{nearest(name, DELEGATES)}",
-            hint=f"`auto`, or some of {', '.join(DELEGATES)}; a library is named as external:PATH or gpu:PATH, npu:FOLDER",
+            hint=f"`auto`, or some of {', '.join(DELEGATES)}; libraries: external:PATH, gpu:PATH, npu:FOLDER",
         )
     rules = {"xnnpack": "xnnpack", "gpu": "gpu_v2"}.get(name)
     return Candidate(name, _ACCELERATORS.get(name, "npu"), library=library or None, rules=rules)
