@@ -80,13 +80,13 @@ test-litert-torch: .venv-litert-torch/.installed
 .boards/%/made: .venv-accelerators/.installed
 	.venv-accelerators/bin/python -m tests.boards $*
 
-# Made for these tests, these environments lack nothing: a skip is a failure.
-test-accelerators test-boards test-tflite: export NO_SKIPS := 1
+# Made for these tests, these environments lack nothing: tests/conftest.py makes a skip a failure.
+test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
 	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime --ignore tests/delegates/test_xnnpack_int8.py
 
-test-boards: .boards/arm64/made
+test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made
 	.venv-accelerators/bin/python -m pytest tests/boards
 
 .venv-tflite/.installed: pyproject.toml constraints/tflite-runtime.txt
