@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-tflite-runtime test-core benchmarks clean
+.PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
+	test-tflite test-core benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -17,8 +18,10 @@ help:
 	@echo "make format             rewrite the code as 'make check' wants it"
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
+	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin) and external delegates, in .venv-accelerators"
+	@echo "make test-boards        an emulated Cortex-A53: needs qemu-user-static"
+	@echo "make test-tflite        the old engine tflite-runtime 2.14: sessions, and what it loads and delegates, in .venv-tflite"
 	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
-	@echo "make test-tflite-runtime  what tflite-runtime 2.14 loads and delegates, in .venv-tflite-runtime"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
@@ -72,6 +75,28 @@ test-py312:
 test-litert-torch: .venv-litert-torch/.installed
 	.venv-litert-torch/bin/python -m pytest -m litert_torch
 
+.venv-accelerators/.installed: pyproject.toml constraints/accelerators.txt
+	$(call install,$(PYTHON),.venv-accelerators,constraints/accelerators.txt,openvino$(COMMA)dev)
+
+.boards/%/made: .venv-accelerators/.installed
+	.venv-accelerators/bin/python -m tests.boards $*
+
+# Made for these tests, these environments lack nothing: tests/conftest.py makes a skip a failure.
+test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
+
+test-accelerators: .boards/mesa/made
+	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime --ignore tests/delegates/test_xnnpack_int8.py
+
+test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made
+	.venv-accelerators/bin/python -m pytest tests/boards
+
+.venv-tflite/.installed: pyproject.toml constraints/tflite-runtime.txt
+	$(call install,$(PYTHON),.venv-tflite,constraints/tflite-runtime.txt,tflite-runtime$(COMMA)dev)
+
+test-tflite: .venv-tflite/.installed
+	.venv-tflite/bin/python -m pytest tests/delegates tests/runtime tests/core/test_loading_oracle.py \
+	  tests/core/test_xnnpack_oracle.py -m 'not (accelerators or slow)'
+
 # tflite-support is an oracle and no dependency: its own pins (protobuf < 4) are left out, and it has no wheel for 3.12.
 .venv-metadata/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 11))' || { echo "tflite-support needs Python 3.11 at most: make test-metadata PYTHON=python3.11"; exit 1; }
@@ -83,13 +108,6 @@ test-litert-torch: .venv-litert-torch/.installed
 test-metadata: .venv-metadata/.installed
 	.venv-metadata/bin/python -m pytest -m metadata_reader
 
-.venv-tflite-runtime/.installed: pyproject.toml constraints/tflite-runtime.txt
-	$(call install,$(PYTHON),.venv-tflite-runtime,constraints/tflite-runtime.txt,tflite-runtime$(COMMA)dev)
-
-# The rules and op versions of check, held against the other engine.
-test-tflite-runtime: .venv-tflite-runtime/.installed
-	.venv-tflite-runtime/bin/python -m pytest -q -m "not slow" tests/core/test_loading_oracle.py tests/core/test_xnnpack_oracle.py
-
 # No constraints: the core must live with whatever numpy and click are there.
 test-core:
 	@for version in 3.10 3.11 3.12 3.13; do \
@@ -98,7 +116,7 @@ test-core:
 	  python$$version -m venv $$venv || exit 1; \
 	  $$venv/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest || exit 1; \
 	  echo "core on python$$version"; \
-	  $$venv/bin/python -m pytest -q tests/core tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u)' || exit 1; \
+	  $$venv/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u)' || exit 1; \
 	done
 
 benchmarks: $(READY)
@@ -106,4 +124,4 @@ benchmarks: $(READY)
 	$(BIN)/python -m benchmarks all
 
 clean:
-	rm -rf .venv .venv-* build *.egg-info demo_output benchmarks/.models
+	rm -rf .venv .venv-* .boards build *.egg-info demo_output benchmarks/.models

@@ -7,7 +7,19 @@ from typing import Any
 
 import click
 
-from benchmarks import bundle, checking, conversion, coverage, latency, memory, picture, results, startup, tables
+from benchmarks import (
+    bundle,
+    checking,
+    conversion,
+    coverage,
+    latency,
+    memory,
+    picture,
+    results,
+    runtime,
+    startup,
+    tables,
+)
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -43,6 +55,13 @@ def latency_command(seconds: float) -> None:
         rows.append(latency.row(family, _CACHE, seconds=seconds))
         click.echo(f"{rows[-1]['model']}: ratio {rows[-1]['ratio']} {rows[-1]['ratio_95']}")
     _keep("latency", rows)
+
+
+@main.command("runtime")
+@click.option("--seconds", default=20.0, show_default=True, help="For each comparison.")
+def runtime_command(seconds: float) -> None:
+    """Time sessions against the bare engine."""
+    _keep("runtime", runtime.rows(_CACHE, seconds, click.echo))
 
 
 @main.command("bundle")
@@ -103,6 +122,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(startup_command)
     context.invoke(conversion_command)
     context.invoke(latency_command)
+    context.invoke(runtime_command)
     context.invoke(bundle_command)
     context.invoke(checking_command)
     context.invoke(memory_command, files=())

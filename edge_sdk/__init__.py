@@ -29,18 +29,28 @@ if TYPE_CHECKING:
     from edge_sdk.recipe import Recipe as Recipe
     from edge_sdk.recipe import find_recipe as find_recipe
     from edge_sdk.recipe import recipe_names as recipe_names
+    from edge_sdk.runtime import Deadline as Deadline
+    from edge_sdk.runtime import MemoryBudget as MemoryBudget
+    from edge_sdk.runtime import Policy as Policy
+    from edge_sdk.runtime import Receipt as Receipt
     from edge_sdk.runtime import Runner as Runner
+    from edge_sdk.runtime import Session as Session
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "Artifact": "edge_sdk.artifact:Artifact",
     "Bundle": "edge_sdk.bundle.reading:Bundle",
+    "Deadline": "edge_sdk.runtime:Deadline",
     "DeviceProfile": "edge_sdk.profile.records:DeviceProfile",
     "EdgeSdkError": "edge_sdk.errors:EdgeSdkError",
     "ImageOptions": "edge_sdk.data.images:ImageOptions",
+    "MemoryBudget": "edge_sdk.runtime:MemoryBudget",
+    "Policy": "edge_sdk.runtime:Policy",
+    "Receipt": "edge_sdk.runtime:Receipt",
     "Recipe": "edge_sdk.recipe:Recipe",
     "Runner": "edge_sdk.runtime:Runner",
+    "Session": "edge_sdk.runtime:Session",
     "Workers": "edge_sdk.converters:Workers",
     "check": "edge_sdk.checks.checking:check",
     "compare": "edge_sdk.converters.comparing:compare",

@@ -11,6 +11,9 @@
       RecipeError                      file, key path, value, allowed values or nearest
       ProfileError                     likewise for a device profile
         UnknownDeviceError             names the nearest
+      PolicyError                      a delegate policy is ill-formed
+      TargetError                      does not fit here: .limit .needed .available
+        DelegateUnavailableError       a delegate cannot be had, or not for this model
       BundleError                      a .edge file cannot be used, or cannot be made as asked
         BundleFormatError              not in the form of FORMAT.md: archive, manifest or a member
         BundleIntegrityError           a member is not what the manifest says
@@ -25,7 +28,6 @@ for programming mistakes.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -150,6 +152,43 @@ class UnknownDeviceError(ProfileError):
     """No device has that id."""
 
 
+class PolicyError(EdgeSdkError):
+    """A delegate policy has an unknown key or a value that makes no sense."""
+
+
+class TargetError(EdgeSdkError):
+    """What was asked for does not fit the device it should run on.
+
+    Args:
+        message: what does not fit.
+        limit: which limit, for example ``/sys/fs/cgroup/memory.max``; None where it is no number.
+        needed: what would be needed, in the limit's unit (bytes for memory, ms for time).
+        available: what there is.
+        hint: the next thing to try.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str | None = None,
+        needed: float | None = None,
+        available: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+        self.needed = needed
+        self.available = available
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "limit": self.limit, "needed": self.needed, "available": self.available}
+
+
+class DelegateUnavailableError(TargetError):
+    """A delegate cannot be had here, or not for this model."""
+
+
 class BundleError(EdgeSdkError):
     """A bundle cannot be used, or cannot be made as asked."""
 
@@ -195,5 +234,7 @@ class MissingDependencyError(EdgeSdkError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``, did you mean `x`?`` for the closest known word, or an empty string."""
+    import difflib  # only where something is wrong
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f", did you mean `{close[0]}`?" if close else ""

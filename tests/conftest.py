@@ -40,11 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skip that no line of allowed_skips.txt names is a failure."""
-    if not os.environ.get("CI"):
+    """In CI a skip that no line of allowed_skips.txt names is a failure; so it is in an environment made for tests."""
+    target = os.environ.get("MAKE_TARGET")
+    if not os.environ.get("CI") and not target:
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     lines = [line for line in _ALLOWED.read_text().splitlines() if line and not line.startswith("#")]
+    lines = [line for line in lines if f"`make {target}`" not in line]
     allowed = tuple(line.split(" -- ")[0] for line in lines)
     skipped = [report.nodeid for report in reporter.stats.get("skipped", [])] if reporter else []
     unnamed = [node for node in skipped if not node.startswith(allowed or ("\0",))]

@@ -58,11 +58,16 @@ def test_make_targets_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def _printed(script: str, folder: Path) -> str:
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.keras
 @pytest.mark.torch
 @pytest.mark.slow
 def test_worked_path(tmp_path: Path, demo: tuple[Path, Any]) -> None:
-    """Every command and the Python block, in order, in the folder that the demo leaves."""
+    """Every command and the Python blocks, in order, in the folder that the demo leaves."""
     shutil.copytree(demo[0], tmp_path / "demo_output")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     (commands,) = blocks("bash")
@@ -72,11 +77,9 @@ def test_worked_path(tmp_path: Path, demo: tuple[Path, Any]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("verified: digits_int8.tflite computes what its source computes")
-    (script,) = blocks("python")
-    printed = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path / "demo_output", capture_output=True, text=True, check=True
-    )
-    verified, sqnr_db, ratio = printed.stdout.split()
+    convert, *others = (_printed(script, tmp_path / "demo_output") for script in blocks("python"))
+    verified, sqnr_db, ratio = convert.split()
     assert verified == "True"
     assert float(sqnr_db) > 30
     assert float(ratio) > 0
+    assert all(others)

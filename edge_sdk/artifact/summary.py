@@ -86,7 +86,7 @@ def summarize(artifact: Artifact) -> Summary:
         weights_bytes=artifact.weights_bytes,
         weight_storage=_weight_storage(artifact),
         per_channel_tensors=sum(_is_per_channel(t) for g in artifact.subgraphs for t in g.tensors),
-        stateful=any(t.is_variable or t.dtype == "resource" for g in artifact.subgraphs for t in g.tensors),
+        stateful=artifact.is_stateful,
         runtime=runtime_need(artifact),
     )
 

@@ -20,7 +20,8 @@ from edge_sdk.data import ImageOptions, SampleCheck, open_data, seeded_samples
 from edge_sdk.data.opening import Data
 from edge_sdk.errors import BundleError
 from edge_sdk.parity.compare import ParityMeter
-from edge_sdk.runtime.runner import Runner, to_raw, to_real
+from edge_sdk.runtime.runner import Runner
+from edge_sdk.runtime.values import to_raw, to_real
 from edge_sdk.signature import Arrays, TensorSpec
 
 _INTEGERS = ("int8", "uint8", "int16")
