@@ -294,7 +294,7 @@ def test_file_replaced_while_it_is_opened_is_not_mixed_up(tflite: Path, monkeypa
         ({"nan": "zero"}, "nan: expected refuse or pass"),
         ({"threads": 0}, "threads: expected 1 or more, got 0"),
         ({"delegate": "xnpack"}, "unknown delegate `xnpack`, did you mean `xnnpack`"),
-        ({"delegate": "gpu:lib.so"}, "unknown delegate `gpu:lib.so`"),
+        ({"delegate": "xnnpack:lib.so"}, "unknown delegate `xnnpack:lib.so`"),
         ({"delegate": []}, "no delegate is named"),
         ({"variant": "int8"}, "is no bundle: it has no variant `int8`"),
         ({"variant": ["a", "b"]}, "no deadline that would choose between them"),
