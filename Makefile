@@ -82,11 +82,10 @@ test-litert-torch: .venv-litert-torch/.installed
 	.venv-accelerators/bin/python -m tests.boards $*
 
 # Made for these tests, these environments lack nothing: tests/conftest.py makes a skip a failure.
-ENGINE_TESTS := -m 'not (images or signing)'
 test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
-	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime $(ENGINE_TESTS) \
+	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime -m 'not (images or signing)' \
 	  --ignore tests/delegates/test_xnnpack_int8.py
 
 test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made
@@ -96,8 +95,9 @@ test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/m
 	$(call install,$(PYTHON),.venv-tflite,constraints/tflite-runtime.txt,tflite-runtime$(COMMA)dev)
 
 test-tflite: .venv-tflite/.installed
-	.venv-tflite/bin/python -m pytest tests/delegates tests/runtime $(ENGINE_TESTS) tests/core/test_loading_oracle.py \
-	  tests/core/test_xnnpack_oracle.py --ignore tests/delegates/test_gpu.py --ignore tests/delegates/test_npu.py -m "not slow"
+	.venv-tflite/bin/python -m pytest tests/delegates tests/runtime tests/core/test_loading_oracle.py \
+	  tests/core/test_xnnpack_oracle.py --ignore tests/delegates/test_gpu.py --ignore tests/delegates/test_npu.py \
+	  -m 'not (images or signing or slow)'
 
 # tflite-support is an oracle and no dependency: its own pins (protobuf < 4) are left out, and it has no wheel for 3.12.
 .venv-metadata/.installed: pyproject.toml
