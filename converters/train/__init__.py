@@ -1,0 +1,1 @@
+"""Training before a file is made: distillation, pruning, clustering and quantization-aware training."""
