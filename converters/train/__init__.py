@@ -1,1 +1,0 @@
-"""Training before a file is made: distillation, pruning, clustering and quantization-aware training."""
