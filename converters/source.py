@@ -65,6 +65,12 @@ class SourceOptions:
         """Plain data, read back by :func:`options_from_json`."""
         return asdict(self)
 
+    def as_arguments(self) -> dict[str, Any]:
+        """The same as keyword arguments of ``edge_sdk.convert``."""
+        fields = asdict(self)
+        del fields["folder"]
+        return {**fields, "trust_source": fields.pop("trust")}
+
 
 def options_from_json(data: Mapping[str, Any]) -> SourceOptions:
     """The inverse of :meth:`SourceOptions.as_json`."""
