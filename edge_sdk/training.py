@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,16 +23,20 @@ class Distil(StageSettings):
     """The model learns from a teacher.
 
     Attributes:
-        temperature: both outputs' logits are divided by it before the softmax.
+        outputs: ``classes`` compares distributions over classes, ``values`` the outputs themselves.
+        temperature: of classes: both models' logits are divided by it before the softmax.
         weight: share of the teacher's part in the loss, 0 to 1.
         features: pairs of layer names, student's and teacher's, whose outputs are drawn together.
         feature_weight: factor on that part.
+        during: later stages in which the teacher goes on teaching; with ``epochs = 0`` only those.
     """
 
+    outputs: Literal["classes", "values"] = "classes"
     temperature: float = 4.0
     weight: float = 0.7
     features: tuple[tuple[str, str], ...] = ()
     feature_weight: float = 1.0
+    during: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,17 +44,30 @@ class Prune(StageSettings):
     """Weights are set to zero, or whole channels are taken out.
 
     Attributes:
-        pattern: ``unstructured``, ``2:4``, ``block_1x4``, or ``structured`` for whole channels.
-        sparsity: share of zero weights to reach, for all patterns but the last (2:4 has 0.5 by its nature).
-        pruning_ratio: share of channels to take out, for ``structured``.
-        macs_ratio: or instead: share of multiply-accumulates to be left.
+        pattern: ``structured`` for whole channels; for weights ``unstructured``, n of m such as ``2:4``, or
+            ``block_OUTPUTSxINPUTS`` such as ``block_1x4``.
+        sparsity: share of zero weights to reach; n of m has its own.
+        allocation: for sparsity: ``uniform`` in all layers, or by each layer's ``sensitivity``.
+        pruning_ratio: share of channels to take out of every layer, for ``structured``.
+        macs_ratio: or instead, by sensitivity: share of multiply-accumulates to come down to.
+        size_ratio: or: share of parameters.
+        time_ratio: or: share of the time of a run, measured on this machine.
+        ratios: rising, those that the analysis of sensitivity tries; the last is the most that any layer may lose.
+        round_to: channels left are a multiple of it, for ``structured``.
+        smallest: kernels with fewer weights stay as they are, unless ``structured``.
         exclude: regular expressions, searched in the names of layers that stay as they are.
     """
 
-    pattern: Literal["unstructured", "2:4", "block_1x4", "structured"] = "unstructured"
+    pattern: str = "unstructured"
     sparsity: float | None = None
+    allocation: Literal["uniform", "sensitivity"] = "uniform"
     pruning_ratio: float | None = None
     macs_ratio: float | None = None
+    size_ratio: float | None = None
+    time_ratio: float | None = None
+    ratios: tuple[float, ...] = (0.25, 0.5, 0.7, 0.8, 0.9)
+    round_to: int = 8
+    smallest: int = 0
     exclude: tuple[str, ...] = ()
 
 
@@ -58,11 +76,13 @@ class Cluster(StageSettings):
     """Weights of a layer share few values.
 
     Attributes:
-        clusters: distinct values for each layer.
+        clusters: distinct values for each layer; zeros that pruning left are one of them.
+        smallest: kernels with fewer weights stay as they are.
         exclude: regular expressions, searched in the names of layers that stay as they are.
     """
 
     clusters: int = 16
+    smallest: int = 0
     exclude: tuple[str, ...] = ()
 
 
@@ -130,7 +150,7 @@ def train_problems(train: Train, *, static_int8: bool) -> list[str]:
     )
     problems += _range_problems("train", train, {"epochs": 1, "batch_size": 1, "patience": 1})
     for name, settings in train.stages.items():
-        lowest = {"epochs": 0, "clusters": 2, "calibration_samples": 1, "temperature": 0.01}
+        lowest = {"epochs": 0, "clusters": 2, "calibration_samples": 1, "temperature": 0.01, "feature_weight": 0, "round_to": 1}
         problems += _range_problems(f"train.{name}", settings, lowest)
         problems += [f"train.{name}.{p}" for p in _share_problems(settings)]
     if train.learning_rate <= 0:
@@ -139,7 +159,7 @@ def train_problems(train: Train, *, static_int8: bool) -> list[str]:
         problems.append("train.qat: needs mode = static_range with int8 activations")
     if train.prune:
         problems += _prune_problems(train.prune)
-    return problems
+    return problems + _distil_problems(train)
 
 
 def _range_problems(where: str, table: Any, lowest: dict[str, float]) -> list[str]:
@@ -152,7 +172,7 @@ def _range_problems(where: str, table: Any, lowest: dict[str, float]) -> list[st
 
 
 def _share_problems(settings: StageSettings) -> list[str]:
-    found = [(key, getattr(settings, key, None)) for key in ("sparsity", "pruning_ratio", "macs_ratio", "weight")]
+    found = [(key, getattr(settings, key, None)) for key in ("weight",)]
     return [
         f"{key}: must lie between 0 and 1, got {value:g}"
         for key, value in found
@@ -160,12 +180,41 @@ def _share_problems(settings: StageSettings) -> list[str]:
     ]
 
 
+_PATTERN = re.compile(r"structured|unstructured|(\d+):(\d+)|block_([1-9]\d*)x([1-9]\d*)")
+_CHANNEL_KEYS = ("pruning_ratio", "macs_ratio", "size_ratio", "time_ratio")
+
+
 def _prune_problems(prune: Prune) -> list[str]:
-    structured = prune.pattern == "structured"
-    asked = {key: getattr(prune, key) for key in ("sparsity", "pruning_ratio", "macs_ratio")}
-    given = [key for key, value in asked.items() if value is not None]
-    allowed = ("pruning_ratio", "macs_ratio") if structured else ("sparsity",)
-    wrong = [f"train.prune.{key}: has no meaning for pattern {prune.pattern}" for key in given if key not in allowed]
-    if prune.pattern != "2:4" and len([key for key in given if key in allowed]) != 1:
-        wrong.append(f"train.prune: pattern {prune.pattern} needs {' or '.join(allowed)}")
-    return wrong
+    where, found = "train.prune", _PATTERN.fullmatch(prune.pattern)
+    n_of_m = found is not None and found[1] is not None
+    if found is None or (n_of_m and not 0 < int(found[1]) < int(found[2])):
+        known = "structured, unstructured, n:m such as 2:4, or block_OUTPUTSxINPUTS such as block_1x4"
+        return [f"{where}.pattern: must be {known}, got `{prune.pattern}`"]
+    allowed = _CHANNEL_KEYS if prune.pattern == "structured" else () if n_of_m else ("sparsity",)
+    given = [key for key in ("sparsity", *_CHANNEL_KEYS) if getattr(prune, key) is not None]
+    problems = [f"{where}.{key}: has no meaning for pattern {prune.pattern}" for key in given if key not in allowed]
+    if allowed and len([key for key in given if key in allowed]) != 1:
+        problems.append(f"{where}: pattern {prune.pattern} needs one of {', '.join(allowed)}")
+    if n_of_m and prune.allocation == "sensitivity":
+        problems.append(f"{where}.allocation: pattern {prune.pattern} has the same share of zeros everywhere")
+    for key in given:
+        if not 0 < getattr(prune, key) < 1:
+            problems.append(f"{where}.{key}: must lie between 0 and 1, got {getattr(prune, key):g}")
+    if not prune.ratios or list(prune.ratios) != sorted(set(prune.ratios)) or not 0 < prune.ratios[0] <= prune.ratios[-1] < 1:
+        problems.append(f"{where}.ratios: must rise between 0 and 1, got {list(prune.ratios)}")
+    return problems
+
+
+def _distil_problems(train: Train) -> list[str]:
+    distil = train.distil
+    if distil is None:
+        return []
+    later = [name for name in STAGE_NAMES[1:] if name in train.stages]
+    problems = [
+        f"train.distil.during: must name later stages of the recipe ({', '.join(later) or 'it has none'}), got `{name}`"
+        for name in distil.during
+        if name not in later
+    ]
+    if distil.epochs == 0 and not distil.during:
+        problems.append("train.distil: epochs = 0 and no `during`: the teacher would teach nothing")
+    return problems

@@ -1,4 +1,4 @@
-"""Channels that stand or fall together: every channel of every tensor has a number, and equal numbers are one channel."""
+"""Channels that stand or fall together: every channel of every tensor has a number; equal numbers are one channel."""
 
 from __future__ import annotations
 

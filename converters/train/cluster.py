@@ -48,7 +48,8 @@ class ClusterStage(PlainStage):
         return []
 
     def prepare(self, model: Any) -> Any:
-        """Finds the clusters, and moves every weight to its centroid."""
+        """A copy, with every weight moved to its centroid."""
+        model = self.context.framework.copy(model)
         count = self._settings.clusters
         kernels = self._chosen(model)
         self._shared = Shared([(k, _clusters(k, count)) for k in kernels])

@@ -294,43 +294,15 @@ def _product(extents: Sequence[int | None]) -> int:
 
 _EACH_STEP = frozenset(
     [
-        "Dense",
-        "Conv1D",
-        "Conv2D",
-        "DepthwiseConv1D",
-        "DepthwiseConv2D",
-        "SeparableConv2D",
-        "BatchNormalization",
-        "Activation",
-        "ReLU",
-        "Dropout",
+        *("Dense", "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv2D"),
+        *("BatchNormalization", "Activation", "ReLU", "Dropout"),
     ]
 )
 _SYMBOLS = frozenset(
     [
-        "add",
-        "__add__",
-        "__radd__",
-        "subtract",
-        "__sub__",
-        "__rsub__",
-        "multiply",
-        "__mul__",
-        "__rmul__",
-        "maximum",
-        "minimum",
-        "relu",
-        "relu6",
-        "sigmoid",
-        "tanh",
-        "silu",
-        "swish",
-        "gelu",
-        "identity",
-        "negative",
-        "abs",
-        "square",
-        "exp",
+        *("add", "__add__", "__radd__", "subtract", "__sub__", "__rsub__", "multiply", "__mul__", "__rmul__"),
+        *("maximum", "minimum", "relu", "relu6", "sigmoid", "tanh", "silu", "swish", "gelu", "identity"),
+        *("negative", "abs", "square", "exp"),
     ]
 )
 _PASSING = """Activation ActivityRegularization AlphaDropout AveragePooling1D AveragePooling2D AveragePooling3D

@@ -51,11 +51,14 @@ class KerasStructure:
         self._makers: list[tuple[str, Ids]] = []
         self.unfollowed: list[Unfollowed] = []
         self.open_layers: list[str] = []
+        self._normed: list[Ids] = []
         _check_graph(model)
         entering = [self._channels.new(_extent(t), kept=True) for t in model.inputs]
         for ids in self._walk(model, entering, ""):
             self._channels.keep(ids)
         self.blocks: tuple[Block, ...] = blocks_of(self._makers, self._weights(), self._channels)
+        kept = self._channels.kept()
+        self.normalizes = any(set(self._channels.roots(ids).tolist()) - kept for ids in self._normed)
 
     def layers_behind(self, unfollowed: Unfollowed) -> list[str]:
         """The layers whose channels an unfollowed layer ties up, and nothing else does."""
@@ -119,6 +122,8 @@ class KerasStructure:
         if followed.weights and any(None in shape[1:] for shape in (*shapes, call.output_shape)):
             self.open_layers.append(name)
         self._layers[id(layer)] = _Visited(followed, inputs)
+        if type(layer).__name__ in ("LayerNormalization", "Softmax") or _is_softmax(layer):
+            self._normed.append(followed.out)
         if len(followed.makes):
             self._makers.append((name, followed.makes))
         return [followed.out for _ in node.outputs]
@@ -225,6 +230,11 @@ def _set(config: dict[str, Any], path: str, value: int) -> None:
         config[int(last)] = value
     else:
         config[last] = value
+
+
+def _is_softmax(layer: Any) -> bool:
+    """Whether the layer's own activation is one: the model's last may be, for its channels stay."""
+    return getattr(getattr(layer, "activation", None), "__name__", "") == "softmax"
 
 
 def _unbuilt(config: Any) -> Any:

@@ -98,7 +98,9 @@ class StageLoop:
 
     def _is_idle(self) -> bool:
         patience = self._plan.patience
-        return patience is not None and len(self.history.metrics) - self.history.best >= patience
+        if patience is None or (self.history.metrics and not self.history.best):
+            return False  # no epoch has yet reached what the stage is for
+        return len(self.history.metrics) - self.history.best >= patience
 
     def _epoch(self, epoch: int, first: int) -> None:
         plan, begin, total, count = self._plan, time.perf_counter(), 0.0, 0
@@ -129,7 +131,9 @@ class StageLoop:
         history.losses.append(loss)
         history.metrics.append(value)
         history.seconds.append(seconds)
-        if history.best_metric is None or self._plan.metric.better(value, history.best_metric):
+        last = Moment((epoch + 1) * self._plan.data.steps - 1, self._epochs * self._plan.data.steps)
+        better = history.best_metric is None or self._plan.metric.better(value, history.best_metric)
+        if better and self._stage.reached(last):
             history.best, history.best_metric = epoch + 1, value
             self._best = self._plan.framework.state(self._model)
         self._save(Place(self._stage.name, epoch + 1, 0, history.as_json(), self._plan.done))

@@ -76,7 +76,8 @@ class MagnitudeStage(PlainStage):
         return [_sparse_speed_finding()]
 
     def prepare(self, model: Any) -> Any:
-        """Says how sparse each layer is to be; nothing is zero yet."""
+        """A copy, with how sparse each layer is to be; nothing is zero yet."""
+        model = self.context.framework.copy(model)
         self._kernels = self._chosen(model)
         self._targets = dict.fromkeys((k.key for k in self._kernels), self._share)
         if self._settings.allocation == "sensitivity" and not self._pattern.of:

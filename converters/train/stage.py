@@ -31,6 +31,9 @@ from edge_sdk.signature import Arrays, TensorSpec
 from edge_sdk.training import StageSettings
 
 STAGES: dict[str, dict[str, str]] = {
+    "distil": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.distil:DistilStage"),
+    "prune": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.prune:make_prune_stage"),
+    "cluster": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.cluster:ClusterStage"),
     "qat": {
         "keras": "edge_sdk.converters.train.qat_keras:QatStage",
         "torch": "edge_sdk.converters.train.qat_torch:QatStage",
@@ -95,6 +98,10 @@ class Framework(Protocol):
 
     def predict(self, model: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """Runs a batch of numpy arrays without training behaviour."""
+        ...
+
+    def copy(self, model: Any) -> Any:
+        """A model of its own weights, so that the one given is left as it is."""
         ...
 
     def state(self, model: Any) -> State:
@@ -207,6 +214,10 @@ class Stage(Protocol):
         """After the optimizer's step: weights that must stay what they are are put back here."""
         ...
 
+    def reached(self, moment: Moment) -> bool:
+        """Whether the model is by now what the stage is to make of it: only such an epoch can be the best."""
+        ...
+
     def finish(self, model: Any) -> Any:
         """The trained model, without what only training needed."""
         ...
@@ -220,7 +231,7 @@ class Stage(Protocol):
         ...
 
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Puts it back, after :meth:`prepare`."""
+        """Puts it back: before :meth:`prepare`, for a stage that makes another model, and again after it."""
         ...
 
 
@@ -254,6 +265,10 @@ class PlainStage:
     def after_step(self, model: Any, moment: Moment) -> None:
         """Nothing."""
 
+    def reached(self, moment: Moment) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
     def finish(self, model: Any) -> Any:
         """The model itself."""
         return model
@@ -279,7 +294,14 @@ def make_stages(contexts: Mapping[str, Context]) -> list[Stage]:
     Raises:
         RecipeError: a stage does not exist for the framework.
     """
-    return [_make(name, context) for name, context in contexts.items()]
+    made = {name: _make(name, context) for name, context in contexts.items()}
+    distil = getattr(made.get("distil"), "teaching", None)
+    if distil is None:
+        return list(made.values())
+    from edge_sdk.converters.train.distil import Taught
+
+    during = distil.settings.during
+    return [Taught(stage, distil) if name in during else stage for name, stage in made.items()]
 
 
 def _make(name: str, context: Context) -> Stage:

@@ -35,12 +35,13 @@ class TorchStructure:
 
     Args:
         module: in any mode; it is looked at in eval mode.
-        examples: what it is called with, in order.
+        examples: what it is called with, by name; typical values, for blocks are tried on them.
     """
 
-    def __init__(self, module: Any, examples: Sequence[Any]) -> None:
+    def __init__(self, module: Any, examples: Mapping[str, Any]) -> None:
         self._module = module
-        self._examples = tuple(examples)
+        self._examples = dict(examples)
+        self.normalizes = _normalizes(module)
         self._positions = _positions(module, self._examples)
         self.open_layers: list[str] = []
         groups = _Groups(copy.deepcopy(module), self._examples)
@@ -68,7 +69,8 @@ class TorchStructure:
     def silenced(self, removed: frozenset[int]) -> Any:
         """A copy of the module with these channels' weights at zero; see ``KerasStructure.silenced``."""
         module = copy.deepcopy(self._module)
-        _Groups(module, self._examples).silence(self.blocks, removed)
+        if removed:
+            _Groups(module, self._examples).silence(self.blocks, removed)
         return module.train(self._module.training)
 
     def _tried(self, blocks: tuple[Block, ...], groups: _Groups) -> tuple[tuple[Block, ...], list[Unfollowed]]:
@@ -101,13 +103,13 @@ class TorchStructure:
             return "output"
         if not _parameters(cut) < _parameters(self._module):
             return "bad"
-        return "good" if _normalizes(self._module) or _equal(given, expected) else "bad"
+        return "good" if self.normalizes or same_values(given, expected) else "bad"
 
 
 class _Groups:
     """torch-pruning's groups of one module."""
 
-    def __init__(self, module: Any, examples: tuple[Any, ...]) -> None:
+    def __init__(self, module: Any, examples: Mapping[str, Any]) -> None:
         import torch
 
         try:
@@ -120,7 +122,7 @@ class _Groups:
         self._tied: list[str] = []
         self._graph = torch_pruning.DependencyGraph()
         with running("torch-pruning", "tracing the model"), _quiet(), torch.enable_grad():
-            self._graph.build_dependency(module, examples, verbose=False)
+            self._graph.build_dependency(module, dict(examples), verbose=False)
 
     def blocks(self) -> Iterator[Block]:
         """Every group, those of the model's own outputs included."""
@@ -228,7 +230,7 @@ def _silence(layer: Any, handler: str, indices: Sequence[int]) -> None:
             layer.bias.index_fill_(0, torch.tensor(list(indices)), 0.0)
 
 
-def _positions(module: Any, examples: tuple[Any, ...]) -> dict[str, int]:
+def _positions(module: Any, examples: Mapping[str, Any]) -> dict[str, int]:
     """How often each weight matrix is applied in one run: parameter name to places."""
     found: dict[str, int] = {}
     names = {part: name for name, part in module.named_modules()}
@@ -264,7 +266,7 @@ def _applied(layer: Any, inputs: Any, output: Any) -> Mapping[str, int]:
     return {}
 
 
-def _outputs(module: Any, examples: tuple[Any, ...]) -> list[Any]:
+def _outputs(module: Any, examples: Mapping[str, Any]) -> list[Any]:
     """The result of one run in eval mode, flat."""
     import torch
 
@@ -272,7 +274,7 @@ def _outputs(module: Any, examples: tuple[Any, ...]) -> list[Any]:
     try:
         # With gradients: without them PyTorch takes a fast path through attention that calls no layer.
         with torch.enable_grad():
-            return [t.detach() for t in _flat(module.eval()(*examples))]
+            return [t.detach() for t in _flat(module.eval()(**examples))]
     finally:
         module.train(was_training)
 
@@ -285,7 +287,8 @@ def _flat(value: Any) -> list[Any]:
     return [value]
 
 
-def _equal(one: list[Any], other: list[Any]) -> bool:
+def same_values(one: list[Any], other: list[Any]) -> bool:
+    """Whether two runs gave the same, but for the rounding of sums."""
     pairs = zip(one, other, strict=True)
     return all(float((a - b).abs().max()) <= _TOLERANCE * (1 + float(b.abs().max())) for a, b in pairs)
 
@@ -298,7 +301,7 @@ def _normalizes(module: Any) -> bool:
     """Whether some layer normalizes over channels: a silenced channel then still counts in its mean."""
     import torch
 
-    kinds = (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.Softmax, torch.nn.MultiheadAttention)
+    kinds = (torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.MultiheadAttention)
     return any(isinstance(part, kinds) for part in module.modules())
 
 

@@ -160,6 +160,8 @@ class _Run:
         settings = self._train.stages[stage.name]
         self._progress.stage(f"{stage.name}: prepare")
         before = self._evaluate(model)
+        if place:
+            stage.load_state(self._checkpoint.load(stage.name).get("stage", {}))
         prepared = stage.prepare(model)
         epochs = self._train.epochs if settings.epochs is None else settings.epochs
         begin = time.perf_counter()
@@ -215,6 +217,7 @@ class _Run:
     def _again(self, stage: Stage, model: Any) -> Any:
         """A stage that an interrupted run had finished: made again from its weights."""
         parts = self._checkpoint.load(stage.name)
+        stage.load_state(parts.get("stage", {}))
         prepared = stage.prepare(model)
         stage.load_state(parts.get("stage", {}))
         self._framework.load_state(prepared, parts["model"])
