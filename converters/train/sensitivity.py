@@ -46,17 +46,6 @@ class Sensitivity:
         raw = [max(0.0, sign * (self.whole - metric)) for metric in curve.metrics]
         return tuple(np.maximum.accumulate(raw).tolist())
 
-    def ratio_at(self, curve: Curve, drop: float) -> float:
-        """The largest ratio that costs at most ``drop``, between those tried by interpolation."""
-        ratios, drops = [0.0, *self.ratios], [0.0, *self.drops(curve)]
-        for i in range(len(ratios) - 1, 0, -1):
-            if drops[i] <= drop:
-                return ratios[i]
-            if drops[i - 1] <= drop:
-                share = (drop - drops[i - 1]) / (drops[i] - drops[i - 1])
-                return ratios[i - 1] + share * (ratios[i] - ratios[i - 1])
-        return 0.0
-
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
