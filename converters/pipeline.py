@@ -85,6 +85,27 @@ def run_jobs(
             yield line.make(job)
 
 
+@dataclass(frozen=True)
+class Template:
+    """A float file and the int8 file made of it, before anything is trained: see :func:`make_template`."""
+
+    lowered: FloatModel
+    float_bytes: bytes
+    quantized: bytes
+    tools: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def make_template(source: object, recipe: Recipe, settings: Settings, progress: Progress | None = None) -> Template:
+    """Lowers and quantizes a source, and checks the form of the int8 file but not its accuracy.
+
+    Raises:
+        EdgeSdkError: as for :func:`run_jobs`.
+    """
+    with Workshop(settings.work_dir, settings.workers) as shop:
+        return _Line(shop, source, settings, progress or Silent()).template(recipe)
+
+
 class _Line:
     """One source on its way to several files."""
 
@@ -140,6 +161,15 @@ class _Line:
             raise self._proof.error(report, path, lowered)
         write_bytes(job.output, path.read_bytes())
         return report
+
+    def template(self, recipe: Recipe) -> Template:
+        """The float and the int8 file."""
+        lowered = self._lower(recipe)
+        path, tools, findings = self._quantize(recipe, lowered)
+        findings += check_form(read_artifact(path), lowered.artifact, recipe)
+        every = _gravest_first([*self._findings, *findings])
+        tools = [lowered.tool, *tools]
+        return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tuple(tools), every)
 
     def _open_calibration(self) -> tuple[SampleStore | None, DataFacts | None]:
         settings = self._settings
