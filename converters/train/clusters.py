@@ -63,13 +63,6 @@ def find_clusters(values: Values, count: int, *, keep_zeros: bool) -> Clusters:
     return Clusters(indices.reshape(values.shape), len(centroids) + own, len(centroids) if own else -1)
 
 
-def same_values(values: Values) -> Clusters:
-    """The clusters that weights already are: one for each distinct value, zero kept at zero."""
-    distinct, indices = np.unique(values, return_inverse=True)
-    zero = np.flatnonzero(distinct == 0)
-    return Clusters(indices.reshape(values.shape).astype(np.int32), len(distinct), int(zero[0]) if len(zero) else -1)
-
-
 def _k_means(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
     """Sorted centroids; on a line the nearest one is found by bisection, so that each round is a sort's cost."""
     ordered = np.sort(values)

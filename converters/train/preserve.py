@@ -1,4 +1,4 @@
-"""What pruning and clustering won, kept while something else is trained: zeros stay zero, equal weights stay equal."""
+"""What pruning and clustering won, kept while weights are trained: zeros stay zero, equal weights stay equal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.converters.train.clusters import Clusters, same_values
-from edge_sdk.converters.train.kernels import Kernel, kernels_of
+from edge_sdk.converters.train.clusters import Clusters
+from edge_sdk.converters.train.kernels import Kernel
 from edge_sdk.converters.train.masks import Mask
 
 
@@ -45,45 +45,6 @@ class Shared:
         """Every weight becomes the mean of its cluster."""
         for kernel, clusters in self.clusters:
             kernel.write(clusters.share(kernel.read()))
-
-
-class Preserved:
-    """What an earlier stage won in a model, found in its weights: for every later stage to put back after each step.
-
-    A kernel counts as pruned if at least ``zeros`` of it is exactly zero, as clustered if it holds at most
-    ``most_clusters`` distinct values and each at least twice on average.
-
-    Args:
-        model: with the weights that the earlier stages left.
-        keep_zeros: whether zeros are kept.
-        keep_clusters: whether equal weights are kept equal; their zeros then stay zero as well.
-    """
-
-    def __init__(
-        self,
-        model: Any,
-        *,
-        keep_zeros: bool,
-        keep_clusters: bool,
-        zeros: float = 0.01,
-        most_clusters: int = 256,
-    ) -> None:
-        masks, shared = [], []
-        for kernel in kernels_of(model):
-            values = kernel.read()
-            clusters = same_values(values)
-            if keep_clusters and clusters.count <= min(most_clusters, values.size // 2):
-                shared.append((kernel, clusters))
-            elif keep_zeros and float((values == 0).mean()) >= zeros:
-                masks.append((kernel, values != 0))
-        self.pruned = [kernel.key for kernel, _ in masks]
-        self.clustered = [kernel.key for kernel, _ in shared]
-        self._masked, self._shared = Masked(masks), Shared(shared)
-
-    def apply(self) -> None:
-        """After each step of the optimizer."""
-        self._masked.apply()
-        self._shared.apply()
 
 
 def _beside(kernel: Kernel, mask: Mask) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge_sdk.converters.train.budget import allocate, layer_factors
 from edge_sdk.converters.train.channels import Channels, Weight, blocks_of, cost_of
-from edge_sdk.converters.train.clusters import find_clusters, same_values
+from edge_sdk.converters.train.clusters import find_clusters
 from edge_sdk.converters.train.masks import pattern, ramp
 from edge_sdk.converters.train.sensitivity import Curve, Sensitivity
 from edge_sdk.errors import TrainingError
@@ -109,7 +109,7 @@ def test_fewer_values_than_clusters_stay_as_they_are() -> None:
 
 def test_a_step_on_shared_weights_is_the_mean_gradient_on_the_centroid() -> None:
     values = np.repeat(np.array([1.0, -1.0], np.float32), 4)
-    clusters = same_values(values)
+    clusters = find_clusters(values, 2, keep_zeros=True)
     gradient = RNG.standard_normal(8).astype(np.float32)
     moved = clusters.share(values - 0.1 * gradient)
     expected = values - 0.1 * np.repeat([gradient[:4].mean(), gradient[4:].mean()], 4)
