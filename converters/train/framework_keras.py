@@ -157,6 +157,7 @@ class KerasStepper:
         self._traced = tf.function(step, autograph=False)
 
     def __call__(self, batch: Batch) -> float:
+        """One step; returns the loss before it."""
         self._optimizer.learning_rate = self._settings.rate(self._step)
         self._step += 1
         return float(self._traced(*_tensors(batch)))

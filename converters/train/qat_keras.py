@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
+from edge_sdk.converters.from_keras import generation_of
 from edge_sdk.converters.train.qat.engine import Gate
 from edge_sdk.converters.train.qat.plan import Plan
 from edge_sdk.converters.train.qat.stage import QatBase
@@ -16,5 +18,5 @@ class QatStage(QatBase):
         """A ``keras.Model`` or ``tf_keras.Model``."""
         from edge_sdk.converters.train.qat.engine_keras import graph_model_class
 
-        kind = graph_model_class(self.context.framework.keras)
+        kind = graph_model_class(importlib.import_module(generation_of(self.context.framework.model)))
         return kind(plan, inputs, outputs, learned=self.settings.ranges == "learned")

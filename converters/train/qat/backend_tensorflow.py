@@ -54,9 +54,7 @@ class TensorFlowBackend:
     def same_samples(self, parts: Sequence[Any]) -> list[Any]:
         most = max((part for part in parts), key=lambda part: part.shape[0] != 1)
         count = tf.shape(most)[0]
-        return [
-            tf.repeat(part, count, 0) if part.shape[0] == 1 and most.shape[0] != 1 else part for part in parts
-        ]
+        return [tf.repeat(part, count, 0) if part.shape[0] == 1 and most.shape[0] != 1 else part for part in parts]
 
     def transpose(self, x: Any, order: Sequence[int]) -> Any:
         return tf.transpose(x, tuple(order))
@@ -107,7 +105,8 @@ class TensorFlowBackend:
         return tf.nn.softmax(x)
 
     def conv(self, x: Any, w: Any, *, strides: Any, paddings: Pairs, dilations: Any) -> Any:
-        return tf.nn.conv2d(x, tf.transpose(w, (1, 2, 3, 0)), list(strides), _explicit(paddings), dilations=list(dilations))
+        kernel = tf.transpose(w, (1, 2, 3, 0))
+        return tf.nn.conv2d(x, kernel, list(strides), _explicit(paddings), dilations=list(dilations))
 
     def depthwise(self, x: Any, w: Any, *, strides: Any, paddings: Pairs, dilations: Any) -> Any:
         channels, multiplied = x.shape[-1], w.shape[-1]

@@ -19,14 +19,14 @@ _TIE = 1e-4
 
 
 @cache
-def graph_model_class(keras: Any) -> Any:
+def graph_model_class(keras: Any) -> Any:  # noqa: C901 - a class and its methods
     """The class for ``keras`` or ``tf_keras``: models of one cannot be trained by the other."""
 
-    class GraphModel(keras.Model):  # type: ignore[misc] # no types
+    class GraphModel(keras.Model):
         """The int8 file with its rounding in place, on float tensors in the source's layout.
 
-        ``rounding = False`` leaves all rounding out: the float model with the trained weights. Takes a tensor, a list in
-        input order or a dict by name, and returns a tensor, or a dict by name where there are several outputs.
+        ``rounding = False`` leaves all rounding out: the float model with the trained weights. Takes a tensor, a list
+        in input order or a dict by name; returns a tensor, or a dict by name where there are several outputs.
         """
 
         def __init__(self, plan: Plan, inputs: tuple[Gate, ...], outputs: tuple[Gate, ...], *, learned: bool) -> None:
@@ -34,7 +34,7 @@ def graph_model_class(keras: Any) -> Any:
             self.graph = _Graph(plan, inputs, outputs)
             self.rounding = True
             self.trained = None
-            self.learned = {}
+            self.learned: dict[str, tuple[float, int]] = {}
             for name, parameter in plan.parameters.items():
                 self.graph.variables[name] = self._variable(name, parameter.values, trainable=True)
             zeros = np.zeros(len(plan.groups), np.float32)
@@ -190,7 +190,7 @@ class _Weights:
 def _round(zero: int) -> Any:
     """To int8 and back; the gradient of the scale is that of LSQ (Esser et al. 2020), by 1/sqrt(size)."""
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator] # no types
     def rounded(x: Any, scale: Any) -> Any:
         low, high = (_LOW - zero) * scale, (_HIGH - zero) * scale
         y = tf.quantization.fake_quant_with_min_max_vars(x, low, high)
@@ -229,4 +229,3 @@ def _round_away(x: Any, scale: Any, zero: int) -> Any:
     q = x / scale + zero
     q = tf.sign(q) * tf.floor(tf.abs(q) + 0.5 + _TIE)
     return (tf.clip_by_value(q, _LOW, _HIGH) - zero) * scale
-
