@@ -48,7 +48,7 @@ def convert(
         EdgeSdkError: see ``edge_sdk.errors``; no file is written.
     """
     job = Job(recipe_from(recipe, options), Path(output))
-    (report,) = run_jobs(source, [job], settings_from(options), progress)
+    (report,) = _run(source, [job], options, progress)
     return report
 
 
@@ -74,4 +74,21 @@ def convert_all(
         EdgeSdkError: the first failure; files made before it stay, the failing one is not written.
     """
     jobs = [Job(recipe_from(recipe, options), Path(output)) for recipe, output in outputs.items()]
-    yield from run_jobs(source, jobs, settings_from(options), progress)
+    yield from _run(source, jobs, options, progress)
+
+
+def _run(source: object, jobs: list[Job], options: Options, progress: Progress | None) -> Iterator[ConversionReport]:
+    """Jobs whose recipe trains go one by one, with a model of their own; the others share one source."""
+    if all(job.recipe.train is None for job in jobs):
+        from edge_sdk.converters.training_jobs import refuse_training_options
+
+        refuse_training_options(jobs, options)
+        yield from run_jobs(source, jobs, settings_from(options), progress)
+        return
+    from edge_sdk.converters.training_jobs import run_training_job
+
+    for job in jobs:
+        if job.recipe.train is None:
+            yield from run_jobs(source, [job], settings_from(options), progress)
+        else:
+            yield run_training_job(source, job, options, progress)

@@ -240,6 +240,7 @@ def _all_layers(model: Any) -> Iterator[Any]:
 
 
 def generation_of(model: Any) -> str:
+    """``keras`` or ``tf_keras``: the module that the model's class comes from."""
     modules = [base.__module__ for base in type(model).__mro__]
     return "tf_keras" if any(name.startswith("tf_keras.") for name in modules) else "keras"
 

@@ -15,6 +15,7 @@ from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.finish import Port, finish
 from edge_sdk.converters.form import check_form
+from edge_sdk.converters.from_trained import TrainedSource
 from edge_sdk.converters.ladder import FloatModel, Ladder
 from edge_sdk.converters.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
@@ -23,7 +24,7 @@ from edge_sdk.converters.workshop import OpenSource, Workers, Workshop
 from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import Data, DataSource
-from edge_sdk.errors import CalibrationError, ConversionError
+from edge_sdk.errors import CalibrationError, ConversionError, RecipeError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding
 from edge_sdk.progress import Progress, Silent
@@ -74,7 +75,7 @@ def run_jobs(
     """
     for job in jobs:
         check_writable(job.output)
-        if job.recipe.needs_calibration and settings.calibration is None:
+        if job.recipe.needs_calibration and settings.calibration is None and not TrainedSource.reads(source):
             raise CalibrationError(
                 f"recipe {job.recipe.name} needs calibration data",
                 hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function",
@@ -233,6 +234,10 @@ class _Line:
         if recipe.mode == "float":
             target.write_bytes(finish(lowered.path.read_bytes(), lowered.inputs, lowered.outputs, note))
             return target, [], []
+        if lowered.quantized is not None:
+            data = _trained_file(recipe, lowered)
+            target.write_bytes(finish(data, lowered.inputs, lowered.outputs, note))
+            return target, [], []
         raw = self._shop.path(f"{recipe.name}.raw.tflite")
         with self._stage(f"quantize to {recipe.name}"):
             made = self._run_quantizer(recipe, lowered, raw)
@@ -318,6 +323,20 @@ class _Line:
         begin = time.perf_counter()
         yield
         self._stages.append(Stage(name, time.perf_counter() - begin))
+
+
+def _trained_file(recipe: Recipe, lowered: FloatModel) -> bytes:
+    """The int8 file that training made.
+
+    Raises:
+        RecipeError: it was made for another recipe.
+    """
+    if lowered.quantized is None or recipe.name != lowered.quantized_for:
+        raise RecipeError(
+            f"the model was trained for recipe {lowered.quantized_for}, and cannot be made into {recipe.name}",
+            hint=f"recipe {lowered.quantized_for}, or float32 for its trained weights without rounding",
+        )
+    return lowered.quantized.read_bytes()
 
 
 def _layouts(lowered: FloatModel) -> tuple[Layout, ...]:

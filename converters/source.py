@@ -24,6 +24,7 @@ from edge_sdk.findings import Finding
 from edge_sdk.signature import Arrays, TensorSpec, spec_from_json
 
 FRONT_ENDS: dict[str, str] = {
+    "trained": "edge_sdk.converters.from_trained:TrainedSource",
     "tflite": "edge_sdk.converters.from_tflite:TfliteSource",
     "onnx": "edge_sdk.converters.from_onnx:OnnxSource",
     "keras": "edge_sdk.converters.from_keras:KerasSource",

@@ -6,6 +6,7 @@ optimizer's. Arrays only: nothing in it can run code.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -82,7 +83,7 @@ class Checkpoint:
         self.folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         flat = {f"{part}/{name}": values for part, state in states.items() for name, values in state.items()}
-        np.savez(buffer, **flat)  # type: ignore[arg-type] # names are free
+        np.savez(buffer, **flat)
         write_bytes(self.folder / f"{place.stage}.npz", buffer.getvalue())
         write_bytes(self.folder / _INDEX, json.dumps({**self._identity, "place": asdict(place)}, indent=1).encode())
 
@@ -107,6 +108,9 @@ class Checkpoint:
         """The run is done: its checkpoint is of no more use."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+            # `convert` keeps one folder for each recipe in another, which is empty after the last.
+            with contextlib.suppress(OSError):
+                self.folder.parent.rmdir()
 
     def _folder(self) -> Path:
         if self.folder is None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.converters.train.stage import Batch, Batches
+from edge_sdk.converters.train.stage import Batch
 from edge_sdk.data import open_data
 from edge_sdk.data.functions import call, is_function_reference, load_function
 from edge_sdk.errors import CalibrationError, TrainingError
@@ -238,7 +238,7 @@ def _rows(targets: Any, rows: Any) -> Any:
 
 def with_evaluation(
     train: ArrayBatches | OwnBatches, evaluation: ArrayBatches | OwnBatches | None
-) -> tuple[Batches, ArrayBatches | OwnBatches]:
+) -> tuple[ArrayBatches | OwnBatches, ArrayBatches | OwnBatches]:
     """Training and evaluation data: what was given, else a held-out tenth.
 
     Raises:

@@ -43,6 +43,9 @@ class KerasFramework:
 
     def call(self, model: Any, inputs: Mapping[str, Any], *, training: bool) -> dict[str, Any]:
         """Runs tensors by name."""
+        if hasattr(model, "input_gates"):
+            found: dict[str, Any] = model.run(inputs, training=training)
+            return found
         ordered = [inputs[spec.name] for spec in self.inputs]
         return dict(zip(self.outputs, self._call_of(model).tensors(*ordered, training=training), strict=True))
 
@@ -154,6 +157,7 @@ class KerasStepper:
         self._traced = tf.function(step, autograph=False)
 
     def __call__(self, batch: Batch) -> float:
+        """One step; returns the loss before it."""
         self._optimizer.learning_rate = self._settings.rate(self._step)
         self._step += 1
         return float(self._traced(*_tensors(batch)))

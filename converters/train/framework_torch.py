@@ -148,6 +148,7 @@ class TorchStepper:
         self._step = 0
 
     def __call__(self, batch: Batch) -> float:
+        """One step; returns the loss before it."""
         self._model.train()
         device = _device(self._model)
         inputs = self._framework.tensors(self._model, batch.inputs)

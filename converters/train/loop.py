@@ -184,7 +184,7 @@ class StageLoop:
             yield
             return
 
-        def stop(number: int, frame: Any) -> None:
+        def stop(number: int, frame: Any) -> None:  # noqa: ARG001 - the form of a signal handler
             if self._stop:
                 raise KeyboardInterrupt
             self._stop = True

@@ -36,23 +36,27 @@ class Measuring:
         self._folder = tempfile.TemporaryDirectory(prefix="edge-sdk-train-")
         self._files: dict[str, Path] = {}
 
-    def facts(self, name: str, convertible: object) -> FileFacts:
-        """Lowers a stage's model and reads its file."""
+    def facts(self, name: str, convertible: object, lowered: bytes | None = None) -> FileFacts:
+        """Lowers a stage's model, unless its float file is there already, and reads the file."""
         from edge_sdk.converters import convert
 
         path = Path(self._folder.name) / f"{name}.tflite"
         ready = getattr(convertible, "quantized_bytes", None)
         form = "float32" if ready is None else "int8"
-        if ready is None:
+        if lowered is not None:
+            path.write_bytes(lowered)
+        elif ready is None:
             convert(convertible, path, recipe="float32", timing=False, keep_unverified=True, **self._options)
         else:
             path.write_bytes(ready())
         self._files[name] = path
         return file_facts(path, form)
 
-    def timed(self, source: object, reports: list[StageReport]) -> tuple[FileFacts, list[StageReport]]:
+    def timed(
+        self, source: object, reports: list[StageReport], lowered: bytes | None
+    ) -> tuple[FileFacts, list[StageReport]]:
         """The source's file, and all stages with times against it, measured in one run."""
-        base = self.facts("source", source)
+        base = self.facts("source", source, lowered)
         names = [report.name for report in reports if report.name in self._files]
         rows = (
             self._options["workers"]

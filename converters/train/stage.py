@@ -1,6 +1,6 @@
 """What a stage of training is, and what it is told.
 
-A stage is one class for each framework, in a file ``<stage>_<framework>.py``, and a line in :data:`STAGES`. A run of it is::
+A stage is one class for each framework, in a file ``<stage>_<framework>.py``, and a line in :data:`STAGES`. A run::
 
     stage.check(model)          what it cannot do, all of it, before anything is trained
     model = stage.prepare(model)
@@ -74,8 +74,15 @@ class Moment:
 class Batches(Protocol):
     """Training data that can be gone through again and again."""
 
-    description: str
-    steps: int
+    @property
+    def description(self) -> str:
+        """Where they come from."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        ...
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of one epoch, as numpy arrays, in an order that the seed and the number give."""
@@ -85,12 +92,19 @@ class Batches(Protocol):
 class Framework(Protocol):
     """What training needs of Keras or PyTorch; see ``framework_keras.py`` and ``framework_torch.py``.
 
-    ``inputs`` (with a batch of 1) and ``outputs`` are those of the source model and hold for what stages make of it.
+    ``model`` is the source model; ``inputs`` (with a batch of 1) and ``outputs`` are its own and hold for what stages
+    make of it. ``class_axis`` is where scores of classes lie.
     """
 
     name: str
+    class_axis: int
+    model: Any
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[str, ...]
+
+    def copy(self, model: Any) -> Any:
+        """A model with weights of its own."""
+        ...
 
     def call(self, model: Any, inputs: Mapping[str, Any], *, training: bool) -> dict[str, Any]:
         """Runs tensors by input name, with a gradient where one is taped; returns outputs by name."""

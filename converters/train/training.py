@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from edge_sdk.converters.source import SourceOptions, front_end_name
 from edge_sdk.converters.train.checkpoint import Checkpoint, Place, fingerprint
@@ -15,7 +15,8 @@ from edge_sdk.converters.train.data import ArrayBatches, OwnBatches, TrainData, 
 from edge_sdk.converters.train.loop import History, Plan, StageLoop
 from edge_sdk.converters.train.measuring import Measuring
 from edge_sdk.converters.train.metrics import LOSSES, Metric, find_metric
-from edge_sdk.converters.train.stage import Batches, Context, Stage, StepSettings, make_stages
+from edge_sdk.converters.train.options import TrainingOptions
+from edge_sdk.converters.train.stage import Context, Stage, StepSettings, make_stages
 from edge_sdk.converters.train.user_code import Hooks, UserStepper, check_outputs, user_function
 from edge_sdk.data.functions import is_function_reference
 from edge_sdk.errors import RecipeError, TrainingError, nearest
@@ -35,37 +36,11 @@ FRAMEWORKS: dict[str, str] = {
 """Front end to ``module:class`` of what trains its models."""
 
 
-class TrainOptions(TypedDict, total=False):
+class TrainOptions(TrainingOptions, total=False):
     """Keyword arguments of :func:`train`; all may be left out but one of ``loss``, ``train_step`` and ``fit``."""
 
-    loss: str | Callable[..., Any] | None
-    """A name from ``LOSSES``, or a function of (outputs, targets) in the model's framework."""
-    train_step: Callable[[Any, Any], Any] | str | None
-    """Instead: does a whole step on (model, batch), optimizer included, and returns the loss."""
-    fit: Callable[[Any, Any, Any], Any] | str | None
-    """Instead: trains (model, data, hooks) in a loop of its own; see :class:`~.user_code.Hooks`."""
-    metric: str | Callable[..., Any] | None
-    """``accuracy``, ``mse``, ``mae`` or a function of (outputs, targets); default: what goes with the loss."""
-    metric_goal: Literal["max", "min"] | None
-    """For a metric of the user's own; ``max``."""
-    evaluation: TrainData | None
-    """What the metric is taken on; default: a held-out tenth of the training data."""
-    epochs: int | None
-    """Over the recipe's, for every stage that trains."""
-    learning_rate: float | None
-    """Likewise."""
-    batch_size: int | None
-    """Over the recipe's."""
-    patience: int | None
-    """Likewise: epochs without a better metric after which a stage ends."""
-    teacher: Any
-    """For distillation: another model of the same framework, or a path; default: the source model."""
     seed: int
     """Of all random choices; 0."""
-    checkpoint: str | Path | None
-    """A folder for checkpoints, written after each epoch and on Ctrl-C."""
-    resume: bool
-    """Go on from that folder."""
     measure: bool
     """Say of each stage's model its size, MACs and time, for which it is lowered; True."""
     source_options: SourceOptions
@@ -98,12 +73,12 @@ class TrainedModel:
 
 
 def train(
-    source: object, data: TrainData, *, recipe: str | Path | Recipe, **options: Unpack[TrainOptions]
+    model: object, data: TrainData, *, recipe: str | Path | Recipe, **options: Unpack[TrainOptions]
 ) -> TrainedModel:
     """Runs the stages of a recipe's ``[train]`` table on a copy of a model.
 
     Args:
-        source: a Keras 3 or tf_keras model, ``(nn.Module, example inputs)``, or a path that ``convert`` takes for one.
+        model: a Keras 3 or tf_keras model, ``(nn.Module, example inputs)``, or a path that ``convert`` takes for one.
         data: see :func:`~edge_sdk.converters.train.data.open_training_data`.
         recipe: a built-in name, a ``.toml`` path, or a Recipe; with a ``[train]`` table.
         options: see :class:`TrainOptions`.
@@ -114,7 +89,7 @@ def train(
         RecipeError: no ``[train]`` table, or a stage that the framework does not have.
         CheckpointError: the checkpoint belongs to another run.
     """
-    return _Run(source, data, _recipe(recipe, options), options).go()
+    return _Run(model, data, _recipe(recipe, options), options).go()
 
 
 class _Run:
@@ -229,7 +204,8 @@ class _Run:
         source_file = None
         if self._measuring:
             self._progress.stage("measure size and time of each stage")
-            source_file, done = self._measuring.timed(self._framework.convertible(self._framework.model), done)
+            source = self._framework.convertible(self._framework.model)
+            source_file, done = self._measuring.timed(source, done, getattr(self._stages[0], "source_file", None))
         report = TrainReport(
             self._recipe.name,
             self._framework.name,
@@ -243,7 +219,7 @@ class _Run:
             tuple(findings),
         )
         self._checkpoint.remove()
-        ranges = getattr(model, "ranges", dict)()
+        ranges: dict[str, tuple[float, int]] = getattr(model, "ranges", dict)()
         return TrainedModel(model, self._framework.convertible(model), self._recipe, report, self._samples(), ranges)
 
     def _measured(self, report: StageReport, stage: Stage, model: Any) -> StageReport:
@@ -271,7 +247,7 @@ class _Run:
             progress=self._progress,
         )
 
-    def _open_data(self, data: TrainData) -> tuple[Batches, ArrayBatches | OwnBatches]:
+    def _open_data(self, data: TrainData) -> tuple[ArrayBatches | OwnBatches, ArrayBatches | OwnBatches]:
         framework = self._framework
 
         def opened(given: TrainData) -> ArrayBatches | OwnBatches:
@@ -296,8 +272,10 @@ class _Run:
                 hint = f"{', '.join(LOSSES)}, or file.py:function"
                 raise TrainingError(f"unknown loss `{wanted}`{nearest(wanted, LOSSES)}", hint=hint)
             check_outputs(wanted, self._framework, next(self._train_data.epoch(0)))
-            return self._framework.loss(wanted)
-        return self._framework.own_loss(user_function(wanted, "loss"))
+            common: Callable[[dict[str, Any], Any], Any] = self._framework.loss(wanted)
+            return common
+        own_loss: Callable[[dict[str, Any], Any], Any] = self._framework.own_loss(user_function(wanted, "loss"))
+        return own_loss
 
     def _find_metric(self) -> Metric:
         wanted = self._options.get("metric")
@@ -369,7 +347,7 @@ def _recipe(recipe: str | Path | Recipe, options: TrainOptions) -> Recipe:
         for key in ("epochs", "learning_rate", "batch_size", "patience")
         if options.get(key) is not None
     }
-    stages = {
+    stages: dict[str, Any] = {
         name: replace(settings, **{k: None for k in ("epochs", "learning_rate") if k in over and settings.epochs != 0})
         for name, settings in table.stages.items()
     }

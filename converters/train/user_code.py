@@ -48,6 +48,7 @@ class UserStepper:
         self._model, self._function = model, step
 
     def __call__(self, batch: Batch) -> float:
+        """One step of the user's; returns its loss."""
         return float(self._function(self._model, batch))
 
     def state(self) -> State:

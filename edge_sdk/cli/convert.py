@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_sdk.cli.options import data_options, image_options, shapes_and_dtypes, source_options
+from edge_sdk.cli.options import data_options, image_options, shapes_and_dtypes, source_options, training_options
 from edge_sdk.cli.screen import Screen, command
 
 
@@ -34,6 +34,7 @@ from edge_sdk.cli.screen import Screen, command
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
 @data_options
 @source_options
+@training_options
 @click.option(
     "--layout", type=click.Choice(["nhwc", "source"]), default="nhwc", show_default=True, help="Of image inputs."
 )
@@ -82,6 +83,7 @@ def convert(
     \b
     edge-sdk convert model.keras -o model.tflite
     edge-sdk convert model.pt2 -o model_int8.tflite -r int8 --calibration samples.npz
+    edge-sdk convert model.keras -o m.tflite -r qat --train-data digits.npz --loss cross_entropy --epochs 5
     edge-sdk convert model.onnx -o out/ -r float16 -r int8 --calibration photos/ --image-mean 0.5 --image-std 0.5
     """
     from edge_sdk.converters import convert_all
@@ -94,6 +96,7 @@ def convert(
     if report:
         check_writable(report)
     made = []
+    arguments = {**arguments, "checkpoint": _checkpoint(arguments["checkpoint"], outputs)}
     reports = convert_all(
         source,
         outputs,
@@ -115,6 +118,16 @@ def convert(
     if screen.as_json:
         screen.result(whole, "")
     return None
+
+
+def _checkpoint(given: str | None, outputs: dict[str, Path]) -> str | None:
+    """Where training keeps its checkpoints, beside the output unless the user says otherwise."""
+    from edge_sdk.recipe import find_recipe
+
+    training = [path for name, path in outputs.items() if find_recipe(name).train is not None]
+    if given or not training:
+        return given
+    return f"{training[0]}.checkpoint"
 
 
 def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str, Path]:

@@ -10,6 +10,7 @@ from edge_sdk.artifact.summary import Summary, summary_as_json
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.report.training import TrainReport
 from edge_sdk.runtime.timing import Timing
 
 
@@ -72,6 +73,7 @@ class ConversionReport:
         tools: what made the file.
         findings: all that a user should know, the gravest first.
         stages: where the time went.
+        training: what was trained before, for recipes that train.
     """
 
     verified: bool
@@ -91,6 +93,7 @@ class ConversionReport:
     tools: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     stages: tuple[Stage, ...] = field(default=(), compare=False)
+    training: TrainReport | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The whole report as plain data."""
@@ -111,4 +114,5 @@ class ConversionReport:
             "tools": list(self.tools),
             "findings": [finding.as_json() for finding in self.findings],
             "stages_seconds": {stage.name: round(stage.seconds, 3) for stage in self.stages},
+            "training": self.training.as_json() if self.training else None,
         }

@@ -127,7 +127,9 @@ class TorchBackend:
         return whole.permute(0, 2, 3, 1)
 
     def max_pool(self, x: Any, size: Any, strides: Any, paddings: Pairs) -> Any:
-        padded = F.pad(x.permute(0, 3, 1, 2), _flat(paddings), value=-torch.inf) if _any(paddings) else x.permute(0, 3, 1, 2)
+        padded = (
+            F.pad(x.permute(0, 3, 1, 2), _flat(paddings), value=-torch.inf) if _any(paddings) else x.permute(0, 3, 1, 2)
+        )
         return F.max_pool2d(padded, tuple(size), tuple(strides)).permute(0, 2, 3, 1)
 
     def average_pool(self, x: Any, size: Any, strides: Any, paddings: Pairs) -> Any:

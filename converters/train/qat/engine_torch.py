@@ -169,7 +169,9 @@ def round_weight(w: Any, axis: int | None) -> Any:
     """Symmetric to [-127, 127], with the extremes of each index of ``axis``."""
     scale = extremes(w, axis)
     if axis is None:
-        return torch.fake_quantize_per_tensor_affine(w, scale, torch.zeros(1, dtype=torch.int32, device=w.device), -127, 127)
+        return torch.fake_quantize_per_tensor_affine(
+            w, scale, torch.zeros(1, dtype=torch.int32, device=w.device), -127, 127
+        )
     zeros = torch.zeros(len(scale), dtype=torch.int32, device=w.device)
     return torch.fake_quantize_per_channel_affine(w, scale, zeros, axis, -127, 127)
 

@@ -1,8 +1,8 @@
 """TFLite's ops over a framework's primitives; one sample axis more than the file has.
 
-A value is ``[samples, *shape in the file]``, so that the file's batch of 1 may wander through reshapes and transposes as
-it likes and samples never mix. Constants have one sample. Each kernel takes ``(b, step, args)``: the backend, the step
-and its operands (None where absent), and returns the results in order, real-valued, not rounded.
+A value is ``[samples, *shape in the file]``, so that the file's batch of 1 may wander through reshapes and transposes
+as it likes and samples never mix. Constants have one sample. Each kernel takes ``(b, step, args)``: the backend, the
+step and its operands (None where absent), and returns the results in order, real-valued, not rounded.
 """
 
 from __future__ import annotations
@@ -216,7 +216,8 @@ def _split_v(b: Any, step: Step, args: list[Any]) -> list[Any]:
 def _slice(b: Any, step: Step, args: list[Any]) -> list[Any]:
     begins = [int(v) for v in _constant(args[1])]
     parts = [slice(begin, begin + extent) for begin, extent in zip(begins, step.shapes[0], strict=True)]
-    return [args[0][(slice(None), *parts)]]
+    whole = (slice(None), *parts)
+    return [args[0][whole]]
 
 
 def _strided_slice(b: Any, step: Step, args: list[Any]) -> list[Any]:

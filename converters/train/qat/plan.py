@@ -15,10 +15,13 @@ from edge_sdk.converters.train.qat.ops import KERNELS
 from edge_sdk.errors import TrainingError
 
 MOVING = frozenset(
-    "BATCH_TO_SPACE_ND BROADCAST_TO CONCATENATION DEPTH_TO_SPACE EXPAND_DIMS GATHER GATHER_ND MAXIMUM MAX_POOL_2D MINIMUM "
-    "MIRROR_PAD PACK PAD PADV2 REDUCE_MAX REDUCE_MIN RESHAPE RESIZE_NEAREST_NEIGHBOR REVERSE_V2 SELECT SELECT_V2 SLICE "
-    "SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V SQUEEZE STRIDED_SLICE TILE TRANSPOSE UNPACK".split()
-)
+    {
+        "BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND",
+        "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "MIRROR_PAD", "PACK", "PAD", "PADV2", "REDUCE_MAX", "REDUCE_MIN",
+        "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SELECT", "SELECT_V2", "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH",
+        "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
+    }
+)  # fmt: skip
 """Ops whose results are values of their operands: on the same grid nothing is rounded."""
 AVERAGING = frozenset({"AVERAGE_POOL_2D", "RESIZE_BILINEAR"})
 """Ops that keep their operand's scale too, but round: halves away from zero, in integers."""
@@ -222,7 +225,8 @@ def _partners(template: Artifact, lowered: Artifact) -> dict[int, Op]:
     lost = [f"{name} `{result}`" for name, result in keys.values() if (name, result) not in named]
     if lost:
         raise TrainingError(
-            f"the quantizer rewrote the graph: {len(lost)} ops have no partner in the float file: {', '.join(lost[:6])}",
+            f"the quantizer rewrote the graph: {len(lost)} ops have no partner in the float file: "
+            f"{', '.join(lost[:6])}",
             hint="take recipe static_wi8_ai8 and report this model",
         )
     return {index: named[key] for index, key in keys.items()}
@@ -256,8 +260,8 @@ class _Builder:
         found = {i: self._group_of[i] for i in op.outputs if i in self._group_of}
         if op.name not in MOVING:
             return found
-        sources = {self._group_of.get(i) for i in op.inputs if i >= 0}
-        return {i: group for i, group in found.items() if group not in sources}
+        sources = {self._group_of[i] for i in op.inputs if i in self._group_of}
+        return {i: group for i, group in found.items() if sources != {group}}
 
     def _operand(self, op: Op, place: int, partner: Op | None) -> Operand:
         index = op.inputs[place]
@@ -268,16 +272,13 @@ class _Builder:
             return Operand("value", index)
         original = self._original(partner, place)
         dot = place in (_BIAS_PLACE.get(op.name), _WEIGHT_PLACE.get(op.name))
-        if original is None:
+        if original is None or not (dot or _is_trainable(original)):
             return self._constant(tensor, sampled=not dot)
         if _BIAS_PLACE.get(op.name) == place:
             return self._bias(op, index, original)
         if _WEIGHT_PLACE.get(op.name) == place:
             return self._weight(op, tensor, original)
-        if not _is_trainable(original):
-            return self._constant(tensor)
-        kind: Literal["grid", "plain"] = "grid" if index in self._group_of else "plain"
-        return Operand(kind, index, self._parameter(original))
+        return Operand("grid" if index in self._group_of else "plain", index, self._parameter(original))
 
     def _original(self, partner: Op | None, place: int) -> Tensor | None:
         """The float constant behind a constant of the template."""

@@ -62,6 +62,8 @@ class QatBase(PlainStage):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.settings = cast("Qat", context.settings)
+        self.source_file: bytes | None = None
+        """The source as a float file, where this stage was the first to need one."""
         self._template: Template | None = None
         self._plan: Plan | None = None
         self._facts: dict[str, Any] = {}
@@ -76,7 +78,7 @@ class QatBase(PlainStage):
         """Where qat is the first stage, the file is made now: what it leaves in float is said before training."""
         train = cast("Train", self.context.recipe.train)
         if next(iter(train.stages)) == self.name:
-            self._make(model)
+            self.source_file = self._make(model).float_bytes
         return self.findings
 
     def prepare(self, model: Any) -> Any:
@@ -92,7 +94,7 @@ class QatBase(PlainStage):
         self._facts["int8 without training"] = f"{self.context.evaluate(engine):.5g}"
         return engine
 
-    def after_step(self, model: Any, moment: Moment) -> None:
+    def after_step(self, model: Any, moment: Moment) -> None:  # noqa: ARG002
         """Zeros stay zero and equal weights equal, where an earlier stage made them so."""
         if self._kept:
             now = model.parameters_now()
@@ -129,7 +131,7 @@ class QatBase(PlainStage):
             raise ValueError("prepare() first")
         return self._template, self._plan
 
-    def _make(self, model: Any) -> None:
+    def _make(self, model: Any) -> Template:
         context = self.context
         count = self.settings.calibration_samples
         options: dict[str, Any] = {
@@ -144,10 +146,13 @@ class QatBase(PlainStage):
         self._plan = make_plan(parse_artifact(self._template.quantized), self._template.lowered.artifact)
         self.findings = list(self._template.findings)
         self._describe(self._plan)
+        return self._template
 
     def _describe(self, plan: Plan) -> None:
         learned = sum(not group.fixed for group in plan.groups)
-        self._facts["quantized"] = f"{len(plan.groups)} scales ({learned} free), {len(plan.parameters)} weights and biases"
+        self._facts["quantized"] = (
+            f"{len(plan.groups)} scales ({learned} free), {len(plan.parameters)} weights and biases"
+        )
         if plan.float_ops:
             self._facts["left in float"] = ", ".join(plan.float_ops)
 

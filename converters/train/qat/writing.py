@@ -43,9 +43,9 @@ def write_template(data: bytes, plan: Plan, parameters: Mapping[str, Array], sca
         values = np.clip(np.rint(parameters[operand.parameter].astype(np.float64) / step), limits.min, limits.max)
         editor.set_values(tensor, values.astype(np.int32))
     for tensor, operand in plan.operands["grid"].items():
-        group = plan.groups[plan.group_of[tensor]]
-        low, high = -128 - group.zero_point, 127 - group.zero_point
-        ints = _rounded(parameters[operand.parameter], scales[plan.group_of[tensor]], low, high) + group.zero_point
+        place = plan.group_of[tensor]
+        zero = plan.groups[place].zero_point
+        ints = _rounded(parameters[operand.parameter], scales[place], -128 - zero, 127 - zero) + zero
         editor.set_values(tensor, ints.astype(np.int8))
     for tensor, operand in plan.operands["plain"].items():
         editor.set_values(tensor, parameters[operand.parameter].astype(np.float32))
