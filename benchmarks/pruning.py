@@ -1,4 +1,4 @@
-"""Pruning, clustering and distillation: accuracy, size and time against the model that came in; the worst of some runs."""
+"""Pruning, clustering and distillation: accuracy, size and time against the model that came in; the worst run."""
 
 from __future__ import annotations
 

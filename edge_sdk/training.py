@@ -70,6 +70,12 @@ class Prune(StageSettings):
     smallest: int = 0
     exclude: tuple[str, ...] = ()
 
+    @property
+    def by_sensitivity(self) -> bool:
+        """Whether ratios are chosen by an analysis of every layer."""
+        budgets = (self.macs_ratio, self.size_ratio, self.time_ratio)
+        return self.allocation == "sensitivity" or any(budget is not None for budget in budgets)
+
 
 @dataclass(frozen=True)
 class Cluster(StageSettings):
@@ -138,6 +144,17 @@ class Train:
         return {name: settings for name, settings in found.items() if settings is not None}
 
 
+_LOWEST = {
+    "epochs": 0,
+    "clusters": 2,
+    "calibration_samples": 1,
+    "temperature": 0.01,
+    "feature_weight": 0,
+    "round_to": 1,
+    "smallest": 0,
+}
+
+
 def train_problems(train: Train, *, static_int8: bool) -> list[str]:
     """What disagrees in a ``[train]`` table, one line for each fault.
 
@@ -150,7 +167,14 @@ def train_problems(train: Train, *, static_int8: bool) -> list[str]:
     )
     problems += _range_problems("train", train, {"epochs": 1, "batch_size": 1, "patience": 1})
     for name, settings in train.stages.items():
-        lowest = {"epochs": 0, "clusters": 2, "calibration_samples": 1, "temperature": 0.01, "feature_weight": 0, "round_to": 1}
+        lowest = {
+            "epochs": 0,
+            "clusters": 2,
+            "calibration_samples": 1,
+            "temperature": 0.01,
+            "feature_weight": 0,
+            "round_to": 1,
+        }
         problems += _range_problems(f"train.{name}", settings, lowest)
         problems += [f"train.{name}.{p}" for p in _share_problems(settings)]
     if train.learning_rate <= 0:
@@ -197,10 +221,13 @@ def _prune_problems(prune: Prune) -> list[str]:
         problems.append(f"{where}: pattern {prune.pattern} needs one of {', '.join(allowed)}")
     if n_of_m and prune.allocation == "sensitivity":
         problems.append(f"{where}.allocation: pattern {prune.pattern} has the same share of zeros everywhere")
-    for key in given:
-        if not 0 < getattr(prune, key) < 1:
-            problems.append(f"{where}.{key}: must lie between 0 and 1, got {getattr(prune, key):g}")
-    if not prune.ratios or list(prune.ratios) != sorted(set(prune.ratios)) or not 0 < prune.ratios[0] <= prune.ratios[-1] < 1:
+    outside = {key: getattr(prune, key) for key in given if not 0 < getattr(prune, key) < 1}
+    problems += [f"{where}.{key}: must lie between 0 and 1, got {value:g}" for key, value in outside.items()]
+    if (
+        not prune.ratios
+        or list(prune.ratios) != sorted(set(prune.ratios))
+        or not 0 < prune.ratios[0] <= prune.ratios[-1] < 1
+    ):
         problems.append(f"{where}.ratios: must rise between 0 and 1, got {list(prune.ratios)}")
     return problems
 

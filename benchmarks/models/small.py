@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def _torch(data: Images, widths: list[int], seed: int, epochs: int) -> Any:
 
     torch.manual_seed(seed)
     parts = [block(1, widths[0])]
-    for before, width in zip(widths, widths[1:], strict=False):
+    for before, width in pairwise(widths):
         parts += [block(before, width, 2), Residual(width)]
     model = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], CLASSES))
     images_in, labels = (torch.from_numpy(array) for array in data.train)

@@ -1,4 +1,4 @@
-"""Ratios for all layers at once: more from layers that hardly matter, less from those that do, until a budget is met."""
+"""Ratios for all layers at once: more from layers that hardly matter, less from others, until a budget is met."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class ClusterStage(PlainStage):
         self._shared.apply()
         return model
 
-    def after_step(self, model: Any, moment: Moment) -> None:
+    def after_step(self, model: Any, moment: Moment) -> None:  # noqa: ARG002 - kernels are known
         """Equal weights stay equal."""
         self._shared.apply()
 

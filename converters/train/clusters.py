@@ -28,14 +28,15 @@ class Clusters:
         the mean of their weights' gradients (Han et al., 2016, sum them: the learning rate is theirs times the
         cluster's size); under Adam it is a projection onto shared values.
         """
-        return self.centroids(values)[self.indices]
+        shared: Values = self.centroids(values)[self.indices]
+        return shared
 
     def centroids(self, values: Values) -> Values:
         """The mean of each cluster, in float32; 0 for the zero cluster and for empty ones."""
         flat = self.indices.ravel()
         sums = np.bincount(flat, values.ravel().astype(np.float64), self.count)
         sizes = np.bincount(flat, minlength=self.count)
-        means = (sums / np.maximum(sizes, 1)).astype(np.float32)
+        means: Values = (sums / np.maximum(sizes, 1)).astype(np.float32)
         if self.zero >= 0:
             means[self.zero] = 0.0
         return means
@@ -65,8 +66,8 @@ def find_clusters(values: Values, count: int, *, keep_zeros: bool) -> Clusters:
 
 def _k_means(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
     """Sorted centroids; on a line the nearest one is found by bisection, so that each round is a sort's cost."""
-    ordered = np.sort(values)
-    distinct = np.unique(ordered)
+    ordered: npt.NDArray[np.float64] = np.sort(values)
+    distinct: npt.NDArray[np.float64] = np.unique(ordered)
     if len(distinct) <= count:
         return distinct
     sums = np.concatenate([[0.0], np.cumsum(ordered)])
@@ -78,7 +79,8 @@ def _k_means(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.floa
         if np.array_equal(means, centroids):
             break
         centroids = np.sort(means)
-    return centroids
+    found: npt.NDArray[np.float64] = centroids
+    return found
 
 
 def _nearest(values: Values, centroids: npt.NDArray[np.float64]) -> Indices:

@@ -84,7 +84,7 @@ class Teaching:
     def _part(self, one: Any, other: Any) -> Any:
         if self.settings.outputs == "values":
             return self._losses.squared(one, other)
-        axis = self.context.framework.class_axis  # type: ignore[attr-defined] # of every framework
+        axis = self.context.framework.class_axis
         return self._losses.classes(one, other, self.settings.temperature, axis, self._probabilities)
 
     def _renamed(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

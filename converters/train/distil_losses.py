@@ -47,11 +47,13 @@ class TensorFlowLosses:
         yield
 
     def squared(self, one: Any, other: Any) -> Any:
+        """Mean squared difference."""
         import tensorflow as tf
 
         return tf.reduce_mean(tf.square(one - tf.stop_gradient(other)))
 
     def classes(self, one: Any, other: Any, temperature: float, axis: int, probabilities: bool) -> Any:  # noqa: FBT001
+        """Softened KL divergence."""
         import tensorflow as tf
 
         def logs(values: Any) -> Any:
@@ -63,6 +65,7 @@ class TensorFlowLosses:
         return temperature**2 * tf.reduce_mean(divergence)
 
     def features(self, one: Any, other: Any) -> Any:
+        """Of layers."""
         import tensorflow as tf
 
         if one.shape[1:] == other.shape[1:]:
@@ -80,6 +83,7 @@ class TorchLosses:
 
     @contextmanager
     def without_gradient(self, model: Any) -> Iterator[None]:
+        """Eval mode, and no gradient."""
         import torch
 
         from edge_sdk.converters.torch_calls import eval_mode
@@ -88,9 +92,11 @@ class TorchLosses:
             yield
 
     def squared(self, one: Any, other: Any) -> Any:
+        """Mean squared difference."""
         return (one - other.detach()).square().mean()
 
     def classes(self, one: Any, other: Any, temperature: float, axis: int, probabilities: bool) -> Any:  # noqa: FBT001
+        """Softened KL divergence."""
         import torch
 
         def logs(values: Any) -> Any:
@@ -101,6 +107,7 @@ class TorchLosses:
         return temperature**2 * (teacher.exp() * (teacher - student)).sum(axis).mean()
 
     def features(self, one: Any, other: Any) -> Any:
+        """Of layers."""
         import torch
 
         if one.shape[1:] == other.shape[1:]:

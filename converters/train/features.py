@@ -52,7 +52,7 @@ class _Ear:
 
         self.close = restore
 
-    def _note(self, layer: Any, inputs: Any, result: Any) -> None:
+    def _note(self, layer: Any, inputs: Any, result: Any) -> None:  # noqa: ARG002 - a hook is told all three
         self.heard = result
 
 

@@ -49,7 +49,7 @@ class KerasStructure:
         self._channels = Channels()
         self._layers: dict[int, _Visited] = {}
         self._makers: list[tuple[str, Ids]] = []
-        self.unfollowed: list[Unfollowed] = []
+        self.unfollowed: list[Any] = []
         self.open_layers: list[str] = []
         self._normed: list[Ids] = []
         _check_graph(model)

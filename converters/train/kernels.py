@@ -97,9 +97,7 @@ def chosen_kernels(model: Any, exclude: Sequence[str], *, stage: str, smallest: 
     chosen = [
         kernel
         for kernel in every
-        if not any(re.search(e, kernel.layer) for e in exclude)
-        and not _is_spared(kernel)
-        and kernel.size >= smallest
+        if not any(re.search(e, kernel.layer) for e in exclude) and not _is_spared(kernel) and kernel.size >= smallest
     ]
     if not chosen:
         raise TrainingError(f"{stage}: no layer is left to work on", hint="exclude fewer layers")

@@ -64,8 +64,8 @@ class MagnitudeStage(PlainStage):
             TrainingError: there are such layers.
         """
         kernels = self._chosen(model)
-        problems = {k.key: self._pattern.problem(k.shape) for k in kernels}
-        problems = {key: why for key, why in problems.items() if why} or self._emptied(kernels, self._share)
+        misfits = {k.key: self._pattern.problem(k.shape) for k in kernels}
+        problems = {key: why for key, why in misfits.items() if why} or self._emptied(kernels, self._share)
         if problems:
             layers = list(dict.fromkeys(k.layer for k in kernels if k.key in problems))
             raise TrainingError(
@@ -85,7 +85,7 @@ class MagnitudeStage(PlainStage):
         self._put_on()
         return model
 
-    def after_step(self, model: Any, moment: Moment) -> None:
+    def after_step(self, model: Any, moment: Moment) -> None:  # noqa: ARG002 - kernels are known
         """Zero stays zero; now and then some more become it."""
         done = (moment.step + 1) / max(1, moment.steps)
         every = max(1, round(moment.steps * _RAMP_END / _MASKS))

@@ -184,7 +184,7 @@ class ChannelStage(PlainStage):
                     continue
                 worst = f"is off by {error:.2g} of its largest value"
             raise TrainingError(
-                f"prune: the cut model does not compute what the whole one does without those channels: `{name}` {worst}",
+                f"prune: the cut model does not compute what is left of the whole one: `{name}` {worst}",
                 hint="this is a fault of edge-sdk: please report the model; `exclude` its unusual layers meanwhile",
             )
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_sdk.converters.train.stage import Context
-from edge_sdk.errors import MissingDependencyError
-from edge_sdk.files import replacing
 
 
 @dataclass(frozen=True)
@@ -55,35 +52,6 @@ class Sensitivity:
             "layers": {curve.name: list(curve.metrics) for curve in self.curves},
         }
 
-    def table(self) -> str:
-        """Layers against ratios, the most sensitive first."""
-        ordered = sorted(self.curves, key=lambda curve: -sum(self.drops(curve)))
-        width = max((len(curve.name) for curve in ordered), default=5)
-        lines = [" ".join([f"{'layer':{width}}", *(f"{ratio:>8.0%}" for ratio in self.ratios)])]
-        lines += [" ".join([f"{c.name:{width}}", *(f"{metric:8.4f}" for metric in c.metrics)]) for c in ordered]
-        return "\n".join(lines)
-
-    def draw(self, path: Path, *, metric: str = "metric") -> None:
-        """Writes the curves as a picture: ``.png``, ``.svg`` or ``.pdf``.
-
-        Raises:
-            MissingDependencyError: matplotlib is absent.
-            OutputError: the file cannot be written.
-        """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise MissingDependencyError("matplotlib", extra="report", why="drawing the sensitivity") from error
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        axes = figure.add_subplot()
-        for curve in self.curves:
-            axes.plot([0.0, *self.ratios], [self.whole, *curve.metrics], marker="o", markersize=3, label=curve.name)
-        axes.set(xlabel=f"share of {self.of}, this layer alone", ylabel=f"{metric}, before any retraining")
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize="x-small", ncols=2)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix.lstrip(".") or "png")
-
 
 def measure_sensitivity(
     names: Sequence[str],
@@ -105,7 +73,8 @@ def measure_sensitivity(
         of: what is removed, for the table.
     """
     context.progress.stage("prune: sensitivity of each layer")
-    curves, total = [], len(names) * len(ratios)
+    curves: list[Curve] = []
+    total = len(names) * len(ratios)
     for name in names:
         metrics = []
         for ratio in ratios:

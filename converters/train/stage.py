@@ -114,10 +114,6 @@ class Framework(Protocol):
         """Runs a batch of numpy arrays without training behaviour."""
         ...
 
-    def copy(self, model: Any) -> Any:
-        """A model of its own weights, so that the one given is left as it is."""
-        ...
-
     def state(self, model: Any) -> State:
         """Copies of all weights and other variables by name."""
         ...

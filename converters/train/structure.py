@@ -20,8 +20,8 @@ class Structure(Protocol):
     """
 
     blocks: tuple[Block, ...]
-    unfollowed: Sequence[Any]
-    open_layers: Sequence[str]
+    unfollowed: list[Any]
+    open_layers: list[str]
     normalizes: bool
 
     def layers_behind(self, unfollowed: Any) -> list[str]:
@@ -55,7 +55,8 @@ def structure_of(context: Context, model: Any) -> Structure:
 def one_sample(context: Context, model: Any) -> Mapping[str, Any]:
     """The first training sample, as the framework's tensors."""
     first = next(context.data.epoch(0)).inputs
-    tensors: Mapping[str, Any] = context.framework.tensors(model, {name: v[:1] for name, v in first.items()})
+    framework: Any = context.framework
+    tensors: Mapping[str, Any] = framework.tensors(model, {name: v[:1] for name, v in first.items()})
     return tensors
 
 

@@ -46,6 +46,7 @@ class TorchStructure:
         self.open_layers: list[str] = []
         groups = _Groups(copy.deepcopy(module), self._examples)
         self.blocks: tuple[Block, ...] = ()
+        self.unfollowed: list[Any] = []
         self.blocks, self.unfollowed = self._tried(tuple(groups.blocks()), groups)
 
     def layers_behind(self, unfollowed: Unfollowed) -> list[str]:
@@ -171,7 +172,7 @@ class _Groups:
         import torch
 
         seen: set[str] = set()
-        kinds = (torch.nn.modules.conv._ConvNd, torch.nn.Linear, torch.nn.Embedding)  # noqa: SLF001 - the base of all
+        kinds = (torch.nn.modules.conv._ConvNd, torch.nn.Linear, torch.nn.Embedding)
         for layer in list(self._graph.module2node):
             if not isinstance(layer, kinds) or layer not in self._names or self._names[layer] in seen:
                 continue
@@ -215,9 +216,7 @@ def _silence(layer: Any, handler: str, indices: Sequence[int]) -> None:
 
     if isinstance(layer, torch.nn.Parameter) or not hasattr(layer, "weight"):
         return
-    entering = "in_channels" in handler and isinstance(
-        layer, torch.nn.modules.conv._ConvNd | torch.nn.Linear  # noqa: SLF001 - the base of all convolutions
-    )
+    entering = "in_channels" in handler and isinstance(layer, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
     if getattr(layer, "groups", 1) > 1:
         entering = False
     axis = 1 if entering != bool(getattr(layer, "transposed", False)) else 0
@@ -252,7 +251,7 @@ def _positions(module: Any, examples: Mapping[str, Any]) -> dict[str, int]:
 def _applied(layer: Any, inputs: Any, output: Any) -> Mapping[str, int]:
     import torch
 
-    if isinstance(layer, torch.nn.modules.conv._ConvNd):  # noqa: SLF001 - the base of all convolutions
+    if isinstance(layer, torch.nn.modules.conv._ConvNd):
         at = inputs[0] if layer.transposed else output
         return {"weight": at[0, 0].numel()}
     if isinstance(layer, torch.nn.Linear):

@@ -64,6 +64,11 @@ from edge_sdk.cli.screen import Screen, command
 @click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound.")
 @click.option("--no-timing", is_flag=True, help="Do not measure it against the float file.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the full report there, as JSON.")
+@click.option(
+    "--sensitivity",
+    type=click.Path(path_type=Path),
+    help="Draw there what each layer can lose (.png, .svg, .pdf), for recipes that prune by it.",
+)
 @click.option("--work-dir", type=click.Path(path_type=Path), help="Keep all intermediate files there.")
 def convert(
     screen: Screen,
@@ -71,6 +76,7 @@ def convert(
     output: Path,
     recipes: tuple[str, ...],
     report: Path | None,
+    sensitivity: Path | None,
     inputs: tuple[Any, ...],
     no_timing: bool,
     **arguments: Any,
@@ -95,6 +101,8 @@ def convert(
     images = image_options(arguments)
     if report:
         check_writable(report)
+    if sensitivity:
+        _check_sensitivity(sensitivity, recipes)
     made = []
     arguments = {**arguments, "checkpoint": _checkpoint(arguments["checkpoint"], outputs)}
     reports = convert_all(
@@ -109,6 +117,8 @@ def convert(
     )
     for result in reports:
         made.append(result.as_json())
+        if sensitivity:
+            _draw(result, sensitivity)
         if not screen.as_json:
             screen.done()
             click.echo(conversion_text(result))
@@ -118,6 +128,30 @@ def convert(
     if screen.as_json:
         screen.result(whole, "")
     return None
+
+
+def _check_sensitivity(picture: Path, recipes: tuple[str, ...]) -> None:
+    """Said before training, not after it."""
+    from edge_sdk.errors import RecipeError
+    from edge_sdk.recipe import find_recipe
+    from edge_sdk.report.sensitivity import check_drawable
+
+    trains = [find_recipe(name).train for name in recipes]
+    if len(recipes) != 1 or not (trains[0] and trains[0].prune and trains[0].prune.by_sensitivity):
+        raise RecipeError(
+            f"--sensitivity: {', '.join(recipes)} does not prune by sensitivity",
+            hint="one recipe whose [train.prune] has a macs_ratio, size_ratio or time_ratio, or allocation = "
+            '"sensitivity"',
+        )
+    check_drawable(picture)
+
+
+def _draw(result: Any, picture: Path) -> None:
+    from edge_sdk.report.sensitivity import draw_sensitivity
+
+    for stage in result.training.stages:
+        if "sensitivity" in stage.facts:
+            draw_sensitivity(stage.facts["sensitivity"], picture, metric=result.training.metric)
 
 
 def _checkpoint(given: str | None, outputs: dict[str, Path]) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 from edge_sdk.findings import Finding
 from edge_sdk.report.lines import field as line
 from edge_sdk.report.lines import size_text, table
+from edge_sdk.report.sensitivity import sensitivity_lines
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,22 @@ def training_lines(report: TrainReport) -> list[str]:
 
 
 def _fact_lines(stages: Sequence[StageReport]) -> list[str]:
-    return [line(stage.name, f"{key}: {value}") for stage in stages for key, value in stage.facts.items() if value]
+    facts = [(stage.name, key, value) for stage in stages for key, value in stage.facts.items() if value]
+    lines = [line(name, f"{key}: {_in_words(value)}") for name, key, value in facts if key != "sensitivity"]
+    for _, key, value in facts:
+        if key == "sensitivity":
+            lines += ["", *sensitivity_lines(value)]
+    return lines
+
+
+def _in_words(value: Any) -> str:
+    """A fact in one line; a pair of numbers is before and after."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_in_words(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        pair = len(value) == 2 and not any(isinstance(part, str) for part in value)
+        return (" -> " if pair else ", ").join(_in_words(part) for part in value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _number(metric: str, value: float) -> str:

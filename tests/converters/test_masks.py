@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -122,7 +124,10 @@ def sensitivity(**costs: float) -> Sensitivity:
 
 def test_the_budget_is_met_with_the_sensitive_layer_spared() -> None:
     analysis = sensitivity(robust=0.0, tender=0.4)
-    left = lambda ratios: 1 - sum(ratios.values()) / 2  # noqa: E731 - two layers of equal size
+
+    def left(ratios: Mapping[str, float]) -> float:
+        return 1 - sum(ratios.values()) / 2  # two layers of equal size
+
     ratios = allocate(analysis, left, 0.6, what="share")
     assert left(ratios) == pytest.approx(0.6, abs=1e-4)
     assert ratios["robust"] == pytest.approx(3 * ratios["tender"], rel=1e-3)

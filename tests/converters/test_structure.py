@@ -128,7 +128,7 @@ def test_keras_names_every_layer_it_cannot_follow_and_what_it_ties_up() -> None:
 
     layers = keras.layers
 
-    class Shuffle(layers.Layer):  # type: ignore[misc] # Keras has no types
+    class Shuffle(keras.layers.Layer):
         def call(self, x: Any) -> Any:
             return x[..., ::-1]
 
@@ -151,7 +151,7 @@ def test_a_subclassed_model_has_no_graph_to_follow() -> None:
     from edge_sdk.converters.train.keras_structure import KerasStructure
     from edge_sdk.errors import ModelError
 
-    class Own(keras.Model):  # type: ignore[misc] # Keras has no types
+    class Own(keras.Model):
         def call(self, x: Any) -> Any:
             return x
 
@@ -245,9 +245,7 @@ def test_torch_blocks_are_tried_and_the_others_named(name: str, blocks: set[str]
     torch.manual_seed(0)
     module, sample = torch_models()[name]
     structure = TorchStructure(module.train(), {next(iter(module.forward.__code__.co_varnames[1:2])): sample})
-    owners = {next(l for l in sorted(b.layers) if l in blocks) for b in structure.blocks if set(b.layers) & blocks}
-    assert owners == blocks
-    assert len(structure.blocks) == len(blocks)
+    assert [len(set(b.layers) & blocks) for b in structure.blocks] == [1] * len(blocks)
     assert {u.name: set(structure.layers_behind(u)) for u in structure.unfollowed} == unfollowed
 
     removed = frozenset(c for b in structure.blocks for c in b.channels[: len(b.channels) // 2])
