@@ -52,6 +52,10 @@ class Measuring:
         self._files[name] = path
         return file_facts(path, form)
 
+    def artifact(self, name: str) -> Artifact:
+        """The file of a stage that :meth:`facts` has lowered."""
+        return read_artifact(self._files[name])
+
     def timed(
         self, source: object, reports: list[StageReport], lowered: bytes | None
     ) -> tuple[FileFacts, list[StageReport]]:

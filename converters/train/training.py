@@ -16,6 +16,7 @@ from edge_sdk.converters.train.loop import History, Plan, StageLoop
 from edge_sdk.converters.train.measuring import Measuring
 from edge_sdk.converters.train.metrics import LOSSES, Metric, find_metric
 from edge_sdk.converters.train.options import TrainingOptions
+from edge_sdk.converters.train.sparse_kernels import sparse_kernels_in_words
 from edge_sdk.converters.train.stage import Context, Stage, StepSettings, make_stages
 from edge_sdk.converters.train.user_code import Hooks, UserStepper, check_outputs, user_function
 from edge_sdk.data.functions import is_function_reference
@@ -226,7 +227,11 @@ class _Run:
         if self._measuring is None:
             return report
         self._progress.stage(f"{stage.name}: lower the result to measure it")
-        return replace(report, file=self._measuring.facts(stage.name, self._framework.convertible(model)))
+        measured = replace(report, file=self._measuring.facts(stage.name, self._framework.convertible(model)))
+        if "sparsity" not in report.facts:
+            return measured
+        words = sparse_kernels_in_words(self._measuring.artifact(stage.name))
+        return replace(measured, facts={**report.facts, "sparse kernels": words})
 
     def _samples(self) -> Mapping[str, Any]:
         from edge_sdk.converters.train.stage import whole_arrays

@@ -39,7 +39,7 @@ def test_stages_come_in_their_fixed_order_whatever_the_file_says() -> None:
         ("epochs = 0\n[train.qat]", "train.epochs: must be at least 1, got 0"),
         ("[train.prune]\nsparsity = 1.5", "sparsity: must lie between 0 and 1, got 1.5"),
         ("[train.prune]\npattern = 'structured'\nsparsity = 0.5", "train.prune.sparsity: has no meaning"),
-        ("[train.prune]\npattern = 'structured'", "needs pruning_ratio or macs_ratio"),
+        ("[train.prune]\npattern = 'structured'", "needs one of pruning_ratio, macs_ratio, size_ratio, time_ratio"),
         ("[train.cluster]\nclusters = 1", "train.cluster.clusters: must be at least 2"),
         ("[train.qat]\nranges = 'guessed'", "`guessed` is not one of"),
         ("learning_rate = -1.0\n[train.qat]", "must be above 0"),
