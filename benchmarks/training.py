@@ -13,15 +13,17 @@ import numpy as np
 
 from benchmarks.models import hard
 from edge_sdk.converters import Workers, convert
+from edge_sdk.converters.source import SourceOptions
 from edge_sdk.converters.train import PlainStage, train
 from edge_sdk.converters.train.data import ArrayBatches
+from edge_sdk.converters.train.metrics import find_metric
 from edge_sdk.converters.train.stage import Context, StepSettings
-from edge_sdk.converters.train.training import open_framework
+from edge_sdk.converters.train.training import evaluate, open_framework
 from edge_sdk.recipe import find_recipe
 from edge_sdk.runtime import Runner
 
 FRAMEWORKS = ("keras", "tf_keras", "torch")
-EPOCHS, RATE, BATCH = 15, 2e-3, 32
+EPOCHS, RATE, BATCH = 20, 3e-3, 32
 _FLOAT_EPOCHS = {"digits": 30, "blobs": 12}
 _ROUNDS = 5
 
@@ -59,7 +61,6 @@ def _run(data_name: str, framework: str, seed: int, workers: Workers) -> dict[st
             source,
             {name: images, "labels": labels},
             recipe="qat",
-            evaluation={name: test_images, "labels": test_labels},
             loss="cross_entropy",
             epochs=EPOCHS,
             learning_rate=RATE,
@@ -71,7 +72,7 @@ def _run(data_name: str, framework: str, seed: int, workers: Workers) -> dict[st
         convert(trained.convertible, trained_file, recipe=trained.recipe, data=calibration, **options)
         int8 = _accuracy(plain, data[2], data[3])
         qat = _accuracy(trained_file, data[2], data[3])
-    float_accuracy = trained.report.source_metric
+    float_accuracy = _float_accuracy(source, {name: test_images}, test_labels)
     (row,) = trained.model.agreement
     return {
         "seed": seed,
@@ -99,6 +100,12 @@ def _source(framework: str, data: hard.Data, seed: int, epochs: int) -> tuple[An
     return (model, torch.from_numpy(moved[0][:1])), "input", moved
 
 
+def _float_accuracy(source: Any, inputs: dict[str, Any], labels: Any) -> float:
+    framework = open_framework(source, SourceOptions())
+    metric = find_metric("accuracy", loss=None, class_axis=framework.class_axis)
+    return evaluate(framework, framework.model, ArrayBatches("", inputs, labels, 256, 0), metric)
+
+
 def _accuracy(path: Path, images: Any, labels: Any) -> float:
     """Of the file itself, in the interpreter."""
     runner = Runner(path)
@@ -112,8 +119,6 @@ def _accuracy(path: Path, images: Any, labels: Any) -> float:
 
 def _epoch_ratio(source: Any, engine: Any, inputs: dict[str, Any], labels: Any) -> float:
     """Time of a training epoch with rounding to one of the float source, both in the shared step, taken in turn."""
-    from edge_sdk.converters.source import SourceOptions
-
     framework = open_framework(source, SourceOptions())
     batches = ArrayBatches("", inputs, labels, BATCH, 0)
     recipe = find_recipe("qat")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Data = tuple[Array, Array, Array, Array]
 WIDTHS = (16, 32)
-SPREAD = 200.0
+SPREAD = 100.0
 """Channels are scaled by factors between 1 and this, evenly on a logarithmic axis."""
 
 
@@ -31,17 +31,17 @@ def digits(seed: int) -> Data:
 
 
 def blobs(seed: int) -> Data:
-    """Ten smooth random patterns of 12x12, shifted, scaled in contrast, under noise: 3,000 to train on, 1,000 to test."""
+    """Ten random patterns of 12x12, shifted, of any contrast, under noise: 2,000 to train on, 1,000 to test."""
     generator = np.random.default_rng(1000 + seed)
     coarse = generator.normal(size=(10, 5, 5))
     patterns = np.stack([np.kron(pattern, np.ones((3, 3))) for pattern in coarse])
-    labels = generator.integers(0, 10, 4000)
-    images = np.empty((4000, 12, 12), np.float32)
+    labels = generator.integers(0, 10, 3000)
+    images = np.empty((3000, 12, 12), np.float32)
     for place, label in enumerate(labels):
         top, left = generator.integers(0, 4, 2)
         part = patterns[label][top : top + 12, left : left + 12]
-        images[place] = generator.uniform(0.5, 1.5) * part + generator.normal(scale=1.6, size=(12, 12))
-    return images[:3000, ..., None], labels[:3000], images[3000:, ..., None], labels[3000:]
+        images[place] = generator.uniform(0.5, 1.5) * part + generator.normal(scale=1.0, size=(12, 12))
+    return images[:2000, ..., None], labels[:2000], images[2000:, ..., None], labels[2000:]
 
 
 DATA: dict[str, Callable[[int], Data]] = {"digits": digits, "blobs": blobs}
@@ -49,7 +49,8 @@ DATA: dict[str, Callable[[int], Data]] = {"digits": digits, "blobs": blobs}
 
 def factors(count: int, seed: int) -> Array:
     """One for each channel."""
-    return np.exp(np.random.default_rng(seed).uniform(0, np.log(SPREAD), count)).astype(np.float32)
+    found: Array = np.exp(np.random.default_rng(seed).uniform(0, np.log(SPREAD), count)).astype(np.float32)
+    return found
 
 
 def batches(count: int, size: int, epochs: int, seed: int) -> Iterator[Array]:
