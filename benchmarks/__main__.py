@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks import conversion, coverage, latency, picture, results, startup, tables
+from benchmarks import conversion, coverage, latency, picture, results, startup, tables, training
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -58,6 +58,19 @@ def coverage_command(kind: str, only: str | None) -> None:
         _keep(f"coverage_{kind}", rows)
 
 
+@main.command("training")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--only", help="One data set and framework, as digits-torch; the results file is left alone.")
+def training_command(seeds: int, only: str | None) -> None:
+    """Train models on which plain int8 fails."""
+    rows = []
+    for row in training.rows(seeds, only):
+        rows.append(row)
+        click.echo(f"{row['data']} {row['framework']}: {row['worst']} {[(r['float'], r['int8']) for r in row['runs']]}")
+    if only is None:
+        _keep("training", rows, seeds=seeds)
+
+
 @main.command("tables")
 def tables_command() -> None:
     """Fill the tables of README.md from the results, and draw them."""
@@ -74,6 +87,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(latency_command)
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
+    context.invoke(training_command)
     context.invoke(tables_command)
 
 

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -96,11 +97,12 @@ class Checkpoint:
         path = self._folder() / f"{stage}.npz"
         parts: dict[str, State] = {}
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # From memory: a damaged file would be left open by numpy.
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 for key in arrays.files:
                     part, _, name = key.partition("/")
                     parts.setdefault(part, {})[name] = arrays[key]
-        except (OSError, ValueError, EOFError, KeyError) as error:
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
             raise CheckpointError(f"{path}: damaged: {error}", hint="delete the folder and begin anew") from error
         return parts
 

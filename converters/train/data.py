@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +150,7 @@ def open_training_data(
     description = str(data) if isinstance(data, str | Path) else f"{type(data).__name__} in memory"
     if isinstance(data, str | Path):
         data = _read(str(data))
-    if isinstance(data, tuple | list) and len(data) == 2:
+    if isinstance(data, tuple) and len(data) == 2:
         given, target = data
         data = {**(given if isinstance(given, Mapping) else {specs[0].name: given}), **_named_targets(target)}
     if isinstance(data, Mapping):
@@ -179,9 +181,9 @@ def _read(text: str) -> Any:
     if path.suffix != ".npz":
         raise CalibrationError(f"{path}: training data needs targets beside the inputs", hint=f"DATA is {_FORMS}")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CalibrationError(f"{path}: not a whole .npz file of plain arrays: {error}") from error
 
 

@@ -10,7 +10,7 @@ from edge_sdk.converters.train.data import TrainData
 
 
 class TrainingOptions(TypedDict, total=False):
-    """Keyword arguments of ``train`` and ``convert``; one of ``loss``, ``train_step`` and ``fit`` is needed to train."""
+    """Keyword arguments of ``train`` and ``convert``; training needs one of ``loss``, ``train_step`` and ``fit``."""
 
     loss: str | Callable[..., Any] | None
     """A name from ``LOSSES``, a function of (outputs, targets) in the framework, or ``file.py:function``."""

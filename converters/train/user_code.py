@@ -89,8 +89,8 @@ def check_outputs(loss: str, framework: Framework, batch: Batch) -> None:
                 f"output `{name}` holds probabilities, and loss cross_entropy takes logits",
                 hint="use cross_entropy_probabilities",
             )
-        if loss == "cross_entropy_probabilities" and values.min() < 0:
+        if loss == "cross_entropy_probabilities" and not probabilities:
             raise TrainingError(
-                f"output `{name}` holds negative numbers, and loss {loss} takes probabilities",
+                f"output `{name}` does not sum to one over the classes, and loss {loss} takes probabilities",
                 hint="use cross_entropy",
             )

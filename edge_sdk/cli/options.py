@@ -85,7 +85,8 @@ def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--eval", "evaluation", help="What the metric is taken on; default: a tenth of --train-data."),
         click.option(
             "--loss",
-            help="cross_entropy, cross_entropy_probabilities, binary_cross_entropy, mse, mae, huber or file.py:function",
+            help="cross_entropy (of logits), cross_entropy_probabilities, binary_cross_entropy, mse, mae, huber, "
+            "or file.py:function.",
         ),
         click.option("--metric", help="accuracy, mse, mae, or file.py:function; default: what goes with the loss."),
         click.option("--metric-goal", type=click.Choice(["max", "min"]), help="For a metric of your own; default max."),

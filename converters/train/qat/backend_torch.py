@@ -68,7 +68,7 @@ class TorchBackend:
         return torch.split(x, list(sizes), axis)
 
     def take(self, x: Any, positions: Any, axis: int) -> Any:
-        return torch.index_select(x, axis, torch.as_tensor(positions, device=x.device))
+        return torch.index_select(x, axis, torch.from_numpy(np.array(positions, np.int64)).to(x.device))
 
     def lookup(self, table: Any, indices: Any) -> Any:
         return F.embedding(indices.long(), table) if table.dim() == 2 else table[indices.long()]

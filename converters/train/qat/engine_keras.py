@@ -33,7 +33,8 @@ def graph_model_class(keras: Any) -> Any:  # noqa: C901 - a class and its method
             super().__init__(name="edge_qat")
             self.graph = _Graph(plan, inputs, outputs)
             self.rounding = True
-            self.trained = None
+            self.trained: Any = None
+            self.agreement: tuple[Any, ...] = ()
             self.learned: dict[str, tuple[float, int]] = {}
             for name, parameter in plan.parameters.items():
                 self.graph.variables[name] = self._variable(name, parameter.values, trainable=True)

@@ -31,6 +31,7 @@ class GraphModule(torch.nn.Module):
         self.plan, self.input_gates, self.output_gates = plan, inputs, outputs
         self.rounding = True
         self.trained: Any = None
+        self.agreement: tuple[Any, ...] = ()
         self.learned: dict[str, tuple[float, int]] = {}
         for name, parameter in plan.parameters.items():
             self.register_parameter(name, torch.nn.Parameter(torch.from_numpy(parameter.values.copy())))

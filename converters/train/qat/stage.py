@@ -176,7 +176,7 @@ class QatBase(PlainStage):
             path = Path(folder) / "file.tflite"
             path.write_bytes(quantized)
             rows = self._agreement(engine, plan, path, samples)
-            self.agreement = rows
+            engine.agreement = rows
             if all(row.holds for row in rows):
                 return "; ".join(map(str, rows))
             errors = self._blame(engine, plan, path, samples)
