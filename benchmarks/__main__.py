@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks import conversion, coverage, latency, picture, results, startup, tables, training
+from benchmarks import conversion, coverage, latency, picture, pruning, results, startup, tables, training
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -71,6 +71,19 @@ def training_command(seeds: int, only: str | None) -> None:
         _keep("training", rows, seeds=seeds)
 
 
+@main.command("pruning")
+@click.option("--seeds", default=3, show_default=True, help="Runs; the worst is reported.")
+@click.option("--framework", "frameworks", multiple=True, default=("keras", "torch"), show_default=True)
+def pruning_command(seeds: int, frameworks: tuple[str, ...]) -> None:
+    """Prune, cluster and distil small networks; an hour or more on two cores."""
+    for name, rows_of in (("pruning", pruning.rows), ("distillation", pruning.distillation_rows)):
+        rows = []
+        for row in rows_of(frameworks, seeds):
+            rows.append(row)
+            click.echo(str(row))
+            _keep(name, rows, seeds=seeds)
+
+
 @main.command("tables")
 def tables_command() -> None:
     """Fill the tables of README.md from the results, and draw them."""
@@ -88,6 +101,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
     context.invoke(training_command)
+    context.invoke(pruning_command)
     context.invoke(tables_command)
 
 

@@ -13,7 +13,7 @@ from edge_sdk.report.training import TrainReport
 
 _HEAD = 'description = "Benchmark."\nmode = "float"\n'
 STRUCTURED = """[train]
-epochs = 12
+epochs = 8
 learning_rate = 2e-3
 batch_size = 64
 [train.prune]
@@ -21,17 +21,17 @@ pattern = "structured"
 macs_ratio = 0.5
 """
 SPARSE = """[train]
-epochs = 6
+epochs = 4
 learning_rate = 1e-3
 batch_size = 64
 [train.prune]
 sparsity = 0.8
-epochs = 12
+epochs = 8
 [train.cluster]
 clusters = 16
 """
 DISTILLED = """[train]
-epochs = 25
+epochs = 20
 learning_rate = 3e-3
 batch_size = 64
 [train.distil]
@@ -98,7 +98,8 @@ def _figures(report: TrainReport) -> dict[str, Any]:
 def _worst(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Each figure's own worst."""
     worst = {key: min(run[key] for run in runs) for key in ("accuracy", "speed_up", "smaller", "zeros")}
-    return {**worst, **{key: max(run[key] for run in runs) for key in ("drop_points", "macs_ratio")}}
+    largest = {key: max(run[key] for run in runs) for key in ("drop_points", "macs_ratio")}
+    return {**worst, **largest, "runs": len(runs)}
 
 
 def _distilled(framework: str, name: str, wrong: float, seed: int) -> dict[str, Any]:

@@ -91,11 +91,64 @@ def startup(result: dict[str, Any]) -> str:
     return f"{_table(['command', 'median, ms', 'more than Python, ms'], rows)}\n\n{_versions(result)}"
 
 
+def pruning(result: dict[str, Any]) -> str:
+    """The worst of all runs, figure by figure."""
+    rows = [
+        [
+            r["framework"],
+            r["set"],
+            _WAYS[r["way"]],
+            f"{100 * r['accuracy']:.1f} %",
+            f"{-r['drop_points']:+.2f}",
+            f"{r['macs_ratio']:.2f}",
+            f"{r['speed_up']:.2f}x",
+            f"{r['smaller']:.1f}x",
+            f"{r['zeros']:.0%}",
+            str(r["runs"]),
+        ]
+        for r in result["rows"]
+    ]
+    head = [
+        "framework",
+        "set",
+        "way",
+        "accuracy before",
+        "points after",
+        "MACs left",
+        "faster",
+        "smaller, gzip",
+        "zeros",
+    ]
+    return f"{_table([*head, 'runs'], rows)}\n\n{_versions(result)}"
+
+
+_WAYS = {"structured": "half of the MACs cut", "sparse_clustered": "80 % zeros, 16 values"}
+
+
+def distillation(result: dict[str, Any]) -> str:
+    """Students alone and taught."""
+    rows = [
+        [
+            r["framework"],
+            r["set"],
+            r["labels"],
+            f"{r['alone']:.1f} %",
+            f"{r['taught']:.1f} %",
+            ", ".join(f"{gain:+.2f}" for gain in r["all_gains"]),
+        ]
+        for r in result["rows"]
+    ]
+    head = ["framework", "set", "data", "alone (worst run)", "taught (same run)", "points gained, every run"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
     "latency": latency,
     "coverage_keras": coverage,
+    "pruning": pruning,
+    "distillation": distillation,
     "coverage_pytorch": coverage,
 }
 """Result name to what makes its table."""

@@ -14,8 +14,8 @@ from benchmarks.models.synthetic import CLASSES, images
 
 Array = npt.NDArray[Any]
 _SIDE, _WIDTHS = 16, (24, 48, 96)
-_EPOCHS, _BATCH, _RATE = 12, 64, 3e-3
-_VARIANTS, _NOISE, _TRAIN, _TEST = 3, 1.0, 1500, 2000
+_EPOCHS, _BATCH, _RATE = 8, 64, 3e-3
+_VARIANTS, _NOISE, _TRAIN, _TEST = 3, 1.0, 1500, 1000
 
 
 @dataclass(frozen=True)

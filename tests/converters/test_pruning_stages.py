@@ -165,14 +165,14 @@ def test_a_run_that_goes_on_makes_the_same_cut(kind: str) -> None:
 
     framework = open_framework(cnn(kind), SourceOptions())
     data = open_training_data(digits(kind, 64), framework.inputs, framework.outputs, batch_size=32, seed=0)
-    shapes = []
-    for ratio, state in ((0.25, None), (0.75, "first")):
+    shapes: list[Any] = []
+    saved: dict[str, Any] = {}
+    for ratio in (0.25, 0.75):
         made = recipe(f"[train.prune]\npattern = 'structured'\npruning_ratio = {ratio}\nround_to = 1\n")
         assert made.train is not None
         assert made.train.prune is not None
         stage = ChannelStage(Context(framework, made, made.train.prune, data, lambda model: 0.0))
-        if state:
-            stage.load_state(saved)
+        stage.load_state(saved)
         shapes.append([values.shape for values in kernels(stage.prepare(framework.model)).values()])
         saved = stage.state()
     assert shapes[0] == shapes[1]
@@ -195,7 +195,9 @@ def test_a_student_comes_nearer_to_its_teacher(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_source_teaches_what_is_cut_from_it(kind: str) -> None:
-    table = "[train.distil]\nepochs = 0\nduring = ['prune']\n[train.prune]\npattern = 'structured'\npruning_ratio = 0.5\n"
+    table = (
+        "[train.distil]\nepochs = 0\nduring = ['prune']\n[train.prune]\npattern = 'structured'\npruning_ratio = 0.5\n"
+    )
     made = trained(kind, table)
     distil, prune = made.report.stages
     assert distil.facts["teacher"] == "the source model"
@@ -256,7 +258,10 @@ def softmax(kind: str, values: Any) -> Any:
         ("[train.prune]\npattern = 'structured'\npruning_ratio = 0.01\n", "rounding to multiples of 8"),
         ("[train.cluster]\nclusters = 500\n", r"2 layers have no more than 500 weights"),
         ("[train.distil]\n", "there is no teacher"),
-        ("[train.distil]\nepochs = 0\nduring = ['cluster']\nfeatures = [['a', 'b']]\n[train.cluster]\n", "no layer `a`"),
+        (
+            "[train.distil]\nepochs = 0\nduring = ['cluster']\nfeatures = [['a', 'b']]\n[train.cluster]\n",
+            "no layer `a`",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_training(kind: str, table: str, message: str) -> None:
@@ -373,14 +378,15 @@ def test_what_was_won_is_in_the_int8_file(kind: str, tmp_path: Path, workers: An
         cnn(kind), tmp_path / "x.tflite", recipe=made, train_data=digits(kind), loss="cross_entropy", workers=workers
     )
     assert report.verified
-    assert [stage.name for stage in report.training.stages] == ["prune", "cluster", "qat"]
+    training: Any = report.training
+    assert [stage.name for stage in training.stages] == ["prune", "cluster", "qat"]
     weights = [w for w in weights_of(read_artifact(tmp_path / "x.tflite")) if w.ndim == 4 and w.shape[-1] == 16]
     assert len(weights) == 2
     for values in weights:
         assert values.dtype == np.int8
         assert (values == 0).mean() >= 0.7 - 1e-3
         assert max(len(np.unique(channel)) for channel in values) <= 8
-    last = report.training.stages[-1].file
+    last = training.stages[-1].file
     assert last.zero_share > 0.5
-    assert last.gzip_bytes < report.training.source_file.gzip_bytes / 5
-    assert "dense" in report.training.stages[0].facts["sparse kernels"]
+    assert last.gzip_bytes < training.source_file.gzip_bytes / 5
+    assert "dense" in training.stages[0].facts["sparse kernels"]
