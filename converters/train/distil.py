@@ -85,7 +85,7 @@ class Teaching:
         if self.settings.outputs == "values":
             return self._losses.squared(one, other)
         axis = self.context.framework.class_axis
-        return self._losses.classes(one, other, self.settings.temperature, axis, self._probabilities)
+        return self._losses.classes(one, other, self.settings.temperature, axis, probabilities=self._probabilities)
 
     def _renamed(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """By name where the names agree, else by place."""

@@ -24,7 +24,7 @@ class Losses(Protocol):
         """Mean squared difference."""
         ...
 
-    def classes(self, one: Any, other: Any, temperature: float, axis: int, probabilities: bool) -> Any:  # noqa: FBT001
+    def classes(self, one: Any, other: Any, temperature: float, axis: int, *, probabilities: bool) -> Any:
         """Temperature squared times KL(other || one)."""
         ...
 
@@ -52,7 +52,7 @@ class TensorFlowLosses:
 
         return tf.reduce_mean(tf.square(one - tf.stop_gradient(other)))
 
-    def classes(self, one: Any, other: Any, temperature: float, axis: int, probabilities: bool) -> Any:  # noqa: FBT001
+    def classes(self, one: Any, other: Any, temperature: float, axis: int, *, probabilities: bool) -> Any:
         """Softened KL divergence."""
         import tensorflow as tf
 
@@ -95,7 +95,7 @@ class TorchLosses:
         """Mean squared difference."""
         return (one - other.detach()).square().mean()
 
-    def classes(self, one: Any, other: Any, temperature: float, axis: int, probabilities: bool) -> Any:  # noqa: FBT001
+    def classes(self, one: Any, other: Any, temperature: float, axis: int, *, probabilities: bool) -> Any:
         """Softened KL divergence."""
         import torch
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def kernels_of(model: Any) -> list[Kernel]:
     """All of a model's, in its order; a shared one once."""
     found = _torch_kernels(model) if _is_torch(model) else _keras_kernels(model, "")
     unique = {id(kernel.variable): kernel for kernel in found}
-    return list(unique.values())
+    return _named_apart(list(unique.values()))
 
 
 def chosen_kernels(model: Any, exclude: Sequence[str], *, stage: str, smallest: int = 0) -> list[Kernel]:
@@ -108,6 +109,17 @@ def _is_spared(kernel: Kernel) -> bool:
     return "depthwise" in f"{kernel.kind}{kernel.name}".lower() or kernel.kind == "Embedding"
 
 
+def _named_apart(kernels: list[Kernel]) -> list[Kernel]:
+    """Every key once: copies of Keras models do not always keep the paths of nested variables."""
+    seen: Counter[str] = Counter()
+    made = []
+    for kernel in kernels:
+        seen[kernel.key] += 1
+        count = seen[kernel.key]
+        made.append(kernel if count == 1 else replace(kernel, name=f"{kernel.name}_{count}"))
+    return made
+
+
 def _keras_kernels(model: Any, prefix: str) -> Iterator[Kernel]:
     for layer in model.layers:
         if getattr(layer, "layers", None):
@@ -117,7 +129,9 @@ def _keras_kernels(model: Any, prefix: str) -> Iterator[Kernel]:
             if len(variable.shape) < 2:
                 continue
             path = str(getattr(variable, "path", None) or variable.name).split(":")[0].split("/")
-            name = "/".join(path[path.index(layer.name) + 1 :]) if layer.name in path else path[-1]
+            if path[-1].endswith("bias"):
+                continue  # attention's and GRU's have two axes
+            name = "/".join(path[path.index(layer.name) + 1 :]) if layer.name in path else "/".join(path[-2:])
             kind = type(layer).__name__
             yield Kernel(f"{prefix}{layer.name}", name, kind, variable, _keras_order(kind, name, len(variable.shape)))
 

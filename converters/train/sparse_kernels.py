@@ -2,7 +2,7 @@
 
 Read in XNNPACK's ``src/subgraph.c`` (``xnn_check_nchw_compatibility``, ``xnn_subgraph_rewrite_for_nchw``) and in
 TFLite's XNNPACK delegate, as of 2025: only float ops of a cluster that is entered through a 3x3 convolution of stride 2
-over 3 channels, holds nothing but 1x1 convolutions, 3x3 and 5x5 depthwise ones and element-wise ops, and is left through
+over 3 channels, holds nothing but 1x1 convolutions, 3x3 and 5x5 depthwise ones and element-wise ops, and is left by
 a mean over height and width or DEPTH_TO_SPACE; and only where the file stores weights in sparse form. Necessary, not
 sufficient.
 """

@@ -223,10 +223,9 @@ def _silence(layer: Any, handler: str, indices: Sequence[int]) -> None:
     if isinstance(layer, torch.nn.Embedding):
         axis = 1
     with torch.no_grad():
-        if layer.weight is not None and not (layer.weight.ndim == 1 and layer.weight.numel() == 1):
-            layer.weight.index_fill_(axis, torch.tensor(list(indices)), 0.0)
-        if not entering and getattr(layer, "bias", None) is not None:
-            layer.bias.index_fill_(0, torch.tensor(list(indices)), 0.0)
+        for values, along in ((layer.weight, axis), (None if entering else getattr(layer, "bias", None), 0)):
+            if values is not None and values.numel() > 1:
+                values.index_fill_(along, torch.tensor(list(indices), device=values.device), 0.0)
 
 
 def _positions(module: Any, examples: Mapping[str, Any]) -> dict[str, int]:
