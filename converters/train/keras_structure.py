@@ -78,16 +78,20 @@ class KerasStructure:
 
         Exactly so where no layer normalizes over channels; it is what the cut is proven against.
         """
-        copy = _Cutter(self._keras, self._layers, self._channels, frozenset()).model(self._model)
+        copy = self.cut(frozenset())
+        self.silence(copy, removed)
+        return copy
+
+    def silence(self, model: Any, removed: frozenset[int]) -> None:
+        """The same with a copy that is there already, whatever was silenced in it before."""
         index = {id(v): place for place, v in enumerate(self._model.weights)}
-        values = copy.get_weights()
+        values = self._model.get_weights()
         for weight in self._weights():
             array = values[index[id(weight.variable)]]
             for axis, ids in weight.axes.items():
                 array = array * _along(stays(ids, self._channels, removed), axis, array.ndim)
-            values[index[id(weight.variable)]] = array.astype(np.float32)
-        copy.set_weights(values)
-        return copy
+            values[index[id(weight.variable)]] = array.astype(values[index[id(weight.variable)]].dtype)
+        model.set_weights(values)
 
     def _weights(self) -> list[Weight]:
         return [weight for visited in self._layers.values() for weight in visited.followed.weights]

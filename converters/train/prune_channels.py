@@ -155,12 +155,10 @@ class ChannelStage(PlainStage):
     def _analysed(self, model: Any, structure: Structure, blocks: tuple[Block, ...]) -> Sensitivity:
         context, framework = self.context, self.context.framework
         working = framework.copy(model)
-        state = framework.state(working)
         by_name = {block.name: block for block in blocks}
 
         def tried(name: str, ratio: float) -> float:
-            silenced = structure.silenced(removed_channels([by_name[name]], {name: ratio}, 1))
-            framework.load_state(working, dict(zip(state, framework.state(silenced).values(), strict=True)))
+            structure.silence(working, removed_channels([by_name[name]], {name: ratio}, 1))
             return context.evaluate(working)
 
         ratios = [ratio for ratio in self._settings.ratios if not emptied(blocks, ratio)]

@@ -37,7 +37,11 @@ class Structure(Protocol):
         ...
 
     def silenced(self, removed: frozenset[int]) -> Any:
-        """A copy of the whole model in which they do nothing."""
+        """A copy of the whole model in which they do nothing: all their weights are zero."""
+        ...
+
+    def silence(self, model: Any, removed: frozenset[int]) -> None:
+        """Makes any copy of the whole model such a one, whatever was silenced in it before."""
         ...
 
 

@@ -42,6 +42,7 @@ class TorchStructure:
         self._module = module
         self._examples = dict(examples)
         self.normalizes = _normalizes(module)
+        self._silenced: tuple[Any, _Groups] | None = None
         self._positions = _positions(module, self._examples)
         self.open_layers: list[str] = []
         groups = _Groups(copy.deepcopy(module), self._examples)
@@ -70,9 +71,16 @@ class TorchStructure:
     def silenced(self, removed: frozenset[int]) -> Any:
         """A copy of the module with these channels' weights at zero; see ``KerasStructure.silenced``."""
         module = copy.deepcopy(self._module)
-        if removed:
-            _Groups(module, self._examples).silence(self.blocks, removed)
+        self.silence(module, removed)
         return module.train(self._module.training)
+
+    def silence(self, model: Any, removed: frozenset[int]) -> None:
+        """The same with a copy that is there already, whatever was silenced in it before; it is left in eval mode."""
+        model.load_state_dict(self._module.state_dict())
+        if removed:
+            if self._silenced is None or self._silenced[0] is not model:
+                self._silenced = (model, _Groups(model, self._examples))
+            self._silenced[1].silence(self.blocks, removed)
 
     def _tried(self, blocks: tuple[Block, ...], groups: _Groups) -> tuple[tuple[Block, ...], list[Unfollowed]]:
         """Leaves out blocks that are the model's own outputs, and tells those that can be cut from the others."""

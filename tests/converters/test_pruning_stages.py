@@ -372,14 +372,15 @@ def test_what_was_won_is_in_the_int8_file(kind: str, tmp_path: Path, workers: An
 
     head = HEAD.replace('"float"', '"static_range"')
     int8 = '[weights]\ndtype = "int8"\n[activations]\ndtype = "int8"\n'
-    table = "[train.prune]\nsparsity = 0.7\nexclude = ['stem', 'scores']\n[train.cluster]\nclusters = 8\n[train.qat]\n"
+    table = "[train.distil]\nepochs = 0\nduring = ['qat']\n"
+    table += "[train.prune]\nsparsity = 0.7\nexclude = ['stem', 'scores']\n[train.cluster]\nclusters = 8\n[train.qat]\n"
     made = recipe(table, head.replace("[train]", int8 + "[train]"))
     report = convert(
         cnn(kind), tmp_path / "x.tflite", recipe=made, train_data=digits(kind), loss="cross_entropy", workers=workers
     )
     assert report.verified
     training: Any = report.training
-    assert [stage.name for stage in training.stages] == ["prune", "cluster", "qat"]
+    assert [stage.name for stage in training.stages] == ["distil", "prune", "cluster", "qat"]
     weights = [w for w in weights_of(read_artifact(tmp_path / "x.tflite")) if w.ndim == 4 and w.shape[-1] == 16]
     assert len(weights) == 2
     for values in weights:
@@ -389,4 +390,4 @@ def test_what_was_won_is_in_the_int8_file(kind: str, tmp_path: Path, workers: An
     last = training.stages[-1].file
     assert last.zero_share > 0.5
     assert last.gzip_bytes < training.source_file.gzip_bytes / 5
-    assert "dense" in training.stages[0].facts["sparse kernels"]
+    assert "dense" in training.stages[1].facts["sparse kernels"]
