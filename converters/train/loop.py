@@ -47,6 +47,7 @@ class History:
     metrics: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     best: int = 0
+    improved: int = 0
     best_metric: float | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -98,7 +99,7 @@ class StageLoop:
 
     def _is_idle(self) -> bool:
         patience = self._plan.patience
-        return patience is not None and len(self.history.metrics) - self.history.best >= patience
+        return patience is not None and len(self.history.metrics) - self.history.improved >= patience
 
     def _epoch(self, epoch: int, first: int) -> None:
         plan, begin, total, count = self._plan, time.perf_counter(), 0.0, 0
@@ -129,7 +130,11 @@ class StageLoop:
         history.losses.append(loss)
         history.metrics.append(value)
         history.seconds.append(seconds)
-        if history.best_metric is None or self._plan.metric.better(value, history.best_metric):
+        best, metric = history.best_metric, self._plan.metric
+        if best is None or metric.better(value, best):
+            history.improved = epoch + 1
+        # Of equal epochs the later one was trained longer, at a lower rate.
+        if best is None or (not math.isnan(value) and not metric.better(best, value)):
             history.best, history.best_metric = epoch + 1, value
             self._best = self._plan.framework.state(self._model)
         self._save(Place(self._stage.name, epoch + 1, 0, history.as_json(), self._plan.done))
