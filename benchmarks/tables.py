@@ -142,6 +142,23 @@ def distillation(result: dict[str, Any]) -> str:
     return f"{_table(head, rows)}\n\n{_versions(result)}"
 
 
+def training(result: dict[str, Any]) -> str:
+    """Accuracy of the files, every run; the worst of each figure."""
+    rows = [
+        [
+            row["data"],
+            row["framework"],
+            *(" ".join(f"{100 * run[key]:.1f}" for run in row["runs"]) for key in ("float", "int8", "qat")),
+            f"{row['worst']['qat_loss_points']:.2f}",
+            f"{row['worst']['within_one_lsb']:.2%}, {row['worst']['largest_lsb']}",
+            f"{row['worst']['epoch_ratio']:.2f}",
+        ]
+        for row in result["rows"]
+    ]
+    head = ["data", "framework", "float, %", "int8, %", "qat, %", "worst loss, points", "within 1 LSB, most", "epoch"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
@@ -150,6 +167,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pruning": pruning,
     "distillation": distillation,
     "coverage_pytorch": coverage,
+    "training": training,
 }
 """Result name to what makes its table."""
 

@@ -100,12 +100,15 @@ class Qat(StageSettings):
 
     Attributes:
         ranges: ``learned`` trains the scale of every quantized tensor; ``observed`` keeps those of the calibration.
+        equalize: channels of consecutive layers are first brought to like ranges, which changes nothing in float; not
+            where zeros or clusters must stay.
         calibration_samples: training samples on which ranges begin.
         keep_zeros: weights that are zero when the stage begins stay zero; None where the recipe prunes.
         keep_clusters: weights that are equal when the stage begins stay equal; None where the recipe clusters.
     """
 
     ranges: Literal["learned", "observed"] = "learned"
+    equalize: bool = True
     calibration_samples: int = 256
     keep_zeros: bool | None = None
     keep_clusters: bool | None = None

@@ -16,7 +16,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Data = tuple[Array, Array, Array, Array]
 WIDTHS = (16, 32)
-SPREAD = 100.0
+SPREAD = 200.0
 """Channels are scaled by factors between 1 and this, evenly on a logarithmic axis."""
 
 

@@ -47,6 +47,7 @@ class History:
     metrics: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     best: int = 0
+    improved: int = 0
     best_metric: float | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -100,7 +101,7 @@ class StageLoop:
         patience = self._plan.patience
         if patience is None or (self.history.metrics and not self.history.best):
             return False  # no epoch has yet reached what the stage is for
-        return len(self.history.metrics) - self.history.best >= patience
+        return len(self.history.metrics) - self.history.improved >= patience
 
     def _epoch(self, epoch: int, first: int) -> None:
         plan, begin, total, count = self._plan, time.perf_counter(), 0.0, 0
@@ -131,9 +132,13 @@ class StageLoop:
         history.losses.append(loss)
         history.metrics.append(value)
         history.seconds.append(seconds)
+        best, metric = history.best_metric, self._plan.metric
         last = Moment((epoch + 1) * self._plan.data.steps - 1, self._epochs * self._plan.data.steps)
-        better = history.best_metric is None or self._plan.metric.better(value, history.best_metric)
-        if better and self._stage.reached(last):
+        reached = self._stage.reached(last)
+        if reached and (best is None or metric.better(value, best)):
+            history.improved = epoch + 1
+        # Of equal epochs the later one was trained longer, at a lower rate.
+        if reached and (best is None or (not math.isnan(value) and not metric.better(best, value))):
             history.best, history.best_metric = epoch + 1, value
             self._best = self._plan.framework.state(self._model)
         self._save(Place(self._stage.name, epoch + 1, 0, history.as_json(), self._plan.done))

@@ -147,7 +147,9 @@ class _Weights:
         return {i: self.round(v, groups[i], away=False) if i in groups else v for i, v in feeds.items()}
 
     def constant(self, tensor: int) -> Any:
-        return tf.constant(self._graph.plan.constants[tensor], tf.float32)
+        plan = self._graph.plan
+        known = plan.constants if self._rounding else {**plan.constants, **plan.exact}
+        return tf.constant(known[tensor], tf.float32)
 
     def plain(self, operand: Operand) -> Any:
         return tf.convert_to_tensor(self._graph.variables[operand.parameter])

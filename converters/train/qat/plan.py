@@ -105,6 +105,7 @@ class Plan:
         groups: of scales.
         parameters: by name.
         constants: template tensor to its real value, as the file computes with it.
+        exact: likewise for those that are rounded: what the float file has in their place.
         group_of: template tensor to group.
         float_ops: results of ops that compute in float.
     """
@@ -114,6 +115,7 @@ class Plan:
     groups: tuple[Group, ...]
     parameters: Mapping[str, Parameter]
     constants: Mapping[int, Array] = field(repr=False)
+    exact: Mapping[int, Array] = field(repr=False)
     group_of: Mapping[int, int] = field(repr=False)
     float_ops: tuple[str, ...] = ()
 
@@ -140,7 +142,14 @@ def make_plan(template: Artifact, lowered: Artifact) -> Plan:
     builder = _Builder(template, lowered, group_of)
     steps = tuple(builder.step(op, partners.get(op.index)) for op in template.main.ops)
     return Plan(
-        template, steps, groups, builder.parameters, builder.constants, group_of, tuple(_float_results(template))
+        template,
+        steps,
+        groups,
+        builder.parameters,
+        builder.constants,
+        builder.exact,
+        group_of,
+        tuple(_float_results(template)),
     )
 
 
@@ -248,8 +257,16 @@ class _Builder:
         self._tensors = template.main.tensors
         self._lowered = lowered.main.tensors
         self._group_of = group_of
+        # An unrolled layer adds in one step what is a bias in another: it is one constant, trained or not.
+        self._dots = {
+            op.inputs[place]
+            for op in lowered.main.ops
+            for place in (_WEIGHT_PLACE.get(op.name), _BIAS_PLACE.get(op.name))
+            if place is not None and place < len(op.inputs)
+        }
         self.parameters: dict[str, Parameter] = {}
         self.constants: dict[int, Array] = {}
+        self.exact: dict[int, Array] = {}
 
     def step(self, op: Op, partner: Op | None) -> Step:
         operands = tuple(self._operand(op, place, partner) for place in range(len(op.inputs)))
@@ -272,7 +289,9 @@ class _Builder:
             return Operand("value", index)
         original = self._original(partner, place)
         dot = place in (_BIAS_PLACE.get(op.name), _WEIGHT_PLACE.get(op.name))
-        if original is None or not (dot or _is_trainable(original)):
+        if original is None or not (dot or original.index in self._dots or _is_trainable(original)):
+            if original is not None:
+                self.exact[index] = original.values()
             return self._constant(tensor, sampled=not dot)
         if _BIAS_PLACE.get(op.name) == place:
             return self._bias(op, index, original)

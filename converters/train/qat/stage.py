@@ -13,15 +13,18 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.options import Options, settings_from
-from edge_sdk.converters.pipeline import Template, make_template
+from edge_sdk.converters.pipeline import Settings, Template, make_template
+from edge_sdk.converters.source import SourceOptions
 from edge_sdk.converters.train.qat.agreement import Agreement, OpError, agreement, blame, listing
 from edge_sdk.converters.train.qat.engine import Gate, gates
+from edge_sdk.converters.train.qat.equalize import equalized
 from edge_sdk.converters.train.qat.plan import Plan, Step, make_plan
 from edge_sdk.converters.train.qat.trained import TrainedGraph
 from edge_sdk.converters.train.qat.writing import scales_of, write_float, write_template
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage, whole_arrays
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding
+from edge_sdk.recipe import Recipe
 from edge_sdk.signature import Arrays
 from edge_sdk.training import Qat, Train
 
@@ -142,11 +145,41 @@ class QatBase(PlainStage):
         }
         settings = settings_from(cast("Options", options))
         plain = replace(context.recipe, train=None)
-        self._template = make_template(context.framework.convertible(model), plain, settings, context.progress)
+        template = make_template(context.framework.convertible(model), plain, settings, context.progress)
+        self._template = self._equalized(template, plain, settings)
         self._plan = make_plan(parse_artifact(self._template.quantized), self._template.lowered.artifact)
         self.findings = list(self._template.findings)
         self._describe(self._plan)
         return self._template
+
+    def _equalized(self, template: Template, recipe: Recipe, settings: Settings) -> Template:
+        """The template of the equalized float file, where that differs."""
+        data, count = template.float_bytes, 0
+        if self.settings.equalize and not any(self._keeps()):
+            data, count = equalized(template.float_bytes)
+        if not count:
+            return template
+        self._facts["equalized"] = f"channels between {count} pairs of layers"
+        ports = {port.name: port.axes for port in template.lowered.inputs}
+        arrays = cast("Mapping[str, Array]", settings.calibration)
+        moved = {name: _transposed(values, ports[name]) for name, values in arrays.items()}
+        with tempfile.TemporaryDirectory(prefix="edge-sdk-qat-") as folder:
+            path = Path(folder) / "equalized.tflite"
+            path.write_bytes(data)
+            plain = replace(settings, options=SourceOptions(), calibration=moved, work_dir=None)
+            made = make_template(str(path), recipe, plain, self.context.progress)
+        # The ports' layouts are those of the source, which only the first template knows.
+        lowered = replace(template.lowered, artifact=parse_artifact(made.float_bytes))
+        return replace(template, lowered=lowered, float_bytes=made.float_bytes, quantized=made.quantized)
+
+    def _keeps(self) -> tuple[bool, bool]:
+        """Whether zeros and whether clusters must stay."""
+        train = cast("Train", self.context.recipe.train)
+        zeros, clusters = self.settings.keep_zeros, self.settings.keep_clusters
+        return (
+            train.prune is not None if zeros is None else zeros,
+            train.cluster is not None if clusters is None else clusters,
+        )
 
     def _describe(self, plan: Plan) -> None:
         learned = sum(not group.fixed for group in plan.groups)
@@ -157,9 +190,7 @@ class QatBase(PlainStage):
             self._facts["left in float"] = ", ".join(plan.float_ops)
 
     def _keep(self, engine: Any) -> None:
-        train = cast("Train", self.context.recipe.train)
-        zeros = self.settings.keep_zeros if self.settings.keep_zeros is not None else train.prune is not None
-        clusters = self.settings.keep_clusters if self.settings.keep_clusters is not None else train.cluster is not None
+        zeros, clusters = self._keeps()
         weights = {operand.parameter: operand for operand in self._made()[1].operands["weight"].values()}
         now = engine.parameters_now()
         for name, operand in weights.items():
@@ -203,7 +234,11 @@ class QatBase(PlainStage):
 
 
 def _moved(values: Array, gate: Gate) -> Array:
-    return np.ascontiguousarray(np.transpose(values, gate.axes)) if gate.axes else values
+    return _transposed(values, gate.axes)
+
+
+def _transposed(values: Array, axes: tuple[int, ...] | None) -> Array:
+    return np.ascontiguousarray(np.transpose(values, axes)) if axes else values
 
 
 def _predict(framework: Any, model: Any, arrays: Arrays, *, rounding: bool) -> Arrays:
