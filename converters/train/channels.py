@@ -108,11 +108,6 @@ class Cost:
     macs: int
     parameters: int
 
-    @property
-    def float_bytes(self) -> int:
-        """Bytes of the parameters in float32."""
-        return 4 * self.parameters
-
 
 def blocks_of(makers: Sequence[tuple[str, Ids]], weights: Sequence[Weight], channels: Channels) -> tuple[Block, ...]:
     """Groups layers that share a channel, leaves out what must stay, and scores the rest.

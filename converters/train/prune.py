@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -184,7 +182,7 @@ class MagnitudeStage(PlainStage):
 def _settings(context: Context) -> Prune:
     settings = context.settings
     if not isinstance(settings, Prune):
-        raise TypeError(f"expected the settings of a prune stage, got {asdict(copy.copy(settings))}")
+        raise TypeError(f"expected the settings of a prune stage, got {settings}")
     return settings
 
 

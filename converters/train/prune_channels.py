@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edge_sdk.converters.train.budget import allocate
 from edge_sdk.converters.train.channels import Block
+from edge_sdk.converters.train.features import layers_by_name
 from edge_sdk.converters.train.sensitivity import Sensitivity, measure_sensitivity
 from edge_sdk.converters.train.stage import Context, PlainStage
 from edge_sdk.converters.train.structure import Structure, emptied, removed_channels, structure_of
@@ -86,8 +87,14 @@ class ChannelStage(PlainStage):
         return self._opened[1:]
 
     def _followed(self, model: Any) -> tuple[Structure, tuple[Block, ...]]:
-        structure = structure_of(self.context, model)
         exclude = self._settings.exclude
+        known = layers_by_name(model)
+        if unused := [e for e in exclude if not any(re.search(e, name) for name in known)]:
+            raise TrainingError(
+                f"prune: exclude: {', '.join(f'`{e}`' for e in unused)} matches no layer",
+                hint=f"the layers are {', '.join(known)}",
+            )
+        structure = structure_of(self.context, model)
         self._check_followed(structure)
         blocks = tuple(b for b in structure.blocks if not any(_matches(name, exclude) for name in b.layers))
         if not blocks:

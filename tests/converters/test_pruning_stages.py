@@ -252,6 +252,7 @@ def softmax(kind: str, values: Any) -> Any:
         ("[train.prune]\npattern = '2:4'\n", r"1 layers cannot be pruned to 2:4: stem.*1 inputs are no multiple of 4"),
         ("[train.prune]\nsparsity = 0.5\nexclude = ['head']\n", "`head` matches no layer"),
         ("[train.prune]\nsparsity = 0.5\nexclude = ['.']\n", "no layer is left"),
+        ("[train.prune]\npattern = 'structured'\npruning_ratio = 0.5\nexclude = ['head']\n", "`head` matches no layer"),
         ("[train.prune]\nsparsity = 0.9999\n", "leaves none of its"),
         ("[train.prune]\npattern = 'structured'\npruning_ratio = 0.99\n", r"leaves no channel of .*\(16\)"),
         ("[train.prune]\npattern = 'structured'\nmacs_ratio = 0.0001\n", "cannot be reached"),
