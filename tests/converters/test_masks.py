@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.train.budget import allocate, layer_factors
 from edge_sdk.converters.train.channels import Channels, Weight, blocks_of, cost_of
 from edge_sdk.converters.train.clusters import find_clusters
 from edge_sdk.converters.train.masks import pattern, ramp
 from edge_sdk.converters.train.sensitivity import Curve, Sensitivity
-from edge_sdk.errors import TrainingError
+from edge_sdk.converters.train.sparse_kernels import sparse_kernel_obstacles, sparse_kernels_in_words
+from edge_sdk.errors import MissingDependencyError, OutputError, TrainingError
+from edge_sdk.report.sensitivity import check_drawable, draw_sensitivity, sensitivity_lines
+from tests.graphs import conv_model
 
 RNG = np.random.default_rng(0)
 
@@ -161,3 +167,47 @@ def test_channels_that_are_joined_are_one_block_and_cost_what_shapes_say() -> No
     assert len(block.channels) == 8
     cost = cost_of(weights, channels, frozenset(block.channels[:2]))
     assert (cost.macs, cost.parameters) == ((18 + 36) * 10 + 30, 18 + 36 + 30)
+
+
+def test_what_stands_against_sparse_kernels_is_said() -> None:
+    artifact = parse_artifact(conv_model())
+    obstacles = sparse_kernel_obstacles(artifact)
+    assert obstacles[0] == "the file stores weights dense, zeros included"
+    assert any("3x3 of stride 1, not 1x1" in why for why in obstacles)
+    assert sparse_kernels_in_words(artifact).startswith("predicted: XNNPACK would not use them: ")
+
+
+def test_sensitivity_is_a_table_with_the_most_tender_layer_first() -> None:
+    data = {"of": "channels", "whole": 0.9, "ratios": [0.5], "layers": {"robust": [0.89], "tender": [0.2]}}
+    lines = sensitivity_lines(data)
+    assert [line.split()[0] for line in lines[1:]] == ["tender", "robust"]
+    assert "50%" in lines[0]
+
+
+def test_a_picture_of_another_kind_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"a picture is \.png, \.svg, \.pdf, got `\.gif`"):
+        check_drawable(tmp_path / "curves.gif")
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_sensitivity_is_a_picture_or_names_the_extra(tmp_path: Path, suffix: str) -> None:
+    data = {"of": "channels", "whole": 0.9, "ratios": [0.5], "layers": {"robust": [0.89], "tender": [0.2]}}
+    path = tmp_path / f"curves{suffix}"
+    if find_spec("matplotlib") is None:
+        with pytest.raises(MissingDependencyError, match=r"drawing the sensitivity needs matplotlib"):
+            draw_sensitivity(data, path)
+        return
+    draw_sensitivity(data, path, metric="accuracy")
+    assert path.read_bytes()[:5] in (b"<?xml", b"\x89PNG\r")
+
+
+@pytest.mark.parametrize("recipe", ["float32", "pruned_structured_30"])
+def test_a_picture_of_a_recipe_that_does_not_analyse(tmp_path: Path, recipe: str) -> None:
+    from click.testing import CliRunner
+
+    from edge_sdk.cli import cli
+
+    arguments = ["convert", "none.keras", "-o", str(tmp_path / "x.tflite"), "-r", recipe, "--sensitivity", "x.svg"]
+    result = CliRunner().invoke(cli, arguments, prog_name="edge-sdk")
+    assert result.exit_code == 1
+    assert "does not prune by sensitivity" in result.stderr
