@@ -90,7 +90,8 @@ class TorchSource:
         }
         if settings["exporter"] == "dynamo":
             program = _exported(module, examples)
-            with running("torch", "exporting to ONNX"):
+            with running("torch", "exporting to ONNX"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 torch.onnx.export(
                     program, (), str(path), opset_version=opset, external_data=False, verbose=False, **names
                 )

@@ -206,7 +206,8 @@ class _Run:
         if self._measuring:
             self._progress.stage("measure size and time of each stage")
             source = self._framework.convertible(self._framework.model)
-            source_file, done = self._measuring.timed(source, done, getattr(self._stages[0], "source_file", None))
+            lowered = next(filter(None, (getattr(s, "source_file", None) for s in self._stages)), None)
+            source_file, done = self._measuring.timed(source, done, lowered)
         report = TrainReport(
             self._recipe.name,
             self._framework.name,

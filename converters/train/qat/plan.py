@@ -171,27 +171,28 @@ def _refuse_unknown(template: Artifact) -> None:
 
 def _groups(template: Artifact) -> tuple[tuple[Group, ...], dict[int, int]]:
     tensors = template.main.tensors
-    joined = _Union(t.index for t in tensors if _on_grid(t))
+    grids = {t.index: _grid(t) for t in tensors if _on_grid(t)}
+    joined = _Union(grids)
     fixed: set[int] = set()
     for op in template.main.ops:
-        results = [i for i in op.outputs if i in joined]
+        results = [i for i in op.outputs if i in grids]
         if op.name in FIXED:
             fixed.update(results)
-        if op.name in MOVING | AVERAGING:
-            for one in [i for i in op.inputs if i in joined]:
-                for other in results:
-                    if tensors[one].quantization == tensors[other].quantization:
-                        joined.join(one, other)
+        if op.name in MOVING | AVERAGING or op.name == "QUANTIZE":
+            for one in [i for i in op.inputs if i in grids]:
+                for other in [i for i in results if grids[i] == grids[one]]:
+                    joined.join(one, other)
     members = joined.members()
-    groups = []
-    for part in members:
-        own = tensors[part[0]].quantization
-        if own is None:
-            raise ValueError("a tensor on a grid has a scale")
-        # Engines round to [-128, 127]; the ends of a uint8 file are the same grid, shifted.
-        shift = 128 if tensors[part[0]].dtype == "uint8" else 0
-        groups.append(Group(own.scale[0], own.zero_point[0] - shift, bool(fixed & set(part)), part))
-    return tuple(groups), {tensor: place for place, part in enumerate(members) for tensor in part}
+    groups = tuple(Group(*grids[part[0]], bool(fixed & set(part)), part) for part in members)
+    return groups, {tensor: place for place, part in enumerate(members) for tensor in part}
+
+
+def _grid(tensor: Tensor) -> tuple[float, int]:
+    """Scale and zero point, as int8: the ends of a uint8 file are the same grid, shifted."""
+    if tensor.quantization is None:
+        raise ValueError("a tensor on a grid has a scale")
+    shift = 128 if tensor.dtype == "uint8" else 0
+    return tensor.quantization.scale[0], tensor.quantization.zero_point[0] - shift
 
 
 def _on_grid(tensor: Tensor) -> bool:

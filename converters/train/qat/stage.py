@@ -78,10 +78,13 @@ class QatBase(PlainStage):
         raise NotImplementedError
 
     def check(self, model: Any) -> list[Finding]:
-        """Where qat is the first stage, the file is made now: what it leaves in float is said before training."""
+        """Makes the file now: what it leaves in float, or cannot be trained, is said before any stage is trained."""
+        refuse_batch(self.context)
+        self._make(model)
         train = cast("Train", self.context.recipe.train)
-        if next(iter(train.stages)) == self.name:
-            self.source_file = self._make(model).float_bytes
+        if next(iter(train.stages)) != self.name:
+            # What the stages before leave has other weights, and perhaps other shapes.
+            self._template = self._plan = None
         return self.findings
 
     def prepare(self, model: Any) -> Any:
@@ -134,7 +137,7 @@ class QatBase(PlainStage):
             raise ValueError("prepare() first")
         return self._template, self._plan
 
-    def _make(self, model: Any) -> Template:
+    def _make(self, model: Any) -> None:
         context = self.context
         count = self.settings.calibration_samples
         options: dict[str, Any] = {
@@ -146,11 +149,12 @@ class QatBase(PlainStage):
         settings = settings_from(cast("Options", options))
         plain = replace(context.recipe, train=None)
         template = make_template(context.framework.convertible(model), plain, settings, context.progress)
+        if self.source_file is None:
+            self.source_file = template.float_bytes
         self._template = self._equalized(template, plain, settings)
         self._plan = make_plan(parse_artifact(self._template.quantized), self._template.lowered.artifact)
         self.findings = list(self._template.findings)
         self._describe(self._plan)
-        return self._template
 
     def _equalized(self, template: Template, recipe: Recipe, settings: Settings) -> Template:
         """The template of the equalized float file, where that differs."""
@@ -188,6 +192,7 @@ class QatBase(PlainStage):
         )
         if plan.float_ops:
             self._facts["left in float"] = ", ".join(plan.float_ops)
+            self.context.progress.stage(f"qat: left in float: {self._facts['left in float']}")
 
     def _keep(self, engine: Any) -> None:
         zeros, clusters = self._keeps()
@@ -213,6 +218,7 @@ class QatBase(PlainStage):
             errors = self._blame(engine, plan, path, samples)
         words = "; ".join(map(str, rows))
         self.findings.append(Finding("fake-quant-disagrees", "warning", f"{words}: {listing(errors)}", self.name))
+        self.context.progress.stage(f"qat: the file and its model disagree: {words}: {listing(errors)}")
         return f"{words}; most at {listing(errors)}"
 
     def _now(self, quantized: bytes) -> Plan:
