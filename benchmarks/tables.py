@@ -99,7 +99,7 @@ def pruning(result: dict[str, Any]) -> str:
             r["set"],
             _WAYS[r["way"]],
             f"{100 * r['accuracy']:.1f} %",
-            f"{-r['drop_points']:+.2f}",
+            f"{0 - r['drop_points']:+.2f}",
             f"{r['macs_ratio']:.2f}",
             f"{r['speed_up']:.2f}x",
             f"{r['smaller']:.1f}x",
