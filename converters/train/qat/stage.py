@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from edge_sdk.converters.source import SourceOptions
 from edge_sdk.converters.train.qat.agreement import Agreement, OpError, agreement, blame, listing
 from edge_sdk.converters.train.qat.engine import Gate, gates
 from edge_sdk.converters.train.qat.equalize import equalized
-from edge_sdk.converters.train.qat.plan import Plan, Step, make_plan
+from edge_sdk.converters.train.qat.plan import Plan, make_plan
 from edge_sdk.converters.train.qat.preserved import Preserved
 from edge_sdk.converters.train.qat.trained import TrainedGraph
 from edge_sdk.converters.train.qat.writing import scales_of, write_float, write_template
@@ -33,28 +33,6 @@ from edge_sdk.training import Qat, Train
 Array = npt.NDArray[Any]
 _COMPARED = 256
 _BLAMED = 8
-
-
-class Engine(Protocol):
-    """A template in a framework; see ``engine_torch.GraphModule`` and ``engine_keras``."""
-
-    rounding: bool
-
-    def parameters_now(self) -> dict[str, Array]:
-        """Values by name."""
-        ...
-
-    def set_parameter(self, name: str, values: Array) -> None:
-        """Puts a value in place."""
-        ...
-
-    def scales_now(self) -> Array:
-        """Scales of all groups, float32."""
-        ...
-
-    def alone(self, step: Step, values: Mapping[int, Array]) -> dict[int, Array]:
-        """Runs one step on values with a sample axis, without training behaviour."""
-        ...
 
 
 class QatBase(PlainStage):
