@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -326,11 +326,6 @@ def _make(name: str, context: Context) -> Stage:
         )
     made: Stage = pkgutil.resolve_name(classes[context.framework.name])(context)
     return made
-
-
-def names_of(specs: Sequence[TensorSpec]) -> list[str]:
-    """Input names in order."""
-    return [spec.name for spec in specs]
 
 
 def whole_arrays(batches: Iterator[Batch], limit: int) -> Arrays:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_sdk.converters.train.qat import moving
+
 if TYPE_CHECKING:
     from edge_sdk.converters.train.qat.plan import Step
 
@@ -29,15 +31,6 @@ def activated(b: Any, code: int, x: Any) -> Any:
 
 def _fused(b: Any, step: Step, x: Any) -> list[Any]:
     return [activated(b, step.op.options.get("fused_activation_function", 0), x)]
-
-
-def _constant(value: Any) -> Any:
-    """An operand that must be known beforehand: plain numpy."""
-    return np.asarray(value)
-
-
-def _out(b: Any, step: Step, x: Any) -> Any:
-    return b.reshape(x, (-1, *step.shapes[0]))
 
 
 def _images(b: Any, x: Any) -> Any:
@@ -72,7 +65,7 @@ def _conv(b: Any, step: Step, args: list[Any]) -> list[Any]:
         paddings=_paddings(step, shape[1:3], kernel[1:3]),
         dilations=(options.get("dilation_h_factor", 1), options.get("dilation_w_factor", 1)),
     )
-    return _fused(b, step, _out(b, step, y if bias is None else y + bias))
+    return _fused(b, step, moving.out(b, step, y if bias is None else y + bias))
 
 
 def _depthwise(b: Any, step: Step, args: list[Any]) -> list[Any]:
@@ -86,7 +79,7 @@ def _depthwise(b: Any, step: Step, args: list[Any]) -> list[Any]:
         paddings=_paddings(step, shape[1:3], kernel[1:3]),
         dilations=(options.get("dilation_h_factor", 1), options.get("dilation_w_factor", 1)),
     )
-    return _fused(b, step, _out(b, step, y if bias is None else y + bias))
+    return _fused(b, step, moving.out(b, step, y if bias is None else y + bias))
 
 
 def _transpose_conv(b: Any, step: Step, args: list[Any]) -> list[Any]:
@@ -101,14 +94,14 @@ def _transpose_conv(b: Any, step: Step, args: list[Any]) -> list[Any]:
         same=options.get("padding", 0) == _SAME,
     )
     bias = rest[0] if rest else None
-    return _fused(b, step, _out(b, step, y if bias is None else y + bias))
+    return _fused(b, step, moving.out(b, step, y if bias is None else y + bias))
 
 
 def _fully_connected(b: Any, step: Step, args: list[Any]) -> list[Any]:
     x, w, bias = args[0], args[1], args[2] if len(args) > 2 else None
     features = b.shape(w)[1]
     y = b.matmul(b.reshape(x, (-1, features)), b.transpose(w, (1, 0)))
-    return _fused(b, step, _out(b, step, y if bias is None else y + bias))
+    return _fused(b, step, moving.out(b, step, y if bias is None else y + bias))
 
 
 def _batch_matmul(b: Any, step: Step, args: list[Any]) -> list[Any]:
@@ -138,14 +131,14 @@ def _unary(function: Callable[[Any, Any], Any]) -> Kernel:
 def _axes(step: Step, args: list[Any]) -> list[int]:
     """Axes of a reduction, counted with the sample axis."""
     rank = len(step.op.inputs) and args[-1]
-    return [int(a) for a in np.atleast_1d(_constant(rank))]
+    return [int(a) for a in np.atleast_1d(moving.constant(rank))]
 
 
 def _reduction(name: str) -> Kernel:
     def kernel(b: Any, step: Step, args: list[Any]) -> list[Any]:
         rank = len(b.shape(args[0])) - 1
         axes = tuple(a % rank + 1 for a in _axes(step, args))
-        return [_out(b, step, getattr(b, name)(args[0], axes))]
+        return [moving.out(b, step, getattr(b, name)(args[0], axes))]
 
     return kernel
 
@@ -156,95 +149,14 @@ def _pool(name: str) -> Kernel:
         size = (options["filter_height"], options["filter_width"])
         paddings = _paddings(step, b.shape(x)[1:3], size)
         y = getattr(b, name)(x, size, (options["stride_h"], options["stride_w"]), paddings)
-        return _fused(b, step, _out(b, step, y))
+        return _fused(b, step, moving.out(b, step, y))
 
     return kernel
-
-
-def _reshape(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    return [_out(b, step, args[0])]
-
-
-def _transpose(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    order = (0, *(int(a) + 1 for a in _constant(args[1])))
-    return [_out(b, step, b.transpose(args[0], order))]
-
-
-def _pad(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    paddings = [(0, 0), *((int(low), int(high)) for low, high in _constant(args[1]))]
-    value = float(_constant(b.number(args[2])).reshape(-1)[0]) if len(args) > 2 and args[2] is not None else 0.0
-    return [b.pad(args[0], paddings, value)]
-
-
-def _mirror_pad(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    x, edge = args[0], int(step.op.options.get("mode", 0))
-    for axis, (low, high) in enumerate(_constant(args[1]).tolist(), 1):
-        size = b.shape(x)[axis]
-        positions = np.pad(np.arange(size), (low, high), mode="symmetric" if edge else "reflect")
-        x = b.take(x, positions, axis) if low or high else x
-    return [x]
 
 
 def _concatenation(b: Any, step: Step, args: list[Any]) -> list[Any]:
     rank = len(b.shape(args[0])) - 1
     return _fused(b, step, b.concat(b.same_samples(args), step.op.options["axis"] % rank + 1))
-
-
-def _pack(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    axis = step.op.options.get("axis", 0) % len(step.shapes[0]) + 1
-    return [b.concat([b.expand(a, axis) for a in b.same_samples(args)], axis)]
-
-
-def _unpack(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    rank = len(b.shape(args[0])) - 1
-    axis = step.op.options.get("axis", 0) % rank + 1
-    count = b.shape(args[0])[axis]
-    parts = b.split(args[0], [1] * count, axis)
-    return [b.reshape(p, (-1, *shape)) for p, shape in zip(parts, step.shapes, strict=True)]
-
-
-def _split(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    axis, x = int(_constant(args[0]).reshape(-1)[0]), args[1]
-    axis = axis % (len(b.shape(x)) - 1) + 1
-    return list(b.split(x, [shape[axis - 1] for shape in step.shapes], axis))
-
-
-def _split_v(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    return _split(b, step, [args[2], args[0]])
-
-
-def _slice(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    begins = [int(v) for v in _constant(args[1])]
-    parts = [slice(begin, begin + extent) for begin, extent in zip(begins, step.shapes[0], strict=True)]
-    whole = (slice(None), *parts)
-    return [args[0][whole]]
-
-
-def _strided_slice(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    begins, ends, strides = ([int(v) for v in _constant(a)] for a in args[1:4])
-    options = step.op.options
-    x = args[0]
-    for axis, (begin, end, stride) in enumerate(zip(begins, ends, strides, strict=True)):
-        size, bit = b.shape(x)[axis + 1], 1 << axis
-        first = None if options.get("begin_mask", 0) & bit else begin
-        last = None if options.get("end_mask", 0) & bit else end
-        positions = np.arange(size)[first:last:stride]
-        if options.get("shrink_axis_mask", 0) & bit:
-            positions = np.arange(size)[[begin]]
-        if len(positions) != size or stride < 0:
-            x = b.take(x, positions, axis + 1)
-    return [_out(b, step, x)]
-
-
-def _gather(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    x, indices = args
-    rank = len(b.shape(x)) - 1
-    axis = step.op.options.get("axis", 0) % rank
-    if isinstance(indices, np.ndarray):
-        return [_out(b, step, b.take(x, indices.reshape(-1), axis + 1))]
-    if axis or step.op.options.get("batch_dims", 0):
-        raise NotImplementedError("GATHER of computed indices along an inner axis")
-    return [_out(b, step, b.lookup(b.first_sample(x), indices))]
 
 
 def _resize_nearest(b: Any, step: Step, args: list[Any]) -> list[Any]:
@@ -279,43 +191,6 @@ def _resize_bilinear(b: Any, step: Step, args: list[Any]) -> list[Any]:
         share = b.constant(weight.reshape(shape))
         x = b.take(x, low, axis + 1) * (1 - share) + b.take(x, high, axis + 1) * share
     return [x]
-
-
-def _space_to_depth(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    n, (_, _, h, w, c), k = -1, b.shape(args[0]), step.op.options["block_size"]
-    x = b.reshape(args[0], (n, h // k, k, w // k, k, c))
-    return [_out(b, step, b.transpose(x, (0, 1, 3, 2, 4, 5)))]
-
-
-def _depth_to_space(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    n, (_, _, h, w, c), k = -1, b.shape(args[0]), step.op.options["block_size"]
-    x = b.reshape(args[0], (n, h, w, k, k, c // (k * k)))
-    return [_out(b, step, b.transpose(x, (0, 1, 3, 2, 4, 5)))]
-
-
-def _broadcast(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    x = b.align(args[0], len(step.shapes[0]) + 1)
-    return [x + b.constant(np.zeros((1, *step.shapes[0]), np.float32))]
-
-
-def _tile(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    x = args[0]
-    for axis, count in enumerate(np.asarray(_constant(args[1])).tolist(), 1):
-        x = b.concat([x] * count, axis) if count > 1 else x
-    return [x]
-
-
-def _reverse(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    x = args[0]
-    for axis in np.atleast_1d(_constant(args[1])).tolist():
-        place = axis % (len(b.shape(x)) - 1) + 1
-        x = b.take(x, np.arange(b.shape(x)[place])[::-1].copy(), place)
-    return [x]
-
-
-def _select(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    rank = max(len(b.shape(a)) for a in args)
-    return [b.where(*(b.align(a, rank) for a in args))]
 
 
 def _l2(b: Any, step: Step, args: list[Any]) -> list[Any]:
@@ -359,19 +234,19 @@ KERNELS: dict[str, Kernel] = {
     "ADD": _binary(lambda b, x, y: x + y),
     "AVERAGE_POOL_2D": _pool("average_pool"),
     "BATCH_MATMUL": _batch_matmul,
-    "BROADCAST_TO": _broadcast,
+    "BROADCAST_TO": moving.broadcast,
     "CAST": _cast,
     "CONCATENATION": _concatenation,
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
-    "DEPTH_TO_SPACE": _depth_to_space,
+    "DEPTH_TO_SPACE": moving.depth_to_space,
     "DEQUANTIZE": _same,
     "DIV": _binary(lambda b, x, y: x / y),
     "ELU": _unary(lambda b, x: b.relu(x) + b.exp(-b.relu(-x)) - 1),
     "EXP": _unary(lambda b, x: b.exp(x)),
-    "EXPAND_DIMS": _reshape,
+    "EXPAND_DIMS": moving.reshape,
     "FULLY_CONNECTED": _fully_connected,
-    "GATHER": _gather,
+    "GATHER": moving.gather,
     "GELU": _gelu,
     "HARD_SWISH": _unary(lambda b, x: x * b.clip(x + 3.0, 0.0, 6.0) / 6.0),
     "L2_NORMALIZATION": _l2,
@@ -383,12 +258,12 @@ KERNELS: dict[str, Kernel] = {
     "MAX_POOL_2D": _pool("max_pool"),
     "MEAN": _reduction("mean"),
     "MINIMUM": _binary(lambda b, x, y: -b.maximum(-x, -y)),
-    "MIRROR_PAD": _mirror_pad,
+    "MIRROR_PAD": moving.mirror_pad,
     "MUL": _binary(lambda b, x, y: x * y),
     "NEG": _unary(lambda b, x: -x),
-    "PACK": _pack,
-    "PAD": _pad,
-    "PADV2": _pad,
+    "PACK": moving.pack,
+    "PAD": moving.pad,
+    "PADV2": moving.pad,
     "POW": _binary(lambda b, x, y: x**y),
     "PRELU": _binary(_prelu),
     "QUANTIZE": _same,
@@ -398,29 +273,29 @@ KERNELS: dict[str, Kernel] = {
     "RELU6": _unary(lambda b, x: b.clip(x, 0.0, 6.0)),
     "RELU_N1_TO_1": _unary(lambda b, x: b.clip(x, -1.0, 1.0)),
     "RELU_0_TO_1": _unary(lambda b, x: b.clip(x, 0.0, 1.0)),
-    "RESHAPE": _reshape,
+    "RESHAPE": moving.reshape,
     "RESIZE_BILINEAR": _resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
-    "REVERSE_V2": _reverse,
+    "REVERSE_V2": moving.reverse,
     "RSQRT": _unary(lambda b, x: b.rsqrt(x)),
-    "SELECT": _select,
-    "SELECT_V2": _select,
-    "SLICE": _slice,
+    "SELECT": moving.select,
+    "SELECT_V2": moving.select,
+    "SLICE": moving.slice_out,
     "SOFTMAX": _softmax,
-    "SPACE_TO_DEPTH": _space_to_depth,
-    "SPLIT": _split,
-    "SPLIT_V": _split_v,
+    "SPACE_TO_DEPTH": moving.space_to_depth,
+    "SPLIT": moving.split,
+    "SPLIT_V": moving.split_v,
     "SQRT": _unary(lambda b, x: b.sqrt(x)),
     "SQUARE": _unary(lambda b, x: x * x),
     "SQUARED_DIFFERENCE": _binary(lambda b, x, y: (x - y) * (x - y)),
-    "SQUEEZE": _reshape,
-    "STRIDED_SLICE": _strided_slice,
+    "SQUEEZE": moving.reshape,
+    "STRIDED_SLICE": moving.strided_slice,
     "SUB": _binary(lambda b, x, y: x - y),
     "SUM": _reduction("sum"),
     "TANH": _unary(lambda b, x: b.tanh(x)),
-    "TILE": _tile,
-    "TRANSPOSE": _transpose,
+    "TILE": moving.tile,
+    "TRANSPOSE": moving.transpose,
     "TRANSPOSE_CONV": _transpose_conv,
-    "UNPACK": _unpack,
+    "UNPACK": moving.unpack,
 }
 """Op to kernel."""

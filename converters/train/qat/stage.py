@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,12 @@ from edge_sdk.converters.source import SourceOptions
 from edge_sdk.converters.train.qat.agreement import Agreement, OpError, agreement, blame, listing
 from edge_sdk.converters.train.qat.engine import Gate, gates
 from edge_sdk.converters.train.qat.equalize import equalized
-from edge_sdk.converters.train.qat.plan import Plan, Step, make_plan
+from edge_sdk.converters.train.qat.plan import Plan, make_plan
+from edge_sdk.converters.train.qat.preserved import Preserved
 from edge_sdk.converters.train.qat.trained import TrainedGraph
 from edge_sdk.converters.train.qat.writing import scales_of, write_float, write_template
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage, whole_arrays
+from edge_sdk.converters.worker_main import running
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
@@ -31,30 +33,6 @@ from edge_sdk.training import Qat, Train
 Array = npt.NDArray[Any]
 _COMPARED = 256
 _BLAMED = 8
-_FEW = 0.2
-"""Weights of fewer distinct values than this share of their number are taken as clustered."""
-
-
-class Engine(Protocol):
-    """A template in a framework; see ``engine_torch.GraphModule`` and ``engine_keras``."""
-
-    rounding: bool
-
-    def parameters_now(self) -> dict[str, Array]:
-        """Values by name."""
-        ...
-
-    def set_parameter(self, name: str, values: Array) -> None:
-        """Puts a value in place."""
-        ...
-
-    def scales_now(self) -> Array:
-        """Scales of all groups, float32."""
-        ...
-
-    def alone(self, step: Step, values: Mapping[int, Array]) -> dict[int, Array]:
-        """Runs one step on values with a sample axis, without training behaviour."""
-        ...
 
 
 class QatBase(PlainStage):
@@ -70,7 +48,7 @@ class QatBase(PlainStage):
         self._template: Template | None = None
         self._plan: Plan | None = None
         self._facts: dict[str, Any] = {}
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Preserved] = {}
         self.findings: list[Finding] = []
 
     def build(self, plan: Plan, inputs: tuple[Gate, ...], outputs: tuple[Gate, ...]) -> Any:
@@ -96,7 +74,9 @@ class QatBase(PlainStage):
         main = plan.template.main
         engine = self.build(plan, gates(plan, ports[0], main.inputs), gates(plan, ports[1], main.outputs))
         self._keep(engine)
-        self._facts["before training"] = self._compared(engine, template.quantized)
+        # A form of an op that a kernel does not know shows here, before anything is trained.
+        with running(self.context.framework.name, "running the int8 file's ops one by one"):
+            self._facts["before training"] = self._compared(engine, template.quantized)
         self._facts["int8 without training"] = f"{self.context.evaluate(engine):.5g}"
         return engine
 
@@ -199,7 +179,7 @@ class QatBase(PlainStage):
         weights = {operand.parameter: operand for operand in self._made()[1].operands["weight"].values()}
         now = engine.parameters_now()
         for name, operand in weights.items():
-            kept = _Kept.of(now[name], operand.axis, zeros=zeros, clusters=clusters)
+            kept = Preserved.of(now[name], operand.axis, zeros=zeros, clusters=clusters)
             if kept is not None:
                 self._kept[name] = kept
         if zeros or clusters:
@@ -255,44 +235,6 @@ def _predict(framework: Any, model: Any, arrays: Arrays, *, rounding: bool) -> A
         return found
     finally:
         model.rounding = before
-
-
-class _Kept:
-    """What of a weight stays: a mask of zeros, and which places hold equal values."""
-
-    def __init__(self, mask: Array | None, places: Array | None) -> None:
-        self._mask, self._places = mask, places
-
-    @staticmethod
-    def of(values: Array, axis: int | None, *, zeros: bool, clusters: bool) -> _Kept | None:
-        """What is worth keeping of a weight; None where nothing is."""
-        mask = values != 0 if zeros and (values == 0).any() else None
-        places = _equal_places(values, axis) if clusters else None
-        return None if mask is None and places is None else _Kept(mask, places)
-
-    def apply(self, values: Array) -> Array:
-        """Equal places get their mean, zeros stay zero."""
-        if self._places is not None:
-            flat = self._places.reshape(-1)
-            sums = np.bincount(flat, values.reshape(-1).astype(np.float64))
-            values = (sums / np.maximum(np.bincount(flat), 1))[flat].reshape(values.shape).astype(np.float32)
-        return values if self._mask is None else values * self._mask
-
-
-def _equal_places(values: Array, axis: int | None) -> Array | None:
-    """A number for each place, the same for equal values of one channel; None where hardly any are equal.
-
-    BatchNorm scales each channel by itself when it is folded: weights that shared a value in the model share one in
-    each channel of the file.
-    """
-    channel = np.zeros(values.shape, np.int64)
-    if axis is not None:
-        shape = [-1 if a == axis else 1 for a in range(values.ndim)]
-        channel = channel + np.arange(values.shape[axis]).reshape(shape)
-    keys = np.stack([channel.reshape(-1), values.reshape(-1).view(np.int32).astype(np.int64)])
-    _, places = np.unique(keys, axis=1, return_inverse=True)
-    found = places.reshape(values.shape)
-    return found if found.max() + 1 <= _FEW * values.size else None
 
 
 def refuse_batch(context: Context) -> None:
