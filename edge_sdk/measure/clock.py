@@ -22,17 +22,24 @@ def _reader(name: str) -> Callable[[], int] | None:
     return lambda: time.clock_gettime_ns(number)
 
 
+_RAW, _BOOT = _reader("CLOCK_MONOTONIC_RAW"), _reader("CLOCK_BOOTTIME")
+
+
 @dataclass(frozen=True)
 class Clock:
-    """Readings in ns. ``raw_ns`` is not steered by anyone, ``boot_ns`` runs on while the machine sleeps; None where the
-    system has no such clock.
+    """Readings in ns; None where the system has no such clock.
+
+    Attributes:
+        now_ns: what latencies are taken from.
+        wall_ns: date and time.
+        raw_ns: not steered by anyone.
+        boot_ns: runs on while the machine sleeps.
     """
 
     now_ns: Callable[[], int] = time.perf_counter_ns
     wall_ns: Callable[[], int] = time.time_ns
-    raw_ns: Callable[[], int] | None = _reader("CLOCK_MONOTONIC_RAW")
-    boot_ns: Callable[[], int] | None = _reader("CLOCK_BOOTTIME")
-    sleep_s: Callable[[float], None] = time.sleep
+    raw_ns: Callable[[], int] | None = _RAW
+    boot_ns: Callable[[], int] | None = _BOOT
 
     def read(self) -> Reading:
         """All of them at one moment."""

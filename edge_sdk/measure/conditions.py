@@ -156,7 +156,8 @@ def _load(before: _Counters | None, now: _Counters) -> float | None:
 
 
 def _per_second(before: _Counters | None, now: _Counters, name: str) -> float | None:
-    first, last = getattr(before, name, None), getattr(now, name)
+    first: float | None = getattr(before, name, None)
+    last: float | None = getattr(now, name)
     if before is None or first is None or last is None or now.at_s <= before.at_s:
         return None
     return round(max(0.0, (last - first) / (now.at_s - before.at_s)), 4)

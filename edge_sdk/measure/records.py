@@ -1,9 +1,9 @@
 """What a benchmark found, as it is written: one record for Python, for the Android app and for what reads either.
 
 Names and units are MLPerf Mobile's where it has the same thing (``mobile_app_open``: ``ExtendedResult``, its
-``results`` and ``loadgen_info``; durations and latencies there are seconds). What it lacks carries its unit in its name.
-All here is *measured*, but what :attr:`BackendInfo.delegated_told_by` calls predicted. A value that is not known is left
-out, never 0 or null.
+``results`` and ``loadgen_info``; durations and latencies there are seconds). What it lacks carries its unit in its
+name. All here is *measured*, but what :attr:`BackendInfo.delegated_told_by` calls predicted. A value that is not known
+is left out, never 0 or null.
 ``schema.json`` beside this file is the published JSON Schema, written from these classes.
 """
 

@@ -18,8 +18,10 @@ FEWEST = 10
 """Of fewer samples there is no interval."""
 
 # Student's t at 97.5 % for 1, 2, ... degrees of freedom (Abramowitz and Stegun, table 26.10).
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-      2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)  # fmt: skip
+_T = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
 _NORMAL = 1.960
 
 
@@ -73,9 +75,9 @@ def latency_ms(samples: Samples) -> LatencyMs:
 def ratio_of_sittings(base: Sequence[float], candidate: Sequence[float]) -> Figure:
     """The candidate's median over the base's, from medians of several sittings.
 
-    Each sitting gives one ratio; the interval is Student's on their logarithms. So it holds what differs from sitting to
-    sitting, such as where a model lies in memory, which no number of queries in one sitting shows (Kalibera and Jones,
-    ISMM 2013).
+    Each sitting gives one ratio; the interval is Student's on their logarithms. So it holds what differs from sitting
+    to sitting, such as where a model lies in memory, which no number of queries in one sitting shows (Kalibera and
+    Jones, ISMM 2013).
 
     Args:
         base: its median in each sitting.

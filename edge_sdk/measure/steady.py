@@ -39,11 +39,11 @@ def settle(run: Callable[[], object], clock: Clock) -> tuple[WarmUp, float]:
         spent = clock.now_ns() - begin
         if _agree(medians, errors):
             why = f"the medians of {_WINDOWS} windows agree within {_allowed(errors):.1%}"
-            return WarmUp(True, count, spent / 1e6, why), medians[-1]
+            return WarmUp(detected=True, queries=count, duration_ms=spent / 1e6, why=why), medians[-1]
         if spent > _PATIENCE_NS and len(medians) >= _PATIENCE_WINDOWS:
             last = ", ".join(f"{median / 1e6:.4g}" for median in medians[-_WINDOWS:])
             why = f"after {spent / 1e9:.0f} s the medians of the last windows still differed: {last} ms"
-            return WarmUp(False, count, spent / 1e6, why), medians[-1]
+            return WarmUp(detected=False, queries=count, duration_ms=spent / 1e6, why=why), medians[-1]
 
 
 def _window(run: Callable[[], object], clock: Clock) -> list[int]:
