@@ -21,6 +21,7 @@ class Plan:
         min_queries: at least so many.
         min_seconds: and at least so long; the time of the queries, without what is between them.
         max_seconds: then it ends, if there are ``FEWEST_QUERIES`` or the user set it.
+        patience_s: for warm-up, after which latency counts as not settled.
         sittings: where there is something to compare, every subject is opened so often anew.
         margin: a difference in the median of less does not matter; a share.
         sustained_minutes: for so long without a break, instead of all that; None for not.
@@ -32,6 +33,7 @@ class Plan:
     min_seconds: float
     max_seconds: float = 600.0
     fewest: int = FEWEST_QUERIES
+    patience_s: float = 30.0
     sittings: int = 6
     margin: float = 0.02
     sustained_minutes: float | None = None
@@ -54,10 +56,10 @@ class Plan:
 
 # MLPerf Inference: 1,024 queries and 60 s for a single stream; MLPerf Mobile gives up after 600 s.
 QUOTABLE = Plan("quotable", min_queries=1024, min_seconds=60.0)
-QUICK = Plan("quick", min_queries=64, min_seconds=2.0, max_seconds=60.0)
+QUICK = Plan("quick", min_queries=64, min_seconds=2.0, max_seconds=60.0, patience_s=5.0)
 
 
-def make_plan(  # one argument for each wish of the user's
+def make_plan(
     *,
     quick: bool = False,
     runs: int | None = None,
@@ -65,7 +67,6 @@ def make_plan(  # one argument for each wish of the user's
     max_seconds: float | None = None,
     sustained: float | None = None,
     margin: float | None = None,
-    seed: int = 0,
 ) -> Plan:
     """The plan for what a user says.
 
@@ -76,12 +77,11 @@ def make_plan(  # one argument for each wish of the user's
         max_seconds: then it ends, however few there are.
         sustained: minutes.
         margin: a share.
-        seed: of orders and draws.
 
     Raises:
         MeasurementError: a value makes no sense, or two do not go together.
     """
-    if sustained is not None and (quick or runs or seconds):
+    if sustained is not None and (quick or runs is not None or seconds is not None):
         raise MeasurementError("a sustained run lasts its minutes: no quick, runs or seconds beside it")
     plan = QUICK if quick else QUOTABLE
     if sustained is not None:
@@ -95,4 +95,4 @@ def make_plan(  # one argument for each wish of the user's
         )
     if max_seconds is not None:
         plan = replace(plan, max_seconds=max_seconds, fewest=1)
-    return replace(plan, margin=plan.margin if margin is None else margin, seed=seed)
+    return plan if margin is None else replace(plan, margin=margin)

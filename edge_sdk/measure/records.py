@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-SCHEMA = "edge-sdk-benchmark/1"
+SCHEMA: Final = "edge-sdk-benchmark/1"
 RunMode = Literal["quotable", "quick", "custom", "sustained"]
 Verdict = Literal["faster", "slower", "equal", "undecided"]
 

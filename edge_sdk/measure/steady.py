@@ -11,19 +11,24 @@ from edge_sdk.measure.records import WarmUp
 
 _WINDOWS = 3
 _WINDOW_NS, _WINDOW_RUNS, _LONGEST_WINDOW_NS = 50_000_000, 10, 1_000_000_000
-_PATIENCE_NS, _PATIENCE_WINDOWS = 30_000_000_000, 6
+_PATIENCE_S = 30.0
 _MOST_RUNS = 100_000
 # A window of one query has no spread of its own to judge by.
-_TOLERANCE, _ALONE = 0.02, 0.05
+_TOLERANCE, _NOISIEST, _ALONE = 0.02, 0.2, 0.05
 _SIGMAS = 3.0
 # The standard error of a median is 1.2533 sigma / sqrt(n), and sigma 1.4826 times the median deviation, if normal.
 _ERROR = 1.2533 * 1.4826
 
 
-def settle(run: Callable[[], object], clock: Clock) -> tuple[WarmUp, float]:
-    """Runs until the medians of three windows in a row agree within 2 %, or within their own noise where that is more.
+def settle(run: Callable[[], object], clock: Clock, *, patience_s: float = _PATIENCE_S) -> tuple[WarmUp, float]:
+    """Runs until the medians of three windows in a row agree within 2 %, or their own noise up to 20 %.
 
     A window holds 10 queries and 50 ms at least, but lasts no longer than 1 s unless one query does.
+
+    Args:
+        run: one query.
+        clock: what times it.
+        patience_s: after which it counts as not settled.
 
     Returns:
         How it went, and the last window's median in ns.
@@ -40,7 +45,7 @@ def settle(run: Callable[[], object], clock: Clock) -> tuple[WarmUp, float]:
         if _agree(medians, errors):
             why = f"the medians of {_WINDOWS} windows agree within {_allowed(errors):.1%}"
             return WarmUp(detected=True, queries=count, duration_ms=spent / 1e6, why=why), medians[-1]
-        if spent > _PATIENCE_NS and len(medians) >= _PATIENCE_WINDOWS:
+        if spent > patience_s * 1e9 and len(medians) >= _WINDOWS:
             last = ", ".join(f"{median / 1e6:.4g}" for median in medians[-_WINDOWS:])
             why = f"after {spent / 1e9:.0f} s the medians of the last windows still differed: {last} ms"
             return WarmUp(detected=False, queries=count, duration_ms=spent / 1e6, why=why), medians[-1]
@@ -70,7 +75,7 @@ def _error(window: list[int]) -> float:
 
 
 def _allowed(errors: list[float]) -> float:
-    return max(_TOLERANCE, _SIGMAS * max(errors[-_WINDOWS:]))
+    return min(_NOISIEST, max(_TOLERANCE, _SIGMAS * max(errors[-_WINDOWS:])))
 
 
 def _agree(medians: list[float], errors: list[float]) -> bool:

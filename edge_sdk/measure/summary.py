@@ -107,8 +107,8 @@ def sustained_of(took_ms: Samples, at_s: Samples) -> Sustained:
         at_s: when each began.
     """
     minute = np.floor_divide(at_s, _MINUTE_S).astype(int)
-    # A query that began in the last moment makes no minute of its own.
-    whole = [number for number in np.unique(minute) if (minute == number).sum() >= 1 and number <= max(1, minute[-2])]
+    # The last queries may begin a minute that was never meant: less than half of one does not count.
+    whole = [number for number in np.unique(minute) if at_s[-1] - number * _MINUTE_S >= _MINUTE_S / 2]
     parts = [took_ms[minute == number] for number in whole]
     rows = tuple(
         Minute(int(number) + 1, len(part), latency_ms(part).p50) for number, part in zip(whole, parts, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -189,7 +190,7 @@ def _average(conditions: Conditions, name: str) -> float | None:
     looks = _looks(conditions)
     told = [
         (getattr(look, name), look.at_s - before.at_s)
-        for before, look in zip(looks, looks[1:], strict=False)
+        for before, look in pairwise(looks)
         if getattr(look, name) is not None and look.at_s > before.at_s
     ]
     length = sum(span for _, span in told)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
-import platform
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from edge_sdk import __version__
 from edge_sdk.measure import memory
-from edge_sdk.measure.clock import Clock, Reading, jumps
+from edge_sdk.measure.clock import Reading, jumps
 from edge_sdk.measure.comparing import compare, undecided
 from edge_sdk.measure.conditions import Watch
+from edge_sdk.measure.machine import Machine, environment
 from edge_sdk.measure.plan import Plan
 from edge_sdk.measure.records import (
     SCHEMA,
@@ -25,7 +22,6 @@ from edge_sdk.measure.records import (
     BuildInfo,
     Comparison,
     Conditions,
-    EnvironmentInfo,
     Look,
     MetaInfo,
     Reason,
@@ -43,21 +39,6 @@ _LOOK_S = 1.0
 _MOST_LOOKS = 2000
 # What is undecided gets so many times the sittings before it stays so.
 _PATIENCE = 4
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a benchmark runs on; others for tests.
-
-    Attributes:
-        clock: what times.
-        root: of the file system that is watched.
-        cpus: how many there are.
-    """
-
-    clock: Clock = field(default_factory=Clock)
-    root: Path = Path("/")
-    cpus: int = os.cpu_count() or 1
 
 
 def measure(
@@ -127,7 +108,7 @@ class _Measuring:
             self._progress.stage("warm up")
         turns = []
         for index, one in enumerate(opened):
-            warm_up, query_ns = settle(one.run, self._clock)
+            warm_up, query_ns = settle(one.run, self._clock, patience_s=self._plan.patience_s)
             self._warm_ups[index].append(warm_up)
             if sitting == 0:
                 self._taken.append(Taken(batch_for(query_ns, self._overhead_ns)))
@@ -150,6 +131,7 @@ class _Measuring:
             if self._now_s() - self._looked_s >= self._look_every_s():
                 self._looks.append(self._look())
                 self._progress.count(*self._done(began))
+        self._looks.append(self._look())
 
     def _look(self) -> Look:
         now = self._now_s()
@@ -213,7 +195,7 @@ class _Measuring:
         clock_reasons, notes = jumps(begin, end)
         conditions = self._conditions(after, notes)
         shared = [*clock_reasons, *self._machine_reasons(conditions)]
-        results = [self._result(index, shared, begin, end) for index in range(len(self._subjects))]
+        results = [self._result(index, shared, begin) for index in range(len(self._subjects))]
         return Benchmark(
             schema=SCHEMA,
             meta=MetaInfo(str(uuid.uuid4()), end.datetime, self._plan.run_mode),
@@ -232,7 +214,7 @@ class _Measuring:
         sustained = self._plan.sustained_minutes is not None
         return machine_reasons(conditions, cpus=self._machine.cpus, sustained=sustained)
 
-    def _result(self, index: int, shared: Sequence[Reason], begin: Reading, end: Reading) -> Result:
+    def _result(self, index: int, shared: Sequence[Reason], begin: Reading) -> Result:
         taken, about = self._taken[index], self._about[index]
         run = Run(
             id=self._subjects[index].id,
@@ -254,33 +236,6 @@ class _Measuring:
 
     def _now_s(self) -> float:
         return self._clock.now_ns() / 1e9
-
-
-def environment(machine: Machine) -> EnvironmentInfo:
-    """Of this machine, from what its system tells."""
-    from edge_sdk.profile.detect import machine_name
-
-    def text(path: str) -> str:
-        try:
-            return (machine.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
-        except OSError:
-            return ""
-
-    names = [line.partition(":")[2].strip() for line in text("proc/cpuinfo").splitlines()]
-    titles = [line.partition(":")[0].strip() for line in text("proc/cpuinfo").splitlines()]
-    known = dict(zip(reversed(titles), reversed(names), strict=True))
-    memory_kb = next((line.split()[1] for line in text("proc/meminfo").splitlines() if line.startswith("MemTotal")), "")
-    return EnvironmentInfo(
-        platform="linux" if platform.system() == "Linux" else "other",
-        os_version=f"{platform.system()} {platform.release()}",
-        model_name=machine_name(machine.root),
-        arch=platform.machine(),
-        cpus=machine.cpus,
-        manufacturer=text("sys/class/dmi/id/sys_vendor") or None,
-        proc_cpuinfo_soc_name=known.get("Hardware") or known.get("model name"),
-        total_memory_bytes=int(memory_kb) * 1024 if memory_kb.isdigit() else None,
-        python=platform.python_version(),
-    )
 
 
 @contextlib.contextmanager
