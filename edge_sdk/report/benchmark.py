@@ -45,7 +45,8 @@ def _result(result: Result, run_mode: str) -> Iterator[str]:
     for name, figure in (("p90", latency.p90), ("p99", latency.p99)):
         yield f"  {name}       {_ms(figure) if figure else f'too few queries ({run.measured_samples})'}"
     yield f"  mean      {_ms(latency.mean)}, from {latency.min:.4g} to {latency.max:.4g}"
-    yield f"  queries   {run.measured_samples:,} in {run.measured_duration:.1f} s, {run.throughput.value:.4g} a second{_batches(result)}"
+    count = f"{run.measured_samples:,} in {run.measured_duration:.1f} s, {run.throughput.value:.4g} a second"
+    yield f"  queries   {count}{_batches(result)}"
     yield f"  opening   init {_plain_ms(result.init_ms)}, first run {_plain_ms(result.first_run_ms)}"
     yield f"  warm-up   {_warm_up(result)}"
     yield f"  memory    {_memory(result)}"

@@ -60,37 +60,54 @@ def page(benchmark: Benchmark, pictures: Sequence[Picture]) -> str:
 def _where(benchmark: Benchmark) -> str:
     here, built = benchmark.environment_info, benchmark.build_info
     cpu = here.proc_cpuinfo_soc_name or here.arch
+    run = f"{benchmark.meta.run_mode} run that ended {benchmark.meta.creation_date}"
     return (
         f"Measured on {here.model_name}, {cpu}, {here.cpus} CPUs, {here.os_version}, by {built.app} {built.version}; "
-        f"{benchmark.meta.run_mode} run that ended {benchmark.meta.creation_date}. Latencies in ms, with 95 % intervals."
+        f"{run}. Latencies in ms, with 95 % intervals."
     )
 
 
 def _results(benchmark: Benchmark) -> Iterator[str]:
-    heads = ("what", "verdict", "p50", "p90", "p99", "mean", "queries", "init", "first run", "ran on")
+    heads = ("what", "verdict", "p50", "p90", "p99", "mean", "queries", "init", "first run")
     yield "<h2>Results</h2><table><thead><tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr></thead><tbody>"
     for result in benchmark.results:
         yield f"<tr>{''.join(_cells(result, benchmark.meta.run_mode))}</tr>"
     yield "</tbody></table>"
+    yield from _reasons(benchmark)
+
+
+def _reasons(benchmark: Benchmark) -> Iterator[str]:
+    """Each once, with what it is against."""
+    against: dict[str, list[str]] = {}
+    for result in benchmark.results:
+        for reason in result.validity.reasons:
+            against.setdefault(reason.message, []).append(result.benchmark_name)
+    if against:
+        yield '<h2 class="invalid">Why INVALID</h2><ul>'
+        for message, names in against.items():
+            whom = "" if len(names) == len(benchmark.results) else f" <small>({escape('; '.join(names))})</small>"
+            yield f"<li>{escape(message)}{whom}</li>"
+        yield "</ul>"
 
 
 def _cells(result: Result, run_mode: str) -> Iterator[str]:
     run, info = result.performance_run, result.backend_info
     latency = run.latency_ms
-    yield f"<td>{escape(result.benchmark_name)}</td>"
+    ran = escape(f"{info.delegate_name} on {info.accelerator_name}, {info.backend_name}")
+    yield f"<td>{escape(result.benchmark_name)}<br><small>ran on {ran}</small></td>"
     yield f"<td>{_verdict(result.validity, quotable(result, run_mode))}</td>"
     for figure in (latency.p50, latency.p90, latency.p99, latency.mean):
         yield f'<td class="number">{_figure_text(figure)}</td>'
     yield f'<td class="number">{run.measured_samples:,} in {run.measured_duration:.1f} s</td>'
     for value in (result.init_ms, result.first_run_ms):
         yield f'<td class="number">{"not timed" if value is None else f"{value:.4g}"}</td>'
-    yield f"<td>{escape(f'{info.delegate_name} on {info.accelerator_name}, {info.backend_name}')}</td>"
 
 
 def _comparisons(listed: Sequence[Comparison]) -> Iterator[str]:
     if not listed:
         return
-    yield "<h2>Compared</h2><table><thead><tr><th>what</th><th>against</th><th>ratio</th><th>verdict</th></tr></thead><tbody>"
+    heads = "".join(f"<th>{head}</th>" for head in ("what", "against", "ratio", "verdict"))
+    yield f"<h2>Compared</h2><table><thead><tr>{heads}</tr></thead><tbody>"
     for one in listed:
         yield (
             f"<tr><td>{escape(one.candidate)}</td><td>{escape(one.base)}</td>"
@@ -101,9 +118,7 @@ def _comparisons(listed: Sequence[Comparison]) -> Iterator[str]:
 
 
 def _verdict(validity: Validity, words: str) -> str:
-    kind = "valid" if validity.valid else "invalid"
-    reasons = "".join(f"<li>{escape(reason.message)}</li>" for reason in validity.reasons)
-    return f'<span class="{kind}">{escape(words)}</span>' + (f"<ul>{reasons}</ul>" if reasons else "")
+    return f'<span class="{"valid" if validity.valid else "invalid"}">{escape(words)}</span>'
 
 
 def _figure_text(figure: Figure | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,13 @@ def draw(benchmark: Benchmark) -> tuple[Picture, ...]:
     """All pictures that there is something to draw for; errors as :func:`check_drawable`."""
     check_drawable()
     import matplotlib as mpl
+    from cycler import cycler
 
     settings = {
         # The same result gives the same file; text stays text, which a reader can search.
         "svg.hashsalt": "edge-sdk",
         "svg.fonttype": "none",
-        "axes.prop_cycle": mpl.cycler(color=_COLOURS),
+        "axes.prop_cycle": cycler(color=_COLOURS),
         "font.size": 9,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -75,9 +77,8 @@ def write_pictures(pictures: tuple[Picture, ...], folder: Path) -> None:
 def _pictures(benchmark: Benchmark) -> Iterator[Picture]:
     results = benchmark.results
     yield _picture("latency", "Latency over time", 3.2, lambda axes: _over_time(axes, results))
-    yield _picture(
-        "distribution", "Share of queries that took no longer", 3.2, lambda axes: _distribution(axes, results)
-    )
+    share = "Share of queries that took no longer"
+    yield _picture("distribution", share, 3.2, lambda axes: _distribution(axes, results))
     if benchmark.comparisons:
         height = 1.2 + 0.4 * len(benchmark.comparisons)
         yield _picture("comparison", "Against the first, with 95 %", height, lambda axes: _comparison(axes, benchmark))
@@ -87,7 +88,7 @@ def _pictures(benchmark: Benchmark) -> Iterator[Picture]:
         if result.op_profile is not None:
             rows = min(_BARS, len(result.op_profile.ops))
             title = f"Slowest ops of {result.benchmark_name}"
-            yield _picture(f"ops_{index + 1}", title, 1.0 + 0.22 * rows, lambda axes, one=result: _ops(axes, one))
+            yield _picture(f"ops_{index + 1}", title, 1.0 + 0.22 * rows, partial(_ops, result))
 
 
 def _picture(name: str, title: str, height: float, plot: Callable[[Any], None]) -> Picture:
@@ -107,21 +108,13 @@ def _picture(name: str, title: str, height: float, plot: Callable[[Any], None]) 
 def _over_time(axes: Any, results: tuple[Result, ...]) -> None:
     for result in results:
         run = result.performance_run
-        axes.plot(run.trace_at_s, run.trace_ms, ".", markersize=2, alpha=0.6, label=_label(result), rasterized=False)
+        axes.plot(run.trace_at_s, run.trace_ms, ".", markersize=2, alpha=0.6, label=_label(result))
+    # The few slowest would flatten all others on a linear axis, and are not to be cut off.
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("seconds since the first query")
     axes.set_ylabel("ms")
-    # The few slowest would flatten all others; how slow they were is said instead.
-    highest = max(_top(result) for result in results)
-    axes.set_ylim(0, highest)
-    beyond = sum(sum(value > highest for value in result.performance_run.trace_ms) for result in results)
-    if beyond:
-        slowest = max(result.performance_run.latency_ms.max for result in results)
-        axes.annotate(f"{beyond} above, up to {slowest:.3g} ms", (1, 1), xycoords="axes fraction", ha="right", va="top")
-    axes.legend(loc="lower left", markerscale=4)
-
-
-def _top(result: Result) -> float:
-    return 1.25 * float(np.percentile(result.performance_run.trace_ms, 99))
+    axes.legend(loc="upper right", markerscale=4)
 
 
 def _distribution(axes: Any, results: tuple[Result, ...]) -> None:
@@ -129,6 +122,7 @@ def _distribution(axes: Any, results: tuple[Result, ...]) -> None:
         values = np.sort(result.performance_run.trace_ms)
         axes.step(values, np.arange(1, len(values) + 1) / len(values), where="post", label=_label(result))
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("ms")
     axes.set_ylim(0, 1)
     axes.legend(loc="lower right")
@@ -139,17 +133,11 @@ def _comparison(axes: Any, benchmark: Benchmark) -> None:
     for row, one in enumerate(listed):
         low, high = one.ratio.low or one.ratio.value, one.ratio.high or one.ratio.value
         reach = [[one.ratio.value - low], [high - one.ratio.value]]
-        axes.errorbar(
-            [one.ratio.value], [row], xerr=reach, fmt="o", capsize=4, color=_COLOURS[(row + 1) % len(_COLOURS)]
-        )
+        colour = _COLOURS[(row + 1) % len(_COLOURS)]
+        axes.errorbar([one.ratio.value], [row], xerr=reach, fmt="o", capsize=4, color=colour)
         words = one.verdict if one.validity.valid else f"INVALID, {one.verdict}"
-        axes.annotate(
-            f"{one.ratio.value:.3f} {words}",
-            (one.ratio.value, row),
-            xytext=(0, 7),
-            textcoords="offset points",
-            ha="center",
-        )
+        where, offset = (one.ratio.value, row), (0, 7)
+        axes.annotate(f"{one.ratio.value:.3f} {words}", where, offset, textcoords="offset points", ha="center")
     margin = listed[0].margin
     axes.axvspan(1 / (1 + margin), 1 + margin, color="#cccccc", alpha=0.5, linewidth=0)
     axes.axvline(1, color="#555555", linewidth=1)
@@ -175,7 +163,7 @@ def _sustained(axes: Any, results: tuple[Result, ...]) -> None:
     axes.legend(loc="lower left")
 
 
-def _ops(axes: Any, result: Result) -> None:
+def _ops(result: Result, axes: Any) -> None:
     if result.op_profile is None:
         return
     ranked = sorted(result.op_profile.ops, key=lambda op: -op.mean_ms)[:_BARS]
