@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_sdk.errors import CalibrationError, MeasurementError
 from edge_sdk.measure.measuring import measure
-from edge_sdk.measure.ops import with_ops
+from edge_sdk.measure.ops import check_ops, with_ops
 from edge_sdk.measure.plan import QUOTABLE, Plan
 from edge_sdk.measure.records import Benchmark
 from edge_sdk.measure.subjects import Subject, session_subject
@@ -64,6 +64,8 @@ def benchmark(
     combined = list(product(listed, named, counts))
     if not 0 < len(combined) <= _MOST:
         raise MeasurementError(f"expected 1 to {_MOST} combinations to measure, got {len(combined)}")
+    if ops:
+        check_ops([one if isinstance(one, str) else one.name for one in named], options.get("engine"))
     inputs = _inputs(data) if data is not None else None
     subjects = [session_subject(m, d, t, inputs=inputs, **options) for m, d, t in combined]
     found = measure(list(_unique(subjects)), plan, machine=machine, progress=progress or Silent())

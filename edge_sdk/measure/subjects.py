@@ -28,7 +28,9 @@ class About:
 class Opened(Protocol):
     """A subject that can be run."""
 
-    about: About
+    @property
+    def about(self) -> About:
+        """What is known of it."""
 
     def run(self) -> None:
         """One query: returns when its outputs can be read."""

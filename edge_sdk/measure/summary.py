@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from edge_sdk.errors import MeasurementError
 from edge_sdk.measure.clock import Reading
 from edge_sdk.measure.plan import Plan
 from edge_sdk.measure.records import (
@@ -52,8 +53,13 @@ def result_of(run: Run, plan: Plan, shared: Sequence[Reason]) -> Result:
         run: what was taken.
         plan: what was asked for.
         shared: reasons against all that ran at that time.
+
+    Raises:
+        MeasurementError: the clock ran backwards all the time.
     """
     sustained = plan.sustained_minutes is not None
+    if not run.taken.took:
+        raise MeasurementError(f"{run.name}: the clock ran backwards, so that no query could be timed")
     took_ms = np.frombuffer(run.taken.took, np.float64) / 1e6
     at_s = np.frombuffer(run.taken.began, np.int64) / 1e9 - run.begin.now_s
     warm_up = _warm_up(run.warm_ups)

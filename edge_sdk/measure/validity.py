@@ -45,15 +45,15 @@ def sample_reasons(samples: Samples, latency: LatencyMs, warm_up: WarmUp, *, sus
         samples: ms, in the order in which they were taken.
         latency: their summary.
         warm_up: how it went.
-        sustained: drift is then what was looked for.
+        sustained: drift is then what was looked for, and one median of all says nothing.
     """
     found = [] if warm_up.detected else [Reason("not-settled", f"latency did not settle: {warm_up.why}")]
-    found += _imprecise(samples, latency)
-    if len(samples) >= FEWEST:
-        found += _spread(samples, latency.p50.value)
-        if not sustained:
-            found += _drift(samples)
-    return found
+    if len(samples) < FEWEST:
+        words = f"{len(samples)} samples, {FEWEST} are the fewest that have an interval"
+        return [*found, Reason("too-few", words, "measure for longer")]
+    if sustained:
+        return found
+    return [*found, *_imprecise(latency), *_spread(samples, latency.p50.value), *_drift(samples)]
 
 
 def _others(conditions: Conditions, limit: float) -> Iterator[Reason]:
@@ -139,12 +139,7 @@ def _throttled(conditions: Conditions) -> Iterator[Reason]:
         yield Reason("thermal-status", f"Android's thermal status reached {status}, the limit is 1", "cool the device")
 
 
-def _imprecise(samples: Samples, latency: LatencyMs) -> Iterator[Reason]:
-    if len(samples) < FEWEST:
-        yield Reason(
-            "too-few", f"{len(samples)} samples, {FEWEST} are the fewest that have an interval", "measure for longer"
-        )
-        return
+def _imprecise(latency: LatencyMs) -> Iterator[Reason]:
     half = reach(latency.p50)
     if half is not None and half > _REACH:
         yield Reason(
