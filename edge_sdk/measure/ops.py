@@ -19,6 +19,10 @@ _TRIED = ("2.3.",)
 _CHILD = "edge_sdk.measure.ops_child:profile"
 _DELEGATES = {"xnnpack": 0, "cpu": 2}
 """Delegate to LiteRT's ``kernel_mode``."""
+# [node type] [start] [first] [avg ms] [%] [cdf%] [mem KB] [times called] [Name]
+_ROW = re.compile(
+    r"\s*(?P<type>\S.*?)\s+[\d.]+\s+[\d.]+\s+(?P<mean>[\d.]+)\s+[\d.]+%\s+[\d.]+%\s+[\d.]+\s+\d+\s+\S.*:(?P<number>\d+)\s*"
+)
 
 
 def with_ops(benchmark: Benchmark, progress: Progress) -> Benchmark:
@@ -77,32 +81,23 @@ def op_profile(summary: str, engine: str, runs: int) -> OpProfile:
     """The engine's own table, read.
 
     Args:
-        summary: the text of TFLite's profile summarizer; its section ``Run Order`` has a row for each op or kernel.
+        summary: the text of TFLite's profile summarizer. Its section ``Run Order`` has a row for each op, or for each
+            kernel of XNNPACK, which counts its own; times are to 1 us.
         engine: for the record.
         runs: that were profiled.
 
     Raises:
         TargetError: there is no such table in it.
     """
-    _, found, rest = summary.partition("Run Order")
-    rows = [row for line in _table(rest) if (row := _row(line)) is not None] if found else []
-    total = sum(mean for _, mean in rows)
-    if not rows or not total:
+    section = re.search(r"Run Order =+\n(.*?)(?:\n=|\Z)", summary, re.DOTALL)
+    rows = [row for line in (section[1] if section else "").splitlines() if (row := _ROW.fullmatch(line))]
+    means = [float(row["mean"]) for row in rows]
+    if not sum(means):
         raise TargetError(f"{engine}'s profile holds no times of ops", hint="leave --ops out")
-    ops = tuple(OpTime(name, mean, mean / total) for name, mean in rows)
+    ops = tuple(OpTime(_name(row), mean, mean / sum(means)) for row, mean in zip(rows, means, strict=True))
     return OpProfile(f"{engine}'s own profiler", runs, ops)
 
 
-def _table(text: str) -> list[str]:
-    """Rows until the next section."""
-    return text.partition("====")[2].partition("====")[0].splitlines() if "====" in text else text.splitlines()
-
-
-def _row(line: str) -> tuple[str, float] | None:
-    """``[node type] [first] [avg ms] [%] [cdf%] [mem KB] [times called] [name]``, in columns that tabs part."""
-    cells = [cell.strip() for cell in line.split("\t") if cell.strip()]
-    numbers = [cell for cell in cells[1:] if re.fullmatch(r"[\d.]+%?", cell)]
-    if len(cells) < 4 or len(numbers) < 3:
-        return None
-    name = cells[-1] if not re.fullmatch(r"[\d.]+%?", cells[-1]) else cells[0]
-    return (cells[0] if name == cells[0] else f"{cells[0]} {name}"), float(numbers[1])
+def _name(row: re.Match[str]) -> str:
+    """``CONV_2D #2``, or a kernel of a delegate in the delegate's own order."""
+    return f"{row['type']} #{row['number']}"

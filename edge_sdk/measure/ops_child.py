@@ -66,7 +66,6 @@ class _Model:
         self._inputs = self._buffers(signature, "Input")
         self._outputs = self._buffers(signature, "Output")
 
-
     def __enter__(self) -> _Model:
         return self
 
@@ -102,7 +101,8 @@ class _Model:
         c = ctypes.CDLL(None)
         c.strdup.restype, c.strdup.argtypes = _Pointer, [ctypes.c_char_p]
         payload = _Pointer(c.strdup(text.encode()))
-        self.call("LiteRtAddOpaqueOptions", options, self.made("LiteRtCreateOpaqueOptions", kind.encode(), payload, c.free))
+        opaque = self.made("LiteRtCreateOpaqueOptions", kind.encode(), payload, c.free)
+        self.call("LiteRtAddOpaqueOptions", options, opaque)
 
     def _buffers(self, signature: Any, kind: str) -> Any:
         count = ctypes.c_size_t()
@@ -114,7 +114,5 @@ class _Model:
         tensor = self.made(f"LiteRtGetSignature{kind}TensorByIndex", signature, index)
         described = ctypes.create_string_buffer(_TENSOR_TYPE_BYTES)
         self.call("LiteRtGetRankedTensorType", tensor, described)
-        needs = self.made(
-            f"LiteRtGetCompiledModel{kind}BufferRequirements", self.compiled, ctypes.c_size_t(0), index
-        )
+        needs = self.made(f"LiteRtGetCompiledModel{kind}BufferRequirements", self.compiled, ctypes.c_size_t(0), index)
         return self.made("LiteRtCreateManagedTensorBufferFromRequirements", self._environment, described, needs)

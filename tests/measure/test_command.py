@@ -1,4 +1,4 @@
-"""``edge-sdk benchmark`` on real engines: what it prints, writes and refuses; where the machine is busy, INVALID too."""
+"""``edge-sdk benchmark`` on real engines: what it prints, writes and refuses. Busy machines may make it INVALID."""
 
 from __future__ import annotations
 
@@ -182,12 +182,11 @@ def test_the_command_starts_without_numpy() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_ops_that_no_engine_times_are_refused_before_anything_runs(tflite: Path) -> None:
-    from edge_sdk.runtime import find_engine
-
-    if find_engine().version.startswith("2.3."):
-        pytest.skip("this engine gives times of ops")
+def test_ops_that_no_engine_times_are_refused_before_anything_runs(
+    tflite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_sdk.measure.ops._TRIED", ("99.",))
     done = invoke(tflite, "--ops", "--quick")
     assert done.exit_code == 1
     assert "gives no times of single ops" in done.stderr
-    assert "measure" not in done.stderr.replace("measured", "")
+    assert "warm up" not in done.stderr
