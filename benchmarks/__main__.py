@@ -136,11 +136,29 @@ def pruning_command(seeds: int, frameworks: tuple[str, ...]) -> None:
             _keep(name, rows, seeds=seeds)
 
 
+@main.command("peers")
+@click.option("--threads", multiple=True, type=int, default=(1, 2), show_default=True)
+@click.option("--sittings", default=6, show_default=True)
+@click.option("--rounds", default=15, show_default=True, help="Turns of 20 ms for each way in a sitting.")
+@click.option("--only", multiple=True, help="Names of models.")
+def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tuple[str, ...]) -> None:
+    """Time int8 files against what a user would pick instead; makes an environment for each peer."""
+    from benchmarks.peers import measuring
+
+    rows = []
+    for row in measuring.rows(threads, sittings, rounds, click.echo, only):
+        rows.append(row)
+        valid = "" if row["valid"] else f" INVALID: {', '.join(row['reasons'])}"
+        click.echo(f"{row['model']}, {row['threads']}: {row['way']} {row['ratio']} {row['ratio_95']}{valid}")
+    _keep("peers", rows, sittings=sittings, rounds=rounds)
+
+
 @main.command("tables")
 def tables_command() -> None:
     """Fill the tables of README.md from the results, and draw them."""
     tables.PAGE.write_text(tables.fill(tables.PAGE.read_text()))
     picture.draw()
+    picture.draw_peers()
 
 
 @main.command("all")
@@ -154,6 +172,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(bundle_command)
     context.invoke(checking_command)
     context.invoke(memory_command, files=())
+    context.invoke(peers_command, threads=(1, 2), sittings=6, rounds=15, only=())
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
     context.invoke(training_command)

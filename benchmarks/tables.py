@@ -220,6 +220,33 @@ def training(result: dict[str, Any]) -> str:
     return f"{_table(head, rows)}\n\n{_versions(result)}"
 
 
+def peers(result: dict[str, Any]) -> str:
+    """A row for each model and number of threads, a column for each way."""
+    ways = list(dict.fromkeys(row["way"] for row in result["rows"]))
+    cells: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
+    for row in result["rows"]:
+        cells.setdefault((row["model"], row["threads"]), {})[row["way"]] = row
+    table = [
+        [model, str(threads), *(_peer(found.get(way)) for way in ways)] for (model, threads), found in cells.items()
+    ]
+    reasons = sorted({reason for row in result["rows"] for reason in row["reasons"]})
+    words = (
+        f"INVALID by `edge-sdk benchmark`'s own rules ({', '.join(reasons)}): ratios only, with care."
+        if reasons
+        else ""
+    )
+    return "\n\n".join([_table(["model", "threads", *ways], table), words, _versions(result)])
+
+
+def _peer(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "not made"
+    low, high = row["ratio_95"]
+    if low == high:
+        return f"{row['median_us']:.0f} us"
+    return f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})"
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
@@ -228,6 +255,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "bundle": bundle,
     "checking": checking,
     "memory": memory,
+    "peers": peers,
     "coverage_keras": coverage,
     "pruning": pruning,
     "distillation": distillation,

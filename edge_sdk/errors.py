@@ -16,6 +16,7 @@
       PolicyError                      a delegate policy is ill-formed
       TargetError                      does not fit here: .limit .needed .available
         DelegateUnavailableError       a delegate cannot be had, or not for this model
+      MeasurementError                 a measurement makes no sense as asked, or could not be taken
       BundleError                      a .edge file cannot be used, or cannot be made as asked
         BundleFormatError              not in the form of FORMAT.md: archive, manifest or a member
         BundleIntegrityError           a member is not what the manifest says
@@ -210,6 +211,10 @@ class TargetError(EdgeSdkError):
 
 class DelegateUnavailableError(TargetError):
     """A delegate cannot be had here, or not for this model."""
+
+
+class MeasurementError(EdgeSdkError):
+    """A measurement makes no sense as it was asked for, or could not be taken."""
 
 
 class BundleError(EdgeSdkError):

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "compare": "edge_sdk.cli.compare:compare",
     "bundle": "edge_sdk.cli.bundle:bundle",
     "run": "edge_sdk.cli.run:run",
+    "benchmark": "edge_sdk.cli.benchmark:benchmark",
     "profiles": "edge_sdk.cli.profiles:profiles",
     "doctor": "edge_sdk.cli.doctor:doctor",
     "demo": "edge_sdk.cli.demo:demo",
