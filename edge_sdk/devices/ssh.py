@@ -20,9 +20,8 @@ from urllib.parse import urlsplit
 from edge_sdk.devices.link import Finished, Link
 from edge_sdk.errors import DeviceError
 
-_CONNECT_S: Final = 20
 # With these a silent link is given up after 30 s.
-_ALIVE: Final = ("-oServerAliveInterval=10", "-oServerAliveCountMax=3")
+_ALIVE: Final = ("-oConnectTimeout=20", "-oServerAliveInterval=10", "-oServerAliveCountMax=3")
 # OpenSSH's own words, and what to do. The first that is found counts: a changed key is followed by a general line.
 _CAUSES: Final = (
     (
@@ -113,7 +112,7 @@ class Ssh(Link):
         """The one connection, once it stands."""
         asked = [] if sys.stdin.isatty() else ["-oBatchMode=yes"]
         command = [*self._ssh, *self._port, "-M", "-N", "-T", "-S", self._socket, *asked, *_ALIVE]
-        command += ["-oControlPersist=no", f"-oConnectTimeout={_CONNECT_S}", "-oForwardX11=no", "--", self._host]
+        command += ["-oControlPersist=no", "-oForwardX11=no", "--", self._host]
         try:
             with Path(self._folder.name, "log").open("wb") as log:
                 master = subprocess.Popen(  # noqa: S603 - the user's own ssh
