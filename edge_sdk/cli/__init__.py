@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "bundle": "edge_sdk.cli.bundle:bundle",
     "run": "edge_sdk.cli.run:run",
     "profiles": "edge_sdk.cli.profiles:profiles",
+    "devices": "edge_sdk.cli.devices:devices",
     "doctor": "edge_sdk.cli.doctor:doctor",
     "demo": "edge_sdk.cli.demo:demo",
 }
