@@ -18,11 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TypeVar
+
+from typing_extensions import Self
 
 from edge_sdk.errors import DeviceError, DeviceLostError
 
 Lines = Callable[[str], None]
+_Link = TypeVar("_Link", bound="Link")
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class Link(ABC):
         finally:
             self._running.discard(child)
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -187,11 +190,12 @@ def _kill_late(child: subprocess.Popen[bytes], late: threading.Event) -> None:
 def guarded(script: str, token: str, undo: str) -> str:
     """A script that ends with a line of its own, and is ended when standard input is: nobody is left to hear it.
 
-    Of all shells (dash, bash, mksh, BusyBox) a background job's standard input is empty unless it is redirected.
+    In all shells (dash, bash, mksh, BusyBox) a background job's standard input is empty unless it is redirected. The
+    guard reads by itself: a ``cat`` would outlive it, and adb waits for whoever holds the standard input.
     """
     return (
         f"exec 3<&0 </dev/null; (eval {shlex.quote(script)}) 3<&- & job=$!; "
-        f"(trap '' TERM HUP; cat <&3 >/dev/null; kill -TERM -$$ || kill -TERM $job; sleep 1; {undo}; "
+        f"(trap '' TERM HUP; read -r end <&3; kill -TERM -$$ || kill -TERM $job; sleep 1; {undo}; "
         "kill -KILL -$$ || kill -KILL $job) >/dev/null 2>&1 & guard=$!; "
         "exec 3<&-; wait $job; status=$?; exec 2>/dev/null; kill -KILL $guard; "
         f"printf '\\n{token} %d\\n' $status"

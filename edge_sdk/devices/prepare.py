@@ -1,7 +1,7 @@
 """A board made ready: edge-sdk, an engine that fits it and what both need, in one folder, without pip or network there.
 
-The device's Python only unpacks wheels that were chosen here. Nothing of its system is touched; the folder is removed by
-``edge-sdk devices prepare --remove``.
+The device's Python only unpacks wheels that were chosen here. Nothing of its system is touched; the folder is removed
+by ``edge-sdk devices prepare --remove``.
 """
 
 from __future__ import annotations

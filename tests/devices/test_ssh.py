@@ -89,7 +89,7 @@ def test_addresses(address: str, parts: tuple[str, str]) -> None:
 
 
 def test_a_port_where_nothing_listens(server: Server) -> None:
-    with pytest.raises(DeviceError, match="nothing listens on that port .*Connection refused"):
+    with pytest.raises(DeviceError, match=r"nothing listens on that port .*Connection refused"):
         open_device(f"{ADDRESS}:{free_port()}")
 
 
@@ -102,21 +102,21 @@ def test_a_key_that_is_not_accepted(server: Server) -> None:
 
 def test_a_host_key_that_changed(server: Server) -> None:
     server.know(server.folder / "stranger.pub")
-    with pytest.raises(DeviceError, match="the host key is not the one that is known") as caught:
+    with pytest.raises(DeviceError, match=r"the host key is not the one that is known") as caught:
         open_device(ADDRESS)
     assert "ssh-keygen -R board" in (caught.value.hint or "")
 
 
 def test_a_host_key_that_is_not_known(server: Server) -> None:
     server.know()
-    with pytest.raises(DeviceError, match="its host key is not known yet") as caught:
+    with pytest.raises(DeviceError, match=r"its host key is not known yet") as caught:
         open_device(ADDRESS)
     assert "ssh board" in (caught.value.hint or "")
 
 
 def test_no_ssh_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_SDK_SSH", "no-such-ssh")
-    with pytest.raises(DeviceError, match="no-such-ssh does not start: No such file") as caught:
+    with pytest.raises(DeviceError, match=r"no-such-ssh does not start: No such file") as caught:
         open_device(ADDRESS)
     assert "EDGE_SDK_SSH" in (caught.value.hint or "")
 
@@ -126,7 +126,7 @@ def test_a_link_cut_while_pushing(server: Server, relay: Relay, tmp_path: Path) 
     path.write_bytes(os.urandom(8 << 20))
     with open_device(ADDRESS) as device:
         relay.cut_after(3 << 20)
-        with pytest.raises(DeviceLostError, match="the link was lost while large.bin was sent"):
+        with pytest.raises(DeviceLostError, match=r"the link was lost while large.bin was sent"):
             device.push(path)
     assert not [one for one in left(server) if not one.name.endswith(".part")]
 
@@ -138,7 +138,7 @@ def test_a_link_cut_while_pulling_leaves_nothing(server: Server, relay: Relay, t
     with open_device(ADDRESS) as device:
         pushed = device.push(path)
         relay.cut_after(3 << 20)
-        with pytest.raises(DeviceLostError, match="the link was lost while .* was fetched"):
+        with pytest.raises(DeviceLostError, match=r"the link was lost while .* was fetched"):
             device.pull(pushed, target)
     assert target.read_text() == "as before"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["back.bin", "large.bin", "sshd"]
@@ -146,10 +146,10 @@ def test_a_link_cut_while_pulling_leaves_nothing(server: Server, relay: Relay, t
 
 def test_a_link_cut_while_running_ends_the_program_there(server: Server, relay: Relay, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("x")
-    with open_device(ADDRESS) as device:
-        with pytest.raises(DeviceLostError, match="the link was lost"), device.job() as job:
-            job.place(tmp_path / "data")
-            threading.Timer(1, relay.cut).start()
+    with open_device(ADDRESS) as device, device.job() as job:
+        job.place(tmp_path / "data")
+        threading.Timer(1, relay.cut).start()
+        with pytest.raises(DeviceLostError, match=r"the link was lost"):
             job.run(["sh", "-c", "echo half a result; sleep 300.0625"])
     assert eventually(lambda: not left(server)), left(server)
     assert eventually(lambda: not runs("sleep 300.0625"))
@@ -178,14 +178,14 @@ def test_an_end_of_ours_is_the_end_there(server: Server, tmp_path: Path, number:
 
 def test_time_that_is_over(server: Server) -> None:
     with open_device(ADDRESS) as device, device.job() as job:
-        with pytest.raises(DeviceError, match="no answer within 0.5 s"):
+        with pytest.raises(DeviceError, match=r"no answer within 0.5 s"):
             job.run(["sleep", "300.25"], timeout_s=0.5)
         assert eventually(lambda: not left(server))
     assert eventually(lambda: not runs("sleep 300.25"))
 
 
 def test_a_file_that_is_not_there(server: Server, tmp_path: Path) -> None:
-    with open_device(ADDRESS) as device, pytest.raises(DeviceError, match="there is no file /nonesuch"):
+    with open_device(ADDRESS) as device, pytest.raises(DeviceError, match=r"there is no file /nonesuch"):
         device.pull("/nonesuch", tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
