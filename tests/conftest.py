@@ -23,6 +23,8 @@ _NEEDS = {
     "keras": (("tensorflow",), "keras"),
     "onnx": (("onnx2tf",), "onnx"),
     "torch": (("onnx2tf",), "torch"),
+    "ethos_u": (("ethosu",), "ethos-u"),
+    "metadata_reader": (("tensorflow_lite_support",), ""),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"
@@ -33,7 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for marker, (modules, extra) in _NEEDS.items():
             if item.get_closest_marker(marker) and not any(find_spec(module) for module in modules):
-                item.add_marker(pytest.mark.skip(reason=f"pip install 'edge-sdk[{extra}]'"))
+                reason = f"pip install 'edge-sdk[{extra}]'" if extra else "make test-metadata"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
