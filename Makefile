@@ -85,7 +85,7 @@ test-litert-torch: .venv-litert-torch/.installed
 test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
-	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime -m 'not (images or signing)' \
+	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime tests/measure/test_ops.py -m 'not (images or signing)' \
 	  --ignore tests/delegates/test_xnnpack_int8.py
 
 test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made

@@ -13,7 +13,7 @@ from benchmarks.models import keras_applications
 from edge_sdk.artifact import read_artifact
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters import convert
-from edge_sdk.runtime.timing import time_side_by_side
+from edge_sdk.measure.side_by_side import time_side_by_side
 
 _SIDE, _SAMPLES = 224, 100
 FAMILIES = ("mobilenet", "mobilenet_v2", "mobilenet_v3", "resnet")

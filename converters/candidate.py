@@ -13,10 +13,10 @@ import numpy as np
 
 from edge_sdk.converters.source import write_outputs
 from edge_sdk.data.store import SampleStore
+from edge_sdk.measure.side_by_side import time_side_by_side
 from edge_sdk.parity.localize import compare_tensors
 from edge_sdk.runtime.observe import observe
 from edge_sdk.runtime.runner import Runner
-from edge_sdk.runtime.timing import time_side_by_side
 from edge_sdk.signature import Arrays
 
 Axes = Mapping[str, Sequence[int] | None]

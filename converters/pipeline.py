@@ -27,11 +27,11 @@ from edge_sdk.data.opening import Data, DataSource
 from edge_sdk.errors import CalibrationError, ConversionError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding
+from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe
 from edge_sdk.report.conversion import ConversionReport, Layout, Stage
-from edge_sdk.runtime.timing import Timing
 
 _TIMING_SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.

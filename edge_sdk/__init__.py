@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from edge_sdk.converters.comparing import compare as compare
     from edge_sdk.data.images import ImageOptions as ImageOptions
     from edge_sdk.errors import EdgeSdkError as EdgeSdkError
+    from edge_sdk.measure.benchmarking import benchmark as benchmark
+    from edge_sdk.measure.records import Benchmark as Benchmark
     from edge_sdk.profile.reading import find_profile as find_profile
     from edge_sdk.profile.reading import profile_names as profile_names
     from edge_sdk.profile.records import DeviceProfile as DeviceProfile
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Artifact": "edge_sdk.artifact:Artifact",
+    "Benchmark": "edge_sdk.measure.records:Benchmark",
     "Bundle": "edge_sdk.bundle.reading:Bundle",
     "Deadline": "edge_sdk.runtime:Deadline",
     "DeviceProfile": "edge_sdk.profile.records:DeviceProfile",
@@ -52,6 +55,7 @@ _PUBLIC = {
     "Runner": "edge_sdk.runtime:Runner",
     "Session": "edge_sdk.runtime:Session",
     "Workers": "edge_sdk.converters:Workers",
+    "benchmark": "edge_sdk.measure.benchmarking:benchmark",
     "check": "edge_sdk.checks.checking:check",
     "compare": "edge_sdk.converters.comparing:compare",
     "convert": "edge_sdk.converters:convert",

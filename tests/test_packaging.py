@@ -47,6 +47,7 @@ def test_every_data_file_is_packaged() -> None:
     for package, folder in (
         ("edge_sdk.artifact", "edge_sdk/artifact"),
         ("edge_sdk.bundle", "edge_sdk/bundle"),
+        ("edge_sdk.measure", "edge_sdk/measure"),
         ("edge_sdk.metadata", "edge_sdk/metadata"),
         ("edge_sdk.converters.recipes", "converters/recipes"),
         ("edge_sdk.device_profiles", "device_profiles"),

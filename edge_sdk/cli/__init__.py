@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "compare": "edge_sdk.cli.compare:compare",
     "bundle": "edge_sdk.cli.bundle:bundle",
     "run": "edge_sdk.cli.run:run",
+    "benchmark": "edge_sdk.cli.benchmark:benchmark",
     "profiles": "edge_sdk.cli.profiles:profiles",
     "devices": "edge_sdk.cli.devices:devices",
     "doctor": "edge_sdk.cli.doctor:doctor",

@@ -10,8 +10,8 @@ from edge_sdk.artifact.summary import Summary, summary_as_json
 from edge_sdk.checks.verdict import CheckReport
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
+from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
-from edge_sdk.runtime.timing import Timing
 from edge_sdk.signature import Arrays
 
 _UNFIT = frozenset({"vela-fails", "vela-places-nothing"})

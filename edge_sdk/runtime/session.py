@@ -189,6 +189,29 @@ class Session:
             inputs, outputs = self._ports.views
             return Views(dict(inputs), dict(outputs), self._ports.executor.invoke)
 
+    def stage(self, inputs: Mapping[str, npt.NDArray[Any]] | None = None) -> Callable[[], None]:
+        """What runs the model on given inputs, as often as it is called, and waits until the outputs could be read.
+
+        For measuring: nothing is checked or copied in it. It is for one thread at a time, not beside :meth:`run`, and
+        fails once the session is closed.
+
+        Args:
+            inputs: as :meth:`run` takes them; None leaves what the self-test ran on last: golden or seeded inputs.
+
+        Raises:
+            TargetError: another variant may take over.
+            SignatureError: as :meth:`run`.
+            ModelError: the session is closed.
+        """
+        with self._lock:
+            if self._ports is None:
+                raise ModelError("the session is closed", hint="open it again")
+            if len(self._opened) > 1:
+                raise TargetError("not to be staged: another variant may take over", hint="open one variant")
+            if inputs is not None:
+                self._ports.run(inputs)
+            return self._ports.executor.invoke
+
     @property
     def receipt(self) -> Receipt:
         """What was asked, what runs, why nothing else does, and what changed since."""

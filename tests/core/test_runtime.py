@@ -10,10 +10,10 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from edge_sdk.errors import MissingDependencyError, ModelError, RecipeError, SignatureError
+from edge_sdk.measure.side_by_side import time_side_by_side
 from edge_sdk.parity import compare_tensors
 from edge_sdk.runtime import Runner, find_engine
 from edge_sdk.runtime.observe import observe
-from edge_sdk.runtime.timing import time_side_by_side
 from tests.graphs import Graph, conv_model, options
 
 pytestmark = pytest.mark.runtime

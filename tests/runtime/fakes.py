@@ -44,6 +44,15 @@ class _Slow(Fake):
         super().invoke()
 
 
+class _TenthSlower(Fake):
+    def invoke(self) -> None:
+        began = time.perf_counter()
+        super().invoke()
+        end = began + 1.1 * (time.perf_counter() - began)
+        while time.perf_counter() < end:
+            pass
+
+
 class _Dying(Fake):
     def invoke(self) -> None:
         raise ModelError("the driver lost the device")
@@ -68,6 +77,10 @@ def wrong(model: ModelSource, options: DelegateOptions) -> Fake:
 
 def slow(model: ModelSource, options: DelegateOptions) -> Fake:
     return _Slow(model, options)
+
+
+def tenth_slower(model: ModelSource, options: DelegateOptions) -> Fake:
+    return _TenthSlower(model, options)
 
 
 def dying(model: ModelSource, options: DelegateOptions) -> Fake:

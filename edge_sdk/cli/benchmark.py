@@ -1,0 +1,109 @@
+"""``edge-sdk benchmark``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_sdk.cli.screen import UNFIT, Screen, command
+
+
+@command(short_help="Measure latency with the conditions it was taken under, or say INVALID.")
+@click.argument("artifacts", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="ARTIFACT...")
+@click.option(
+    "--delegate",
+    "delegates",
+    multiple=True,
+    default=("auto",),
+    show_default=True,
+    metavar="NAME",
+    help="xnnpack, gpu, npu, nnapi, cpu or external:LIBRARY; repeat to compare. No fallback, but for `auto`.",
+)
+@click.option(
+    "--threads", multiple=True, type=click.IntRange(1), default=(1,), show_default=True, help="Repeat to compare."
+)
+@click.option("--quick", is_flag=True, help="64 queries and 2 s instead of MLPerf's 1,024 and 60 s: not to be quoted.")
+@click.option("--runs", type=click.IntRange(1), metavar="N", help="At least N queries, instead.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="At least S seconds, instead.")
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="For each; then it ends, however few there are. Default: 600, but at least 10 queries.",
+)
+@click.option(
+    "--sustained",
+    type=click.FloatRange(2),
+    metavar="MINUTES",
+    help="Without a break; the last minute against the first.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.02,
+    show_default=True,
+    help="A difference of less does not matter.",
+)
+@click.option("--input", "data", metavar="DATA", help="Run on its first sample; default: golden or seeded inputs.")
+@click.option("--ops", is_flag=True, help="Times of single ops too, in runs of their own, where the engine gives them.")
+@click.option("--policy", metavar="RULES", help="As for `run`.")
+@click.option("--profile", metavar="ID", help="Device whose delegates `auto` tries; default: what is found here.")
+@click.option("--variant", help="Of a bundle; default: what suits the accelerator.")
+@click.option("--trusted-key", "trusted_keys", multiple=True, type=click.Path(), help="One must have signed it.")
+@click.option("--engine", help="ai-edge-litert or tflite-runtime; default: the first installed.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result there, as JSON.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with pictures (extra `report`).")
+@click.option("--pictures", type=click.Path(path_type=Path), help="Write the pictures into this folder, as SVG.")
+def benchmark(
+    screen: Screen,
+    artifacts: tuple[Path, ...],
+    delegates: tuple[str, ...],
+    threads: tuple[int, ...],
+    output: Path | None,
+    html: Path | None,
+    pictures: Path | None,
+    **arguments: Any,
+) -> int | None:
+    """Measure the latency of ARTIFACTs, .tflite files or bundles, on this machine.
+
+    All combinations of files, delegates and threads are taken in turn and compared with the first. Warm-up ends when
+    latency has settled. The clock, temperatures, other programs and this process's own waiting are watched; where they
+    or the samples say that the numbers cannot be believed, the result is INVALID, with the reason (exit code 3).
+
+    \b
+    edge-sdk benchmark model.tflite
+    edge-sdk benchmark float32.tflite int8.tflite --quick --html report.html
+    edge-sdk benchmark model.tflite --delegate xnnpack --delegate gpu --threads 1 --threads 4
+    edge-sdk benchmark model.edge --sustained 30 -o result.json
+    """
+    from edge_sdk.files import check_writable, write_bytes
+    from edge_sdk.measure.benchmarking import benchmark as measured
+    from edge_sdk.measure.plan import make_plan
+    from edge_sdk.report.benchmark import as_text
+
+    for target in filter(None, (output, html)):
+        check_writable(target)
+    if html or pictures:
+        from edge_sdk.report.benchmark_pictures import check_drawable
+
+        check_drawable(pictures)
+    wishes = {name: arguments.pop(name) for name in ("quick", "runs", "seconds", "max_seconds", "sustained", "margin")}
+    found = measured(
+        artifacts, delegates=delegates, threads=threads, plan=make_plan(**wishes), progress=screen, **arguments
+    )
+    if output:
+        write_bytes(output, json.dumps(found.as_json(), indent=1).encode())
+    if html or pictures:
+        from edge_sdk.report.benchmark_page import write_page
+        from edge_sdk.report.benchmark_pictures import draw, write_pictures
+
+        drawn = draw(found)
+        if pictures:
+            write_pictures(drawn, pictures)
+        if html:
+            write_page(found, drawn, html)
+    screen.result(found.as_json(), as_text(found))
+    return None if found.valid else UNFIT
