@@ -211,6 +211,8 @@ class DeviceError(EdgeSdkError):
 
 class DeviceLostError(DeviceError):
     """The link to a device ended in the middle. What had come by then may be cut short, so none of it is used."""
+
+
 class MeasurementError(EdgeSdkError):
     """A measurement makes no sense as it was asked for, or could not be taken."""
 

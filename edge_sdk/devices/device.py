@@ -16,6 +16,7 @@ import pkgutil
 import re
 import secrets
 import shlex
+import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -222,6 +223,19 @@ class Job:
         self.device._do(f"ln -s {_q(pushed)} {_q(placed)}")
         return placed
 
+    def place_folder(self, folder: Path, name: str | None = None) -> str:
+        """Pushes a folder's files as one archive and unpacks it under its own name."""
+        with tempfile.TemporaryDirectory() as made:
+            archive = Path(made, f"{name or folder.resolve().name}.tar")
+            with tarfile.open(archive, "w", dereference=True) as tar:
+                for path in sorted(folder.rglob("*")):
+                    # The same bytes for the same files, whoever has them since when.
+                    tar.add(path, str(path.relative_to(folder)), recursive=False, filter=_anonymous)
+            packed = self.place(archive)
+        placed = packed.removesuffix(".tar")
+        self.device._do(f"mkdir {_q(placed)} && tar -xf {_q(packed)} -C {_q(placed)}")
+        return placed
+
     def place_text(self, text: str, name: str) -> str:
         """A small file made on the way."""
         with tempfile.TemporaryDirectory() as folder:
@@ -251,6 +265,10 @@ class Job:
         if not self.device.keep:
             undo += "".join(f" {_q(path)}" for path in self.device._pushed)
         return self.device.link.shell(script, timeout_s=timeout_s, undo=undo, lines=lines)
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    return entry.replace(mtime=0, uid=0, gid=0, uname="", gname="")
 
 
 def _sha256(path: Path) -> str:

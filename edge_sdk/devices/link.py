@@ -18,14 +18,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING
 
 from typing_extensions import Self
 
 from edge_sdk.errors import DeviceError, DeviceLostError
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 Lines = Callable[[str], None]
-_Link = TypeVar("_Link", bound="Link")
 
 
 @dataclass(frozen=True)
