@@ -62,6 +62,4 @@ def check_profile(parameters: Mapping[str, Any]) -> None:
     """A profile there is one that edge-sdk brings."""
     profile = parameters.get("profile")
     if profile and Path(profile).suffix == ".toml":
-        raise click.UsageError(
-            f"--profile {profile}: with --on a profile of your own cannot be used; give a built-in ID"
-        )
+        raise click.UsageError(f"--profile {profile}: with --on it must be the ID of a built-in one")
