@@ -96,14 +96,12 @@ class Device:
         """
         digest = _sha256(path)
         target = f"{self.link.home}/files/{digest}"
-        if self._hash_there(target) == digest:
+        if self._hash_there(target, before=f"mkdir -p {_q(self.link.home)}/files") == digest:
             return target
         self._see_room(path)
-        self._do(f"mkdir -p {_q(self.link.home)}/files")
         part = f"{target}.{secrets.token_hex(4)}.part"
         try:
-            self._send(path, part, digest)
-            self._do(f"mv -f {_q(part)} {_q(target)}")
+            self._send(path, part, target, digest)
         except BaseException:
             self._forget(part)
             raise
@@ -153,7 +151,7 @@ class Device:
         finally:
             self.link.close()
 
-    def _send(self, path: Path, part: str, digest: str) -> None:
+    def _send(self, path: Path, part: str, target: str, digest: str) -> None:
         try:
             self.link.send(path, part)
         except DeviceLostError:
@@ -162,7 +160,9 @@ class Device:
             if re.search("no space|disk quota|file too large", str(error), re.IGNORECASE):
                 raise self._full(path, self.space().storage_bytes) from error
             raise
-        if self._hash_there(part) != digest:
+        # Only what is whole gets the name that says so.
+        took = f"case $(sha256sum < {_q(part)}) in {digest}*) mv -f {_q(part)} {_q(target)};; *) exit 9;; esac"
+        if self.link.shell(took).status:
             raise self.link.lost(f"while {path.name} was pushed: what arrived is not what was sent")
 
     def _see_room(self, path: Path) -> None:
@@ -181,15 +181,13 @@ class Device:
             hint="free space there",
         )
 
-    def _hash_there(self, path: str) -> str | None:
+    def _hash_there(self, path: str, *, before: str = "true") -> str | None:
         """The device's own SHA-256 of a file; None if it is not there."""
-        done = self.link.shell(f"[ ! -f {_q(path)} ] || sha256sum < {_q(path)}", timeout_s=None)
+        done = self.link.shell(f"{before} || exit 1; [ ! -f {_q(path)} ] || sha256sum < {_q(path)}")
         if done.status:
-            raise DeviceError(
-                f"{self.address}: sha256sum failed: {done.last_line}",
-                address=self.address,
-                hint="edge-sdk compares files by their hash: install coreutils or BusyBox there",
-            )
+            needed = "edge-sdk compares files by their hash: install coreutils or BusyBox there"
+            hint = needed if done.status == 127 else None
+            raise DeviceError(f"{self.address}: {done.last_line}", address=self.address, hint=hint)
         return done.text.split()[0] if done.text.strip() else None
 
     def _do(self, script: str) -> None:

@@ -172,4 +172,4 @@ def _parts(name: str) -> tuple[str, str]:
 def _last(log: str, words: str = "") -> str:
     """The last line that says something, or the last that has these words."""
     lines = [line.strip() for line in log.splitlines() if line.strip() and words in line]
-    return lines[-1].strip("@ ") if lines else "it says nothing"
+    return lines[-1].strip("@ ").removeprefix("ssh: ") if lines else "it says nothing"
