@@ -19,7 +19,7 @@ help:
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
 	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin) and external delegates, in .venv-accelerators"
-	@echo "make test-boards        an emulated Cortex-A53: needs qemu-user-static"
+	@echo "make test-boards        emulated boards over ssh, a real adbd: needs qemu-user-static, openssh-server, adb"
 	@echo "make test-tflite        the old engine tflite-runtime 2.14: sessions, and what it loads and delegates, in .venv-tflite"
 	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
@@ -88,7 +88,7 @@ test-accelerators: .boards/mesa/made
 	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime tests/measure/test_ops.py -m 'not (images or signing)' \
 	  --ignore tests/delegates/test_xnnpack_int8.py
 
-test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made
+test-boards: .boards/adbd/made .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made
 	.venv-accelerators/bin/python -m pytest tests/boards
 
 .venv-tflite/.installed: pyproject.toml constraints/tflite-runtime.txt

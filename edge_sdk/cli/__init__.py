@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "run": "edge_sdk.cli.run:run",
     "benchmark": "edge_sdk.cli.benchmark:benchmark",
     "profiles": "edge_sdk.cli.profiles:profiles",
+    "devices": "edge_sdk.cli.devices:devices",
     "doctor": "edge_sdk.cli.doctor:doctor",
     "demo": "edge_sdk.cli.demo:demo",
 }

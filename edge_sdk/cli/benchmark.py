@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_sdk.cli.options import on_option
 from edge_sdk.cli.screen import UNFIT, Screen, command
+
+if TYPE_CHECKING:
+    from edge_sdk.measure.records import Benchmark
 
 
 @command(short_help="Measure latency with the conditions it was taken under, or say INVALID.")
@@ -57,6 +61,7 @@ from edge_sdk.cli.screen import UNFIT, Screen, command
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result there, as JSON.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with pictures (extra `report`).")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Write the pictures into this folder, as SVG.")
+@on_option
 def benchmark(
     screen: Screen,
     artifacts: tuple[Path, ...],
@@ -65,9 +70,10 @@ def benchmark(
     output: Path | None,
     html: Path | None,
     pictures: Path | None,
+    on: tuple[str, ...],
     **arguments: Any,
 ) -> int | None:
-    """Measure the latency of ARTIFACTs, .tflite files or bundles, on this machine.
+    """Measure the latency of ARTIFACTs, .tflite files or bundles, on this machine or, with --on, on others.
 
     All combinations of files, delegates and threads are taken in turn and compared with the first. Warm-up ends when
     latency has settled. The clock, temperatures, other programs and this process's own waiting are watched; where they
@@ -78,6 +84,7 @@ def benchmark(
     edge-sdk benchmark float32.tflite int8.tflite --quick --html report.html
     edge-sdk benchmark model.tflite --delegate xnnpack --delegate gpu --threads 1 --threads 4
     edge-sdk benchmark model.edge --sustained 30 -o result.json
+    edge-sdk benchmark model.edge --on ssh://pi@raspberrypi.local --on ssh://board2
     """
     from edge_sdk.files import check_writable, write_bytes
     from edge_sdk.measure.benchmarking import benchmark as measured
@@ -90,20 +97,34 @@ def benchmark(
         from edge_sdk.report.benchmark_pictures import check_drawable
 
         check_drawable(pictures)
+    if on and on != ("local",):
+        if len(on) > 1 and (html or pictures):
+            raise click.UsageError("--html and --pictures show one device: give one --on")
+        from edge_sdk.cli.benchmark_there import benchmark_there
+
+        there, code = benchmark_there(screen, on, artifacts, output)
+        if there is not None:
+            _draw(there, html, pictures)
+        return code
     wishes = {name: arguments.pop(name) for name in ("quick", "runs", "seconds", "max_seconds", "sustained", "margin")}
     found = measured(
         artifacts, delegates=delegates, threads=threads, plan=make_plan(**wishes), progress=screen, **arguments
     )
     if output:
         write_bytes(output, json.dumps(found.as_json(), indent=1).encode())
-    if html or pictures:
-        from edge_sdk.report.benchmark_page import write_page
-        from edge_sdk.report.benchmark_pictures import draw, write_pictures
-
-        drawn = draw(found)
-        if pictures:
-            write_pictures(drawn, pictures)
-        if html:
-            write_page(found, drawn, html)
+    _draw(found, html, pictures)
     screen.result(found.as_json(), as_text(found))
     return None if found.valid else UNFIT
+
+
+def _draw(found: Benchmark, html: Path | None, pictures: Path | None) -> None:
+    if not (html or pictures):
+        return
+    from edge_sdk.report.benchmark_page import write_page
+    from edge_sdk.report.benchmark_pictures import draw, write_pictures
+
+    drawn = draw(found)
+    if pictures:
+        write_pictures(drawn, pictures)
+    if html:
+        write_page(found, drawn, html)

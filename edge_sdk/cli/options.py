@@ -149,6 +149,12 @@ def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def on_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which device."""
+    text = "Run there: local, ssh://user@host:port (after `edge-sdk devices prepare`) or adb://SERIAL."
+    return click.option("--on", multiple=True, metavar="ADDRESS", help=text)(function)
+
+
 def pixel_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """How pixels become values."""
     return _apply(

@@ -65,17 +65,23 @@ def validate_command(screen: Screen, paths: tuple[Path, ...]) -> int:
     return UNFIT if lines else OK
 
 
-@command(name="detect", short_help="A draft profile of this machine.")
+@command(name="detect", short_help="A draft profile of this machine, or of a device.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write ID.toml and socs/ID.toml to.")
-def detect_command(screen: Screen, output: Path | None) -> None:
-    """A draft profile of the machine this runs on: device tree, cpuinfo, memory, page size, libraries present.
+@click.option("--on", metavar="ADDRESS", help="Of that device: ssh://user@host:port or adb://SERIAL.")
+def detect_command(screen: Screen, output: Path | None, on: str | None) -> None:
+    """A draft profile of the machine this runs on, or of a device: device tree, cpuinfo, memory, libraries.
 
     What cannot be found is left open with a comment; `profiles validate` then asks for it. Nothing is loaded or run.
     """
     from edge_sdk.files import check_writable, write_bytes
     from edge_sdk.profile.detect import detect
 
-    draft = detect()
+    if on:
+        from edge_sdk.devices.detecting import detect_on
+
+        draft = detect_on(on)
+    else:
+        draft = detect()
     files = {f"{draft.id}.toml": draft.device, f"socs/{draft.id}.toml": draft.soc}
     if output is not None:
         targets = {output / name: text for name, text in files.items()}

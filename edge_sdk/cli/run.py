@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import image_options, pixel_options
+from edge_sdk.cli.options import image_options, on_option, pixel_options
 from edge_sdk.cli.screen import Screen, command
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ _TOP = 5
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
 @click.option("--engine", help="ai-edge-litert or tflite-runtime; default: the first installed.")
 @click.option("--raw", is_flag=True, help="Take and give a quantized file's own integers, not real values.")
+@on_option
 @pixel_options
 def run(
     screen: Screen,
@@ -62,6 +63,7 @@ def run(
     library_options: tuple[str, ...],
     receipt: Path | None,
     raw: bool,
+    on: tuple[str, ...],
     **arguments: Any,
 ) -> None:
     """Run ARTIFACT, a .tflite file or a bundle, on every sample of DATA, and write or summarise the outputs.
@@ -75,6 +77,7 @@ def run(
     edge-sdk run model.tflite --input samples.npz -o outputs.npz
     edge-sdk run model.edge --input photos/ --profile raspberry-pi-5 --receipt receipt.json
     edge-sdk run model.tflite --input samples.npz --delegate external:libvx_delegate.so --policy cpu=forbid
+    edge-sdk run model.edge --input samples.npz -o outputs.npz --on ssh://pi@raspberrypi.local
     """
     from edge_sdk.files import check_writable, write_bytes
     from edge_sdk.runtime import Session
@@ -82,6 +85,12 @@ def run(
 
     for target in filter(None, (output, receipt)):
         check_writable(target)
+    if on:
+        from edge_sdk.cli.there import one_device
+
+        if address := one_device(on):
+            _run_there(screen, address, artifact, output, receipt)
+            return
     images = image_options(arguments)
     with Session.open(
         artifact, delegate=_named(delegates, library_options), values="raw" if raw else "real", **arguments
@@ -121,4 +130,27 @@ def _image_options_given() -> bool:
     return any(
         name.startswith("image_") and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         for name in context.params
+    )
+
+
+def _run_there(screen: Screen, address: str, artifact: Path, output: Path | None, receipt: Path | None) -> None:
+    from edge_sdk.cli.there import check_profile, options_there, telling
+    from edge_sdk.devices import open_device
+    from edge_sdk.devices.remote import Task, run_there
+    from edge_sdk.report.devices import ran_text
+
+    context = click.get_current_context()
+    if ".py:" in context.params["data"]:
+        raise click.UsageError("with --on, --input is a file or a folder: a function of yours does not run there")
+    check_profile(context.params)
+    wanted = {"outputs.npz": output, "receipt.json": receipt}
+    results = {name: target for name, target in wanted.items() if target}
+    options = options_there(context, files=("data", "trusted_keys"), without=("output", "receipt"))
+    named = [word for name in results for word in ("-o" if name == "outputs.npz" else "--receipt", name)]
+    with open_device(address) as device:
+        screen.stage(f"{device.address}: edge-sdk run")
+        task = Task("run", (artifact,), (*options, *named), results)
+        found = run_there(device, task, lines=telling(screen.say, device.address))
+    screen.result(
+        found | {"on": device.address, "output": str(output) if output else None}, ran_text(device.address, found)
     )

@@ -1,4 +1,4 @@
-"""A draft profile of the machine this runs on: device tree, /proc, /sys, and the libraries present.
+"""A draft profile of this machine, or of one whose files were brought here: device tree, /proc, /sys, libraries.
 
 What could not be found is left out of the draft with a comment, so that ``profiles validate`` asks for it.
 """
@@ -10,7 +10,7 @@ import os
 import platform
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
@@ -38,7 +38,8 @@ _LIBRARIES = (
     Delegate("external", "teflon", "npu", ("int8",), library="libteflon.so"),
     Delegate("external", "ethos_u", "npu", ("int8",), library="libethosu_delegate.so"),
 )
-_LIBRARY_FOLDERS = ("lib", "usr/lib", "usr/local/lib", "vendor/lib64", "system/lib64")
+LIBRARY_FOLDERS = ("lib", "usr/lib", "usr/local/lib", "vendor/lib64", "system/lib64")
+LIBRARIES = tuple(one.library or "" for one in _LIBRARIES)
 _PROCESS_SHARE = 0.6
 _ABI = {"aarch64": "arm64-v8a", "armv7l": "armeabi-v7a", "x86_64": "x86_64"}
 
@@ -54,18 +55,23 @@ class Draft:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where to look: the root of the file system, the architecture and the page size (bytes) that the kernel names."""
+    """Where to look: the root of the file system, and what is asked of the kernel, the C library and Python."""
 
     root: Path = Path("/")
     arch: str = platform.machine()
     page_size_bytes: int = os.sysconf("SC_PAGE_SIZE")
     glibc: str = platform.libc_ver()[1]
+    python: str | None = ".".join(platform.python_version_tuple()[:2])
+    packages: Mapping[str, str] | None = None
+    """Installed in that Python; None for this one's."""
+    props: Mapping[str, str] = field(default_factory=dict)
+    """Android's system properties; empty elsewhere."""
 
 
 def detect(machine: Machine | None = None) -> Draft:
-    """A draft of this machine's profile; reads files only."""
+    """A draft of a machine's profile, of this one's unless another is given; reads files only."""
     here = machine or Machine()
-    name = _model(here.root)
+    name = _name(here)
     identifier = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "this-machine"
     return Draft(identifier, "\n".join(_device(here, name, identifier)) + "\n", "\n".join(_soc(here, name)) + "\n")
 
@@ -82,8 +88,8 @@ def _device(here: Machine, name: str, identifier: str) -> Iterator[str]:
     found = re.search(r"MemTotal:\s*(\d+) kB", memory)
     yield "# A draft by `edge-sdk profiles detect`: check every line, and say in sources where you read it."
     yield f"name = {_quoted(name)}"
-    yield 'vendor = ""'
-    yield 'kind = "board"'
+    yield f"vendor = {_quoted(here.props.get('ro.product.manufacturer', ''))}"
+    yield f'kind = "{"phone" if here.props else "board"}"'
     yield f"soc = {_quoted(identifier)}"
     yield "# year = 0            # not to be found here"
     yield '# power_class = ""    # under_5_w, under_15_w or over_15_w'
@@ -92,36 +98,63 @@ def _device(here: Machine, name: str, identifier: str) -> Iterator[str]:
     if found:
         total = int(found[1]) // 1024
         yield f"ram_mib = {total}"
-        yield f"process_mib = {int(total * _PROCESS_SHARE)}"
-    yield f"page_size_kib = {here.page_size_bytes // 1024}"
+        # The rule of the built-in phones: a quarter, at most 2 GiB.
+        yield f"process_mib = {min(total // 4, 2048) if here.props else int(total * _PROCESS_SHARE)}"
+    known = here.page_size_bytes
+    yield f"page_size_kib = {known // 1024}" if known else "# page_size_kib = 0   # not to be found here"
     yield "\n[os]"
-    yield 'family = "linux"'
-    yield f"abi = {_quoted(_ABI.get(here.arch, here.arch))}"
-    yield f"glibc = {_quoted(here.glibc)}" if here.glibc else '# glibc = ""          # not to be found here'
-    yield f"python = {_quoted('.'.join(platform.python_version_tuple()[:2]))}"
-    yield from _runtimes()
+    yield from _android(here.props) if here.props else _linux(here)
+    yield from _runtimes(here)
     yield from _delegates(here)
     yield "\n[sources]"
     yield '"memory.ram_mib" = { ref = "MemTotal in /proc/meminfo: what the kernel left of the RAM" }'
-    yield '"memory.process_mib" = { ref = "60 % of ram_mib", estimated = true }'
+    share = "a quarter of ram_mib, at most 2048 MiB" if here.props else "60 % of ram_mib"
+    yield f'"memory.process_mib" = {{ ref = "{share}", estimated = true }}'
     yield '"memory.page_size_kib" = { ref = "sysconf(_SC_PAGE_SIZE)" }'
     yield 'os = { ref = "this system" }'
     yield 'runtimes = { ref = "packages of this Python" }'
     yield 'delegates = { ref = "libraries found in the usual folders; none was loaded", estimated = true }'
 
 
-def _runtimes() -> Iterator[str]:
+def _linux(here: Machine) -> Iterator[str]:
+    yield 'family = "linux"'
+    yield f"abi = {_quoted(_ABI.get(here.arch, here.arch))}"
+    yield f"glibc = {_quoted(here.glibc)}" if here.glibc else '# glibc = ""          # not to be found here'
+    yield f"python = {_quoted(here.python)}" if here.python else '# python = ""         # not to be found here'
+
+
+def _android(props: Mapping[str, str]) -> Iterator[str]:
+    yield 'family = "android"'
+    yield f"abi = {_quoted(props.get('ro.product.cpu.abi', ''))}"
+    yield f"android_api = {props.get('ro.build.version.sdk', '0')}"
+
+
+def _runtimes(here: Machine) -> Iterator[str]:
+    if here.props:
+        # An app brings its own.
+        yield '\n# [[runtimes]]        # what your app brings\n# name = "litert-android"\n# version = ""'
+        return
     found = False
     for package in ("ai-edge-litert", "tflite-runtime"):
-        try:
-            version = metadata.version(package)
-        except metadata.PackageNotFoundError:
+        version = _version(package) if here.packages is None else here.packages.get(package)
+        if version is None:
             continue
         found = True
         yield f'\n[[runtimes]]\nname = "{package}"\nversion = "{version}"'
     if not found:
         # A key of the top level may not follow a table.
         yield '\n# [[runtimes]]        # none is installed in this Python\n# name = "ai-edge-litert"\n# version = ""'
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _name(here: Machine) -> str:
+    return here.props.get("ro.product.model") or _model(here.root)
 
 
 def found_delegates(machine: Machine | None = None) -> tuple[Delegate, ...]:
@@ -152,7 +185,7 @@ def _delegates(here: Machine) -> Iterator[str]:
 def _is_present(root: Path, library: str) -> bool:
     return any(
         (folder / library).exists()
-        for top in _LIBRARY_FOLDERS
+        for top in LIBRARY_FOLDERS
         for folder in (root / top, *(root / top).glob("*-linux-gnu*"))
     )
 
@@ -160,8 +193,8 @@ def _is_present(root: Path, library: str) -> bool:
 def _soc(here: Machine, name: str) -> Iterator[str]:
     compatible = _text(here.root / "sys/firmware/devicetree/base/compatible").strip("\0").split("\0")
     yield "# A draft by `edge-sdk profiles detect`: check every line, and say in sources where you read it."
-    yield f"name = {_quoted(compatible[-1] or name)}"
-    yield 'vendor = ""'
+    yield f"name = {_quoted(here.props.get('ro.soc.model') or compatible[-1] or name)}"
+    yield f"vendor = {_quoted(here.props.get('ro.soc.manufacturer', ''))}"
     yield "# year = 0            # not to be found here"
     yield f"arch = {_quoted(here.arch)}"
     for (core, mhz), (count, isa) in _clusters(here.root).items():

@@ -153,7 +153,7 @@ def system_is_made(name: str) -> bool:
     return (HOME / name / "made").exists()
 
 
-def make_board(system: str, cpu: str, folder: Path, *, wheel: Path | None = None) -> Board:
+def make_board(system: str, cpu: str, folder: Path, *, wheel: Path | None = None, bare: bool = False) -> Board:
     """A board of a system that was made.
 
     Args:
@@ -161,6 +161,7 @@ def make_board(system: str, cpu: str, folder: Path, *, wheel: Path | None = None
         cpu: name from :data:`CPUS`.
         folder: gets the board's own files.
         wheel: edge-sdk's, to install there; None leaves it to the caller's PYTHONPATH.
+        bare: without an engine and what edge-sdk needs: Debian's Python alone. Its ``PYTHONPATH`` is then the caller's.
     """
     here, processor = SYSTEMS[system], CPUS[cpu]
     if processor.arch != here.arch:
@@ -177,7 +178,7 @@ def make_board(system: str, cpu: str, folder: Path, *, wheel: Path | None = None
         zipfile.ZipFile(wheel).extractall(site)
         _compile(site)
     python = folder / "python"
-    python.write_text(_launcher(here, cpu, root, (site, shared / "site")), encoding="utf-8")
+    python.write_text(_launcher(here, cpu, root, () if bare else (site, shared / "site")), encoding="utf-8")
     python.chmod(0o755)
     return Board(python, root)
 
@@ -253,12 +254,13 @@ def _launcher(system: System, cpu: str, root: Path, sites: Sequence[Path]) -> st
     libraries = root / "usr/lib" / arch.triple
     folders = ":".join(map(str, (libraries, libraries / "blas", libraries / "lapack")))
     paths = ":".join(map(str, (*sites, root / "usr/lib/python3/dist-packages")))
+    callers = "" if sites else "${PYTHONPATH:+$PYTHONPATH:}"
     return f"""#!/bin/sh
 # Made by tests/boards: Python of an emulated {cpu}.
 unset LD_LIBRARY_PATH
 ulimit -c 0
 exec {_emulator(arch)} -cpu {cpu} -0 "$0" -L {root} -E PYTHONHOME={root}/usr -E LD_LIBRARY_PATH={folders} \\
-  -E PYTHONPATH={paths} {root}/usr/bin/{_PYTHON} "$@"
+  -E PYTHONPATH={callers}{paths} {root}/usr/bin/{_PYTHON} "$@"
 """
 
 

@@ -1,0 +1,74 @@
+"""A draft profile of a device: its own files, brought here and read as this machine's would be."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from edge_sdk.devices.device import Device, open_device
+from edge_sdk.devices.identity import Snapshot, snapshot
+from edge_sdk.devices.interpreter import Python, find_python
+from edge_sdk.devices.prepare import prepared
+from edge_sdk.errors import DeviceError, TargetError
+from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, Draft, Machine, detect
+
+_PLACES: Final = tuple(
+    f"/{folder}{inner}/{library}"
+    for folder in LIBRARY_FOLDERS
+    for inner in ("", "/*-linux-gnu*")
+    for library in LIBRARIES
+)
+
+
+def detect_on(address: str) -> Draft:
+    """A draft profile of a device; nothing is installed or loaded there.
+
+    Raises:
+        DeviceError: it cannot be reached.
+    """
+    with open_device(address) as device, tempfile.TemporaryDirectory(prefix="edge-sdk-detect-") as made:
+        seen = snapshot(device.link, look_for=_PLACES)
+        _lay_out(seen, Path(made))
+        return detect(_machine(device, seen, Path(made)))
+
+
+def _lay_out(seen: Snapshot, root: Path) -> None:
+    """The device's files under a root of their own; of libraries, that they are there."""
+    for name, content in {**dict.fromkeys(seen.present, b""), **seen.files}.items():
+        path = root / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _machine(device: Device, seen: Snapshot, root: Path) -> Machine:
+    props = seen.props
+    page = seen.said.get("page_size", "")
+    python = None if props else _python(device)
+    return Machine(
+        root=root,
+        arch=python.arch if python else seen.said.get("machine", "unknown"),
+        page_size_bytes=int(page) if page.isdigit() else 0,
+        glibc=seen.said.get("glibc", "").removeprefix("glibc "),
+        python=python.short if python else None,
+        packages=_packages(device, python),
+        props=props,
+    )
+
+
+def _python(device: Device) -> Python | None:
+    """None is a fact for a profile, not a failure."""
+    try:
+        return find_python(device)
+    except (DeviceError, TargetError):
+        return None
+
+
+def _packages(device: Device, python: Python | None) -> dict[str, str]:
+    """Those of its Python, and the engine that `devices prepare` put there."""
+    found = {name.replace("_", "-"): version for name, version in (python.packages if python else {}).items()}
+    try:
+        name, version = prepared(device).engine.split()
+    except (DeviceError, ValueError):
+        return found
+    return {**found, name: version}

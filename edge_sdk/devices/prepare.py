@@ -1,0 +1,295 @@
+"""A board made ready: edge-sdk, an engine that fits it and what both need, in one folder, without pip or network there.
+
+The device's Python only unpacks wheels that were chosen here. Nothing of its system is touched; the folder is removed
+by ``edge-sdk devices prepare --remove``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from edge_sdk import __version__
+from edge_sdk.devices.device import Device
+from edge_sdk.devices.download import fetch
+from edge_sdk.devices.interpreter import Python, death, find_python
+from edge_sdk.devices.link import Finished
+from edge_sdk.devices.own_wheel import own_wheel
+from edge_sdk.devices.wheels import Chosen, Unfit, Wheel, choose, read_wheels
+from edge_sdk.errors import DeviceError, TargetError
+from edge_sdk.progress import Progress, Silent
+
+ENGINES: Final = {"ai-edge-litert": "runtime", "tflite-runtime": "tflite-runtime"}
+"""Engine to the extra of edge-sdk that brings it, the better one first."""
+_TRIES: Final = 40
+_UNPACK: Final = """
+import os, shutil, sys, zipfile
+target, wheels = sys.argv[1], sys.argv[2:]
+for wheel in wheels:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(target)
+for name in os.listdir(target):
+    if name.endswith(".data"):
+        for kind in ("purelib", "platlib"):
+            folder = os.path.join(target, name, kind)
+            if os.path.isdir(folder):
+                shutil.copytree(folder, target, dirs_exist_ok=True)
+        shutil.rmtree(os.path.join(target, name))
+with open(os.path.join(target, "__main__.py"), "w") as file:
+    file.write("from edge_sdk.cli import main\\n\\nmain()\\n")
+"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What lies ready on a device.
+
+    Attributes:
+        program: the Python that runs it.
+        folder: given to that Python as its program, it is ``edge-sdk``.
+        engine: name and version, as the engine said there.
+        wheels: file names.
+        own: packages of the device itself that are used, with their versions.
+        refused: wheels that did not fit, with the reason.
+        edge_sdk: version.
+    """
+
+    program: str
+    python: str
+    folder: str
+    engine: str
+    wheels: tuple[str, ...]
+    own: dict[str, str]
+    refused: tuple[str, ...]
+    edge_sdk: str
+
+    @property
+    def command(self) -> list[str]:
+        """``edge-sdk`` there."""
+        return [self.program, self.folder]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def prepare(
+    device: Device,
+    *,
+    python: str | None = None,
+    engine: str | None = None,
+    wheels: Path | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Puts edge-sdk and an engine on a device, and starts both there.
+
+    Args:
+        device: where.
+        python: program there; default: the first that is new enough.
+        engine: name from :data:`ENGINES`; default: the first that fits.
+        wheels: folder to look in first, and where pip puts what it fetches; default: ``~/.cache/edge-sdk/wheels``.
+        offline: only that folder.
+        progress: hears of stages.
+
+    Raises:
+        DeviceError: no Python there, or no pip here.
+        TargetError: Python, C library or CPU there fit no engine; the message has the reason for each wheel.
+    """
+    told = progress or Silent()
+    told.stage(f"{device.address}: looking at its Python")
+    there = find_python(device, python)
+    folder = wheels or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "edge-sdk", "wheels")
+    if offline and not folder.is_dir():
+        raise DeviceError(f"{folder}: there is no such folder", hint="--wheels names a folder of .whl files")
+    with tempfile.TemporaryDirectory(prefix="edge-sdk-wheel-") as made:
+        ours = next((one for one in read_wheels(folder) if one.name == "edge-sdk"), None)
+        if ours is None:
+            own_wheel(Path(made))
+            (ours,) = read_wheels(Path(made))
+        told.stage(f"{device.address}: choosing wheels for {there}")
+        chosen = _choose(device, there, ours, _engines(engine), folder, offline=offline)
+        return _install(device, there, chosen, told)
+
+
+def prepared(device: Device) -> Prepared:
+    """What :func:`prepare` left there.
+
+    Raises:
+        DeviceError: nothing, or of another version of edge-sdk.
+    """
+    done = device.link.shell(f"cat {shlex.quote(_record(device))}", timeout_s=60)
+    hint = f"edge-sdk devices prepare {device.address}"
+    if done.status:
+        raise DeviceError(f"{device.address} is not prepared", address=device.address, hint=hint)
+    try:
+        found = json.loads(done.text)
+        read = Prepared(**{**found, "wheels": tuple(found["wheels"]), "refused": tuple(found["refused"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise DeviceError(
+            f"{device.address}: {_record(device)} is damaged", address=device.address, hint=hint
+        ) from error
+    if read.edge_sdk != __version__:
+        raise DeviceError(
+            f"{device.address} was prepared with edge-sdk {read.edge_sdk}, and this is {__version__}",
+            address=device.address,
+            hint=hint,
+        )
+    return read
+
+
+def remove(device: Device) -> None:
+    """Removes all that edge-sdk has on a device."""
+    done = device.link.shell(f"rm -rf {shlex.quote(device.link.home)}", timeout_s=300)
+    if done.status:
+        raise DeviceError(f"{device.address}: {done.last_line}", address=device.address)
+
+
+def _engines(name: str | None) -> tuple[str, ...]:
+    if name is None:
+        return tuple(ENGINES)
+    if name not in ENGINES:
+        raise DeviceError(f"there is no engine `{name}`", hint=f"expected {' or '.join(ENGINES)}")
+    return (name,)
+
+
+def _choose(
+    device: Device, there: Python, ours: Wheel, engines: Sequence[str], folder: Path, *, offline: bool
+) -> Chosen:
+    reasons: list[str] = []
+    for engine in engines:
+        try:
+            found = _closed(there, ours, engine, folder, offline=offline)
+        except Unfit as unfit:
+            reasons += unfit.reasons or [f"there is no wheel of {unfit.name}{unfit.specifier}"]
+            continue
+        return Chosen(found.wheels, found.own, (*reasons, *found.refused))
+    where = f"in {folder}" if offline else "to be had"
+    raise TargetError(
+        f"{device.address}: no engine {where} fits {there}: {'; '.join(dict.fromkeys(reasons))}",
+        limit="engine",
+        hint="another Python there may fit (--python), or gather wheels in a folder: --wheels FOLDER",
+    )
+
+
+def _closed(there: Python, ours: Wheel, engine: str, folder: Path, *, offline: bool) -> Chosen:
+    """Wheels for edge-sdk with an engine; what is missing is fetched, and where it does not fit, the one before it."""
+    needs = [*ours.requires, *_extra(ours, ENGINES[engine])]
+    below: dict[str, SpecifierSet] = {}
+    for _ in range(_TRIES):
+        known = [ours, *(one for one in read_wheels(folder) if one.name != "edge-sdk")]
+        try:
+            return choose([Requirement("edge-sdk"), *needs], known, there)
+        except Unfit as unfit:
+            if offline:
+                raise
+            asked = unfit.specifier & below.get(unfit.name, SpecifierSet())
+            refusal = fetch(unfit.name, asked, there, folder)
+            if refusal is not None:
+                raise Unfit(unfit.name, unfit.specifier, [*unfit.reasons, f"pip: {refusal}"]) from None
+            newest = [one for one in read_wheels(folder) if one.name == unfit.name and asked.contains(one.version)]
+            # If it does not fit for a reason that pip cannot see, the one before it may.
+            below[unfit.name] = SpecifierSet(f"<{newest[0].version}") if newest else SpecifierSet()
+    raise Unfit(engine, SpecifierSet(), [f"no set of wheels was found within {_TRIES} tries"])
+
+
+def _extra(ours: Wheel, extra: str) -> list[Requirement]:
+    """Requirements of one extra, without the marker that names it."""
+    found = []
+    for one in ours.requires:
+        if one.marker is not None and not one.marker.evaluate({"extra": ""}) and one.marker.evaluate({"extra": extra}):
+            plain = Requirement(str(one))
+            plain.marker = None
+            found.append(plain)
+    return found
+
+
+def _install(device: Device, there: Python, chosen: Chosen, told: Progress) -> Prepared:
+    digest = hashlib.sha256(there.program.encode())
+    for wheel in chosen.wheels:
+        digest.update(hashlib.sha256(wheel.path.read_bytes()).digest())
+    folder = f"{device.link.home}/edge-sdk-{digest.hexdigest()[:16]}"
+    if device.link.shell(f"[ -d {shlex.quote(folder)} ]", timeout_s=60).status:
+        _unpack(device, there, chosen.wheels, folder, told)
+    told.stage(f"{device.address}: starting edge-sdk and the engine there")
+    found = Prepared(
+        program=there.program,
+        python=str(there),
+        folder=folder,
+        engine=_engine(device, there, folder),
+        wheels=tuple(wheel.path.name for wheel in chosen.wheels),
+        own=dict(chosen.own),
+        refused=chosen.refused,
+        edge_sdk=__version__,
+    )
+    with device.job() as job:
+        record = job.place_text(json.dumps(found.as_json(), indent=1), "prepared.json")
+        home = shlex.quote(device.link.home)
+        others = f'for d in {home}/edge-sdk-*; do [ "$d" = {shlex.quote(folder)} ] || rm -rf "$d"; done'
+        device.link.shell(f"cp {shlex.quote(record)} {shlex.quote(_record(device))}; {others}", timeout_s=300)
+    return found
+
+
+def _unpack(device: Device, there: Python, wheels: Sequence[Wheel], folder: str, told: Progress) -> None:
+    told.stage(f"{device.address}: copying {len(wheels)} wheels")
+    with device.job() as job:
+        placed = []
+        for done, wheel in enumerate(wheels):
+            told.count(done, len(wheels))
+            placed.append(job.place(wheel.path))
+        part = f"{job.folder}/unpacked"
+        result = job.run([there.program, "-c", _UNPACK, part, *placed])
+        if result.status:
+            if "No space left" in result.stderr:
+                free = device.space().storage_bytes
+                raise TargetError(
+                    f"{device.address}: no room to unpack the wheels: {free / 2**20:.1f} MiB free",
+                    limit="storage",
+                    available=free,
+                    hint="free space there",
+                )
+            raise DeviceError(
+                f"{device.address}: the wheels cannot be unpacked: {_why(result)}", address=device.address
+            )
+        device.link.shell(f"mv {shlex.quote(part)} {shlex.quote(folder)}", timeout_s=60)
+
+
+def _engine(device: Device, there: Python, folder: str) -> str:
+    """Starts what was installed; a CPU that lacks an instruction shows here."""
+    command = shlex.join([there.program, folder, "doctor", "--json"])
+    done = device.link.shell(command, timeout_s=600)
+    if death(done):
+        features = " ".join(device.identify().cpu_features)
+        raise TargetError(
+            f"{device.address}: the engine does not run there: {death(done)}; the CPU lists: {features}",
+            limit="cpu",
+            hint="another engine may: --engine tflite-runtime",
+        )
+    try:
+        diagnosis = json.loads(done.text)
+    except ValueError:
+        raise DeviceError(
+            f"{device.address}: edge-sdk does not start there: {_why(done)}", address=device.address
+        ) from None
+    if diagnosis["engine"] is None:
+        raise TargetError(f"{device.address}: the engine does not load there: {diagnosis['engine_problem']}")
+    engine: str = diagnosis["engine"]
+    return engine
+
+
+def _why(done: Finished) -> str:
+    return death(done) or done.last_line or f"status {done.status}"
+
+
+def _record(device: Device) -> str:
+    return f"{device.link.home}/prepared.json"

@@ -1,0 +1,129 @@
+"""Android's own adb daemon, as Debian builds it, in namespaces of its own.
+
+It listens on all interfaces and asks nobody for a key: so it gets a network namespace that holds a loopback and nothing
+else, and a mount namespace with a /data. adb, run inside that network, reaches it; nothing else can.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tests.boards.board import BACKPORTS, HOME
+from tests.boards.debian import unpack
+
+_FOLDER = HOME / "adbd"
+_LIBRARIES = ("android-libbase", "android-libboringssl", "android-libcutils", "android-liblog")
+# This machine's own: a process has one C library.
+_OWN = ("libc6", "libgcc-s1", "libstdc++6", "gcc-12-base")
+_PORT = 15555
+SERIAL = f"127.0.0.1:{_PORT}"
+_PROPERTIES = {
+    "ro.build.version.release": "14",
+    "ro.build.version.sdk": "34",
+    "ro.product.manufacturer": "Google",
+    "ro.product.model": "Pixel 8",
+    "ro.product.cpu.abi": "arm64-v8a",
+    "ro.soc.manufacturer": "Google",
+    "ro.soc.model": "Tensor G3",
+}
+
+
+def make_adbd() -> Path:
+    """Fetches adbd into ``.boards/adbd``, once."""
+    if adbd_is_made():
+        return _FOLDER
+    shutil.rmtree(_FOLDER, ignore_errors=True)
+    arch = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    packages = [f"{name}/{BACKPORTS}" for name in ("adbd", *_LIBRARIES)]
+    unpack(_FOLDER / "root", (*packages, "libprotobuf32"), arch=arch, suites=("bookworm", BACKPORTS), without=_OWN)
+    (_FOLDER / "made").touch()
+    return _FOLDER
+
+
+def adbd_is_made() -> bool:
+    """Whether ``python -m tests.boards adbd`` was run."""
+    return (_FOLDER / "made").exists()
+
+
+class Phone:
+    """A daemon, and an ``adb`` that reaches it.
+
+    Args:
+        folder: gets ``data/local/tmp`` (what the daemon sees as ``/data``), ``bin/adb``, and a ``getprop``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        (self.data / "local/tmp").mkdir(parents=True)
+        self.bin = folder / "bin"
+        self._there = folder / "there"
+        for made in (self.bin, self._there, folder / "home"):
+            made.mkdir()
+        lines = "".join(f"[{name}]: [{value}]\n" for name, value in _PROPERTIES.items())
+        _script(self._there / "getprop", f"cat <<'END'\n{lines}END")
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        libraries = _FOLDER / f"root/usr/lib/{platform.machine()}-linux-gnu"
+        daemon = _FOLDER / "root/usr/lib/android-sdk/platform-tools/adbd"
+        inner = f"ip link set lo up 2>/dev/null || true; mount --bind {self.data} /data; exec {daemon}"
+        environment = {
+            **os.environ,
+            "ADBD_PORT": str(_PORT),
+            "LD_LIBRARY_PATH": f"{libraries}:{libraries}/android",
+            "PATH": f"{self._there}:{os.environ['PATH']}",
+        }
+        Path("/data").mkdir(exist_ok=True)
+        self._log = (self._folder / "adbd.log").open("ab")
+        self._daemon = subprocess.Popen(
+            ["unshare", "--net", "--mount", "sh", "-c", inner],
+            env=environment, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
+        )  # fmt: skip
+        home = self._folder / "home"
+        _script(
+            self.bin / "adb",
+            f'export HOME={home}\nexec nsenter --target {self._daemon.pid} --net -- {shutil.which("adb")} "$@"',
+        )
+        self._connect()
+
+    def adb(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(self.bin / "adb"), *arguments], capture_output=True, text=True, check=False, timeout=30
+        )
+        return done.stdout + done.stderr
+
+    def die(self) -> None:
+        """The daemon and all that it runs end, as when a battery does; adb's server stays."""
+        found = subprocess.run(
+            ["pgrep", "--ns", str(self._daemon.pid), "--nslist", "mnt"], capture_output=True, text=True, check=False
+        )
+        for pid in found.stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
+        self._daemon.wait()
+
+    def close(self) -> None:
+        if self._daemon.poll() is None:
+            self.adb("kill-server")
+            self.die()
+        self._log.close()
+
+    def _connect(self) -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            self.adb("connect", SERIAL)
+            if f"{SERIAL}\tdevice" in self.adb("devices"):
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"adbd did not come: {(self._folder / 'adbd.log').read_text()}")
+
+
+def _script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
