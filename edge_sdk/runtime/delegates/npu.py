@@ -39,7 +39,7 @@ def open_executor(model: ModelSource, options: DelegateOptions) -> CompiledExecu
         RecipeError: an option that is not known.
     """
     ask = _ask(options)
-    check_model(model, options, "npu")
+    check_model(model, "npu")
     arithmetic: Arithmetic = "bfloat16" if ask.openvino.get("graph_backend") == "cpu" else "float16"
     if options.precision == "float32" and _has_float_ops(model):
         raise DelegateUnavailableError(
