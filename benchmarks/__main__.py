@@ -19,6 +19,7 @@ from benchmarks import (
     runtime,
     startup,
     tables,
+    weights,
 )
 
 _CACHE = Path(__file__).parent / ".models"
@@ -106,6 +107,17 @@ def memory_command(files: tuple[Path, ...]) -> None:
         rows.append(row)
         click.echo(f"{row['model']}: {row['error']:+.1%} of {row['measured_bytes']}")
     _keep("memory", rows)
+
+
+@main.command("weights")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--rounds", default=15, show_default=True)
+def weights_command(files: tuple[Path, ...], rounds: int) -> None:
+    """Measure XNNPACK with and without a file of packed weights, on FILES; needs LiteRT from 2.2 on."""
+    rows = weights.rows(files, rounds)
+    _keep("weights", rows, rounds=rounds)
+    for row in rows:
+        click.echo(f"{row['model']}, {row['way']}: load {row['load_ms']} ms, heap {row['heap_kib']} KiB")
 
 
 @main.command("tables")

@@ -152,6 +152,26 @@ def memory(result: dict[str, Any]) -> str:
     return "\n\n".join([_table(head, rows), words, _versions(result)])
 
 
+def weights(result: dict[str, Any]) -> str:
+    """Milliseconds and KiB."""
+    rows = [
+        [
+            r["model"],
+            r["way"],
+            f"{r['load_ms']:.1f}",
+            f"{r['heap_kib']:.0f}",
+            f"{r['anonymous_kib']:.0f}",
+            f"{r['files_kib']:.0f}",
+            f"{r['run_ms']:.2f}",
+        ]
+        for r in result["rows"]
+    ]
+    head = ["file", "way", "load, ms", "heap, KiB", "anonymous, KiB", "mapped files, KiB", "run, ms"]
+    made = {r["model"]: (r["weights_kib"], r["made_in_ms"]) for r in result["rows"]}
+    words = "; ".join(f"{model}: {kib} KiB, made in {ms:.0f} ms" for model, (kib, ms) in made.items())
+    return "\n\n".join([_table(head, rows), f"Files of weights: {words}, a child process included.", _versions(result)])
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
@@ -160,6 +180,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "bundle": bundle,
     "checking": checking,
     "memory": memory,
+    "weights": weights,
     "coverage_keras": coverage,
     "coverage_pytorch": coverage,
 }
