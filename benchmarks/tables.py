@@ -166,10 +166,9 @@ def weights(result: dict[str, Any]) -> str:
         ]
         for r in result["rows"]
     ]
-    head = ["file", "way", "load, ms", "heap, KiB", "anonymous, KiB", "mapped files, KiB", "run, ms"]
-    made = {r["model"]: (r["weights_kib"], r["made_in_ms"]) for r in result["rows"]}
-    words = "; ".join(f"{model}: {kib} KiB, made in {ms:.0f} ms" for model, (kib, ms) in made.items())
-    return "\n\n".join([_table(head, rows), f"Files of weights: {words}, a child process included.", _versions(result)])
+    head = ["file", "way", "load, ms of processor", "heap, KiB", "anonymous, KiB", "mapped files, KiB", "run, ms"]
+    sizes = dict.fromkeys(f"{r['model']} {r['weights_kib']} KiB" for r in result["rows"])
+    return "\n\n".join([_table(head, rows), f"Files of weights: {', '.join(sizes)}.", _versions(result)])
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {

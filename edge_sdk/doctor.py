@@ -91,6 +91,11 @@ class Diagnosis:
         lines += [f"  conflict: {conflict}" for conflict in self.conflicts] or ["  no conflicts found"]
         return "\n".join(lines)
 
+    @property
+    def _first(self) -> str:
+        """The engine that is used, without its version."""
+        return (self.engine or "").partition(" ")[0]
+
     def _lse(self) -> str:
         return "" if self.here.has_lse else "; without LSE, which LiteRT's CompiledModel dies of: no gpu, no npu"
 
