@@ -21,6 +21,7 @@ from benchmarks import (
     startup,
     tables,
     training,
+    weights,
 )
 
 _CACHE = Path(__file__).parent / ".models"
@@ -151,6 +152,17 @@ def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tu
         valid = "" if row["valid"] else f" INVALID: {', '.join(row['reasons'])}"
         click.echo(f"{row['model']}, {row['threads']}: {row['way']} {row['ratio']} {row['ratio_95']}{valid}")
     _keep("peers", rows, sittings=sittings, rounds=rounds)
+
+
+@main.command("weights")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--rounds", default=15, show_default=True)
+def weights_command(files: tuple[Path, ...], rounds: int) -> None:
+    """Measure XNNPACK with and without a file of packed weights, on FILES; needs LiteRT from 2.2 on."""
+    rows = weights.rows(files, rounds)
+    _keep("weights", rows, rounds=rounds)
+    for row in rows:
+        click.echo(f"{row['model']}, {row['way']}: load {row['load_ms']} ms, heap {row['heap_kib']} KiB")
 
 
 @main.command("tables")

@@ -2,7 +2,7 @@
 
 Measured is what glibc's ``mallinfo2`` counts around ``allocate_tensors`` and the first run on one thread, after another
 model has run in that process: a library's first call takes memory that stays. Predicted is
-:func:`edge_sdk.checks.footprint.footprint` for the CPU that the machine says it has.
+:func:`edge_sdk.checks.cpu_path.xnnpack_footprint` for the CPU that the machine says it has.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from typing import Any
 
 from edge_sdk.artifact import read_artifact
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.checks.footprint import Footprint, footprint
-from edge_sdk.checks.partition import partition
-from edge_sdk.checks.xnnpack import place_on_xnnpack
+from edge_sdk.checks.cpu_path import xnnpack_footprint
+from edge_sdk.checks.footprint import Footprint
 from edge_sdk.checks.xnnpack_kernels import cpu_kernels
 from edge_sdk.converters import Options, convert_all
 from edge_sdk.converters.source import SourceOptions
@@ -38,9 +37,7 @@ _TABLES = {"user_id": 200, "item_id": 500}
 
 def predicted(artifact: Artifact, *, engine: str | None = None) -> Footprint:
     """With XNNPACK, as the engine of that version places it."""
-    placed = place_on_xnnpack(artifact, engine=engine)
-    cuts = {one.subgraph: partition(artifact.subgraphs[one.subgraph], one.claimed) for one in placed}
-    return footprint(artifact, cpu_kernels(*this_isa()), partitions=cuts)
+    return xnnpack_footprint(artifact, cpu_kernels(*this_isa()), version=engine)
 
 
 def measured(path: Path, warm: Path) -> int:

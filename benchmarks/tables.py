@@ -247,6 +247,25 @@ def _peer(row: dict[str, Any] | None) -> str:
     return f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})"
 
 
+def weights(result: dict[str, Any]) -> str:
+    """Milliseconds and KiB."""
+    rows = [
+        [
+            r["model"],
+            r["way"],
+            f"{r['load_ms']:.1f}",
+            f"{r['heap_kib']:.0f}",
+            f"{r['anonymous_kib']:.0f}",
+            f"{r['files_kib']:.0f}",
+            f"{r['run_ms']:.2f}",
+        ]
+        for r in result["rows"]
+    ]
+    head = ["file", "way", "load, ms of processor", "heap, KiB", "anonymous, KiB", "mapped files, KiB", "run, ms"]
+    sizes = dict.fromkeys(f"{r['model']} {r['weights_kib']} KiB" for r in result["rows"])
+    return "\n\n".join([_table(head, rows), f"Files of weights: {', '.join(sizes)}.", _versions(result)])
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
@@ -256,6 +275,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "checking": checking,
     "memory": memory,
     "peers": peers,
+    "weights": weights,
     "coverage_keras": coverage,
     "pruning": pruning,
     "distillation": distillation,

@@ -1,4 +1,4 @@
-"""The state of this installation: engine, extras, conflicts, machine."""
+"""The state of this installation: engines, delegates, extras, conflicts, machine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from edge_sdk import __version__
 from edge_sdk.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from edge_sdk.runtime.here import Here
 
 _DISTRIBUTION = "edge-sdk"
 # Names of distributions that install over the files of another.
@@ -51,6 +54,7 @@ class Diagnosis:
     cpu_flags: tuple[str, ...]
     engine: str | None
     engine_problem: str | None
+    here: Here
     extras: tuple[Extra, ...]
     conflicts: tuple[str, ...]
 
@@ -64,7 +68,14 @@ class Diagnosis:
         lines = [
             f"edge-sdk {self.version} on Python {self.python}, {self.system}",
             f"  engine      {engine}",
-            f"  CPU         {', '.join(self.cpu_flags) or 'no known vector extension seen'}",
+            *(
+                f"              {one.name}: {one.words}"
+                for one in self.here.engines
+                if f"{one.name} {one.words}" != engine
+            ),
+            f"  CPU         {', '.join(self.cpu_flags) or 'no known vector extension seen'}{self._lse()}",
+            *self._memory(),
+            *self._delegates(),
             "",
         ]
         for extra in self.extras:
@@ -80,9 +91,28 @@ class Diagnosis:
         lines += [f"  conflict: {conflict}" for conflict in self.conflicts] or ["  no conflicts found"]
         return "\n".join(lines)
 
+    @property
+    def _first(self) -> str:
+        """The engine that is used, without its version."""
+        return (self.engine or "").partition(" ")[0]
+
+    def _lse(self) -> str:
+        return "" if self.here.has_lse else "; without LSE, which LiteRT's CompiledModel dies of: no gpu, no npu"
+
+    def _memory(self) -> Iterable[str]:
+        free = sorted(self.here.free_bytes.items(), key=lambda item: item[1])
+        for row, (name, count) in enumerate(free):
+            yield f"  {'memory' if row == 0 else '':<11} {count / (1 << 20):.0f} MiB free by {name}"
+
+    def _delegates(self) -> Iterable[str]:
+        for row, one in enumerate(self.here.delegates):
+            yield f"  {'delegates' if row == 0 else '':<11} {one.name}: {'' if one.present else 'no: '}{one.words}"
+
 
 def diagnose() -> Diagnosis:
-    """Looks at this environment; imports nothing but the engine."""
+    """Looks at this environment; imports nothing but engines."""
+    from edge_sdk.runtime.here import look
+
     engine, problem = _engine()
     return Diagnosis(
         version=__version__,
@@ -91,6 +121,7 @@ def diagnose() -> Diagnosis:
         cpu_flags=_cpu_flags(),
         engine=engine,
         engine_problem=problem,
+        here=look(),
         extras=tuple(_extras()),
         conflicts=tuple(_conflicts()),
     )

@@ -50,7 +50,8 @@ def precision(artifact: Artifact) -> Precision:
 
 
 def predicted_memory(artifact: Artifact) -> PredictedMemory:
-    """What TFLite plans for the file, without a delegate."""
+    """What TFLite plans for the file without a delegate, and the heap with XNNPACK."""
+    from edge_sdk.checks.cpu_path import xnnpack_heaps
     from edge_sdk.checks.memory import plan_memory
 
     plan = plan_memory(artifact)
@@ -60,6 +61,7 @@ def predicted_memory(artifact: Artifact) -> PredictedMemory:
         persistent_bytes=plan.persistent_bytes,
         heap_bytes=plan.heap_bytes,
         floor_bytes=artifact.size_bytes + planned,
+        xnnpack_heap_bytes=xnnpack_heaps(artifact),
         complete=plan.is_complete,
     )
 

@@ -55,16 +55,18 @@ class VariantSignature:
 
 @dataclass(frozen=True)
 class PredictedMemory:
-    """Bytes that TFLite needs at least without a delegate, predicted from its planner's rules.
+    """Bytes that the variant takes on a CPU with one thread, predicted from the file.
 
-    ``floor_bytes`` is the file, mapped, and all of the others; ``complete`` is False where some kernel's scratch is
-    unknown.
+    ``arena_bytes``, ``persistent_bytes``, ``heap_bytes``: TFLite's plan without a delegate; ``floor_bytes``: the file,
+    mapped, and all three. ``xnnpack_heap_bytes``: kind of CPU to the whole heap with XNNPACK, which packs weights for
+    that CPU; the mapped file is not in it. ``complete`` is False where some kernel's scratch is unknown.
     """
 
     arena_bytes: int
     persistent_bytes: int
     heap_bytes: int
     floor_bytes: int
+    xnnpack_heap_bytes: Mapping[str, int]
     complete: bool
 
 

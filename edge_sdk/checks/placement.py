@@ -144,9 +144,9 @@ def _parameters(site: Site, form: Form, tensor: Tensor, quantization: Quantizati
     if form.axis is not None and quantization.axis != form.axis:
         found, takes = f"is quantized along dimension {quantization.axis}", f"dimension {form.axis}"
         yield site.about("quantization-axis", tensor, found, takes)
-    poor = [s for s in quantization.scale if not (s > 0 and normal(s))]
-    if form.normal_scales and poor:
-        yield site.about("quantization-scale", tensor, f"has scale {poor[0]:g}", "positive, normal scales")
+    poor = (s for s in dict.fromkeys(quantization.scale) if not (s > 0 and normal(s)))
+    if form.normal_scales and (first := next(poor, None)) is not None:
+        yield site.about("quantization-scale", tensor, f"has scale {first:g}", "positive, normal scales")
     if form.zero_point and not form.zero_point.hold(quantization.zero_point[0]):
         found, takes = f"has zero point {quantization.zero_point[0]}", f"zero points of {form.zero_point}"
         yield site.about("quantization-zero-point", tensor, found, takes)

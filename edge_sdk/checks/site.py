@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -127,7 +128,7 @@ def _bound(
 
 def normal(value: float) -> bool:
     """Whether a float32 is neither zero, subnormal, infinite nor NaN."""
-    return bool(np.isfinite(value)) and abs(value) >= _TINY
+    return math.isfinite(value) and abs(value) >= _TINY
 
 
 STORED_WORDS = {

@@ -67,7 +67,8 @@ def _block_faults(site: Site, tensor: Tensor, blocks: Blockwise) -> Iterator[Rea
 
 
 def _quantization_faults(site: Site, tensor: Tensor, quantization: Quantization) -> Iterator[Reason]:
-    for scale in quantization.scale:
+    # Each value once: files repeat them for thousands of channels.
+    for scale in dict.fromkeys(quantization.scale):
         if not (scale > 0 and normal(scale)):
             yield site.about("load-scale", tensor, f"has scale {scale:g}", "positive, normal scales")
     if quantization.per_channel and tensor.dtype == "uint8":
@@ -77,7 +78,7 @@ def _quantization_faults(site: Site, tensor: Tensor, quantization: Quantization)
         found = f"has {len(quantization.scale)} scales along dimension {quantization.axis} of {list(tensor.shape)}"
         yield site.about("load-quantization", tensor, found, "one scale for each channel")
     low, high = _ZERO_POINTS[tensor.dtype]
-    for point in quantization.zero_point:
+    for point in dict.fromkeys(quantization.zero_point):
         # 2.1.0 lets 8 through as well, 2.1.2 does not.
         if quantization.per_channel and tensor.dtype != "int4" and point != 0:
             yield site.about("load-zero-point", tensor, f"has zero point {point}", "0 per channel")

@@ -7,9 +7,10 @@ from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
 @command(short_help="Show what is installed, what is missing, and what conflicts.")
 def doctor(screen: Screen) -> int:
-    """Show what is installed: the engine, every extra and what it would add, and conflicts between packages.
+    """Show what is here: engines, delegates and why not, CPU, free memory, each extra and what it would add, conflicts.
 
-    Exit code 3 if packages conflict. Reads package metadata; of all that is installed only the engine is imported.
+    Exit code 3 if packages conflict. Reads files and package metadata; of all that is installed only engines are
+    imported, and no driver is loaded.
     """
     from edge_sdk.doctor import diagnose
 

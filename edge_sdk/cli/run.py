@@ -48,7 +48,7 @@ _TOP = 5
 @click.option("--variant", help="Of a bundle; default: what suits the accelerator.")
 @click.option("--trusted-key", "trusted_keys", multiple=True, type=click.Path(), help="One must have signed it.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write there what ran where and why, as JSON.")
-@click.option("--cache-dir", type=click.Path(path_type=Path), help="For files that make the next start faster.")
+@click.option("--cache-dir", type=click.Path(path_type=Path), help="For XNNPACK's packed weights, then mapped.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
 @click.option("--engine", help="ai-edge-litert or tflite-runtime; default: the first installed.")
 @click.option("--raw", is_flag=True, help="Take and give a quantized file's own integers, not real values.")

@@ -11,6 +11,7 @@ from edge_sdk.bundle.verifying import Verified
 from edge_sdk.report.lines import field, size_text, table
 from edge_sdk.signature import shape_text
 
+_COLUMNS = ("variant", "computes in", "file", "memory, predicted", "with XNNPACK", "needs")
 _NOT_ENCRYPTED = "a signature says who made it; nothing is encrypted"
 
 
@@ -61,11 +62,18 @@ def _variants(manifest: Manifest) -> list[str]:
             v.precision,
             size_text(v.size_bytes),
             size_text(v.predicted_memory.floor_bytes),
+            _with_xnnpack(v),
             v.minimum_runtime or "none",
         )
         for v in manifest.variants
     )
-    return ["", *table(("variant", "computes in", "file", "memory, predicted", "needs"), rows), ""]
+    return ["", *table(_COLUMNS, rows), ""]
+
+
+def _with_xnnpack(variant: Variant) -> str:
+    """The file and the heap; kinds of CPU differ in how they pack weights."""
+    heaps = sorted(variant.size_bytes + heap for heap in variant.predicted_memory.xnnpack_heap_bytes.values())
+    return f"{size_text(heaps[0])} to {size_text(heaps[-1])}" if heaps else "not known"
 
 
 def _signature(variant: Variant) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""LiteRT's CompiledModel, through which it reaches GPUs and NPUs: an executor, and how it is asked for.
+"""LiteRT's CompiledModel, through which it reaches GPUs, NPUs and packed weights: an executor, and how it is asked for.
 
 What is guarded against here was seen in 2.2 and 2.3: a truncated file kills it (so the file is verified before), arrays
 too small or of another type are taken without a word, a GPU run returns before it is done, and
@@ -29,7 +29,7 @@ from edge_sdk.runtime.source import ModelSource
 from edge_sdk.runtime.values import specs_of
 from edge_sdk.signature import check_arrays
 
-Accelerator = Literal["gpu", "npu"]
+Accelerator = Literal["cpu", "gpu", "npu"]
 # What its TensorBuffer takes, of the types that a file's inputs and outputs have.
 _DTYPES = frozenset({"float32", "float16", "int32", "int8", "uint8", "bool"})
 _WEBGPU = "libLiteRtWebGpuAccelerator.so"
@@ -38,16 +38,17 @@ _Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Ask:
-    """What CompiledModel is asked for; plain data, for it is tried in a child process first.
+    """What CompiledModel is asked for; plain data, for an accelerator is tried in a child process first.
 
     Attributes:
-        accelerator: ``gpu`` or ``npu``.
+        accelerator: ``gpu``, ``npu``, or ``cpu`` for XNNPACK.
         alone: without the CPU beside it: a model that does not fit whole is then refused.
         threads: CPU threads, for the ops that stay on the CPU.
         gpu: fields of LiteRT's ``GpuOptions``.
         openvino: fields of LiteRT's ``IntelOpenVinoOptions``, enumerations by their names in small letters.
         dispatch: folder of the NPU vendor's dispatch library; empty for the one in the wheel.
         plugin: folder of its compiler plugin; likewise.
+        weights: file of XNNPACK's packed weights; empty for none.
     """
 
     accelerator: Accelerator
@@ -57,6 +58,7 @@ class Ask:
     openvino: Mapping[str, Any] = field(default_factory=dict)
     dispatch: str = ""
     plugin: str = ""
+    weights: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data that ``Ask(**data)`` takes back."""
@@ -85,27 +87,46 @@ def check_engine(options: DelegateOptions, delegate: str, needs: str) -> Path:
             "and not for every machine",
             hint="pip install 'ai-edge-litert>=2.2', or name the driver maker's external library",
         )
+    _check_cpu(folder, delegate, options)
+    return folder
+
+
+def check_weight_file(options: DelegateOptions) -> None:
+    """Whether this engine takes a file of XNNPACK's packed weights, on a CPU that it does not die on.
+
+    Raises:
+        DelegateUnavailableError: it does not.
+    """
+    if options.engine.name != "ai-edge-litert" or not importlib.util.find_spec("ai_edge_litert.cpu_options"):
+        raise DelegateUnavailableError(
+            f"{options.engine} offers none: LiteRT's CompiledModel does since 2.2",
+            hint="pip install 'ai-edge-litert>=2.2'",
+        )
+    _check_cpu(Path(str(options.engine.module.__file__)).parent, "xnnpack", options)
+
+
+def _check_cpu(folder: Path, delegate: str, options: DelegateOptions) -> None:
     # Whatever is asked for, LiteRT loads this library, and it ends the process: "compiled with lse enabled, but ...".
     if (folder / _WEBGPU).exists() and not has_atomics():
         raise DelegateUnavailableError(
             f"{delegate}: this CPU lacks the atomic instructions (LSE) that {_WEBGPU} is built with, as do Cortex-A53, "
-            f"A57 and A72: opening it in {options.engine} would end the process with SIGILL",
+            f"A57 and A72: CompiledModel of {options.engine} would end the process with SIGILL",
             hint="use xnnpack, or an external delegate",
         )
-    return folder
 
 
-def check_model(model: ModelSource, options: DelegateOptions, delegate: str) -> Signature:
+def check_model(model: ModelSource, delegate: str) -> Signature:
     """Whether CompiledModel can run a model as a session wants it run.
 
     Raises:
         DelegateUnavailableError: it keeps state, or has inputs or outputs of a type that CompiledModel's buffers lack.
     """
     signature = model.artifact.signature
-    if model.artifact.is_stateful and not options.keep_state:
+    if model.artifact.is_stateful:
         raise DelegateUnavailableError(
-            f"{delegate}: {model.name} keeps state between runs, and LiteRT's CompiledModel cannot reset it",
-            hint="keep the state (keep_state), or use xnnpack",
+            f"{delegate}: {model.name} keeps state between runs, and LiteRT's CompiledModel cannot reset it, "
+            "which the self-test needs",
+            hint="use xnnpack",
         )
     for name, tensor in (*signature.inputs.items(), *signature.outputs.items()):
         if tensor.dtype not in _DTYPES:
@@ -130,10 +151,10 @@ def compile_model(model: str | bytes, ask: Ask) -> Any:
     from ai_edge_litert.options import IntelOpenVinoOptions, Options
 
     kinds = litert.HardwareAccelerator
-    wanted = kinds.GPU if ask.accelerator == "gpu" else kinds.NPU
+    wanted = kinds[ask.accelerator.upper()]
     options = Options(
         wanted if ask.alone else wanted | kinds.CPU,
-        cpu_options=litert.CpuOptions(num_threads=ask.threads),
+        cpu_options=litert.CpuOptions(num_threads=ask.threads, xnnpack_weight_cache_path=ask.weights),
         gpu_options=litert.GpuOptions(**ask.gpu) if ask.accelerator == "gpu" else None,
         intel_openvino_options=IntelOpenVinoOptions(**_openvino(ask)) if ask.openvino else None,
     )
@@ -228,11 +249,11 @@ class CompiledExecutor:
         model: verified.
         options: the engine and threads.
         ask: as it was tried in a child process.
-        placement: what that showed.
+        placement: what that showed; None where nothing tells.
         arithmetic: of the accelerator's float ops.
 
     Raises:
-        DelegateUnavailableError: LiteRT refuses here what it took there.
+        DelegateUnavailableError: LiteRT refuses, here what it took there.
     """
 
     def __init__(
@@ -240,7 +261,7 @@ class CompiledExecutor:
         model: ModelSource,
         options: DelegateOptions,
         ask: Ask,
-        placement: EnginePlacement,
+        placement: EnginePlacement | None,
         *,
         arithmetic: Arithmetic,
     ) -> None:
@@ -258,10 +279,7 @@ class CompiledExecutor:
             compiled = compile_model(self._content, ask)
             self._buffers: Buffers | None = Buffers(compiled, model.artifact.signature)
         except RuntimeError as error:
-            raise DelegateUnavailableError(
-                f"{ask.accelerator}: opened in a child process and not in this one: {' '.join(str(error).split())}",
-                hint="another session may hold the device",
-            ) from error
+            raise _refused(ask, " ".join(str(error).split())) from error
         if not ask.alone and compiled.is_fully_accelerated():
             self.close()
             raise DelegateUnavailableError(f"{ask.accelerator}: a part ran there in a child process, and none here")
@@ -294,7 +312,7 @@ class CompiledExecutor:
         """None: the memory is the accelerator's."""
         return
 
-    def placement(self) -> EnginePlacement:
+    def placement(self) -> EnginePlacement | None:
         """What LiteRT said when it was tried."""
         return self._placement
 
@@ -309,3 +327,12 @@ class CompiledExecutor:
         if self._buffers is None:
             raise ModelError("the session is closed", hint="open it again")
         return self._buffers
+
+
+def _refused(ask: Ask, words: str) -> DelegateUnavailableError:
+    if ask.accelerator == "cpu":
+        return DelegateUnavailableError(f"LiteRT's CompiledModel refuses the model on the CPU: {words}")
+    return DelegateUnavailableError(
+        f"{ask.accelerator}: opened in a child process and not in this one: {words}",
+        hint="another session may hold the device",
+    )

@@ -159,7 +159,7 @@ def _failure(trial: Trial, ask: Ask) -> DelegateUnavailableError:
     """The cause that the log names, rather than LiteRT's own text, which is a line number in its source."""
     if trial.death:
         return trial.unavailable(ask.accelerator, hint="use xnnpack, and tell the maker of its driver")
-    for pattern, text, hint in _CAUSES[ask.accelerator]:
+    for pattern, text, hint in _CAUSES.get(ask.accelerator, ()):
         found = re.search(pattern, trial.log)
         if found:
             words = [" ".join(group.split()) for group in found.groups()]

@@ -29,7 +29,7 @@ class SessionOptions(TypedDict, total=False):
     keep_state: bool
     """Leave the state of recurrent ops alone between runs; by default it is reset before each."""
     cache_dir: str | Path | None
-    """Folder for files that make the next start faster, where a delegate can use one."""
+    """Folder for XNNPACK's packed weights, which are then mapped and not held in memory; LiteRT from 2.2 on."""
     budget: MemoryBudget | None
     """Bytes that all sessions given this object may take together."""
     deadline: Deadline | float | None

@@ -13,7 +13,7 @@ from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.errors import ModelError
 
 if TYPE_CHECKING:
-    from edge_sdk.checks.memory import MemoryPlan
+    from edge_sdk.checks.footprint import Footprint
 
 _OPEN_FILES = Path("/proc/self/fd")
 
@@ -55,6 +55,7 @@ class ModelSource:
     artifact: Artifact = field(repr=False)
     content: memoryview = field(repr=False)
     file: OpenFile | None = field(default=None, repr=False, compare=False)
+    _footprints: dict[tuple[str | None, str, int], Footprint] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def path(self) -> str | None:
@@ -65,12 +66,12 @@ class ModelSource:
         """How an ``Interpreter`` takes it: by path, so that it maps the file, else a copy of the bytes."""
         return {"model_path": self.path} if self.path else {"model_content": bytes(self.content)}
 
-    @cached_property
-    def plan(self) -> MemoryPlan:
-        """What TFLite is predicted to allocate for it, without any delegate."""
-        from edge_sdk.checks.memory import plan_memory
-
-        return plan_memory(self.artifact)
+    def footprint(self, xnnpack: str | None, version: str, threads: int) -> Footprint:
+        """What an interpreter is predicted to take for it, with the XNNPACK of an engine or with none."""
+        key = (xnnpack, version, threads)
+        if key not in self._footprints:
+            self._footprints[key] = _footprint(self.artifact, *key)
+        return self._footprints[key]
 
     @cached_property
     def stays_in_place(self) -> bool:
@@ -101,3 +102,15 @@ def source_of(content: bytes | memoryview, *, name: str) -> ModelSource:
     """Checks a model that lies in memory; errors as :func:`open_source`."""
     view = memoryview(content)
     return ModelSource(name, parse_artifact(view, path=Path(name)), view)
+
+
+def _footprint(artifact: Artifact, xnnpack: str | None, version: str, threads: int) -> Footprint:
+    from edge_sdk.checks.cpu_path import xnnpack_footprint
+    from edge_sdk.checks.footprint import footprint
+    from edge_sdk.checks.xnnpack_kernels import cpu_kernels
+    from edge_sdk.profile.detect import this_isa
+
+    kernels = cpu_kernels(*this_isa())
+    if xnnpack is None:
+        return footprint(artifact, kernels, threads=threads)
+    return xnnpack_footprint(artifact, kernels, engine=xnnpack, version=version, threads=threads)

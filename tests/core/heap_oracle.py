@@ -36,17 +36,18 @@ def is_measurable() -> bool:
 def heap_growth(model: bytes, *, threads: int = 1) -> int:
     """Bytes that an interpreter takes from this process's heap until its first run, on zeros, is over."""
     interpreter = find_engine("ai-edge-litert").module.Interpreter(model_content=model, num_threads=threads)
-    begin = _used()
+    begin = used_bytes()
     interpreter.allocate_tensors()
-    allocated = _used() - begin
+    allocated = used_bytes() - begin
     for details in interpreter.get_input_details():
         interpreter.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
-    begin = _used()
+    begin = used_bytes()
     interpreter.invoke()
-    return allocated + _used() - begin
+    return allocated + used_bytes() - begin
 
 
-def _used() -> int:
+def used_bytes() -> int:
+    """Bytes in use of this process's heap, and in blocks that were mapped on their own."""
     _LIBC.mallinfo2.restype = _MallInfo
     info = _LIBC.mallinfo2()
     return int(info.uordblks + info.hblkhd)

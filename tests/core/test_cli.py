@@ -137,6 +137,25 @@ def test_doctor_names_the_engine_and_what_extras_would_add() -> None:
     assert result.exit_code == (3 if data["conflicts"] else 0)
 
 
+def test_doctor_tells_what_a_session_would_find() -> None:
+    here = json.loads(invoke("doctor", "--json").stdout)["here"]
+    assert [one["name"] for one in here["engines"]] == ["ai-edge-litert", "tflite-runtime"]
+    found = {one["name"]: one for one in here["delegates"]}
+    if any(one["present"] for one in here["engines"]):
+        assert {"xnnpack", "weight cache", "gpu", "npu", "nnapi"} <= found.keys()
+        assert any(name.startswith("external") for name in found)
+        assert not found["nnapi"]["present"]
+    assert all(one["words"] for one in (*found.values(), *here["engines"]))
+    assert all(count >= 0 for count in here["free_bytes"].values())
+    text = invoke("doctor").stdout
+    assert all(f"{name}: " in text for name in found)
+
+
+def test_doctor_says_what_a_cpu_without_lse_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_sdk.runtime.here.has_atomics", lambda: False)
+    assert "without LSE, which LiteRT's CompiledModel dies of" in invoke("doctor").stdout
+
+
 def test_python_m_edge_sdk_works() -> None:
     done = subprocess.run([sys.executable, "-m", "edge_sdk", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("edge-sdk, version ")

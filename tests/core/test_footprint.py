@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.checks.cpu_path import xnnpack_footprint, xnnpack_heaps
 from edge_sdk.checks.footprint import Footprint, footprint, heap_block
 from edge_sdk.checks.partition import partition
 from edge_sdk.checks.rule_sets import rule_set
-from edge_sdk.checks.xnnpack import place_on_xnnpack
 from edge_sdk.checks.xnnpack_heap import op_heap
 from edge_sdk.checks.xnnpack_kernels import KERNELS, cpu_kernels
 from edge_sdk.checks.xnnpack_values import find_values
@@ -42,9 +42,7 @@ LARGE: dict[str, Callable[[], bytes]] = {
 
 def predicted(artifact: Artifact, *, threads: int = 1) -> Footprint:
     engine = find_engine("ai-edge-litert").version
-    placed = place_on_xnnpack(artifact, engine=engine)
-    cuts = {one.subgraph: partition(artifact.subgraphs[one.subgraph], one.claimed) for one in placed}
-    return footprint(artifact, cpu_kernels(*this_isa()), partitions=cuts, threads=threads)
+    return xnnpack_footprint(artifact, cpu_kernels(*this_isa()), version=engine, threads=threads)
 
 
 @pytest.mark.runtime
@@ -158,3 +156,13 @@ def test_operands_that_do_not_fit_are_one_error() -> None:
     graph = parse_artifact(net.finish([x], [y])).main
     with pytest.raises(ModelError, match="op 0 FULLY_CONNECTED: its operands do not fit"):
         op_heap(graph, graph.ops[0], AMX)
+
+
+def test_manifest_has_the_heap_of_each_kind_of_cpu() -> None:
+    artifact = parse_artifact(conv_model(side=32, channels=192))
+    heaps = xnnpack_heaps(artifact)
+    assert heaps == {
+        name: xnnpack_footprint(artifact, kernels, version=None).heap_bytes for name, kernels in KERNELS.items()
+    }
+    # Wider tiles are padded more.
+    assert heaps["x86-amx"] > heaps["x86-sse4"]

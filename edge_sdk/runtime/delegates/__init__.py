@@ -41,7 +41,7 @@ class DelegateOptions:
         library: path or name of an external delegate's library.
         library_options: keys and values that it is given.
         precision: lowest that float ops may be computed in; None leaves it to the delegate.
-        cache_dir: folder for files that make the next start faster, named after the model's hash; None for no files.
+        cache_dir: folder for files of packed weights (:mod:`edge_sdk.runtime.weight_cache`); None for no files.
         keep_state: leave the state of recurrent ops alone between runs; else it is reset before each.
     """
 

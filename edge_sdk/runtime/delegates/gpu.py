@@ -45,7 +45,7 @@ def open_executor(model: ModelSource, options: DelegateOptions) -> Executor:
     fields = _flags(given)
     accepts_software = fields.pop(_SOFTWARE, False)
     check_engine(options, "gpu", "libLiteRt*GpuAccelerator.*")
-    check_model(model, options, "gpu")
+    check_model(model, "gpu")
     ask = Ask("gpu", threads=options.threads, gpu={**fields, "enforce_f32": arithmetic == "float32"})
     evidence = tried(model, ask, str(options.engine))
     if evidence.is_software and not accepts_software:

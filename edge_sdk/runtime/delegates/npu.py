@@ -38,8 +38,8 @@ def open_executor(model: ModelSource, options: DelegateOptions) -> CompiledExecu
         DelegateUnavailableError: there is no NPU, or no library that reaches it, or it takes nothing of this model.
         RecipeError: an option that is not known.
     """
-    ask = _ask(options)
-    check_model(model, options, "npu")
+    ask = asked(options)
+    check_model(model, "npu")
     arithmetic: Arithmetic = "bfloat16" if ask.openvino.get("graph_backend") == "cpu" else "float16"
     if options.precision == "float32" and _has_float_ops(model):
         raise DelegateUnavailableError(
@@ -55,7 +55,8 @@ def open_executor(model: ModelSource, options: DelegateOptions) -> CompiledExecu
     return made
 
 
-def _ask(options: DelegateOptions) -> Ask:
+def asked(options: DelegateOptions) -> Ask:
+    """What CompiledModel is asked for; errors as :func:`open_executor`."""
     given = dict(options.library_options)
     plugin = given.pop(_PLUGIN, "")
     if options.library is not None:

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from edge_sdk.errors import DelegateUnavailableError
+from edge_sdk.errors import DelegateUnavailableError, OutputError
 from edge_sdk.runtime.delegates import DelegateOptions
+from edge_sdk.runtime.executor import Executor
 from edge_sdk.runtime.interpreter import InterpreterExecutor
 from edge_sdk.runtime.source import ModelSource
 from edge_sdk.runtime.xnnpack_int8 import int8_xnnpack, needs_switch
 
 
-def open_executor(model: ModelSource, options: DelegateOptions) -> InterpreterExecutor:
-    """Opens a model with XNNPACK on the engine's interpreter.
+def open_executor(model: ModelSource, options: DelegateOptions) -> Executor:
+    """Opens a model with XNNPACK: with a file of packed weights where ``cache_dir`` is given and the engine takes one.
 
     Raises:
         DelegateUnavailableError: XNNPACK took no op: it is not in this build of the engine, or not for these types.
         ModelError: the engine refuses the model.
     """
+    if options.cache_dir is None:
+        return _on_interpreter(model, options)
+    from edge_sdk.runtime.weight_cache import open_cached
+
+    try:
+        return open_cached(model, options, options.cache_dir)
+    except (DelegateUnavailableError, OutputError) as error:
+        made = _on_interpreter(model, options)
+        made.notes += (f"no weight cache: {error}",)
+        return made
+
+
+def _on_interpreter(model: ModelSource, options: DelegateOptions) -> InterpreterExecutor:
     switched = needs_switch(model, options.engine)
     own = int8_xnnpack(options.threads) if switched else None
     made = InterpreterExecutor(model, options, default_delegates=own is None, delegates=[own] if own else ())
     if switched:
         made.notes += (_of_switch(options, works=own is not None),)
-    if options.cache_dir is not None:
-        made.notes += (f"no weight cache: the Interpreter of {options.engine} offers none",)
     if made.placement().delegated:
         return made
     made.close()
