@@ -11,6 +11,8 @@
       RecipeError                      file, key path, value, allowed values or nearest
       ProfileError                     likewise for a device profile
         UnknownDeviceError             names the nearest
+      TargetError                      does not fit here: .limit .needed .available
+        DelegateUnavailableError       a delegate cannot be had, or not for this model
       OutputError                      the result cannot be written where it was asked for
       MissingDependencyError           names the extra to install
 
@@ -143,6 +145,39 @@ class ProfileError(EdgeSdkError):
 
 class UnknownDeviceError(ProfileError):
     """No device has that id."""
+
+
+class TargetError(EdgeSdkError):
+    """What was asked for does not fit the device it should run on.
+
+    Args:
+        message: what does not fit.
+        limit: which limit, for example ``/sys/fs/cgroup/memory.max``; None where it is no number.
+        needed: what would be needed, in the limit's unit (bytes for memory, ms for time).
+        available: what there is.
+        hint: the next thing to try.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str | None = None,
+        needed: float | None = None,
+        available: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+        self.needed = needed
+        self.available = available
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "limit": self.limit, "needed": self.needed, "available": self.available}
+
+
+class DelegateUnavailableError(TargetError):
+    """A delegate cannot be had here, or not for this model."""
 
 
 class OutputError(EdgeSdkError):

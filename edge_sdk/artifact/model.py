@@ -213,7 +213,7 @@ def read_artifact(path: str | Path) -> Artifact:
     return parse_artifact(data, path=path)
 
 
-def parse_artifact(data: bytes, *, path: Path | None = None) -> Artifact:
+def parse_artifact(data: bytes | memoryview, *, path: Path | None = None) -> Artifact:
     """Reads and checks the bytes of a .tflite file; errors as :func:`read_artifact`."""
     root, unknown = parse_tree(data, path=path)
     where = str(path or "model")
@@ -238,7 +238,7 @@ def parse_artifact(data: bytes, *, path: Path | None = None) -> Artifact:
     )
 
 
-def parse_tree(data: bytes, *, path: Path | None = None) -> tuple[Node, list[str]]:
+def parse_tree(data: bytes | memoryview, *, path: Path | None = None) -> tuple[Node, list[str]]:
     """The file as a tree that can be edited and packed again by :func:`pack_tree`.
 
     Raises:
@@ -258,7 +258,7 @@ def pack_tree(root: Node) -> bytes:
     return flatbuffer.write(root, schema(), IDENTIFIER, aligned=ALIGNED)
 
 
-def _subgraph(index: int, node: Node, root: Node, data: bytes) -> Subgraph:
+def _subgraph(index: int, node: Node, root: Node, data: bytes | memoryview) -> Subgraph:
     tensors = tuple(_tensor(place, t, root, data) for place, t in enumerate(node.tensors or []))
     ops = tuple(_op(place, o, root, len(tensors)) for place, o in enumerate(node.operators or []))
     graph = Subgraph(index, node.name or "", tensors, ops, _indices(node.inputs), _indices(node.outputs))
@@ -268,7 +268,7 @@ def _subgraph(index: int, node: Node, root: Node, data: bytes) -> Subgraph:
     return graph
 
 
-def _tensor(index: int, node: Node, root: Node, data: bytes) -> Tensor:
+def _tensor(index: int, node: Node, root: Node, data: bytes | memoryview) -> Tensor:
     dtype = schema().enums["TensorType"].get(node.type)
     if dtype is None:
         raise ModelError(f"tensor {index} `{node.name}`: unknown type {node.type}")
@@ -314,7 +314,7 @@ def _is_stored(root: Node, index: int) -> bool:
     return index != 0 and (buffer.data is not None or buffer.offset > 1)
 
 
-def _buffer(root: Node, index: int, data: bytes) -> npt.NDArray[np.uint8] | None:
+def _buffer(root: Node, index: int, data: bytes | memoryview) -> npt.NDArray[np.uint8] | None:
     buffers = root.buffers or []
     if not 0 <= index < len(buffers):
         raise ModelError(f"buffer {index} of {len(buffers)} does not exist")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from edge_sdk.errors import MissingDependencyError, RecipeError, nearest
+from edge_sdk.runtime.source import ModelSource
 
 ENGINES: dict[str, str] = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
@@ -25,22 +27,35 @@ class Engine:
     version: str
     module: ModuleType
 
-    def interpreter(self, model: bytes, *, threads: int, default_delegates: bool, preserve_all_tensors: bool) -> Any:
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    def interpreter(
+        self,
+        model: ModelSource,
+        *,
+        threads: int,
+        default_delegates: bool,
+        preserve_all_tensors: bool,
+        delegates: Sequence[Any] = (),
+    ) -> Any:
         """A new interpreter with tensors allocated.
 
         Args:
-            model: the whole file; verify it first, for engines crash on damaged ones.
+            model: verified, for engines crash on damaged files.
             threads: CPU threads.
             default_delegates: whether XNNPACK may take ops (the engine's default).
             preserve_all_tensors: keep intermediate values readable after a run; costs memory.
+            delegates: objects that ``load_delegate`` of this engine returned, or that look the same.
         """
         resolver = self.module.OpResolverType
         kind = resolver.AUTO if default_delegates else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         made = self.module.Interpreter(
-            model_content=model,
+            **model.as_argument(),
             num_threads=threads,
             experimental_op_resolver_type=kind,
             experimental_preserve_all_tensors=preserve_all_tensors,
+            experimental_delegates=list(delegates) or None,
         )
         made.allocate_tensors()
         return made

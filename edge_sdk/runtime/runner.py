@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import Artifact, Quantization, Tensor, read_artifact
-from edge_sdk.artifact.summary import summarize
-from edge_sdk.errors import ModelError, SignatureError
+from edge_sdk.artifact.model import Artifact, Tensor
+from edge_sdk.runtime.delegates import DelegateOptions
 from edge_sdk.runtime.engines import Engine, find_engine
-from edge_sdk.signature import Arrays, TensorSpec, check_arrays
+from edge_sdk.runtime.interpreter import InterpreterExecutor
+from edge_sdk.runtime.source import open_source
+from edge_sdk.runtime.values import specs_of, to_raw, to_real
+from edge_sdk.signature import Arrays, check_arrays
 
 
 class Runner:
@@ -40,29 +42,18 @@ class Runner:
         xnnpack: bool = True,
         preserve_all_tensors: bool = False,
     ) -> None:
-        self.artifact: Artifact = read_artifact(path)
+        source = open_source(path)
+        self.artifact: Artifact = source.artifact
         self.engine: Engine = find_engine(engine)
+        self._executor = InterpreterExecutor(
+            source,
+            DelegateOptions(self.engine, threads=threads),
+            default_delegates=xnnpack and not preserve_all_tensors,
+            preserve_all_tensors=preserve_all_tensors,
+        )
         self._signature = self.artifact.signature
-        if self._signature.subgraph != 0:
-            raise ModelError(
-                f"{path}: signature `{self._signature.key}` runs subgraph {self._signature.subgraph}, not the first",
-                hint="save the model with one signature",
-            )
-        try:
-            self._interpreter = self.engine.interpreter(
-                Path(path).read_bytes(),
-                threads=threads,
-                default_delegates=xnnpack and not preserve_all_tensors,
-                preserve_all_tensors=preserve_all_tensors,
-            )
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"{path}: {self.engine.name} {self.engine.version} refuses the file: {_one_line(error)}",
-                hint="`edge-sdk inspect` shows its ops and the runtime they need",
-            ) from error
-        self._stateful = summarize(self.artifact).stateful
-        self.inputs = tuple(_spec(name, tensor) for name, tensor in self._signature.inputs.items())
-        self.outputs = tuple(_spec(name, tensor) for name, tensor in self._signature.outputs.items())
+        self.inputs = specs_of(self._signature.inputs)
+        self.outputs = specs_of(self._signature.outputs)
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """One run on raw values, in the file's own types; state of recurrent ops is reset before it.
@@ -72,10 +63,9 @@ class Runner:
             ModelError: a kernel failed.
         """
         check_arrays(self.inputs, inputs)
-        for name, tensor in self._signature.inputs.items():
-            self._interpreter.set_tensor(tensor.index, inputs[name])
-        self.invoke()
-        return {name: self._interpreter.get_tensor(tensor.index) for name, tensor in self._signature.outputs.items()}
+        self._executor.write(inputs)
+        self._executor.invoke()
+        return self._executor.read()
 
     def run_real(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """One run on real values: float inputs are rounded to a quantized input's scale, outputs scaled back.
@@ -88,64 +78,13 @@ class Runner:
 
     def invoke(self) -> None:
         """Runs on whatever the inputs hold."""
-        try:
-            if self._stateful:
-                self._interpreter.reset_all_variables()
-            self._interpreter.invoke()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"{self.artifact.path}: {self.engine.name} {self.engine.version} failed in a run: {_one_line(error)}"
-            ) from error
+        self._executor.invoke()
 
     def tensor(self, index: int) -> npt.NDArray[Any] | None:
         """A copy of a tensor of the main subgraph after a run; None where the engine holds no data for it."""
-        try:
-            values: npt.NDArray[Any] = self._interpreter.get_tensor(index)
-        except ValueError:
-            return None
-        return values
+        return self._executor.tensor(index)
 
     def _input(self, name: str) -> Tensor:
         if name not in self._signature.inputs:
             check_arrays(self.inputs, {name: np.empty(0)})
         return self._signature.inputs[name]
-
-
-def to_raw(values: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
-    """Real values as the tensor stores them: ``round(values / scale) + zero_point``, saturated.
-
-    Values that already have the tensor's dtype, or a tensor without a scale, pass unchanged.
-
-    Raises:
-        SignatureError: the values are neither float nor of the tensor's dtype.
-    """
-    dtype = np.dtype(tensor.dtype)
-    if tensor.quantization is None or dtype.kind == "f" or values.dtype == dtype:
-        return values
-    if values.dtype.kind != "f":
-        raise SignatureError(f"input `{tensor.name}`: expected {dtype} or float32, got {values.dtype}")
-    scale, zero_point = _pair(tensor.quantization)
-    limits = np.iinfo(dtype)
-    rounded: npt.NDArray[Any] = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
-    return rounded.astype(dtype)
-
-
-def to_real(values: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
-    """Stored values as real ones, float32; unchanged where the tensor has no scale."""
-    if tensor.quantization is None or values.dtype.kind == "f":
-        return values
-    scale, zero_point = _pair(tensor.quantization)
-    real: npt.NDArray[Any] = (values.astype(np.float32) - zero_point) * scale
-    return real
-
-
-def _pair(quantization: Quantization) -> tuple[np.float32, np.float32]:
-    return np.float32(quantization.scale[0]), np.float32(quantization.zero_point[0])
-
-
-def _spec(name: str, tensor: Tensor) -> TensorSpec:
-    return TensorSpec(name, tensor.shape, tensor.dtype)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.runtime.engines import find_engine
+from edge_sdk.runtime.source import source_of
 
 _LIBC: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PAGE = 4096
@@ -48,7 +49,7 @@ def is_readable() -> bool:
 def allocated(model: bytes, *, threads: int = 1, delegates: bool = False) -> Any:
     """An interpreter that has not run yet."""
     return find_engine("ai-edge-litert").interpreter(
-        model, threads=threads, default_delegates=delegates, preserve_all_tensors=False
+        source_of(model, name="model"), threads=threads, default_delegates=delegates, preserve_all_tensors=False
     )
 
 

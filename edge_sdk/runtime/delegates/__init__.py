@@ -1,0 +1,67 @@
+"""Delegates: each is a module that opens a model in its own way. A file and a line in ``DELEGATES`` add one."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from edge_sdk.errors import RecipeError, nearest
+from edge_sdk.profile.records import Precision
+from edge_sdk.runtime.engines import Engine
+from edge_sdk.runtime.executor import Executor
+from edge_sdk.runtime.source import ModelSource
+
+DELEGATES: dict[str, str] = {
+    "xnnpack": "edge_sdk.runtime.delegates.xnnpack:open_executor",
+    "cpu": "edge_sdk.runtime.delegates.cpu:open_executor",
+}
+"""Name to ``module:function``. The function takes a :class:`ModelSource` and :class:`DelegateOptions` and returns an
+:class:`~edge_sdk.runtime.executor.Executor`, or raises ``DelegateUnavailableError`` with why; what it opened before it
+failed is closed, and nothing it did may slow or change what is opened next. It is imported when it is used; the module
+imports no engine at its top."""
+
+ACCELERATORS = ("cpu", "gpu", "npu", "dsp")
+
+
+@dataclass(frozen=True)
+class DelegateOptions:
+    """How to open a model with a delegate.
+
+    Attributes:
+        engine: the engine that was found; a delegate that needs another raises.
+        threads: CPU threads, for what runs on the CPU.
+        library: path or name of an external delegate's library.
+        library_options: keys and values that it is given.
+        precision: lowest that float ops may be computed in; None leaves it to the delegate.
+        cache_dir: folder for files that make the next start faster, named after the model's hash; None for no files.
+        keep_state: leave the state of recurrent ops alone between runs; else it is reset before each.
+    """
+
+    engine: Engine
+    threads: int = 1
+    library: str | None = None
+    library_options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    precision: Precision | None = None
+    cache_dir: Path | None = None
+    keep_state: bool = False
+
+
+def open_with(delegate: str, model: ModelSource, options: DelegateOptions) -> Executor:
+    """Opens a model with a delegate.
+
+    Raises:
+        DelegateUnavailableError: the delegate cannot be had here, or not for this model, and why.
+        ModelError: the engine refuses the model.
+        RecipeError: no delegate has that name.
+    """
+    if delegate not in DELEGATES:
+        raise RecipeError(f"unknown delegate `{delegate}`{nearest(delegate, DELEGATES)}", hint=_listing())
+    opens: Callable[[ModelSource, DelegateOptions], Executor] = pkgutil.resolve_name(DELEGATES[delegate])
+    return opens(model, options)
+
+
+def _listing() -> str:
+    return f"one of {', '.join(DELEGATES)}"
