@@ -13,8 +13,14 @@
       RecipeError                      file, key path, value, allowed values or nearest
       ProfileError                     likewise for a device profile
         UnknownDeviceError             names the nearest
+      PolicyError                      a delegate policy is ill-formed
       TargetError                      does not fit here: .limit .needed .available
         DelegateUnavailableError       a delegate cannot be had, or not for this model
+      BundleError                      a .edge file cannot be used, or cannot be made as asked
+        BundleFormatError              not in the form of FORMAT.md: archive, manifest or a member
+        BundleIntegrityError           a member is not what the manifest says
+        BundleVersionError             made by a newer edge-sdk
+        BundleSignatureError           unsigned, or not signed by a key that is trusted
       OutputError                      the result cannot be written where it was asked for
       MissingDependencyError           names the extra to install
       MissingToolError                 a program that pip cannot bring; names what to install
@@ -158,6 +164,10 @@ class UnknownDeviceError(ProfileError):
     """No device has that id."""
 
 
+class PolicyError(EdgeSdkError):
+    """A delegate policy has an unknown key or a value that makes no sense."""
+
+
 class TargetError(EdgeSdkError):
     """What was asked for does not fit the device it should run on.
 
@@ -193,6 +203,26 @@ class DelegateUnavailableError(TargetError):
 
 class MissingToolError(EdgeSdkError):
     """A program that pip cannot bring is absent, or too old."""
+
+
+class BundleError(EdgeSdkError):
+    """A bundle cannot be used, or cannot be made as asked."""
+
+
+class BundleFormatError(BundleError):
+    """The archive, the manifest or a member is not in the form that ``edge_sdk/bundle/FORMAT.md`` says."""
+
+
+class BundleIntegrityError(BundleError):
+    """A member is not what the manifest says it is: another size, hash or checksum."""
+
+
+class BundleVersionError(BundleError):
+    """The format is newer than this reader."""
+
+
+class BundleSignatureError(BundleError):
+    """A key was required, and the bundle is unsigned, signed by others, or its signature is wrong."""
 
 
 class OutputError(EdgeSdkError):

@@ -31,8 +31,12 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes otherwise.
+
+    Args:
+        path: the name it takes.
+        mode: permissions, such as 0o600 for a secret; None for what the umask leaves.
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written.
@@ -46,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_umask() if mode is None else mode)
         temporary.replace(path)
     except OSError as error:
         raise OutputError(

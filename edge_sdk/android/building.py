@@ -109,10 +109,10 @@ def _verify(path: Path) -> None:
 
         read_artifact(path)
     elif path.suffix == ".edge":
-        from edge_sdk.bundle import open_bundle
+        from edge_sdk.bundle.reading import open_bundle
 
         with open_bundle(path) as bundle:
-            bundle.verify()
+            bundle.verify_all()
     else:
         raise RecipeError(f"{path}: expected an .edge bundle or a .tflite file")
 

@@ -213,8 +213,14 @@ def read_artifact(path: str | Path) -> Artifact:
     return parse_artifact(data, path=path)
 
 
-def parse_artifact(data: bytes | memoryview, *, path: Path | None = None) -> Artifact:
-    """Reads and checks the bytes of a .tflite file; errors as :func:`read_artifact`."""
+def parse_artifact(data: bytes | memoryview, *, path: Path | None = None, sha256: str | None = None) -> Artifact:
+    """Reads and checks the bytes of a .tflite file; errors as :func:`read_artifact`.
+
+    Args:
+        data: the bytes; constants are views of them.
+        path: for messages.
+        sha256: their hash, where it was taken already.
+    """
     root, unknown = parse_tree(data, path=path)
     where = str(path or "model")
     if not root.subgraphs:
@@ -228,7 +234,7 @@ def parse_artifact(data: bytes | memoryview, *, path: Path | None = None) -> Art
     return Artifact(
         path=path,
         size_bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256 or hashlib.sha256(data).hexdigest(),
         description=root.description or "",
         subgraphs=graphs,
         signatures=declared or (_implicit_signature(graphs[0]),),

@@ -21,11 +21,13 @@ class EnginePlacement:
         ops: of the main subgraph.
         delegated: indices of those that the delegate took; None where the engine does not say which.
         partitions: rows of ops that the delegate runs without handing back; None where the engine does not say.
+        count: how many the delegate took, where the engine counts them and does not say which; else None.
     """
 
     ops: int
     delegated: tuple[int, ...] | None
     partitions: int | None
+    count: int | None = None
 
 
 class Executor(Protocol):

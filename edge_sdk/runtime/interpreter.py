@@ -97,9 +97,13 @@ class InterpreterExecutor:
     def placement(self) -> EnginePlacement:
         """What the engine's own list of ops says after delegates took theirs."""
         graph = self._model.artifact.main
-        rows = [row for row in self._interpreter._get_ops_details() if row["op_name"] == "DELEGATE"]
+        rows = self.delegate_rows()
         taken = {index for row in rows for index in _between(graph, row["inputs"], row["outputs"])}
         return EnginePlacement(len(graph.ops), tuple(sorted(taken)), len(rows))
+
+    def delegate_rows(self) -> list[Mapping[str, Any]]:
+        """The engine's own rows for what delegates run, in the order in which delegates were applied."""
+        return [row for row in self._interpreter._get_ops_details() if row["op_name"] == "DELEGATE"]
 
     def tensor(self, index: int) -> npt.NDArray[Any] | None:
         """A copy of a tensor of the main subgraph after a run; None where the engine holds no data for it."""

@@ -16,6 +16,10 @@ from edge_sdk.runtime.source import ModelSource
 
 DELEGATES: dict[str, str] = {
     "xnnpack": "edge_sdk.runtime.delegates.xnnpack:open_executor",
+    "gpu": "edge_sdk.runtime.delegates.gpu:open_executor",
+    "npu": "edge_sdk.runtime.delegates.npu:open_executor",
+    "nnapi": "edge_sdk.runtime.delegates.nnapi:open_executor",
+    "external": "edge_sdk.runtime.delegates.external:open_executor",
     "cpu": "edge_sdk.runtime.delegates.cpu:open_executor",
 }
 """Name to ``module:function``. The function takes a :class:`ModelSource` and :class:`DelegateOptions` and returns an

@@ -1,0 +1,128 @@
+"""Pre- and post-processing as data: what each step is. FORMAT.md defines their arithmetic, ``processing`` does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Fit = Literal["stretch", "crop", "pad", "shorter"]
+Method = Literal["bilinear", "nearest"]
+CastType = Literal["float32", "float16", "uint8", "int8", "int16", "int32", "int64"]
+
+
+@dataclass(frozen=True)
+class Resize:
+    """To ``height`` x ``width``; ``antialias`` widens the bilinear kernel where the picture shrinks, as Pillow does.
+
+    ``crop`` keeps the centre, ``pad`` fills up with ``pad_value``, ``shorter`` scales the shorter side to ``height``.
+    """
+
+    op: Literal["resize"]
+    height: int
+    width: int
+    fit: Fit
+    method: Method
+    antialias: bool
+    pad_value: int
+
+
+@dataclass(frozen=True)
+class CenterCrop:
+    """The middle ``height`` x ``width`` pixels."""
+
+    op: Literal["center_crop"]
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Channels:
+    """From RGB to this order, or to one channel of luma."""
+
+    op: Literal["channels"]
+    order: Literal["rgb", "bgr", "gray"]
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """``(value * scale - mean) / std`` in float32; ``mean`` and ``std`` have one value, or one for each channel."""
+
+    op: Literal["normalize"]
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """HWC to ``chw``, or left as it is."""
+
+    op: Literal["layout"]
+    order: Literal["hwc", "chw"]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """To a dtype: rounded half to even and saturated where it is an integer."""
+
+    op: Literal["cast"]
+    dtype: CastType
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A new first axis of one."""
+
+    op: Literal["batch"]
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Over the last axis."""
+
+    op: Literal["softmax"]
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """Of each value."""
+
+    op: Literal["sigmoid"]
+
+
+@dataclass(frozen=True)
+class ArgMax:
+    """Index of the largest value of the last axis, the first of equals."""
+
+    op: Literal["argmax"]
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The ``k`` largest of the last axis that reach ``min_score``, the largest first, of equals the first."""
+
+    op: Literal["top_k"]
+    k: int
+    min_score: float
+
+
+PreStep = Resize | CenterCrop | Channels | Normalize | Layout | Cast | Batch
+PostStep = Softmax | Sigmoid | ArgMax | TopK
+
+
+@dataclass(frozen=True)
+class InputProcessing:
+    """How one input's values are made; an ``image`` starts as uint8 [height, width, 3], RGB, upright."""
+
+    name: str
+    kind: Literal["image", "values"]
+    steps: tuple[PreStep, ...]
+
+
+@dataclass(frozen=True)
+class OutputProcessing:
+    """What is made of one output's real values; ``labels`` is the member with a name for each index, a line each."""
+
+    name: str
+    steps: tuple[PostStep, ...]
+    labels: str | None

@@ -1,0 +1,288 @@
+"""LiteRT's CompiledModel, through which it reaches GPUs and NPUs: an executor, and how it is asked for.
+
+What is guarded against here was seen in 2.2 and 2.3: a truncated file kills it (so the file is verified before), arrays
+too small or of another type are taken without a word, a GPU run returns before it is done, and
+``is_fully_accelerated()`` is true of a model that runs on the CPU alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.model import Signature
+from edge_sdk.artifact.summary import is_stateful
+from edge_sdk.errors import DelegateUnavailableError, ModelError
+from edge_sdk.runtime.cpu_features import has_atomics
+from edge_sdk.runtime.delegates import DelegateOptions
+from edge_sdk.runtime.executor import Arithmetic, EnginePlacement
+from edge_sdk.runtime.source import ModelSource
+from edge_sdk.runtime.values import specs_of
+from edge_sdk.signature import check_arrays
+
+Accelerator = Literal["gpu", "npu"]
+# What its TensorBuffer takes, of the types that a file's inputs and outputs have.
+_DTYPES = frozenset({"float32", "float16", "int32", "int8", "uint8", "bool"})
+_WEBGPU = "libLiteRtWebGpuAccelerator.so"
+_Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What CompiledModel is asked for; plain data, for it is tried in a child process first.
+
+    Attributes:
+        accelerator: ``gpu`` or ``npu``.
+        alone: without the CPU beside it: a model that does not fit whole is then refused.
+        threads: CPU threads, for the ops that stay on the CPU.
+        gpu: fields of LiteRT's ``GpuOptions``.
+        openvino: fields of LiteRT's ``IntelOpenVinoOptions``, enumerations by their names in small letters.
+        dispatch: folder of the NPU vendor's dispatch library; empty for the one in the wheel.
+        plugin: folder of its compiler plugin; likewise.
+    """
+
+    accelerator: Accelerator
+    alone: bool = True
+    threads: int = 1
+    gpu: Mapping[str, bool] = field(default_factory=dict)
+    openvino: Mapping[str, Any] = field(default_factory=dict)
+    dispatch: str = ""
+    plugin: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data that ``Ask(**data)`` takes back."""
+        return asdict(self)
+
+
+def check_engine(options: DelegateOptions, delegate: str, needs: str) -> Path:
+    """Whether this engine has CompiledModel with what it needs, on a CPU that it does not die on.
+
+    Args:
+        options: hold the engine.
+        delegate: for messages.
+        needs: name pattern of the file that the engine's package must hold.
+
+    Returns:
+        The engine's folder.
+
+    Raises:
+        DelegateUnavailableError: it has not.
+    """
+    folder = Path(str(options.engine.module.__file__)).parent
+    has_options = options.engine.name == "ai-edge-litert" and importlib.util.find_spec("ai_edge_litert.options")
+    if not has_options or not any(folder.glob(needs)):
+        raise DelegateUnavailableError(
+            f"{delegate}: {options.engine} has no {Path(needs).name} for this machine: LiteRT brings one since 2.2, "
+            "and not for every machine",
+            hint="pip install 'ai-edge-litert>=2.2', or name the driver maker's external library",
+        )
+    # Whatever is asked for, LiteRT loads this library, and it ends the process: "compiled with lse enabled, but ...".
+    if (folder / _WEBGPU).exists() and not has_atomics():
+        raise DelegateUnavailableError(
+            f"{delegate}: this CPU lacks the atomic instructions (LSE) that {_WEBGPU} is built with, as do Cortex-A53, "
+            f"A57 and A72: opening it in {options.engine} would end the process with SIGILL",
+            hint="use xnnpack, or an external delegate",
+        )
+    return folder
+
+
+def check_model(model: ModelSource, options: DelegateOptions, delegate: str) -> Signature:
+    """Whether CompiledModel can run a model as a session wants it run.
+
+    Raises:
+        DelegateUnavailableError: it keeps state, or has inputs or outputs of a type that CompiledModel's buffers lack.
+    """
+    signature = model.artifact.signature
+    if is_stateful(model.artifact) and not options.keep_state:
+        raise DelegateUnavailableError(
+            f"{delegate}: {model.name} keeps state between runs, and LiteRT's CompiledModel cannot reset it",
+            hint="keep the state (keep_state), or use xnnpack",
+        )
+    for name, tensor in (*signature.inputs.items(), *signature.outputs.items()):
+        if tensor.dtype not in _DTYPES:
+            raise DelegateUnavailableError(
+                f"{delegate}: `{name}` of {model.name} is {tensor.dtype}, which CompiledModel's buffers do not take",
+                hint="use xnnpack",
+            )
+    return signature
+
+
+def compile_model(model: str | bytes, ask: Ask) -> Any:
+    """LiteRT's own CompiledModel.
+
+    Args:
+        model: path, or the file's bytes.
+        ask: what is wanted.
+
+    Raises:
+        RuntimeError: LiteRT refuses.
+    """
+    from ai_edge_litert import compiled_model as litert
+    from ai_edge_litert.options import IntelOpenVinoOptions, Options
+
+    kinds = litert.HardwareAccelerator
+    wanted = kinds.GPU if ask.accelerator == "gpu" else kinds.NPU
+    options = Options(
+        wanted if ask.alone else wanted | kinds.CPU,
+        cpu_options=litert.CpuOptions(num_threads=ask.threads),
+        gpu_options=litert.GpuOptions(**ask.gpu) if ask.accelerator == "gpu" else None,
+        intel_openvino_options=IntelOpenVinoOptions(**_openvino(ask)) if ask.openvino else None,
+    )
+    environment = litert.Environment.create(compiler_plugin_path=ask.plugin, dispatch_library_path=ask.dispatch)
+    make = litert.CompiledModel.from_file if isinstance(model, str) else litert.CompiledModel.from_buffer
+    return make(model, environment=environment, options=options)
+
+
+def _openvino(ask: Ask) -> dict[str, Any]:
+    from ai_edge_litert.options import IntelOpenVinoGraphBackend, IntelOpenVinoPerformanceMode
+
+    # The compiler plugin is linked to OpenVINO's library, which only this import puts within the loader's reach.
+    importlib.import_module("openvino")
+    found: dict[str, Any] = dict(ask.openvino)
+    found["graph_backend"] = IntelOpenVinoGraphBackend[found["graph_backend"].upper()]
+    if "performance_mode" in found:
+        found["performance_mode"] = IntelOpenVinoPerformanceMode[found["performance_mode"].upper()]
+    return found
+
+
+class Buffers:
+    """Inputs and outputs of a compiled model by the names of its signature."""
+
+    def __init__(self, compiled: Any, signature: Signature) -> None:
+        self._compiled = compiled
+        self._signature = signature
+        self._key, names = _own_signature(compiled, signature)
+        index = compiled.get_signature_index(self._key)
+        self._inputs = dict(zip(names["inputs"], compiled.create_input_buffers(index), strict=True))
+        self._outputs = dict(zip(names["outputs"], compiled.create_output_buffers(index), strict=True))
+
+    def write(self, inputs: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Copies in; shapes and types were checked before."""
+        for name, values in inputs.items():
+            self._inputs[name].write(values)
+
+    def run(self) -> _Arrays:
+        """Runs, and reads every output: only a read waits for a GPU."""
+        self._compiled.run_by_name(self._key, self._inputs, self._outputs)
+        return {name: self._read(name) for name in self._signature.outputs}
+
+    def close(self) -> None:
+        """Buffers first, then the model, then its environment: each needs the next."""
+        for buffer in (*self._inputs.values(), *self._outputs.values()):
+            buffer.destroy()
+        environment = self._compiled.environment
+        self._compiled.close()
+        environment.close()
+
+    def _read(self, name: str) -> npt.NDArray[Any]:
+        tensor = self._signature.outputs[name]
+        values: npt.NDArray[Any] = self._outputs[name].read(tensor.elements, np.dtype(tensor.dtype))
+        return values.reshape(tensor.shape)
+
+
+def _own_signature(compiled: Any, signature: Signature) -> tuple[str, dict[str, list[str]]]:
+    """The signature as LiteRT names it: where the file has none, LiteRT makes one up, of tensor names."""
+    listed: dict[str, dict[str, list[str]]] = compiled.get_signature_list()
+    for key, names in listed.items():
+        if set(names["inputs"]) == set(signature.inputs) and set(names["outputs"]) == set(signature.outputs):
+            return key, names
+    raise ModelError(
+        f"LiteRT reads other names of inputs and outputs than the file's: {listed}",
+        hint="save the model with a signature",
+    )
+
+
+class CompiledExecutor:
+    """See :class:`~edge_sdk.runtime.executor.Executor`.
+
+    Args:
+        model: verified.
+        options: the engine and threads.
+        ask: as it was tried in a child process.
+        placement: what that showed.
+        arithmetic: of the accelerator's float ops.
+
+    Raises:
+        DelegateUnavailableError: LiteRT refuses here what it took there.
+    """
+
+    def __init__(
+        self,
+        model: ModelSource,
+        options: DelegateOptions,
+        ask: Ask,
+        placement: EnginePlacement,
+        *,
+        arithmetic: Arithmetic,
+    ) -> None:
+        self.engine = str(options.engine)
+        self.arithmetic = arithmetic
+        self.notes: tuple[str, ...] = ()
+        self._name = model.name
+        self._placement = placement
+        self._specs = specs_of(model.artifact.signature.inputs)
+        # LiteRT reads the bytes for as long as the model lives.
+        self._content: str | bytes = model.path or bytes(model.content)
+        self._source = model
+        self._results: _Arrays | None = None
+        try:
+            compiled = compile_model(self._content, ask)
+            self._buffers: Buffers | None = Buffers(compiled, model.artifact.signature)
+        except RuntimeError as error:
+            raise DelegateUnavailableError(
+                f"{ask.accelerator}: opened in a child process and not in this one: {' '.join(str(error).split())}",
+                hint="another session may hold the device",
+            ) from error
+        if not ask.alone and compiled.is_fully_accelerated():
+            self.close()
+            raise DelegateUnavailableError(f"{ask.accelerator}: a part ran there in a child process, and none here")
+
+    def write(self, inputs: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Copies values into the inputs, by name; shapes and types are checked, for LiteRT checks neither.
+
+        Raises:
+            SignatureError: an input is missing, or of another name, shape or dtype.
+        """
+        check_arrays(self._specs, inputs)
+        self._open().write(inputs)
+
+    def invoke(self) -> None:
+        """Runs once and waits for all outputs."""
+        buffers = self._open()
+        try:
+            self._results = buffers.run()
+        except RuntimeError as error:
+            raise ModelError(f"{self._name}: {self.engine} failed in a run: {' '.join(str(error).split())}") from error
+
+    def read(self) -> _Arrays:
+        """The outputs of the last run, by name, as arrays of the caller's own."""
+        self._open()
+        if self._results is None:
+            raise ModelError(f"{self._name}: nothing was run yet")
+        return {name: values.copy() for name, values in self._results.items()}
+
+    def views(self) -> None:
+        """None: the memory is the accelerator's."""
+        return
+
+    def placement(self) -> EnginePlacement:
+        """What LiteRT said when it was tried."""
+        return self._placement
+
+    def close(self) -> None:
+        """Frees buffers, model and environment."""
+        if self._buffers is not None:
+            self._buffers.close()
+        self._buffers = None
+        self._results = None
+
+    def _open(self) -> Buffers:
+        if self._buffers is None:
+            raise ModelError("the session is closed", hint="open it again")
+        return self._buffers
