@@ -140,7 +140,7 @@ class Apk:
             return []
         (size,) = struct.unpack_from("<Q", self._content, end - 24)
         at, last, found = end - size, end - 24, []
-        while 0 <= at and at + 12 <= last:
+        while at >= 0 and at + 12 <= last:
             length, key = struct.unpack_from("<QI", self._content, at)
             found.append(key)
             at += 8 + length

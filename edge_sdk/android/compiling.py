@@ -62,7 +62,15 @@ def compile_java(tools: Toolchain, sources: Sequence[Path], jars: Sequence[Path]
     listing = work / "sources.txt"
     listing.write_text("\n".join(files), encoding="utf-8")
     path = ":".join(map(str, [*jars, tools.framework]))
-    options = ["--release", "8", "-encoding", "UTF-8", "-Xlint:all,-options,-processing,-classfile", "-Werror", "-proc:none"]
+    options = [
+        "--release",
+        "8",
+        "-encoding",
+        "UTF-8",
+        "-Xlint:all,-options,-processing,-classfile",
+        "-Werror",
+        "-proc:none",
+    ]
     # Parameters and lines are in the class files, so that a stack trace of a user can be read.
     command = [*tools.javac, *options, "-g:source,lines", "-cp", path, "-d", str(classes), f"@{listing}"]
     run_tool(command, what="javac")
@@ -72,7 +80,7 @@ def compile_java(tools: Toolchain, sources: Sequence[Path], jars: Sequence[Path]
 
 
 def make_dex(tools: Toolchain, jars: Sequence[Path], app: AppProperties, work: Path) -> list[Entry]:
-    """dx or d8: Java classes as Android's.
+    """Dx or d8: Java classes as Android's.
 
     Raises:
         BuildError: a lambda or a string concatenation of Java 9 got in by dx, which Android cannot run.

@@ -59,7 +59,16 @@ def sign(tools: Toolchain, unsigned: Path, signed: Path, key: SigningKey, *, min
         BuildError: wrong password, no such alias, or a signature that does not verify.
     """
     keys = ["--ks", str(key.keystore), "--ks-key-alias", key.alias, "--ks-pass", key.password]
-    schemes = ["--v1-signing-enabled", "false", "--v2-signing-enabled", "true", "--v3-signing-enabled", "true", "--v4-signing-enabled", "false"]
+    schemes = [
+        "--v1-signing-enabled",
+        "false",
+        "--v2-signing-enabled",
+        "true",
+        "--v3-signing-enabled",
+        "true",
+        "--v4-signing-enabled",
+        "false",
+    ]
     levels = ["--min-sdk-version", str(min_sdk)]
     command = [*tools.apksigner, "sign", *keys, *schemes, *levels, "--in", str(unsigned), "--out", str(signed)]
     run_tool(command, what="apksigner sign", hint="see the keystore, the alias and the password")

@@ -65,7 +65,9 @@ def _javac() -> tuple[str, ...]:
     found = shutil.which("javac", path=f"{home}/bin" if home else None)
     if found is None:
         where = f"JAVA_HOME ({home})" if home else "PATH"
-        raise MissingToolError(f"no javac in {where}", hint="install a JDK of 11 to 21 (Debian: openjdk-17-jdk-headless)")
+        raise MissingToolError(
+            f"no javac in {where}", hint="install a JDK of 11 to 21 (Debian: openjdk-17-jdk-headless)"
+        )
     printed = run_tool([found, "-version"], what="javac -version")
     printed = printed or subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r"(\d+)", printed)

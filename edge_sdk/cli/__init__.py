@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "compare": "edge_sdk.cli.compare:compare",
     "run": "edge_sdk.cli.run:run",
     "profiles": "edge_sdk.cli.profiles:profiles",
+    "android": "edge_sdk.cli.android:android",
     "doctor": "edge_sdk.cli.doctor:doctor",
     "demo": "edge_sdk.cli.demo:demo",
 }
