@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 from edge_sdk.android.dex import lambda_machinery
 from edge_sdk.errors import MissingDependencyError, ModelError
 from edge_sdk.runtime.elf import BrokenLibraryError, Library, parse_library
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 _NAME_SPACE = "{http://schemas.android.com/apk/res/android}"
 _MAGIC = b"APK Sig Block 42"
@@ -154,8 +157,11 @@ def _is_jar_signature(name: str) -> bool:
 def _manifest(content: bytes, path: Path) -> Manifest:
     try:
         from apkInspector.axml import get_manifest
+        from defusedxml import ElementTree
     except ImportError as error:
-        raise MissingDependencyError("apkInspector", extra="android", why="reading an APK's manifest") from error
+        raise MissingDependencyError(
+            error.name or "apkInspector", extra="android", why="reading an APK's manifest"
+        ) from error
     try:
         root = ElementTree.fromstring(get_manifest(io.BytesIO(content)))
     except (ElementTree.ParseError, struct.error, ValueError, IndexError, KeyError) as error:
@@ -176,5 +182,5 @@ def _manifest(content: bytes, path: Path) -> Manifest:
     )
 
 
-def _names(root: ElementTree.Element, tag: str) -> list[str]:
+def _names(root: Element, tag: str) -> list[str]:
     return [one.get(f"{_NAME_SPACE}name", "") for one in root.iter(tag)]

@@ -12,7 +12,7 @@ from typing import Any
 from edge_sdk.android.archive import Entry, write_archive
 from edge_sdk.android.compiling import archive_entries, compile_java, link_resources, make_dex, unpack_libraries
 from edge_sdk.android.locked import fetch, read_lock
-from edge_sdk.android.properties import AppProperties, check_abis, project, read_properties
+from edge_sdk.android.properties import check_abis, project, read_properties
 from edge_sdk.android.signing import SigningKey, debug_key, sign
 from edge_sdk.android.toolchain import find_toolchain
 from edge_sdk.errors import RecipeError
@@ -22,7 +22,7 @@ from edge_sdk.progress import Progress, Silent
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was built: sizes in bytes; ``parts`` maps a kind of content to its bytes in the APK."""
+    """What was built: sizes in bytes; ``parts`` maps a kind of content to its bytes before packing."""
 
     path: str
     application_id: str
@@ -88,7 +88,19 @@ def build(
         key = key or debug_key(tools)
         sign(tools, unsigned, temporary, key, min_sdk=app.min_sdk)
         content = temporary.read_bytes()
-    return _report(output, app, wanted, models, tools.origin, tools.dexer, key, content, entries)
+    return BuildReport(
+        path=str(output),
+        application_id=app.application_id,
+        version_name=app.version_name,
+        abis=wanted,
+        models=tuple(Path(model.name).name for model in models),
+        toolchain=tools.origin,
+        dexer=tools.dexer,
+        key="debug" if key.is_debug else f"{key.alias} in {key.keystore.name}",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        parts=_parts(entries),
+    )
 
 
 def _models(paths: Iterable[Path]) -> list[Entry]:
@@ -117,32 +129,10 @@ def _verify(path: Path) -> None:
         raise RecipeError(f"{path}: expected an .edge bundle or a .tflite file")
 
 
-def _report(
-    output: Path,
-    app: AppProperties,
-    abis: tuple[str, ...],
-    models: Sequence[Entry],
-    origin: str,
-    dexer: str,
-    key: SigningKey,
-    content: bytes,
-    entries: Sequence[Entry],
-) -> BuildReport:
+def _parts(entries: Sequence[Entry]) -> dict[str, int]:
     parts: dict[str, int] = {}
     for entry in entries:
-        kind = entry.name.split("/")[0] if "/" in entry.name else Path(entry.name).suffix.removeprefix(".")
+        kind = entry.name.split("/")[0]
         size = len(entry.content) if isinstance(entry.content, bytes) else entry.content.stat().st_size
         parts[kind] = parts.get(kind, 0) + size
-    return BuildReport(
-        path=str(output),
-        application_id=app.application_id,
-        version_name=app.version_name,
-        abis=abis,
-        models=tuple(Path(model.name).name for model in models),
-        toolchain=origin,
-        dexer=dexer,
-        key="debug" if key.is_debug else f"{key.alias} in {key.keystore.name}",
-        sha256=hashlib.sha256(content).hexdigest(),
-        size_bytes=len(content),
-        parts=parts,
-    )
+    return parts

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,9 +12,10 @@ from typing import Any
 
 from edge_sdk.android.apk import Apk, Manifest
 from edge_sdk.android.archive import PAGE
+from edge_sdk.android.tools import run_tool
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
-from edge_sdk.errors import EdgeSdkError
+from edge_sdk.errors import BuildError, EdgeSdkError
 from edge_sdk.findings import Finding
 
 _ENGINE = "libtensorflowlite_jni.so"
@@ -25,7 +25,7 @@ _LIGHT_PAGE = 4096
 
 @dataclass(frozen=True)
 class LibraryCheck:
-    """A native library: ``page_bytes`` of its ELF segments, ``zip_alignment`` of its place in the APK, both in bytes."""
+    """A native library: what its ELF segments and its place in the APK are aligned to, both in bytes."""
 
     name: str
     machine: str
@@ -113,9 +113,10 @@ def _signature(apk: Apk) -> tuple[str, str]:
     signer = shutil.which("apksigner")
     if signer is None:
         return "present, not verified", ""
-    done = subprocess.run([signer, "verify", str(apk.path)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        return "does not verify", (done.stdout + done.stderr).strip().splitlines()[0]
+    try:
+        run_tool([signer, "verify", str(apk.path)], what="apksigner verify")
+    except BuildError as error:
+        return "does not verify", error.log_tail.splitlines()[0]
     return "verified by apksigner", ""
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
 from edge_sdk.android.archive import Entry, write_archive
 from edge_sdk.android.dex import lambda_machinery
 from edge_sdk.android.properties import AppProperties
-from edge_sdk.android.toolchain import Toolchain, run_tool
-from edge_sdk.errors import BuildError
+from edge_sdk.android.toolchain import Toolchain
+from edge_sdk.android.tools import run_tool
+from edge_sdk.errors import BuildError, MissingDependencyError
 
 _MANIFEST = Path("app/src/main/AndroidManifest.xml")
 _NAME = "{http://schemas.android.com/apk/res/android}name"
@@ -62,15 +62,9 @@ def compile_java(tools: Toolchain, sources: Sequence[Path], jars: Sequence[Path]
     listing = work / "sources.txt"
     listing.write_text("\n".join(files), encoding="utf-8")
     path = ":".join(map(str, [*jars, tools.framework]))
-    options = [
-        "--release",
-        "8",
-        "-encoding",
-        "UTF-8",
-        "-Xlint:all,-options,-processing,-classfile",
-        "-Werror",
-        "-proc:none",
-    ]
+    # The class files of the AARs name annotations that are not there, which is no fault of ours.
+    lint = ["-Xlint:all,-options,-processing,-classfile", "-Werror"]
+    options = ["--release", "8", "-encoding", "UTF-8", "-proc:none", *lint]
     # Parameters and lines are in the class files, so that a stack trace of a user can be read.
     command = [*tools.javac, *options, "-g:source,lines", "-cp", path, "-d", str(classes), f"@{listing}"]
     run_tool(command, what="javac")
@@ -118,6 +112,10 @@ def _with_package(manifest: Path, application_id: str) -> str:
 
 def _elements(manifest: str) -> set[tuple[str, str]]:
     """Tag and name of all elements that ask for something."""
+    try:
+        from defusedxml import ElementTree
+    except ImportError as error:
+        raise MissingDependencyError("defusedxml", extra="android", why="building the app") from error
     found = {(one.tag, one.get(_NAME, "")) for one in ElementTree.fromstring(manifest).iter()}
     return {one for one in found if one[0] not in ("manifest", "uses-sdk", "application")}
 

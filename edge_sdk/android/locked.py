@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge_sdk.android.tools import run_tool
 from edge_sdk.errors import BuildError, MissingToolError, RecipeError
 from edge_sdk.progress import Progress
 from edge_sdk.records import RecordError, read_record
@@ -127,14 +127,8 @@ def _run_maven(artifact: LockedArtifact, folder: Path) -> None:
         )
     goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
     command = [maven, "--batch-mode", goal, f"-Dartifact={artifact.coordinates}", f"-DoutputDirectory={folder}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode or not (folder / artifact.file_name).exists():
-        raise BuildError(
-            f"Maven could not fetch {artifact.coordinates}",
-            tool="mvn",
-            log_tail="\n".join(line for line in done.stdout.splitlines() if "ERROR" in line)[-2000:],
-            hint="this is the one step that needs the network; it is done once",
-        )
+    hint = "this is the one step that needs the network; it is done once"
+    run_tool(command, what=f"fetching {artifact.coordinates}", hint=hint)
 
 
 def _sha256(path: Path) -> str:

@@ -7,7 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sdk.android.toolchain import Toolchain, java_of, run_tool
+from edge_sdk.android.toolchain import Toolchain, java_of
+from edge_sdk.android.tools import run_tool
 from edge_sdk.errors import MissingToolError, RecipeError
 
 # Android Studio's own convention; the password is no secret, and no one should trust the key.
@@ -59,16 +60,8 @@ def sign(tools: Toolchain, unsigned: Path, signed: Path, key: SigningKey, *, min
         BuildError: wrong password, no such alias, or a signature that does not verify.
     """
     keys = ["--ks", str(key.keystore), "--ks-key-alias", key.alias, "--ks-pass", key.password]
-    schemes = [
-        "--v1-signing-enabled",
-        "false",
-        "--v2-signing-enabled",
-        "true",
-        "--v3-signing-enabled",
-        "true",
-        "--v4-signing-enabled",
-        "false",
-    ]
+    chosen = {"v1": "false", "v2": "true", "v3": "true", "v4": "false"}
+    schemes = [word for name, value in chosen.items() for word in (f"--{name}-signing-enabled", value)]
     levels = ["--min-sdk-version", str(min_sdk)]
     command = [*tools.apksigner, "sign", *keys, *schemes, *levels, "--in", str(unsigned), "--out", str(signed)]
     run_tool(command, what="apksigner sign", hint="see the keystore, the alias and the password")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from edge_sdk.android.locked import LockedArtifact, cache_folder, fetch
 from edge_sdk.android.properties import AppProperties
+from edge_sdk.android.tools import run_tool
 from edge_sdk.errors import BuildError, MissingToolError
 from edge_sdk.progress import Progress
 
@@ -47,29 +47,13 @@ def find_toolchain(app: AppProperties, lock: Mapping[str, LockedArtifact], progr
     return _of_sdk(Path(home), app, javac) if home else _of_central(lock, javac, progress)
 
 
-def run_tool(command: Sequence[str], *, what: str, hint: str | None = None) -> str:
-    """Runs a tool to its end and returns what it printed.
-
-    Raises:
-        BuildError: it failed; carries its last lines.
-    """
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        tail = (done.stdout + done.stderr).strip()[-3000:]
-        raise BuildError(f"{what} failed", tool=Path(command[0]).name, log_tail=tail, hint=hint)
-    return done.stdout
-
-
 def _javac() -> tuple[str, ...]:
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("javac", path=f"{home}/bin" if home else None)
     if found is None:
         where = f"JAVA_HOME ({home})" if home else "PATH"
-        raise MissingToolError(
-            f"no javac in {where}", hint="install a JDK of 11 to 21 (Debian: openjdk-17-jdk-headless)"
-        )
+        raise MissingToolError(f"no javac in {where}", hint="install a JDK (Debian: openjdk-17-jdk-headless)")
     printed = run_tool([found, "-version"], what="javac -version")
-    printed = printed or subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r"(\d+)", printed)
     number = int(version[1]) if version else 0
     if not 9 <= number <= 23:

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 def build_text(report: BuildReport) -> str:
     """What was built, and what nobody has tried."""
-    models = ", ".join(report.models) or "none"
-    return "\n".join(
-        [
-            f"{report.path}: {report.application_id} {report.version_name}, {size_text(report.size_bytes)}, "
-            f"{', '.join(report.abis)}",
-            f"  models: {models}",
-            f"  built with {report.toolchain} ({report.dexer}), signed with the {report.key} key",
-            f"  sha256 {report.sha256}",
-        ]
-    )
+    app = f"{report.application_id} {report.version_name}"
+    lines = [
+        f"{report.path}: {app}, {size_text(report.size_bytes)}; built, and run on no device",
+        field("models", ", ".join(report.models) or "none"),
+        field("ABIs", ", ".join(report.abis)),
+        field("tools", f"{report.toolchain} ({report.dexer})"),
+        field("key", report.key),
+        field("sha256", report.sha256),
+    ]
+    return "\n".join(lines)
 
 
 def check_text(report: ApkReport) -> str:
@@ -40,10 +40,10 @@ def check_text(report: ApkReport) -> str:
         "",
         *table(("size", size_text(report.size_bytes)), rows),
     ]
-    lines += (
-        ["", *table(("native library", "ELF pages", "place in the APK"), _libraries(report))] if report.abis else []
-    )
-    lines += ["", *(f"  {finding}" for finding in report.findings)] if report.findings else []
+    if report.libraries:
+        lines += ["", *table(("native library", "ELF pages", "place in the APK"), _libraries(report))]
+    if report.findings:
+        lines += ["", *(f"  {finding}" for finding in report.findings)]
     return "\n".join(lines)
 
 
