@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ _NEEDS = {
     "torch": (("onnx2tf",), "torch"),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }
+_TOOLS = {
+    "android": (("javac", "mvn", "apksigner"), "apt-get install openjdk-17-jdk-headless maven apksigner"),
+}
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 
 
@@ -33,6 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, (modules, extra) in _NEEDS.items():
             if item.get_closest_marker(marker) and not any(find_spec(module) for module in modules):
                 item.add_marker(pytest.mark.skip(reason=f"pip install 'edge-sdk[{extra}]'"))
+        for marker, (programs, install) in _TOOLS.items():
+            if item.get_closest_marker(marker) and not all(map(shutil.which, programs)):
+                item.add_marker(pytest.mark.skip(reason=install))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
