@@ -70,13 +70,13 @@ test-py312:
 test-litert-torch: .venv-litert-torch/.installed
 	.venv-litert-torch/bin/python -m pytest -m litert_torch
 
-# No constraints: the core must live with whatever numpy and click are there.
 # The APK is read by androguard too; it wants other versions than ours.
 .venv-androguard/.installed:
 	@$(PYTHON) -m venv .venv-androguard
 	@.venv-androguard/bin/python -m pip install --quiet --disable-pip-version-check androguard==4.1.4
 	@touch $@
 
+# No constraints: the core must live with whatever numpy and click are there.
 test-core:
 	@for version in 3.10 3.11 3.12 3.13; do \
 	  python$$version -c '' 2>/dev/null || { echo "python$$version is not there: skipped"; continue; }; \
