@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test check format test-py312 test-litert-torch test-core benchmarks clean
+.PHONY: help setup demo test check format test-py312 test-litert-torch test-accelerators test-boards test-tflite test-core \
+	benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -17,6 +18,9 @@ help:
 	@echo "make format             rewrite the code as 'make check' wants it"
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
+	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin) and external delegates, in .venv-accelerators"
+	@echo "make test-boards        an emulated Cortex-A53: needs qemu-user-static"
+	@echo "make test-tflite        the old engine tflite-runtime 2.14, in .venv-tflite"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
@@ -75,6 +79,26 @@ test-litert-torch: .venv-litert-torch/.installed
 	@$(PYTHON) -m venv .venv-androguard
 	@.venv-androguard/bin/python -m pip install --quiet --disable-pip-version-check androguard==4.1.4
 	@touch $@
+.venv-accelerators/.installed: pyproject.toml constraints/accelerators.txt
+	$(call install,$(PYTHON),.venv-accelerators,constraints/accelerators.txt,openvino$(COMMA)dev)
+
+.boards/%/made: .venv-accelerators/.installed
+	.venv-accelerators/bin/python -m tests.boards $*
+
+# Made for these tests, these environments lack nothing: a skip is a failure.
+test-accelerators test-boards test-tflite: export NO_SKIPS := 1
+
+test-accelerators: .boards/mesa/made
+	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime --ignore tests/delegates/test_xnnpack_int8.py
+
+test-boards: .boards/arm64/made
+	.venv-accelerators/bin/python -m pytest tests/boards
+
+.venv-tflite/.installed: pyproject.toml constraints/tflite-runtime.txt
+	$(call install,$(PYTHON),.venv-tflite,constraints/tflite-runtime.txt,tflite-runtime$(COMMA)dev)
+
+test-tflite: .venv-tflite/.installed
+	.venv-tflite/bin/python -m pytest tests/delegates tests/runtime -m 'not accelerators'
 
 # No constraints: the core must live with whatever numpy and click are there.
 test-core:
@@ -92,4 +116,4 @@ benchmarks: $(READY)
 	$(BIN)/python -m benchmarks all
 
 clean:
-	rm -rf .venv .venv-* build *.egg-info demo_output benchmarks/.models
+	rm -rf .venv .venv-* .boards build *.egg-info demo_output benchmarks/.models

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks import conversion, coverage, latency, picture, results, startup, tables
+from benchmarks import conversion, coverage, latency, picture, results, runtime, startup, tables
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -45,6 +45,13 @@ def latency_command(seconds: float) -> None:
     _keep("latency", rows)
 
 
+@main.command("runtime")
+@click.option("--seconds", default=20.0, show_default=True, help="For each comparison.")
+def runtime_command(seconds: float) -> None:
+    """Time sessions against the bare engine."""
+    _keep("runtime", runtime.rows(_CACHE, seconds, click.echo))
+
+
 @main.command("coverage")
 @click.argument("kind", type=click.Choice(["keras", "pytorch"]))
 @click.option("--only", help="One model; the results file is left alone.")
@@ -72,6 +79,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(startup_command)
     context.invoke(conversion_command)
     context.invoke(latency_command)
+    context.invoke(runtime_command)
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
     context.invoke(tables_command)

@@ -28,16 +28,7 @@ def row(family: str, cache: Path, *, seconds: float) -> dict[str, Any]:
         cache: where files are kept.
         seconds: to measure for.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    model, samples = cache / f"latency_{family}.keras", cache / f"latency_{family}.npy"
-    images = keras_applications.labelled_pixels(family, _SIDE, count=_SAMPLES, seed=1)[0]
-    if not model.exists():
-        keras_applications.untrained(family, _SIDE).save(model)
-        np.save(samples, images)
-    by_hand, ours = cache / f"latency_{family}_by_hand.tflite", cache / f"latency_{family}_ours.tflite"
-    subprocess.run([sys.executable, "-W", "ignore", str(_SCRIPT), model, samples, by_hand], check=True)
-    # Untrained: there is nothing to agree on, and a random network may fall short of the bound.
-    convert(str(model), ours, recipe="int8", calibration=list(images), timing=False, keep_unverified=True)
+    by_hand, ours = files(family, cache)
     base, candidate = time_side_by_side([str(by_hand), str(ours)], seconds=seconds)
     return {
         "model": f"{keras_applications.MODELS[family][0]} {_SIDE}x{_SIDE}",
@@ -50,3 +41,18 @@ def row(family: str, cache: Path, *, seconds: float) -> dict[str, Any]:
         "float_ops": len(float_ops(read_artifact(ours))),
         "float_ops_by_hand": len(float_ops(read_artifact(by_hand))),
     }
+
+
+def files(family: str, cache: Path) -> tuple[Path, Path]:
+    """The int8 files of one family at 224x224, by hand and by edge-sdk."""
+    cache.mkdir(parents=True, exist_ok=True)
+    model, samples = cache / f"latency_{family}.keras", cache / f"latency_{family}.npy"
+    images = keras_applications.labelled_pixels(family, _SIDE, count=_SAMPLES, seed=1)[0]
+    if not model.exists():
+        keras_applications.untrained(family, _SIDE).save(model)
+        np.save(samples, images)
+    by_hand, ours = cache / f"latency_{family}_by_hand.tflite", cache / f"latency_{family}_ours.tflite"
+    subprocess.run([sys.executable, "-W", "ignore", str(_SCRIPT), model, samples, by_hand], check=True)
+    # Untrained: there is nothing to agree on, and a random network may fall short of the bound.
+    convert(str(model), ours, recipe="int8", calibration=list(images), timing=False, keep_unverified=True)
+    return by_hand, ours

@@ -85,6 +85,23 @@ def latency(result: dict[str, Any]) -> str:
     return f"{_table(head, rows)}\n\n{_versions(result)}"
 
 
+def runtime(result: dict[str, Any]) -> str:
+    """Microseconds, and what is added."""
+    rows = [
+        [
+            r["what"],
+            f"{r['base_us']:.4g}",
+            f"{r['ours_us']:.4g}",
+            f"{r['more_us']:+.3g}",
+            f"{r['ratio']:.3f}",
+            f"{r['ratio_95'][0]:.3f} to {r['ratio_95'][1]:.3f}",
+        ]
+        for r in result["rows"]
+    ]
+    head = ["what", "without, us", "with, us", "more, us", "ratio", "95 %"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
 def startup(result: dict[str, Any]) -> str:
     """Milliseconds."""
     rows = [[f"`{r['command']}`", f"{r['median_ms']:.1f}", f"{r['more_ms']:.1f}"] for r in result["rows"]]
@@ -95,6 +112,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
     "latency": latency,
+    "runtime": runtime,
     "coverage_keras": coverage,
     "coverage_pytorch": coverage,
 }

@@ -51,6 +51,7 @@ class Settings:
     timing: bool = True
     work_dir: Path | None = None
     workers: Workers | None = None
+    keep_samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class _Line:
             tools=(lowered.tool, *tools),
             findings=_gravest_first([*self._findings, *findings, *slow]),
             stages=(*self._opening, *self._stages),
+            samples=self._proof.first(self._settings.keep_samples, lowered),
         )
         if not report.verified and not self._settings.keep_unverified:
             raise self._proof.error(report, path, lowered)

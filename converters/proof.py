@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edge_sdk.artifact.model import read_artifact
+from edge_sdk.converters.candidate import laid_out
 from edge_sdk.converters.source import read_outputs
 from edge_sdk.converters.workshop import OpenSource, Workshop
 from edge_sdk.data.checks import DataFacts
@@ -18,6 +22,7 @@ from edge_sdk.parity.bounds import Bound, float_bound, quantized_bound
 from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.recipe import Recipe
 from edge_sdk.report.conversion import ConversionReport
+from edge_sdk.signature import Arrays
 
 if TYPE_CHECKING:
     from edge_sdk.converters.ladder import FloatModel
@@ -106,6 +111,11 @@ class Proof:
         row = min((r for r in rows if not r.ok), key=lambda r: r.sqnr_db, default=rows[0])
         bound = f", expected {row.bound}" if row.bound else ""
         return f"output `{row.name}`: max abs error {row.max_abs_error:.3g}, SQNR {row.sqnr_db:.1f} dB{bound}"
+
+    def first(self, count: int, lowered: FloatModel) -> tuple[Arrays, ...]:
+        """The first samples that files are compared on, in the file's layout."""
+        every = laid_out(str(self._samples), lowered.input_axes)
+        return tuple({name: np.array(values) for name, values in one.items()} for one in islice(every, count))
 
     def findings(self, rows: Sequence[OutputParity]) -> list[Finding]:
         """What the comparison itself could not tell."""

@@ -31,7 +31,6 @@ for programming mistakes.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -250,5 +249,7 @@ class MissingDependencyError(EdgeSdkError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``, did you mean `x`?`` for the closest known word, or an empty string."""
+    import difflib  # only where something is wrong
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f", did you mean `{close[0]}`?" if close else ""

@@ -43,11 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skip that no line of allowed_skips.txt names is a failure."""
-    if not os.environ.get("CI"):
+    """In CI a skip that no line of allowed_skips.txt names is a failure; with NO_SKIPS any skip is."""
+    if not os.environ.get("CI") and not os.environ.get("NO_SKIPS"):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    lines = [line for line in _ALLOWED.read_text().splitlines() if line and not line.startswith("#")]
+    text = "" if os.environ.get("NO_SKIPS") else _ALLOWED.read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     allowed = tuple(line.split(" -- ")[0] for line in lines)
     skipped = [report.nodeid for report in reporter.stats.get("skipped", [])] if reporter else []
     unnamed = [node for node in skipped if not node.startswith(allowed or ("\0",))]

@@ -190,6 +190,11 @@ class Artifact:
         """Every op of every subgraph."""
         return ((graph, op) for graph in self.subgraphs for op in graph.ops)
 
+    @property
+    def is_stateful(self) -> bool:
+        """Whether a run leaves something behind for the next: variables, resources."""
+        return any(t.is_variable or t.dtype == "resource" for graph in self.subgraphs for t in graph.tensors)
+
     @cached_property
     def weights_bytes(self) -> int:
         """Bytes of constants, each shared buffer once."""

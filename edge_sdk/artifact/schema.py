@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import pkgutil
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 
 
@@ -34,8 +34,9 @@ class Schema:
 @cache
 def schema() -> Schema:
     """The schema, parsed once."""
-    text = resources.files(__package__).joinpath("tflite.schema").read_text(encoding="utf-8")
-    return parse_schema(text)
+    # Not importlib.resources, whose import takes longer than all of this.
+    data = pkgutil.get_data("edge_sdk.artifact", "tflite.schema") or b""
+    return parse_schema(data.decode())
 
 
 def parse_schema(text: str) -> Schema:

@@ -62,11 +62,6 @@ class Summary:
         return self.macs.get(compute, 0) / self.total_macs if self.total_macs else 0.0
 
 
-def is_stateful(artifact: Artifact) -> bool:
-    """Whether a run leaves something behind for the next: variables, resources."""
-    return any(t.is_variable or t.dtype == "resource" for g in artifact.subgraphs for t in g.tensors)
-
-
 def summarize(artifact: Artifact) -> Summary:
     """Reads the summary off an artifact."""
     counts: Counter[tuple[str, int, ComputeType]] = Counter()
@@ -91,7 +86,7 @@ def summarize(artifact: Artifact) -> Summary:
         weights_bytes=artifact.weights_bytes,
         weight_storage=_weight_storage(artifact),
         per_channel_tensors=sum(_is_per_channel(t) for g in artifact.subgraphs for t in g.tensors),
-        stateful=is_stateful(artifact),
+        stateful=artifact.is_stateful,
         runtime=runtime_need(artifact),
     )
 

@@ -203,7 +203,8 @@ def _check_record(name: str, record: Sequence[int]) -> None:
 
 
 def _compare(data: memoryview, expected: bytes, offset: int, what: str) -> None:
-    found = data[offset : offset + len(expected)]
+    # A copy: bytes are compared as a block, memoryviews item by item.
+    found = bytes(data[offset : offset + len(expected)])
     if found == expected:
         return
     pairs = zip(found, expected, strict=False)

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edge_sdk.artifact.model import Artifact, Tensor
-from edge_sdk.bundle.manifest import Port, VariantSignature
+from edge_sdk.bundle.manifest import (
+    Checked,
+    CheckedDelegate,
+    Port,
+    Precision,
+    PredictedMemory,
+    VariantSignature,
+)
+
+if TYPE_CHECKING:
+    from edge_sdk.profile.records import DeviceProfile
+
+_PRECISION: dict[str, Precision] = {
+    "float32": "float32",
+    "float16": "float16",
+    "hybrid_int8": "hybrid_int8",
+    "int8": "int8",
+    "uint8": "int8",
+    "int16": "int16",
+}
 
 
 def describe_signature(artifact: Artifact) -> VariantSignature:
@@ -13,6 +34,50 @@ def describe_signature(artifact: Artifact) -> VariantSignature:
         signature.key,
         tuple(_port(name, tensor) for name, tensor in signature.inputs.items()),
         tuple(_port(name, tensor) for name, tensor in signature.outputs.items()),
+    )
+
+
+def precision(artifact: Artifact) -> Precision:
+    """What most multiply-accumulates compute in, or where there are none most ops."""
+    from edge_sdk.artifact.summary import summarize
+
+    summary = summarize(artifact)
+    kind = next((k for k in (*summary.macs, *summary.ops) if k in _PRECISION), "integer")
+    stored = next(iter(summary.weight_storage), "")
+    if kind == "float32" and stored == "float16":
+        return "float16"
+    return _PRECISION.get(kind, "integer")
+
+
+def predicted_memory(artifact: Artifact) -> PredictedMemory:
+    """What TFLite plans for the file, without a delegate."""
+    from edge_sdk.checks.memory import plan_memory
+
+    plan = plan_memory(artifact)
+    planned = plan.arena_bytes + plan.persistent_bytes + plan.heap_bytes
+    return PredictedMemory(
+        arena_bytes=plan.arena_bytes,
+        persistent_bytes=plan.persistent_bytes,
+        heap_bytes=plan.heap_bytes,
+        floor_bytes=artifact.size_bytes + planned,
+        complete=plan.is_complete,
+    )
+
+
+def checked(artifact: Artifact, profile: DeviceProfile) -> Checked:
+    """The file held against a device: predicted from rules."""
+    from edge_sdk.checks.checking import check
+
+    report = check(artifact, profile)
+    return Checked(
+        profile=report.profile,
+        fits=report.fits,
+        budget_bytes=report.memory.budget_bytes,
+        delegates=tuple(
+            CheckedDelegate(one.rules, one.accelerator, one.verdict, one.mac_share, one.partitions, one.source)
+            for one in report.delegates
+        ),
+        findings=tuple(str(finding) for finding in report.findings),
     )
 
 

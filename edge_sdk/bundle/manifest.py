@@ -1,17 +1,19 @@
 """The manifest: what a bundle says of itself, as frozen values read strictly from JSON."""
 
-from __future__ import annotations
-
+# Annotations are read by edge_sdk.bundle.strict and so are not postponed.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from edge_sdk.bundle import strict
 from edge_sdk.bundle.container import check_name
-from edge_sdk.bundle.steps import InputProcessing, OutputProcessing
 from edge_sdk.errors import BundleError, BundleFormatError, BundleVersionError, nearest
 
-FORMAT = "edge-bundle"
+if TYPE_CHECKING:
+    from edge_sdk.bundle.steps import Processing
+
+FORMAT: Literal["edge-bundle"] = "edge-bundle"
 FORMAT_VERSION = 1
 MANIFEST, MANIFEST_HASH, SIGNATURES = "manifest.json", "manifest.sha256", "manifest.sig"
 RESERVED = (MANIFEST, MANIFEST_HASH, SIGNATURES)
@@ -100,28 +102,11 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class GoldenInput:
-    """The member with one input's raw values."""
-
-    name: str
-    member: str
-
-
-@dataclass(frozen=True)
-class GoldenOutput:
-    """The member with one output's raw values, as the engine named in the provenance computed them on a CPU."""
-
-    name: str
-    member: str
-    limits: tuple[Limit, ...]
-
-
-@dataclass(frozen=True)
 class GoldenRecord:
-    """One run of the self-test."""
+    """One run of the self-test: the member with each input's raw values, and with what a CPU made of them."""
 
-    inputs: tuple[GoldenInput, ...]
-    outputs: tuple[GoldenOutput, ...]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -136,12 +121,14 @@ class Variant:
             float16 weights.
         sha256: of the model.
         size_bytes: of the model.
+        made_from_sha256: of the file before TFLite Metadata were written into it; the same where none were.
         minimum_runtime: the oldest measured runtime that has its ops; None where none has.
         macs: multiply-accumulates of one run.
         signature: inputs and outputs.
         predicted_memory: on a CPU.
         checked: one for each profile it was held against.
         golden: the self-test; empty where no data was at hand.
+        tolerance: output name to its limits in the self-test, one for each arithmetic.
         report: the member with the conversion report; None where there is none.
     """
 
@@ -151,12 +138,14 @@ class Variant:
     precision: Precision
     sha256: str
     size_bytes: int
+    made_from_sha256: str
     minimum_runtime: str | None
     macs: int
     signature: VariantSignature
     predicted_memory: PredictedMemory
     checked: tuple[Checked, ...]
     golden: tuple[GoldenRecord, ...]
+    tolerance: Mapping[str, tuple[Limit, ...]]
     report: str | None
 
     def checked_for(self, profile: str) -> Checked | None:
@@ -166,17 +155,40 @@ class Variant:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the models come from; ``tools`` maps a name to its version."""
+    """Where the models come from.
+
+    Attributes:
+        source: file name of the model that was converted; None where it is not known.
+        source_sha256: of that file; of a folder, of the sorted list of its files' names and hashes.
+        framework: what it was loaded with.
+        tools: name and version of each that had a hand in the models.
+        golden_engine: what ran the models for the golden outputs; None where there are none.
+        golden_data: what the golden inputs are.
+    """
 
     source: str | None
     source_sha256: str | None
     framework: str | None
-    tools: Mapping[str, str]
+    tools: tuple[str, ...]
+    golden_engine: str | None
+    golden_data: str | None
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a bundle says of itself; ``members`` are all but the manifest, its hash and its signatures."""
+    """Everything a bundle says of itself.
+
+    Attributes:
+        format: ``edge-bundle``.
+        format_version: what the rest follows.
+        name: of the model.
+        created_by: what wrote it.
+        members: all but the manifest, its hash and its signatures, in the order of the file.
+        variants: the models.
+        labels: output name to the member with a name for each index of its last axis, a line each.
+        raw_processing: see :attr:`processing`; as JSON, for a device that does none of it need not read it.
+        provenance: where it comes from.
+    """
 
     format: Literal["edge-bundle"]
     format_version: int
@@ -184,8 +196,8 @@ class Manifest:
     created_by: str
     members: tuple[MemberRecord, ...]
     variants: tuple[Variant, ...]
-    inputs: tuple[InputProcessing, ...]
-    outputs: tuple[OutputProcessing, ...]
+    labels: Mapping[str, str]
+    raw_processing: Any
     provenance: Provenance
 
     def variant(self, variant_id: str) -> Variant:
@@ -206,13 +218,23 @@ class Manifest:
         """The record of a member that the manifest names itself."""
         return next(record for record in self.members if record.name == name)
 
-    def input(self, name: str) -> InputProcessing | None:
-        """How an input's values are made; None where nothing is said."""
-        return next((one for one in self.inputs if one.name == name), None)
+    @cached_property
+    def processing(self) -> "Processing":
+        """How inputs are made and what is made of outputs.
 
-    def output(self, name: str) -> OutputProcessing | None:
-        """What is made of an output; None where nothing is said."""
-        return next((one for one in self.outputs if one.name == name), None)
+        Raises:
+            BundleFormatError: an unknown step, or a key unknown or missing.
+        """
+        from edge_sdk.bundle.steps import Processing
+
+        try:
+            made = strict.read(Processing, self.raw_processing)
+        except strict.StrictError as error:
+            raise BundleFormatError(f"{MANIFEST}: {error.under('raw_processing')}") from error
+        for what, names in (("inputs", made.inputs), ("outputs", made.outputs)):
+            if len({one.name for one in names}) != len(names):
+                raise BundleFormatError(f"{MANIFEST}: raw_processing.{what}: a name is there twice")
+        return made
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, as it is in the file."""
@@ -259,20 +281,20 @@ class _Faults:
 
     manifest: Manifest
     used: set[str] = field(default_factory=set)
+    records: dict[str, MemberRecord] = field(default_factory=dict)
 
     def check(self) -> None:
         manifest = self.manifest
         self._members()
+        self.records = {record.name: record for record in manifest.members}
         self._unique("variants", [variant.id for variant in manifest.variants])
-        self._unique("inputs", [one.name for one in manifest.inputs])
-        self._unique("outputs", [one.name for one in manifest.outputs])
         if not manifest.variants:
             raise self._fault("holds no variant")
         for variant in manifest.variants:
             self._variant(variant)
-        for output in manifest.outputs:
-            self._use(output.labels, f"labels of `{output.name}`")
-        idle = sorted({record.name for record in manifest.members} - self.used)
+        for output, member in manifest.labels.items():
+            self._use(member, f"labels of `{output}`")
+        idle = sorted(self.records.keys() - self.used)
         if idle:
             raise self._fault(f"member `{idle[0]}` belongs to nothing")
 
@@ -302,6 +324,9 @@ class _Faults:
                 self._port(port, where)
         for record in variant.golden:
             self._golden(record, variant.signature, where)
+        outputs = {port.name for port in variant.signature.outputs} if variant.golden else set()
+        if set(variant.tolerance) != outputs:
+            raise self._fault(f"{where}: its tolerances are not those of its golden outputs")
 
     def _port(self, port: Port, where: str) -> None:
         if any(extent < 0 for extent in port.shape):
@@ -311,19 +336,18 @@ class _Faults:
 
     def _golden(self, record: GoldenRecord, signature: VariantSignature, where: str) -> None:
         for arrays, ports in ((record.inputs, signature.inputs), (record.outputs, signature.outputs)):
-            if sorted(array.name for array in arrays) != sorted(port.name for port in ports):
+            if arrays.keys() != {port.name for port in ports}:
                 raise self._fault(f"{where}: its golden arrays are not those of its signature")
-            for array in arrays:
-                self._use(array.member, where)
+            for member in arrays.values():
+                self._use(member, where)
 
     def _use(self, name: str | None, where: str) -> MemberRecord | None:
         if name is None:
             return None
         self.used.add(name)
-        found = [record for record in self.manifest.members if record.name == name]
-        if not found:
+        if name not in self.records:
             raise self._fault(f"{where}: member `{name[:80]}` does not exist")
-        return found[0]
+        return self.records[name]
 
     def _unique(self, what: str, names: list[str]) -> None:
         if len(set(names)) != len(names):

@@ -124,9 +124,9 @@ class Bundle:
         outputs = {port.name: port for port in variant.signature.outputs}
         return tuple(
             GoldenCase(
-                inputs=self._arrays({one.name: one.member for one in record.inputs}, inputs),
-                outputs=self._arrays({one.name: one.member for one in record.outputs}, outputs),
-                tolerance=MappingProxyType({one.name: one.limits for one in record.outputs}),
+                inputs=self._arrays(record.inputs, inputs),
+                outputs=self._arrays(record.outputs, outputs),
+                tolerance=variant.tolerance,
                 ports=MappingProxyType(outputs),
             )
             for record in variant.golden
@@ -138,13 +138,14 @@ class Bundle:
         Raises:
             BundleFormatError: not text in UTF-8.
         """
-        processing = self.manifest.output(output)
-        if processing is None or processing.labels is None:
+        member = self.manifest.labels.get(output)
+        if member is None:
             return ()
         try:
-            return tuple(str(self.member(processing.labels), "utf-8").splitlines())
+            text = str(self.member(member), "utf-8")
         except UnicodeDecodeError as error:
-            raise BundleFormatError(f"{self.path}: {processing.labels} is not UTF-8: {error}") from error
+            raise BundleFormatError(f"{self.path}: {member} is not UTF-8: {error}") from error
+        return tuple(text.removesuffix("\n").split("\n"))
 
     def verify_all(self) -> None:
         """Checks every member's hash and checksum now.

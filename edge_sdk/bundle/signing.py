@@ -11,12 +11,12 @@ import binascii
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from edge_sdk.bundle import strict
 from edge_sdk.bundle.manifest import SIGNATURES
+from edge_sdk.bundle.signatures import SignatureRecord, Signatures
 from edge_sdk.errors import BundleError, BundleFormatError, BundleSignatureError, MissingDependencyError
 from edge_sdk.files import check_writable, replacing
 
@@ -30,25 +30,14 @@ _PUBLIC_BYTES, _SIGNATURE_BYTES = 32, 64
 _PRIVATE_MODE = 0o600
 
 
-@dataclass(frozen=True)
-class SignatureRecord:
-    """One signature, in base64, and the id of the key that made it."""
-
-    key_id: str
-    signature: str
-
-
-@dataclass(frozen=True)
-class Signatures:
-    """The member ``manifest.sig``."""
-
-    algorithm: Literal["ed25519"]
-    signatures: tuple[SignatureRecord, ...]
-
-
 def key_id(public: bytes) -> str:
     """The name of a key: the first 16 hex digits of the SHA-256 of its 32 raw bytes."""
     return hashlib.sha256(public).hexdigest()[:16]
+
+
+def id_of(key: Ed25519PublicKey) -> str:
+    """The name of a loaded key."""
+    return key_id(_raw(key))
 
 
 def sign(manifest: bytes, keys: Sequence[Ed25519PrivateKey]) -> bytes:
@@ -56,7 +45,7 @@ def sign(manifest: bytes, keys: Sequence[Ed25519PrivateKey]) -> bytes:
     records = []
     for key in keys:
         signature = base64.b64encode(key.sign(CONTEXT + manifest)).decode()
-        records.append(SignatureRecord(key_id(_raw(key.public_key())), signature))
+        records.append(SignatureRecord(id_of(key.public_key()), signature))
     unique = {record.key_id: record for record in records}
     return strict.dump(Signatures("ed25519", tuple(unique[name] for name in sorted(unique))))
 
@@ -70,7 +59,7 @@ def verify_signatures(manifest: bytes, member: bytes, trusted_keys: Sequence[str
         MissingDependencyError: the extra `signing` is not installed.
     """
     found = {record.key_id: record.signature for record in read_signatures(member).signatures}
-    trusted = {key_id(_raw(key)): key for key in map(load_public_key, trusted_keys)}
+    trusted = {id_of(key): key for key in map(load_public_key, trusted_keys)}
     known = [name for name in trusted if name in found]
     if not known:
         raise BundleSignatureError(
@@ -123,7 +112,21 @@ def make_keys(path: Path, *, passphrase: bytes | None = None) -> tuple[Path, str
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _write(path, private, _PRIVATE_MODE)
     _write(public_path, public, None)
-    return public_path, key_id(_raw(key.public_key()))
+    return public_path, id_of(key.public_key())
+
+
+def read_passphrase(path: Path | None) -> bytes | None:
+    """The first line of a file, without its end; None for no file.
+
+    Raises:
+        BundleError: it cannot be read, or the line is empty.
+    """
+    if path is None:
+        return None
+    line = _read(path, "passphrase").split(b"\n")[0].rstrip(b"\r")
+    if not line:
+        raise BundleError(f"{path}: the first line is empty, expected a passphrase")
+    return line
 
 
 def load_private_key(path: str | Path, *, passphrase: bytes | None = None) -> Ed25519PrivateKey:

@@ -1,7 +1,6 @@
 """Pre- and post-processing as data: what each step is. FORMAT.md defines their arithmetic, ``processing`` does it."""
 
-from __future__ import annotations
-
+# Annotations are read by edge_sdk.bundle.strict and so are not postponed.
 from dataclasses import dataclass
 from typing import Literal
 
@@ -121,8 +120,23 @@ class InputProcessing:
 
 @dataclass(frozen=True)
 class OutputProcessing:
-    """What is made of one output's real values; ``labels`` is the member with a name for each index, a line each."""
+    """What is made of one output's real values."""
 
     name: str
     steps: tuple[PostStep, ...]
-    labels: str | None
+
+
+@dataclass(frozen=True)
+class Processing:
+    """Of all inputs and outputs of which something is said."""
+
+    inputs: tuple[InputProcessing, ...]
+    outputs: tuple[OutputProcessing, ...]
+
+    def input(self, name: str) -> InputProcessing | None:
+        """How an input's values are made; None where nothing is said."""
+        return next((one for one in self.inputs if one.name == name), None)
+
+    def output(self, name: str) -> OutputProcessing | None:
+        """What is made of an output; None where nothing is said."""
+        return next((one for one in self.outputs if one.name == name), None)

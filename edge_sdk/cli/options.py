@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,18 @@ class InputShape(click.ParamType):  # type: ignore[type-arg] # generic since cli
             self.fail(f"`{value}`: expected NAME=1,224,224,3 or NAME=1,16:int64", param, ctx)
         extents = [part for part in re.split("[,x]", match["shape"]) if part]
         return match["name"], tuple(int(extent) for extent in extents), match["dtype"]
+
+
+class NamedFile(click.ParamType):  # type: ignore[type-arg]
+    """``FILE``, or ``OUTPUT=FILE``."""
+
+    name = "[OUTPUT=]FILE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Path]:
+        if isinstance(value, tuple):
+            return value
+        name, separator, file = value.partition("=")
+        return (name, Path(file)) if separator else ("", Path(value))
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]
@@ -74,6 +87,32 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Of all random choices."),
         pixel_options,
+    )
+
+
+def bundle_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What goes into a bundle beside the models."""
+    path = click.Path(path_type=Path)
+    return _apply(
+        function,
+        click.option("--name", help="Of the bundle; default: the output's name without its suffix."),
+        click.option("--profile", "profiles", multiple=True, metavar="ID", help="Check for this device; repeat."),
+        click.option("--labels", type=NamedFile(), multiple=True, help="A name for each index, a line each."),
+        click.option("--softmax", is_flag=True, help="Outputs with labels or a ranking hold logits."),
+        click.option("--top-k", type=click.IntRange(1), help="Rank the K largest values of an output."),
+        click.option("--min-score", type=float, default=0.0, show_default=True, help="Rank none below it."),
+        click.option("--processing", type=path, help="JSON with all steps of inputs and outputs, instead."),
+        click.option(
+            "--golden-samples", type=click.IntRange(0), default=4, show_default=True, help="Runs of the self-test."
+        ),
+        click.option("--sign", type=path, multiple=True, metavar="KEY", help="Private key (PEM); may be repeated."),
+        click.option("--passphrase-file", type=path, help="First line decrypts the keys."),
+        click.option(
+            "--tflite-metadata/--no-tflite-metadata",
+            default=True,
+            show_default=True,
+            help="Write TFLite Metadata into the models too.",
+        ),
     )
 
 

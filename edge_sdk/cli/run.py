@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_sdk.cli.options import image_options, pixel_options
 from edge_sdk.cli.screen import Screen, command
 
+if TYPE_CHECKING:
+    from edge_sdk.runtime.candidates import Named
+
 _TOP = 5
 
 
-@command(short_help="Run a .tflite file on data.")
+@command(short_help="Run a .tflite file or a bundle on data, and say what ran where.")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
     "--input",
@@ -23,6 +27,28 @@ _TOP = 5
     help=".npz (arrays named after inputs), .npy, images, or file.py:function.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write all outputs there, as .npz.")
+@click.option(
+    "--delegate",
+    "delegates",
+    multiple=True,
+    default=("auto",),
+    show_default=True,
+    metavar="NAME",
+    help="xnnpack, gpu, npu, nnapi, cpu or external:LIBRARY; may be repeated, in order. Nothing else is then tried.",
+)
+@click.option(
+    "--delegate-option",
+    "library_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="For the library of an external delegate, or for npu.",
+)
+@click.option("--policy", metavar="RULES", help="Such as npu=require,min_mac_share=0.9,max_latency_ms=20.")
+@click.option("--profile", metavar="ID", help="Device whose delegates `auto` tries; default: what is found here.")
+@click.option("--variant", help="Of a bundle; default: what suits the accelerator.")
+@click.option("--trusted-key", "trusted_keys", multiple=True, type=click.Path(), help="One must have signed it.")
+@click.option("--receipt", type=click.Path(path_type=Path), help="Write there what ran where and why, as JSON.")
+@click.option("--cache-dir", type=click.Path(path_type=Path), help="For files that make the next start faster.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
 @click.option("--engine", help="ai-edge-litert or tflite-runtime; default: the first installed.")
 @click.option("--raw", is_flag=True, help="Take and give a quantized file's own integers, not real values.")
@@ -32,23 +58,67 @@ def run(
     artifact: Path,
     data: str,
     output: Path | None,
-    threads: int,
-    engine: str | None,
+    delegates: tuple[str, ...],
+    library_options: tuple[str, ...],
+    receipt: Path | None,
     raw: bool,
-    **images: Any,
+    **arguments: Any,
 ) -> None:
-    """Run ARTIFACT on every sample of DATA, on this machine's CPU, and write or summarise the outputs.
+    """Run ARTIFACT, a .tflite file or a bundle, on every sample of DATA, and write or summarise the outputs.
 
-    Inputs and outputs are real values: for a quantized file they are rounded to and from its own scales, unless --raw.
+    It runs on the first delegate that works, computes what the CPU computes, and is admitted by the policy. The receipt
+    at the end says which, and why not another. Inputs and outputs are real values: for a quantized file they are
+    rounded to and from its own scales, unless --raw. Images for a bundle are processed as the bundle says, unless an
+    --image option is given.
+
+    \b
+    edge-sdk run model.tflite --input samples.npz -o outputs.npz
+    edge-sdk run model.edge --input photos/ --profile raspberry-pi-5 --receipt receipt.json
+    edge-sdk run model.tflite --input samples.npz --delegate external:libvx_delegate.so --policy cpu=forbid
     """
-    from edge_sdk.files import check_writable
+    from edge_sdk.files import check_writable, write_bytes
+    from edge_sdk.runtime import Session
     from edge_sdk.runtime.batch import run_data, write_npz
-    from edge_sdk.runtime.runner import Runner
 
-    if output:
-        check_writable(output)
-    runner = Runner(artifact, threads=threads, engine=engine)
-    result = run_data(runner, data, images=image_options(images), raw=raw, progress=screen)
+    for target in filter(None, (output, receipt)):
+        check_writable(target)
+    images = image_options(arguments)
+    with Session.open(
+        artifact, delegate=_named(delegates, library_options), values="raw" if raw else "real", **arguments
+    ) as session:
+        result = run_data(session, data, images=images if _image_options_given() else None, progress=screen)
     if output:
         write_npz(output, result.outputs)
+    if receipt:
+        write_bytes(receipt, json.dumps(result.receipt.as_json(), indent=2).encode())
     screen.result(result.as_json() | {"output": str(output) if output else None}, result.text(_TOP))
+
+
+def _named(delegates: tuple[str, ...], options: tuple[str, ...]) -> Named:
+    from dataclasses import replace
+
+    from edge_sdk.runtime.candidates import candidate
+
+    if "auto" in delegates:
+        if len(delegates) > 1 or options:
+            raise click.UsageError("--delegate auto stands alone, and takes no --delegate-option")
+        return "auto"
+    pairs = dict(_pair(one) for one in options)
+    return [replace(candidate(name), options=pairs) for name in delegates]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"--delegate-option `{text}`: expected KEY=VALUE")
+    return key, value
+
+
+def _image_options_given() -> bool:
+    from click.core import ParameterSource
+
+    context = click.get_current_context()
+    return any(
+        name.startswith("image_") and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        for name in context.params
+    )

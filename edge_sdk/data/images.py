@@ -86,16 +86,32 @@ def image_extents(spec: TensorSpec) -> tuple[int, int, int]:
     )
 
 
-def _load(file: Path, height: int, width: int, channels: int, resize: str) -> npt.NDArray[np.float32]:
+def read_picture(file: Path) -> npt.NDArray[np.uint8]:
+    """An image as it is: uint8 [height, width, 3], RGB, upright.
+
+    Raises:
+        CalibrationError: it cannot be read.
+        MissingDependencyError: Pillow is not installed.
+    """
+    return np.asarray(_picture(file, _MODES[3]), np.uint8)
+
+
+def _picture(file: Path, mode: str) -> Any:
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         raise MissingDependencyError("pillow", extra="images", why="reading a folder of images") from error
     try:
         with Image.open(file) as image:
-            picture = ImageOps.exif_transpose(image).convert(_MODES[channels])
+            return ImageOps.exif_transpose(image).convert(mode)
     except (OSError, UnidentifiedImageError) as error:
         raise CalibrationError(f"{file}: not a readable image: {error}") from error
+
+
+def _load(file: Path, height: int, width: int, channels: int, resize: str) -> npt.NDArray[np.float32]:
+    picture = _picture(file, _MODES[channels])
+    from PIL import Image, ImageOps
+
     bilinear = Image.Resampling.BILINEAR
     if resize == "crop":
         picture = ImageOps.fit(picture, (width, height), bilinear)

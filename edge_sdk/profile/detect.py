@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from edge_sdk.profile.records import Delegate
+
 # Linux prints the bits of HWCAP and HWCAP2 under these names (arch/arm64/kernel/cpuinfo.c, arch/arm/kernel/setup.c).
 _ISA = {
     "asimd": "asimd", "atomics": "lse", "asimdhp": "fp16", "asimddp": "dotprod", "i8mm": "i8mm", "bf16": "bf16",
@@ -30,13 +32,12 @@ _PARTS = {
     0xD4E: "Cortex-X3", 0xD80: "Cortex-A520", 0xD81: "Cortex-A720", 0xD82: "Cortex-X4",
 }  # fmt: skip
 _ARM = "0x41"
-# Library to the delegate it is: rules, accelerator, precision, and what else the rules need.
-_LIBRARIES = {
-    "libedgetpu.so.1": ("edgetpu", "npu", ["int8"], {"parameter_cache_kib": 8192}),
-    "libvx_delegate.so": ("vx", "npu", ["int8"], {}),
-    "libteflon.so": ("teflon", "npu", ["int8"], {}),
-    "libethosu_delegate.so": ("ethos_u", "npu", ["int8"], {}),
-}
+_LIBRARIES = (
+    Delegate("external", "edgetpu", "npu", ("int8",), library="libedgetpu.so.1", parameter_cache_kib=8192),
+    Delegate("external", "vx", "npu", ("int8",), library="libvx_delegate.so"),
+    Delegate("external", "teflon", "npu", ("int8",), library="libteflon.so"),
+    Delegate("external", "ethos_u", "npu", ("int8",), library="libethosu_delegate.so"),
+)
 _LIBRARY_FOLDERS = ("lib", "usr/lib", "usr/local/lib", "vendor/lib64", "system/lib64")
 _PROCESS_SHARE = 0.6
 _ABI = {"aarch64": "arm64-v8a", "armv7l": "armeabi-v7a", "x86_64": "x86_64"}
@@ -116,14 +117,24 @@ def _runtimes() -> Iterator[str]:
         yield '\n# [[runtimes]]        # none is installed in this Python\n# name = "ai-edge-litert"\n# version = ""'
 
 
+def found_delegates(machine: Machine | None = None) -> tuple[Delegate, ...]:
+    """External delegates whose library lies in one of the usual folders; none is loaded."""
+    here = machine or Machine()
+    return tuple(one for one in _LIBRARIES if _is_present(here.root, one.library or ""))
+
+
+def machine_name(root: Path = Path("/")) -> str:
+    """What the maker calls this machine, from the device tree or the firmware."""
+    return _model(root)
+
+
 def _delegates(here: Machine) -> Iterator[str]:
-    for library, (rules, accelerator, precision, more) in _LIBRARIES.items():
-        if not _is_present(here.root, library):
-            continue
-        yield f'\n[[delegates]]\nname = "external"\nrules = "{rules}"\naccelerator = "{accelerator}"'
-        yield f"precision = {json.dumps(precision)}\nlibrary = {_quoted(library)}"
-        yield from (f"{key} = {value}" for key, value in more.items())
-        if rules == "ethos_u":
+    for one in found_delegates(here):
+        yield f'\n[[delegates]]\nname = "external"\nrules = "{one.rules}"\naccelerator = "{one.accelerator}"'
+        yield f"precision = {json.dumps(one.precision)}\nlibrary = {_quoted(one.library or '')}"
+        if one.parameter_cache_kib is not None:
+            yield f"parameter_cache_kib = {one.parameter_cache_kib}"
+        if one.rules == "ethos_u":
             yield '# variant = ""        # such as ethos-u65-256'
     # A core without it may get any thread.
     halves = all("fp16" in isa for _, isa in _clusters(here.root).values())

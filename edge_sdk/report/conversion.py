@@ -11,6 +11,7 @@ from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.runtime.timing import Timing
+from edge_sdk.signature import Arrays
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class ConversionReport:
         tools: what made the file.
         findings: all that a user should know, the gravest first.
         stages: where the time went.
+        samples: the first inputs that the comparison ran on, in the file's layout, where they were asked for.
     """
 
     verified: bool
@@ -91,6 +93,7 @@ class ConversionReport:
     tools: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     stages: tuple[Stage, ...] = field(default=(), compare=False)
+    samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The whole report as plain data."""

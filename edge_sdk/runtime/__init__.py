@@ -1,6 +1,41 @@
-"""Running a .tflite file here: engines, and runs by input and output name."""
+"""Running models: sessions on a device, runners on a workstation, and the engines and delegates under both."""
 
-from edge_sdk.runtime.engines import ENGINES, Engine, find_engine
-from edge_sdk.runtime.runner import Runner
+from __future__ import annotations
 
-__all__ = ["ENGINES", "Engine", "Runner", "find_engine"]
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge_sdk.runtime.candidates import Candidate as Candidate
+    from edge_sdk.runtime.engines import ENGINES as ENGINES
+    from edge_sdk.runtime.engines import Engine as Engine
+    from edge_sdk.runtime.engines import find_engine as find_engine
+    from edge_sdk.runtime.load import Deadline as Deadline
+    from edge_sdk.runtime.memory import MemoryBudget as MemoryBudget
+    from edge_sdk.runtime.policy import Policy as Policy
+    from edge_sdk.runtime.receipt import Receipt as Receipt
+    from edge_sdk.runtime.runner import Runner as Runner
+    from edge_sdk.runtime.session import Session as Session
+    from edge_sdk.runtime.session import Views as Views
+
+_PUBLIC = {
+    "ENGINES": "edge_sdk.runtime.engines:ENGINES",
+    "Candidate": "edge_sdk.runtime.candidates:Candidate",
+    "Deadline": "edge_sdk.runtime.load:Deadline",
+    "Engine": "edge_sdk.runtime.engines:Engine",
+    "MemoryBudget": "edge_sdk.runtime.memory:MemoryBudget",
+    "Policy": "edge_sdk.runtime.policy:Policy",
+    "Receipt": "edge_sdk.runtime.receipt:Receipt",
+    "Runner": "edge_sdk.runtime.runner:Runner",
+    "Session": "edge_sdk.runtime.session:Session",
+    "Views": "edge_sdk.runtime.session:Views",
+    "find_engine": "edge_sdk.runtime.engines:find_engine",
+}
+
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605 - names of strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module `edge_sdk.runtime` has no attribute `{name}`")
+    return pkgutil.resolve_name(_PUBLIC[name])

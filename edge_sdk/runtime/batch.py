@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge_sdk.data import DataFacts, ImageOptions, SampleCheck, check_samples, open_data
-from edge_sdk.data.opening import Data
+from edge_sdk.data.opening import Data, DataSource
+from edge_sdk.errors import CalibrationError
 from edge_sdk.files import replacing
 from edge_sdk.progress import Progress
-from edge_sdk.runtime.runner import Runner
+from edge_sdk.runtime.receipt import Receipt
+from edge_sdk.runtime.session import Session
 from edge_sdk.signature import Arrays, TensorSpec
+
+if TYPE_CHECKING:
+    from edge_sdk.bundle.steps import InputProcessing
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Outputs of all runs: each of shape ``(runs, *output shape)``."""
+    """Outputs of all runs, each of shape ``(runs, *output shape)``; labels of their classes where there are any."""
 
     path: str
-    engine: str
     data: DataFacts
     outputs: Arrays
+    receipt: Receipt
+    labels: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
 
     def as_json(self) -> dict[str, Any]:
         """Shapes and ranges, not the values."""
         return {
             "artifact": self.path,
-            "engine": self.engine,
+            "engine": self.receipt.opening.chosen.engine,
             "data": self.data.as_json(),
             "outputs": {
                 name: {
@@ -40,45 +48,50 @@ class BatchResult:
                 }
                 for name, values in self.outputs.items()
             },
+            "receipt": self.receipt.as_json(),
         }
 
     def text(self, top: int) -> str:
-        """A few lines; the ``top`` classes of the first run where an output is class-like."""
-        lines = [f"{self.path}: {self.data.count} runs on {self.engine}"]
+        """A few lines; the ``top`` classes of the first run where an output is class-like; the receipt last."""
+        lines = [f"{self.path}: {self.data.count} runs on {self.receipt.opening.chosen.engine}"]
         for name, values in self.outputs.items():
             spread = f"from {values.min():.4g} to {values.max():.4g}" if values.size else "empty"
             lines.append(f"  {name}: {values.dtype}{list(values.shape)}, {spread}")
             if values.ndim == 3 and values.shape[1] == 1 and values.shape[2] > 1:
                 best = np.argsort(values[0, 0])[::-1][:top]
-                listing = ", ".join(f"{index}: {values[0, 0, index]:.4g}" for index in best)
+                listing = ", ".join(f"{self._class(name, index)}: {values[0, 0, index]:.4g}" for index in best)
                 lines.append(f"    first run, largest: {listing}")
-        return "\n".join(lines)
+        return "\n".join([*lines, f"  receipt: {self.receipt.line()}"])
+
+    def _class(self, output: str, index: int) -> str:
+        names = self.labels.get(output, ())
+        return names[index] if index < len(names) else str(index)
 
 
-def run_data(runner: Runner, data: Data, *, images: ImageOptions, raw: bool, progress: Progress) -> BatchResult:
-    """Runs a file on every sample.
+def run_data(session: Session, data: Data, *, images: ImageOptions | None, progress: Progress) -> BatchResult:
+    """Runs a model on every sample; the next ones are prepared while the engine runs.
 
     Args:
-        runner: the open file.
+        session: the open model.
         data: see ``open_data``; in the file's own layout.
-        images: how pixels become values.
-        raw: integers of a quantized file pass as they are.
+        images: how pixels of a folder become values; None leaves it to the bundle's own processing, or the defaults.
         progress: hears of counts.
 
     Raises:
         CalibrationError: the data does not fit the signature.
     """
-    specs = tuple(_spec(spec, runner, raw=raw) for spec in runner.inputs)
-    source = open_data(data, specs, images=images)
+    specs = tuple(_spec(spec) for spec in session.inputs)
+    source = _source(session, data, specs, images)
     check = SampleCheck(source.description, specs)
     results = []
     progress.stage("run")
-    for sample in check.watch(source.samples()):
-        results.append(runner.run(sample) if raw else runner.run_real(sample))
-        progress.count(check.count, source.count)
+    for outputs in session.run_many(check.watch(source.samples())):
+        results.append(outputs)
+        progress.count(len(results), source.count)
     check_samples(check, purpose="run")
-    outputs = {spec.name: np.stack([result[spec.name] for result in results]) for spec in runner.outputs}
-    return BatchResult(str(runner.artifact.path), f"{runner.engine.name} {runner.engine.version}", check.facts, outputs)
+    made = {spec.name: np.stack([result[spec.name] for result in results]) for spec in session.outputs}
+    receipt = session.receipt
+    return BatchResult(receipt.asked.model, check.facts, made, receipt, _labels(session))
 
 
 def write_npz(path: Path, arrays: Arrays) -> None:
@@ -87,8 +100,40 @@ def write_npz(path: Path, arrays: Arrays) -> None:
         np.savez(file, **arrays)
 
 
-def _spec(spec: TensorSpec, runner: Runner, *, raw: bool) -> TensorSpec:
-    quantized = runner.artifact.signature.inputs[spec.name].quantization is not None
-    real = quantized and not raw and spec.dtype in ("int8", "uint8", "int16")
+def _spec(spec: TensorSpec) -> TensorSpec:
     image = len(spec.shape) == 4 and spec.shape[3] in (1, 3, 4)
-    return replace(spec, dtype="float32" if real else spec.dtype, layout="NHWC" if image else None)
+    return replace(spec, layout="NHWC" if image else None)
+
+
+def _source(session: Session, data: Data, specs: Sequence[TensorSpec], images: ImageOptions | None) -> DataSource:
+    """A folder of images goes through the bundle's processing, unless other options are given."""
+    folder = Path(data) if isinstance(data, str | Path) else None
+    if images is None and session.bundle is not None and folder is not None and folder.is_dir() and len(specs) == 1:
+        known = session.bundle.manifest.processing.input(specs[0].name)
+        if known is not None:
+            return _processed(folder, known, specs[0])
+    return open_data(data, specs, images=images or ImageOptions())
+
+
+def _processed(folder: Path, processing: InputProcessing, spec: TensorSpec) -> DataSource:
+    from edge_sdk.bundle.processing import preprocess
+    from edge_sdk.data.images import image_files, read_picture
+
+    files = image_files(folder)
+
+    def samples() -> Iterator[Arrays]:
+        for path in files:
+            values = preprocess(read_picture(path), processing)
+            if values.shape != spec.static_shape:
+                raise CalibrationError(
+                    f"{path}: the bundle's processing makes {list(values.shape)} of it, `{spec.name}` is {spec}",
+                    hint="the bundle's processing does not fit its model: give --image-* options instead",
+                )
+            yield {spec.name: values.astype(spec.dtype, copy=False)}
+
+    return DataSource(f"{len(files)} images of {folder}, processed as the bundle says", len(files), samples)
+
+
+def _labels(session: Session) -> dict[str, tuple[str, ...]]:
+    bundle = session.bundle
+    return {spec.name: bundle.labels(spec.name) for spec in session.outputs} if bundle is not None else {}

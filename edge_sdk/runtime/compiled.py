@@ -7,8 +7,12 @@ too small or of another type are taken without a word, a GPU run returns before 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import importlib
 import importlib.util
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Signature
-from edge_sdk.artifact.summary import is_stateful
 from edge_sdk.errors import DelegateUnavailableError, ModelError
 from edge_sdk.runtime.cpu_features import has_atomics
 from edge_sdk.runtime.delegates import DelegateOptions
@@ -99,7 +102,7 @@ def check_model(model: ModelSource, options: DelegateOptions, delegate: str) -> 
         DelegateUnavailableError: it keeps state, or has inputs or outputs of a type that CompiledModel's buffers lack.
     """
     signature = model.artifact.signature
-    if is_stateful(model.artifact) and not options.keep_state:
+    if model.artifact.is_stateful and not options.keep_state:
         raise DelegateUnavailableError(
             f"{delegate}: {model.name} keeps state between runs, and LiteRT's CompiledModel cannot reset it",
             hint="keep the state (keep_state), or use xnnpack",
@@ -134,9 +137,29 @@ def compile_model(model: str | bytes, ask: Ask) -> Any:
         gpu_options=litert.GpuOptions(**ask.gpu) if ask.accelerator == "gpu" else None,
         intel_openvino_options=IntelOpenVinoOptions(**_openvino(ask)) if ask.openvino else None,
     )
-    environment = litert.Environment.create(compiler_plugin_path=ask.plugin, dispatch_library_path=ask.dispatch)
     make = litert.CompiledModel.from_file if isinstance(model, str) else litert.CompiledModel.from_buffer
-    return make(model, environment=environment, options=options)
+    with _quiet_output():
+        environment = litert.Environment.create(compiler_plugin_path=ask.plugin, dispatch_library_path=ask.dispatch)
+        return make(model, environment=environment, options=options)
+
+
+@contextlib.contextmanager
+def _quiet_output() -> Iterator[None]:
+    """What LiteRT logs to standard output goes to standard error: the output may be JSON that another program reads."""
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:
+        # A daemon without standard output or error has nothing to keep apart.
+        yield
+        return
+    try:
+        yield
+    finally:
+        # C's own buffer, before what it is written to changes back.
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _openvino(ask: Ask) -> dict[str, Any]:

@@ -8,14 +8,16 @@ believed only if it adds up to the ops of the file, and, on an NPU, if a compile
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.errors import DelegateUnavailableError
-from edge_sdk.runtime.compiled import Ask, Buffers, compile_model
+from edge_sdk.runtime.compiled import Accelerator, Ask, Buffers, compile_model
 from edge_sdk.runtime.executor import EnginePlacement
 from edge_sdk.runtime.probe import Trial, try_in_child
 from edge_sdk.runtime.probe_child import Step
@@ -28,20 +30,23 @@ _NPU_COUNT = re.compile(
 )
 _NPU_APPLIED = re.compile(r"(\d+) compiler plugins were applied successfully")
 _ADAPTER = re.compile(r"Selected adapter: (.*?), arch=.*adapterType=(.*)$", re.MULTILINE)
-_UNSUPPORTED = re.compile(r"not supported by GPU delegate:\n((?:[A-Z0-9_]+: .*\n)+)")
-# Lines of the log that name a cause, most telling first, and what to do.
+# Lines of the log that name a cause, most telling first; what to say of it, and what to do.
 # fmt: off
-_CAUSES = (
-    (r"No adapters found", "LiteRT's WebGPU finds no GPU that it can use",
-     "install a Vulkan driver where the loader finds it (libvulkan.so.1, VK_ICD_FILENAMES); Mesa from 25 on"),
-    (r"(libopenvino\.so\.\d+): cannot open shared object", "{0} is not there",
-     "pip install the openvino of the version in that name: 2631 is 2026.3.1"),
-    (r"(VCL compiler loading failed)", "OpenVINO finds no driver of an Intel NPU here ({0})",
-     "install Intel's NPU driver"),
-    (r"Exception in compilation: (?:Exception from .*\n)*(.+)", "the NPU's compiler failed: {0}", None),
-    (r"NPU accelerator could not be loaded and registered: (\S+?)\.?$", "LiteRT registered no NPU ({0})",
-     "its vendor's dispatch library must be there: name its folder"),
-)
+_CAUSES: Mapping[Accelerator, tuple[tuple[str, str, str | None], ...]] = MappingProxyType({
+    "gpu": (
+        (r"No adapters found", "LiteRT's WebGPU finds no GPU that it can use",
+         "install a Vulkan driver where the loader finds it (libvulkan.so.1, VK_ICD_FILENAMES); Mesa from 25 on"),
+        (r"not supported by GPU delegate:\n((?:[A-Z0-9_]+: .*\n)+)", "it took no op: {0}",
+         "`edge-sdk check` says more of each op"),
+    ),
+    "npu": (
+        (r"(libopenvino\.so\.\d+): cannot open shared object", "{0} is not there",
+         "pip install the openvino of the version in that name: 2631 is 2026.3.1"),
+        (r"(VCL compiler loading failed)", "OpenVINO finds no driver of an Intel NPU here ({0})",
+         "install Intel's NPU driver"),
+        (r"Exception in compilation: (?:Exception from .*\n)*(.+)", "the NPU's compiler failed: {0}", None),
+    ),
+})
 # fmt: on
 
 
@@ -151,18 +156,15 @@ def _device(log: str, ask: Ask) -> tuple[str | None, bool]:
 def _failure(trial: Trial, ask: Ask) -> DelegateUnavailableError:
     """The cause that the log names, rather than LiteRT's own text, which is a line number in its source."""
     if trial.death:
-        return trial.unavailable(ask.accelerator, hint="its driver is at fault: use xnnpack, and tell its maker")
-    for pattern, text, hint in _CAUSES:
-        found = re.search(pattern, trial.log, re.MULTILINE)
+        return trial.unavailable(ask.accelerator, hint="use xnnpack, and tell the maker of its driver")
+    for pattern, text, hint in _CAUSES[ask.accelerator]:
+        found = re.search(pattern, trial.log)
         if found:
-            return DelegateUnavailableError(f"{ask.accelerator}: {text.format(*found.groups())}", hint=hint)
-    refused = _UNSUPPORTED.findall(trial.log)
-    if refused:
-        reasons = "; ".join(refused[-1].split("\n")[:3]).strip("; ")
-        return DelegateUnavailableError(f"{ask.accelerator} took no op: {reasons}", hint="`edge-sdk check` says more")
+            words = [" ".join(group.split()) for group in found.groups()]
+            return DelegateUnavailableError(f"{ask.accelerator}: {text.format(*words)}", hint=hint)
     if trial.error and _NOT_ALL not in trial.error[1]:
         return trial.unavailable(ask.accelerator)
     return DelegateUnavailableError(
-        f"{ask.accelerator}: LiteRT would run the model on the CPU: nothing shows that the {ask.accelerator} took an op",
+        f"{ask.accelerator}: nothing shows that it took an op: LiteRT would run the model on the CPU without a word",
         hint="use xnnpack, which is made for the CPU",
     )

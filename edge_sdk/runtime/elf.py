@@ -65,7 +65,7 @@ class _Reader:
         form = self.order + layout.replace("P", "Q" if self.is64 else "I")
         try:
             return struct.unpack_from(form, self.content, offset)
-        except struct.error as error:
+        except (struct.error, OverflowError) as error:
             raise BrokenLibraryError(f"truncated: a table at byte {offset} ends beyond the file") from error
 
     def text(self, offset: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -75,7 +74,14 @@ def find_engine(name: str | None = None) -> Engine:
             module = importlib.import_module(ENGINES[candidate])
         except ImportError:
             continue
-        return Engine(candidate, importlib.metadata.version(candidate), module)
+        return Engine(candidate, _version(candidate), module)
     missing = name or next(iter(ENGINES))
     extra = "tflite-runtime" if missing == "tflite-runtime" else "runtime"
     raise MissingDependencyError(missing, extra=extra, why="running a .tflite file")
+
+
+def _version(distribution: str) -> str:
+    # Imported here, for it takes as long as all the rest of the runtime.
+    from importlib import metadata
+
+    return metadata.version(distribution)

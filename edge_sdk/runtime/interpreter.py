@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Signature, Subgraph
-from edge_sdk.artifact.summary import is_stateful
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime.delegates import DelegateOptions
 from edge_sdk.runtime.executor import Arithmetic, EnginePlacement
@@ -47,7 +46,7 @@ class InterpreterExecutor:
         self.arithmetic = arithmetic
         self.notes: tuple[str, ...] = ()
         self._model = model
-        self._resets = not options.keep_state and is_stateful(model.artifact)
+        self._resets = not options.keep_state and model.artifact.is_stateful
         self._signature = _main_signature(model)
         self._fixed: tuple[_Views, _Views] | None = None
         try:
@@ -88,7 +87,7 @@ class InterpreterExecutor:
 
     def views(self) -> tuple[_Views, _Views] | None:
         """Inputs and outputs in the engine's arena; None where it may move them from run to run."""
-        if self._fixed is None and not self._model.plan.heap_bytes:
+        if self._fixed is None and self._model.stays_in_place:
             inputs = self._views(self._signature.inputs)
             outputs = self._views(self._signature.outputs)
             self._fixed = (inputs, outputs) if inputs is not None and outputs is not None else None

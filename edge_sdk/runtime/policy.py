@@ -131,7 +131,7 @@ def decide(policy: Policy, candidates: Sequence[tuple[str, Accelerator]], facts:
             admitted.append(name)
         else:
             reasons[name] = reason
-    chosen = _best(admitted, facts)
+    chosen = fastest(admitted, facts)
     reasons |= {name: "slower" for name in admitted if name != chosen}
     return Decision(None, chosen, _sorted(reasons, candidates))
 
@@ -193,7 +193,9 @@ def _placement_objection(policy: Policy, facts: Facts) -> Reason | None:
     return None
 
 
-def _best(admitted: Sequence[str], facts: Mapping[str, Facts]) -> str | None:
+def fastest(admitted: Sequence[str], facts: Mapping[str, Facts]) -> str | None:
+    """Of several the one with the shortest run, the first of equals; one that was not timed comes last."""
+
     def took(name: str) -> float:
         run_ms = facts[name].run_ms
         return float("inf") if run_ms is None else run_ms

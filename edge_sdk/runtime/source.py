@@ -72,6 +72,13 @@ class ModelSource:
 
         return plan_memory(self.artifact)
 
+    @cached_property
+    def stays_in_place(self) -> bool:
+        """Whether memory keeps its addresses from run to run: no result of the main subgraph is of open size."""
+        from edge_sdk.checks.callees import callees
+
+        return not callees(self.artifact)[0].homes.cuts
+
 
 def open_source(path: str | Path) -> ModelSource:
     """Maps and checks a .tflite file.

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from edge_sdk.errors import RecipeError, nearest
-from edge_sdk.profile.records import Precision
 from edge_sdk.runtime.engines import Engine
 from edge_sdk.runtime.executor import Executor
 from edge_sdk.runtime.source import ModelSource
+
+if TYPE_CHECKING:
+    from edge_sdk.profile.records import Precision
 
 DELEGATES: dict[str, str] = {
     "xnnpack": "edge_sdk.runtime.delegates.xnnpack:open_executor",

@@ -26,6 +26,7 @@ from edge_sdk.runtime.interpreter import InterpreterExecutor
 from edge_sdk.runtime.probe import TIMEOUT_S, Trial, try_in_child
 from edge_sdk.runtime.probe_child import Step
 from edge_sdk.runtime.source import ModelSource
+from edge_sdk.runtime.xnnpack_int8 import int8_xnnpack, needs_switch
 
 _ENTRY_POINTS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 _LOADING = "loading the library"
@@ -82,7 +83,8 @@ class ExternalExecutor(InterpreterExecutor):
     def __init__(
         self, model: ModelSource, options: DelegateOptions, delegate: Any, *, arithmetic: Arithmetic, rows: int
     ) -> None:
-        super().__init__(model, options, delegates=[delegate], arithmetic=arithmetic)
+        int8 = int8_xnnpack(options.threads) if needs_switch(model, options.engine) else None
+        super().__init__(model, options, delegates=[delegate, *filter(None, [int8])], arithmetic=arithmetic)
         self._rows = rows
 
     def delegate_rows(self) -> list[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """The GPU: LiteRT's own accelerator where it has one, else an external library that the user names.
 
-Float ops are computed in float16 unless ``precision`` says float32. A GPU that is a program on the CPU (llvmpipe,
-SwiftShader) is refused unless asked for: it is slower than the CPU itself.
+Float ops are computed in float16 unless ``precision`` says float32; int8 ops likewise, on dequantized values. A GPU
+that is a program on the CPU (llvmpipe, SwiftShader) is refused unless asked for: it is slower than the CPU itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIELDS = (
     "hint_waiting_for_completion",
     "infinite_float_capping",
 )
-_SOFTWARE = "software"
+_SOFTWARE, _PRECISION = "software", "precision"
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -30,18 +30,19 @@ def open_executor(model: ModelSource, options: DelegateOptions) -> Executor:
     """Opens a model on the GPU.
 
     ``options.library`` names an external GPU delegate, which is then used. Else ``options.library_options`` may hold
-    fields of LiteRT's ``GpuOptions``, and ``software=true`` to accept a GPU that is a program.
+    fields of LiteRT's ``GpuOptions``, ``precision=float32``, and ``software=true`` to accept a GPU that is a program.
 
     Raises:
         DelegateUnavailableError: there is no GPU, or no engine that reaches it, or it takes nothing of this model.
         RecipeError: an option that is not known.
     """
-    arithmetic: Arithmetic = "float32" if options.precision == "float32" else "float16"
     if options.library is not None:
         from edge_sdk.runtime.delegates.external import open_library
 
-        return open_library(options.library, model, options, arithmetic=arithmetic)
-    fields = _flags(options.library_options)
+        return open_library(options.library, model, options, arithmetic="float16")
+    given = dict(options.library_options)
+    arithmetic = _arithmetic(given.pop(_PRECISION, None) or options.precision)
+    fields = _flags(given)
     accepts_software = fields.pop(_SOFTWARE, False)
     check_engine(options, "gpu", "libLiteRt*GpuAccelerator.*")
     check_model(model, options, "gpu")
@@ -57,9 +58,16 @@ def open_executor(model: ModelSource, options: DelegateOptions) -> Executor:
     return made
 
 
+def _arithmetic(precision: str | None) -> Arithmetic:
+    """An integer model is computed in floats here, too."""
+    if precision not in (None, "float32", "float16", "int8"):
+        raise RecipeError(f"gpu: option {_PRECISION}: expected float32 or float16, got `{precision}`")
+    return "float32" if precision == "float32" else "float16"
+
+
 def _flags(given: Mapping[str, str]) -> dict[str, bool]:
     found = {}
-    known = (*_FIELDS, _SOFTWARE)
+    known = (*_FIELDS, _PRECISION, _SOFTWARE)
     for key, value in given.items():
         if key not in known:
             raise RecipeError(f"gpu: unknown option `{key}`{nearest(key, known)}", hint=f"one of {', '.join(known)}")

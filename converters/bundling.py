@@ -1,0 +1,91 @@
+"""From a source to a bundle in one go: several recipes, one lowering, and the data they were proven on as self-test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from edge_sdk.bundle.creating import check_options, create_bundle
+from edge_sdk.bundle.options import BundleOptions, Golden
+from edge_sdk.bundle.report import BundleReport
+from edge_sdk.bundle.sources import source_facts
+from edge_sdk.converters.options import Options, recipe_from, settings_from
+from edge_sdk.converters.pipeline import Job, run_jobs
+from edge_sdk.errors import BundleError
+from edge_sdk.files import check_writable
+from edge_sdk.progress import Progress
+from edge_sdk.recipe import Recipe
+from edge_sdk.report.conversion import ConversionReport
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+@dataclass(frozen=True)
+class BundleConversion:
+    """A bundle, and the report of each file in it."""
+
+    bundle: BundleReport
+    reports: tuple[ConversionReport, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**self.bundle.as_json(), "conversions": [report.as_json() for report in self.reports]}
+
+
+def convert_bundle(
+    source: object,
+    output: str | Path,
+    *,
+    recipes: Sequence[str | Path | Recipe] = ("float32",),
+    bundle: BundleOptions | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[Options],
+) -> BundleConversion:
+    """Converts a model to a bundle with a variant for each recipe, each proven against the source.
+
+    The self-test runs on the first samples that the files were compared on, unless ``bundle`` names other data.
+
+    Args:
+        source: see ``edge_sdk.convert``.
+        output: the .edge file to write; the folder must exist.
+        recipes: a built-in name, a ``.toml`` path or a Recipe for each variant.
+        bundle: what goes in beside the models.
+        progress: hears how far the work is.
+        options: of the conversion.
+
+    Raises:
+        EdgeSdkError: see ``edge_sdk.errors``; no file is written.
+    """
+    asked: BundleOptions = {**(bundle or {})}
+    check_writable(Path(output))
+    check_options(asked)
+    golden = asked.get("golden") or Golden()
+    with TemporaryDirectory() as folder:
+        jobs = _jobs(recipes, Path(folder), options)
+        settings = replace(settings_from(options), keep_samples=golden.samples)
+        reports = tuple(run_jobs(source, jobs, settings, progress))
+        asked["golden"] = _golden(golden, reports[0])
+        asked["reports"] = [report.as_json() for report in reports]
+        asked["source"] = source_facts(source, reports[0].framework)
+        made = create_bundle([job.output for job in jobs], output, progress=progress, **asked)
+    return BundleConversion(made, tuple(replace(report, output=f"{output}:{report.recipe}") for report in reports))
+
+
+def _jobs(recipes: Sequence[str | Path | Recipe], folder: Path, options: Options) -> list[Job]:
+    resolved = [recipe_from(recipe, options) for recipe in recipes]
+    names = [recipe.name for recipe in resolved]
+    if len(set(names)) != len(names) or not names:
+        raise BundleError(f"recipes {', '.join(names)}: each must be another", hint="a bundle has one variant of each")
+    return [Job(recipe, folder / f"{recipe.name}.tflite") for recipe in resolved]
+
+
+def _golden(asked: Golden, report: ConversionReport) -> Golden:
+    """The data asked for; else the samples that the conversion ran on, in the file's layout."""
+    if asked.data is not None or not asked.samples:
+        return asked
+    samples: list[Mapping[str, Any]] = list(report.samples)
+    return replace(asked, data=samples, description=asked.description or report.data.description)

@@ -1,0 +1,267 @@
+"""One bundle from .tflite files: described, checked, run for its self-test, written."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from edge_sdk import __version__
+from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.artifact.note import note_of
+from edge_sdk.artifact.runtimes import runtime_need
+from edge_sdk.artifact.summary import summarize
+from edge_sdk.bundle import strict
+from edge_sdk.bundle.asked import ProcessingOptions, check_files, label_file, labels, processing
+from edge_sdk.bundle.describe import checked, describe_signature, precision, predicted_memory
+from edge_sdk.bundle.manifest import FORMAT, FORMAT_VERSION, GoldenRecord, Limit, Manifest, Provenance, Variant
+from edge_sdk.bundle.options import BundleOptions, Golden, private_keys
+from edge_sdk.bundle.report import BundleReport, bundle_report
+from edge_sdk.bundle.selftest import golden_samples, run_golden
+from edge_sdk.bundle.sources import SourceFacts, report_hash, stable_report
+from edge_sdk.bundle.tflite import describe_file
+from edge_sdk.bundle.writing import write_bundle
+from edge_sdk.errors import BundleError, ModelError
+from edge_sdk.files import check_writable
+from edge_sdk.findings import Finding
+from edge_sdk.metadata import MetadataError
+from edge_sdk.profile.reading import find_profile
+from edge_sdk.profile.records import DeviceProfile
+from edge_sdk.progress import Progress, Silent
+from edge_sdk.signature import Arrays
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_MODEL, _REPORT = "variants/{}/model.tflite", "variants/{}/report.json"
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """One variant on the way."""
+
+    id: str
+    recipe: str | None
+    path: Path
+    data: bytes
+    artifact: Artifact
+
+
+def create_bundle(
+    files: Sequence[str | Path],
+    output: str | Path,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[BundleOptions],
+) -> BundleReport:
+    """Makes a bundle; equal inputs make equal bytes.
+
+    Args:
+        files: .tflite files of one model: same inputs and outputs by name and shape.
+        output: the .edge file to write; the folder must exist.
+        progress: hears how far the work is.
+        options: see :class:`BundleOptions`.
+
+    Raises:
+        EdgeSdkError: see ``edge_sdk.errors``; no file is written.
+    """
+    progress, output = progress or Silent(), Path(output)
+    check_writable(output)
+    check_options(options)
+    keys = private_keys(options.get("signing"))
+    devices = [find_profile(str(one)) for one in options.get("profiles", ())]
+    progress.stage("read the files")
+    drafts = _drafts([Path(file) for file in files])
+    line = _Line(drafts, options)
+    for draft in drafts:
+        progress.stage(f"describe and run {draft.id}" if line.samples else f"describe {draft.id}")
+        line.add(draft, devices, tflite_metadata=options.get("tflite_metadata", True))
+    progress.stage("write the bundle")
+    manifest = line.manifest(options.get("name") or output.stem, options.get("source"))
+    return bundle_report(output, write_bundle(output, manifest, line.contents, keys=keys), keys, line.findings)
+
+
+def check_options(options: BundleOptions) -> None:
+    """What can be said before any work is done: keys, profiles, labels and steps can be read.
+
+    Raises:
+        EdgeSdkError: one of them cannot.
+    """
+    private_keys(options.get("signing"))
+    for profile in options.get("profiles", ()):
+        find_profile(str(profile))
+    check_files(options.get("processing") or ProcessingOptions())
+
+
+class _Line:
+    """Variants one after the other; what they share is made once."""
+
+    def __init__(self, drafts: Sequence[_Draft], options: BundleOptions) -> None:
+        asked, golden = options.get("processing") or ProcessingOptions(), options.get("golden") or Golden()
+        signature = describe_signature(drafts[0].artifact)
+        self._processing = processing(asked, signature)
+        self._labels = labels(asked, signature)
+        self._reports = _by_file(options.get("reports", ()), drafts)
+        self._label_members = {name: f"labels/{place}.txt" for place, name in enumerate(self._labels)}
+        self._small = {member: label_file(self._labels[name]) for name, member in self._label_members.items()}
+        self._models: dict[str, bytes] = {}
+        self._variants: list[Variant] = []
+        self._engine: str | None = None
+        self.findings: list[Finding] = []
+        self.samples: tuple[Arrays, ...] = ()
+        self._data: str | None = None
+        if golden.samples:
+            self.samples, described = golden_samples(
+                drafts[0].artifact, golden.data, count=golden.samples, seed=golden.seed, images=asked.images
+            )
+            self._data = golden.description or described
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """All members: small ones first, so that a look at a bundle reads its beginning only."""
+        return self._small | self._models
+
+    def add(self, draft: _Draft, devices: Sequence[DeviceProfile], *, tflite_metadata: bool) -> None:
+        """Describes, checks and runs one variant."""
+        data = self._with_metadata(draft) if tflite_metadata else draft.data
+        artifact = parse_artifact(data, path=draft.path)
+        model, report = f"variants/{draft.id}/model.tflite", self._add_report(draft)
+        self._models[model] = data
+        golden, tolerance = self._run(draft.id, data)
+        self._variants.append(
+            Variant(
+                id=draft.id,
+                model=model,
+                recipe=draft.recipe,
+                precision=precision(artifact),
+                sha256=artifact.sha256,
+                size_bytes=artifact.size_bytes,
+                made_from_sha256=draft.artifact.sha256,
+                minimum_runtime=runtime_need(artifact).runtime,
+                macs=summarize(artifact).total_macs,
+                signature=describe_signature(artifact),
+                predicted_memory=predicted_memory(artifact),
+                checked=tuple(checked(artifact, device) for device in devices),
+                golden=golden,
+                tolerance=tolerance,
+                report=report,
+            )
+        )
+
+    def manifest(self, name: str, source: SourceFacts | None) -> Manifest:
+        """All but the members."""
+        facts = source or SourceFacts(None, None, None)
+        tools = (tool for report in self._reports.values() for tool in report.get("tools", ()))
+        return Manifest(
+            format=FORMAT,
+            format_version=FORMAT_VERSION,
+            name=name,
+            created_by=f"edge-sdk {__version__}",
+            members=(),
+            variants=tuple(self._variants),
+            labels=self._label_members,
+            raw_processing=strict.plain(self._processing),
+            provenance=Provenance(
+                source=facts.name,
+                source_sha256=facts.sha256,
+                framework=facts.framework,
+                tools=tuple(dict.fromkeys(tools)),
+                golden_engine=self._engine,
+                golden_data=self._data,
+            ),
+        )
+
+    def _with_metadata(self, draft: _Draft) -> bytes:
+        try:
+            return describe_file(draft.data, self._processing, self._labels, name=draft.id)
+        except MetadataError as error:
+            hint = "the bundle says the same; readers of the bare .tflite will not find it"
+            self.findings.append(Finding("no-tflite-metadata", "warning", str(error), draft.id, hint))
+            return draft.data
+
+    def _add_report(self, draft: _Draft) -> str | None:
+        report = self._reports.get(draft.artifact.sha256)
+        if report is None:
+            return None
+        name = f"variants/{draft.id}/report.json"
+        self._small[name] = strict.dump(stable_report(report))
+        return name
+
+    def _run(self, variant: str, data: bytes) -> tuple[tuple[GoldenRecord, ...], Mapping[str, tuple[Limit, ...]]]:
+        """Runs what goes into the bundle, not what it was made from."""
+        if not self.samples:
+            return (), {}
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{variant}.tflite"
+            path.write_bytes(data)
+            runs = run_golden(path, self.samples, self._small)
+        self._small |= runs.contents
+        self._engine = runs.engine
+        return runs.records, runs.tolerance
+
+
+def _drafts(paths: Sequence[Path]) -> list[_Draft]:
+    if not paths:
+        raise BundleError("a bundle needs at least one .tflite file")
+    read = [_read(path) for path in paths]
+    recipes = [(note_of(artifact) or {}).get("recipe") for _, artifact in read]
+    shared = {recipe for recipe, count in Counter(recipes).items() if count > 1}
+    drafts = [
+        _Draft(_variant_id(path, recipe, shared), recipe, path, data, artifact)
+        for path, (data, artifact), recipe in zip(paths, read, recipes, strict=True)
+    ]
+    for name, count in Counter(draft.id for draft in drafts).items():
+        if count > 1:
+            raise BundleError(f"{count} files would be the variant `{name}`", hint="give the files different names")
+    for draft in drafts[1:]:
+        _check_same(drafts[0], draft)
+    return drafts
+
+
+def _read(path: Path) -> tuple[bytes, Artifact]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    return data, parse_artifact(data, path=path)
+
+
+def _variant_id(path: Path, recipe: Any, shared: set[Any]) -> str:
+    """The recipe's name; the file's where there is no recipe, or two files share it."""
+    wanted = path.stem if recipe in shared or not isinstance(recipe, str) else recipe
+    made = re.sub(r"[^a-z0-9_.-]+", "_", wanted.lower()).strip("_.-")
+    return made or "model"
+
+
+def _check_same(first: _Draft, other: _Draft) -> None:
+    """All variants take and give the same, but for the type."""
+    for what in ("inputs", "outputs"):
+        ports = [{p.name: p.shape for p in getattr(describe_signature(d.artifact), what)} for d in (first, other)]
+        if ports[0] != ports[1]:
+            raise BundleError(
+                f"{other.path} has other {what} than {first.path}: {_listing(ports[1])}, expected {_listing(ports[0])}",
+                hint="a bundle holds variants of one model: convert them from one source",
+            )
+
+
+def _listing(ports: Mapping[str, tuple[int, ...]]) -> str:
+    return "; ".join(f"{name} {list(shape)}" for name, shape in ports.items()) or "none"
+
+
+def _by_file(reports: Sequence[Mapping[str, Any]], drafts: Sequence[_Draft]) -> dict[str, Mapping[str, Any]]:
+    """Reports by the hash of the file that each is about."""
+    known = {draft.artifact.sha256 for draft in drafts}
+    made = {}
+    for report in reports:
+        about = report_hash(report)
+        if about not in known:
+            raise BundleError(
+                f"a conversion report is about a file of SHA-256 {about[:16]}..., which is none of those given",
+                hint="give the report that `convert --report` wrote for these files",
+            )
+        made[about] = report
+    return made

@@ -1,0 +1,111 @@
+"""Bundles as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from edge_sdk.bundle.manifest import Manifest, Variant
+from edge_sdk.bundle.reading import Bundle
+from edge_sdk.bundle.report import BundleReport
+from edge_sdk.bundle.verifying import Verified
+from edge_sdk.report.lines import field, size_text, table
+from edge_sdk.signature import shape_text
+
+_NOT_ENCRYPTED = "a signature says who made it; nothing is encrypted"
+
+
+def bundle_text(report: BundleReport) -> str:
+    """What was written."""
+    lines = [f"{report.path}: {size_text(report.size_bytes)}, {_count(report.manifest.variants, 'variant')}"]
+    lines += _variants(report.manifest)
+    lines += _checks(report.manifest.variants)
+    lines += _self_test(report.manifest)
+    signed = f"signed by {', '.join(report.signed_by)}; {_NOT_ENCRYPTED}" if report.signed_by else "unsigned"
+    lines.append(field("signature", signed))
+    lines += ["", *(f"  {finding}" for finding in report.findings)] if report.findings else []
+    return "\n".join(lines)
+
+
+def inspect_text(bundle: Bundle) -> str:
+    """What a bundle says of itself."""
+    manifest = bundle.manifest
+    size = size_text(bundle.path.stat().st_size)
+    lines = [f"{bundle.path}: {manifest.name}, {size}, format {manifest.format_version}, made by {manifest.created_by}"]
+    lines += _variants(manifest)
+    lines += _signature(manifest.variants[0])
+    lines += _processing(manifest)
+    lines += _checks(manifest.variants)
+    lines += _self_test(manifest)
+    lines += _provenance(manifest)
+    lines.append(field("signature", f"{bundle.trust} (`bundle verify --key` checks it)"))
+    return "\n".join(lines)
+
+
+def verify_text(verified: Verified) -> str:
+    """The verdict, and who signed it."""
+    trust = {
+        "verified": f"signed by trusted key {verified.signed_by}; {_NOT_ENCRYPTED}",
+        "signed, not checked": "signed, but NOT CHECKED: give --key with a public key that you trust",
+        "unsigned": "unsigned: intact, but nothing says who made it",
+    }
+    found = f"{verified.members} members, {_count(verified.variants, 'model')}, {verified.golden_runs} golden runs"
+    return f"intact: {verified.path}, {size_text(verified.size_bytes)}: {found}\n" + field(
+        "signature", trust[verified.trust]
+    )
+
+
+def _variants(manifest: Manifest) -> list[str]:
+    rows = (
+        (
+            v.id,
+            v.precision,
+            size_text(v.size_bytes),
+            size_text(v.predicted_memory.floor_bytes),
+            v.minimum_runtime or "none",
+        )
+        for v in manifest.variants
+    )
+    return ["", *table(("variant", "computes in", "file", "memory, predicted", "needs"), rows), ""]
+
+
+def _signature(variant: Variant) -> Iterator[str]:
+    for what, ports in (("input", variant.signature.inputs), ("output", variant.signature.outputs)):
+        for port in ports:
+            yield field(what, f"{port.name}: {port.dtype}{shape_text(port.shape)} in {variant.id}")
+
+
+def _processing(manifest: Manifest) -> Iterator[str]:
+    for one in manifest.processing.inputs:
+        yield field("prepare", f"{one.name}: {one.kind}: {', '.join(step.op for step in one.steps) or 'as it is'}")
+    for other in manifest.processing.outputs:
+        yield field("read", f"{other.name}: {', '.join(step.op for step in other.steps) or 'as it is'}")
+    for name, member in manifest.labels.items():
+        yield field("labels", f"{name}: {member}")
+
+
+def _checks(variants: Iterable[Variant]) -> Iterator[str]:
+    for variant in variants:
+        for one in variant.checked:
+            takes = ", ".join(f"{d.rules} {d.verdict} ({d.mac_share:.0%} of MACs)" for d in one.delegates)
+            verdict = "predicted to fit" if one.fits else "DOES NOT FIT"
+            yield field("checked", f"{variant.id} on {one.profile}: {verdict}; {takes or 'no delegate'}")
+
+
+def _self_test(manifest: Manifest) -> Iterator[str]:
+    runs = sum(len(variant.golden) for variant in manifest.variants)
+    data, engine = manifest.provenance.golden_data, manifest.provenance.golden_engine
+    yield field("self-test", f"{runs} golden runs on {data}, by {engine}" if runs else "none: no golden runs")
+
+
+def _provenance(manifest: Manifest) -> Iterator[str]:
+    facts = manifest.provenance
+    if facts.source:
+        yield field(
+            "source", f"{facts.source}, sha256 {(facts.source_sha256 or 'unknown')[:16]}..., {facts.framework or ''}"
+        )
+    if facts.tools:
+        yield field("made by", ", ".join(facts.tools))
+
+
+def _count(items: tuple[object, ...], word: str) -> str:
+    return f"{len(items)} {word}{'' if len(items) == 1 else 's'}"

@@ -1,0 +1,77 @@
+"""What a user may ask of a session besides the model, the profile, the delegate and the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict, get_args
+
+from edge_sdk.errors import PolicyError
+from edge_sdk.runtime.load import Deadline
+from edge_sdk.runtime.memory import MemoryBudget
+from edge_sdk.runtime.ports import NanPolicy, Values
+
+
+class SessionOptions(TypedDict, total=False):
+    """Keyword arguments of ``Session.open``; all may be left out."""
+
+    engine: str | None
+    """``ai-edge-litert`` or ``tflite-runtime``; the first that is installed."""
+    threads: int
+    """CPU threads; 1."""
+    variant: str | Sequence[str] | None
+    """Of a bundle; the one that suits each accelerator. Several, with a deadline: the wanted one first."""
+    values: Values
+    """``real`` (the default): floats in and out, rounded to and from a quantized file's scales; ``raw``: as stored."""
+    nan: NanPolicy
+    """``refuse`` (the default) inputs that are not finite, or ``pass`` them into float models."""
+    keep_state: bool
+    """Leave the state of recurrent ops alone between runs; by default it is reset before each."""
+    cache_dir: str | Path | None
+    """Folder for files that make the next start faster, where a delegate can use one."""
+    budget: MemoryBudget | None
+    """Bytes that all sessions given this object may take together."""
+    deadline: Deadline | float | None
+    """Milliseconds that a run may take: beyond it a faster variant takes over."""
+    trusted_keys: Sequence[str | Path | bytes]
+    """Public keys, one of which must have signed the bundle."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """:class:`SessionOptions` with every default in its place."""
+
+    engine: str | None = None
+    threads: int = 1
+    variant: str | Sequence[str] | None = None
+    values: Values = "real"
+    nan: NanPolicy = "refuse"
+    keep_state: bool = False
+    cache_dir: str | Path | None = None
+    budget: MemoryBudget | None = None
+    deadline: Deadline | float | None = None
+    trusted_keys: Sequence[str | Path | bytes] = ()
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("values", get_args(Values)), ("nan", get_args(NanPolicy))):
+            if getattr(self, name) not in allowed:
+                raise PolicyError(f"{name}: expected {' or '.join(allowed)}, got {getattr(self, name)!r}")
+        if self.threads < 1:
+            raise PolicyError(f"threads: expected 1 or more, got {self.threads}")
+        if len(self.variants) > 1 and self.deadline is None:
+            raise PolicyError("several variants are named, and no deadline that would choose between them")
+        if len(self.variants) > 1 and self.values == "raw":
+            raise PolicyError("variants may differ in their own integers: several of them take real values only")
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Named variants, in order."""
+        if self.variant is None:
+            return ()
+        return (self.variant,) if isinstance(self.variant, str) else tuple(self.variant)
+
+    @property
+    def limit(self) -> Deadline | None:
+        """The deadline with its settings."""
+        return Deadline(float(self.deadline)) if isinstance(self.deadline, int | float) else self.deadline

@@ -1,0 +1,116 @@
+"""What a session was pointed at: a bare .tflite, a bundle, or bytes; and the models in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_sdk.errors import PolicyError
+from edge_sdk.runtime.candidates import Candidate
+from edge_sdk.runtime.opening import Subject
+from edge_sdk.runtime.source import ModelSource, open_source, source_of
+
+if TYPE_CHECKING:
+    from edge_sdk.bundle import Bundle, Variant
+
+
+_ZIP = b"PK"
+# What each accelerator computes in by preference, as the manifest names precisions.
+_SUITS = {
+    "gpu": ("float16", "float32"),
+    "npu": ("int8", "integer", "int16"),
+    "dsp": ("int8", "integer"),
+    "cpu": ("int8", "integer", "hybrid_int8", "float32"),
+}
+
+
+class Package:
+    """Models by variant; a bare file has one, without a name."""
+
+    def __init__(self, name: str, bundle: Bundle | None, bare: ModelSource | None, *, owned: bool) -> None:
+        self.name = name
+        self.bundle = bundle
+        self._bare = bare
+        self._owned = owned
+        self._subjects: dict[str, Subject] = {}
+
+    def subject(self, variant: str | None) -> Subject:
+        """A model; of a bundle its hash is checked here, and its golden cases come along.
+
+        Raises:
+            BundleError: there is no such variant, or its bytes are not what the manifest says.
+            PolicyError: a bare file has no variants.
+        """
+        if self.bundle is None:
+            if variant is not None or self._bare is None:
+                raise PolicyError(f"{self.name} is no bundle: it has no variant `{variant}`")
+            return Subject(self._bare)
+        if variant is None:
+            raise AssertionError("a bundle's variant is named")
+        if variant not in self._subjects:
+            self._subjects[variant] = _from_bundle(self.bundle, variant)
+        return self._subjects[variant]
+
+    def chooser(self, variant: str | None) -> Callable[[Candidate], Subject]:
+        """The model for each candidate: the variant that was named, else the one that suits its accelerator."""
+        if variant is not None or self.bundle is None:
+            return lambda candidate: self.subject(variant)
+        variants = self.bundle.manifest.variants
+        return lambda candidate: self.subject(suited(variants, candidate.accelerator).id)
+
+    def close(self) -> None:
+        """Closes a bundle that was opened here; models in use stay mapped."""
+        if self.bundle is not None and self._owned:
+            self.bundle.close()
+
+
+def suited(variants: Sequence[Variant], accelerator: str) -> Variant:
+    """The first variant in the accelerator's best precision; the bundle's first where it has none of those."""
+    wanted = _SUITS[accelerator]
+    ranked = [one for precision in wanted for one in variants if one.precision == precision]
+    return (ranked or list(variants))[0]
+
+
+def open_package(
+    model: str | Path | bytes | memoryview | Bundle, trusted_keys: Sequence[str | Path | bytes]
+) -> Package:
+    """Opens what a user named.
+
+    Raises:
+        ModelError: the file is absent or damaged.
+        BundleError: likewise for a bundle.
+        PolicyError: keys were given for what cannot be signed.
+    """
+    if isinstance(model, bytes | memoryview):
+        return _bare(source_of(model, name="model"), trusted_keys)
+    if not isinstance(model, str | Path):
+        return Package(str(model.path), model, None, owned=False)
+    if _starts_with(Path(model), _ZIP):
+        from edge_sdk.bundle import open_bundle
+
+        return Package(str(model), open_bundle(model, trusted_keys=trusted_keys), None, owned=True)
+    return _bare(open_source(model), trusted_keys)
+
+
+def _bare(source: ModelSource, trusted_keys: Sequence[str | Path | bytes]) -> Package:
+    if trusted_keys:
+        raise PolicyError(
+            f"{source.name} is a bare .tflite, which carries no signature, and trusted keys were given",
+            hint="pack and sign it with `edge-sdk bundle create`",
+        )
+    return Package(source.name, None, source, owned=True)
+
+
+def _from_bundle(bundle: Bundle, variant: str) -> Subject:
+    content = bundle.model(variant)
+    source = ModelSource(f"{bundle.path}:{variant}", bundle.artifact(variant), content)
+    return Subject(source, variant, bundle.golden(variant))
+
+
+def _starts_with(path: Path, start: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False

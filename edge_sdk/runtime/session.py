@@ -1,0 +1,284 @@
+"""A model open on a device: run by name, with an honest account of what runs where."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy.typing as npt
+
+from edge_sdk.errors import ModelError, SignatureError, TargetError
+from edge_sdk.runtime.candidates import Named, candidates
+from edge_sdk.runtime.engines import Engine, find_engine
+from edge_sdk.runtime.load import Deadline, LoadState, after_run
+from edge_sdk.runtime.opening import Loaded, Wish, open_model
+from edge_sdk.runtime.options import Options, SessionOptions
+from edge_sdk.runtime.package import Package, open_package
+from edge_sdk.runtime.policy import Policy, policy_from
+from edge_sdk.runtime.ports import Ports, ports_of
+from edge_sdk.runtime.receipt import Asked, Opening, Receipt, Switch, this_device
+from edge_sdk.runtime.stream import ahead
+from edge_sdk.signature import Arrays, TensorSpec
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from edge_sdk.bundle import Bundle
+    from edge_sdk.profile.records import DeviceProfile
+
+T = TypeVar("T")
+_Opened = tuple[Loaded, Ports, Opening]
+
+
+class Views:
+    """A loop without copies: fill :attr:`inputs`, call :meth:`run`, read :attr:`outputs`.
+
+    Values are raw and unchecked, and every run overwrites the outputs. For one thread at a time, and not beside
+    ``Session.run``. After the session is closed :meth:`run` fails; the arrays stay readable.
+    """
+
+    def __init__(self, inputs: Arrays, outputs: Arrays, run: Callable[[], None]) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+        self.run = run
+
+
+class Session:
+    """A model open on a device. Made by :meth:`open`; a context manager.
+
+    Thread-safe: runs of one session take turns. For parallel runs open one session per thread. Not to be used in a
+    child after ``os.fork``.
+
+    Attributes:
+        inputs: names, shapes and dtypes of what :meth:`run` takes.
+        outputs: likewise of what it gives.
+    """
+
+    def __init__(self, asked: Asked, package: Package, opened: list[_Opened], deadline: Deadline | None) -> None:
+        self._asked = asked
+        self._package = package
+        self._opened = opened
+        self._deadline = deadline
+        self._load = LoadState()
+        self._runs = 0
+        self._switches: list[Switch] = []
+        self._device = this_device()
+        self._lock = threading.Lock()
+        self._ports: Ports | None = opened[0][1]
+        self._usual_ms = [opening.chosen.run_ms or 0.0 for _, _, opening in opened]
+        self.inputs: tuple[TensorSpec, ...] = self._ports.input_specs
+        self.outputs: tuple[TensorSpec, ...] = self._ports.output_specs
+
+    @classmethod
+    def open(
+        cls,
+        model: str | Path | bytes | memoryview | Bundle,
+        *,
+        profile: str | Path | DeviceProfile | None = None,
+        delegate: Named = "auto",
+        policy: Policy | str | Mapping[str, Any] | None = None,
+        **options: Unpack[SessionOptions],
+    ) -> Session:
+        """Opens a model with the first delegate that works and that the policy admits.
+
+        Args:
+            model: a .tflite file, a bundle, or the bytes of a .tflite.
+            profile: of this device, whose delegates ``auto`` tries in its order; None looks for what is here.
+            delegate: ``auto``, or names of delegates: then nothing else is tried, and there is no fallback.
+            policy: what it may run on and must reach there, such as ``npu=require,min_mac_share=0.9``.
+            options: see :class:`~edge_sdk.runtime.options.SessionOptions`.
+
+        Raises:
+            ModelError: the file is damaged, or the engine refuses it.
+            BundleError: likewise for a bundle, or it is not signed by a trusted key.
+            PolicyError: the policy, or an option, makes no sense.
+            DelegateUnavailableError: no candidate works and is admitted, and why for each.
+            TargetError: the model needs more memory than there is.
+            MissingDependencyError: no engine is installed.
+        """
+        wanted, contract = Options(**options), policy_from(policy)
+        known = _profile(profile)
+        listed = candidates(delegate, known)
+        engine = find_engine(wanted.engine)
+        package = open_package(model, wanted.trusted_keys)
+        asked = Asked(
+            model=package.name,
+            delegates=("auto",) if delegate == "auto" else tuple(one.name for one in listed),
+            profile=known.id if known else "this machine",
+            policy=contract,
+            engine=wanted.engine,
+            threads=wanted.threads,
+            variants=wanted.variants,
+        )
+        opened: list[_Opened] = []
+        try:
+            for variant in wanted.variants or (None,):
+                wish = _wish(package.chooser(variant), listed, contract, engine, wanted)
+                opened.append(_open(wish, wanted))
+                _same_ports(opened)
+        except BaseException:
+            _close(opened, package)
+            raise
+        return cls(asked, package, opened, wanted.limit)
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        """One run.
+
+        Args:
+            inputs: an array for each of :attr:`inputs`. A quantized input takes float values, or its own integers.
+
+        Returns:
+            New arrays, one for each of :attr:`outputs`.
+
+        Raises:
+            SignatureError: an input is missing, misnamed, of another shape or dtype, or not finite.
+            ModelError: the engine failed, or the session is closed.
+        """
+        with self._lock:
+            if self._ports is None:
+                raise ModelError("the session is closed", hint="open it again")
+            if self._deadline is None:
+                return self._ports.run(inputs)
+            return self._timed_run(self._ports, self._deadline, inputs)
+
+    def run_many(
+        self,
+        samples: Iterable[T],
+        *,
+        prepare: Callable[[T], Mapping[str, npt.NDArray[Any]]] | None = None,
+        waiting: int = 2,
+    ) -> Iterator[Arrays]:
+        """Runs on samples one after the other, while a thread prepares the next ones.
+
+        Args:
+            samples: inputs for :meth:`run`, or anything that ``prepare`` makes them of; may be endless.
+            prepare: called in the thread; the engine lets it run meanwhile.
+            waiting: at most so many prepared samples wait; then preparing waits for the engine.
+
+        Yields:
+            Outputs, in the samples' order. Close the iterator, or leave the loop, to end the thread.
+
+        Raises:
+            SignatureError: as :meth:`run`; what ``samples`` and ``prepare`` raise comes through unchanged.
+        """
+        for inputs in ahead(samples, prepare, waiting):
+            yield self.run(inputs)
+
+    def views(self) -> Views:
+        """Inputs and outputs in the engine's own memory, for loops without copies.
+
+        Raises:
+            TargetError: what runs has no memory that stays in place, or another variant may take over.
+            ModelError: the session is closed.
+        """
+        with self._lock:
+            if self._ports is None:
+                raise ModelError("the session is closed", hint="open it again")
+            if len(self._opened) > 1:
+                raise TargetError("no views: another variant may take over", hint="open one variant without a deadline")
+            if self._ports.views is None:
+                what = self._opened[0][2].chosen.candidate
+                raise TargetError(f"no views: {what} has no inputs and outputs that stay in place", hint="use run()")
+            inputs, outputs = self._ports.views
+            return Views(dict(inputs), dict(outputs), self._ports.executor.invoke)
+
+    @property
+    def receipt(self) -> Receipt:
+        """What was asked, what runs, why nothing else does, and what changed since."""
+        openings = tuple(opening for _, _, opening in self._opened)
+        switches = tuple(self._switches)
+        active = switches[-1].variant if switches else openings[0].variant
+        return Receipt(self._asked, self._device, openings, active, switches)
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """What it was opened from, with labels and processing; None for a bare file."""
+        return self._package.bundle
+
+    def close(self) -> None:
+        """Frees the engine's memory; waits for a run in another thread. Twice is harmless."""
+        with self._lock:
+            self._ports = None
+            _close(self._opened, self._package)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _timed_run(self, ports: Ports, deadline: Deadline, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        began = time.perf_counter()
+        made = ports.run(inputs)
+        took_ms = (time.perf_counter() - began) * 1e3
+        self._runs += 1
+        before = self._load
+        self._load = after_run(before, took_ms, deadline, self._usual_ms)
+        if self._load.level != before.level:
+            self._switch(before.level, self._load.level, took_ms, deadline)
+        return made
+
+    def _switch(self, old: int, new: int, took_ms: float, deadline: Deadline) -> None:
+        names = [opening.variant or "" for _, _, opening in self._opened]
+        if new > old:
+            why = f"{deadline.misses} runs in a row took more than {deadline.ms:g} ms, the last {took_ms:.3g} ms"
+        else:
+            expected = took_ms * self._usual_ms[new] / self._usual_ms[old]
+            why = f"runs take {took_ms:.3g} ms again, so {names[new]} should take {expected:.3g} of {deadline.ms:g} ms"
+        self._switches.append(Switch(self._runs, names[new], names[old], why))
+        self._ports = self._opened[new][1]
+
+
+def _profile(given: str | Path | DeviceProfile | None) -> DeviceProfile | None:
+    if not isinstance(given, str | Path):
+        return given
+    from edge_sdk.profile.reading import find_profile
+
+    return find_profile(given)
+
+
+def _wish(
+    subject: Callable[..., Any], listed: tuple[Any, ...], policy: Policy, engine: Engine, wanted: Options
+) -> Wish:
+    return Wish(
+        subject=subject,
+        candidates=listed,
+        policy=policy,
+        engine=engine,
+        threads=wanted.threads,
+        cache_dir=Path(wanted.cache_dir) if wanted.cache_dir else None,
+        keep_state=wanted.keep_state,
+        budget=wanted.budget,
+    )
+
+
+def _open(wish: Wish, wanted: Options) -> _Opened:
+    loaded, subject, opening = open_model(wish)
+    try:
+        signature = subject.model.artifact.signature
+        return loaded, ports_of(loaded.executor, signature, values=wanted.values, nan=wanted.nan), opening
+    except BaseException:
+        loaded.close()
+        raise
+
+
+def _same_ports(opened: list[_Opened]) -> None:
+    """Variants that take turns must look the same from outside."""
+    (_, first, wanted), (_, last, latest) = opened[0], opened[-1]
+    if (first.input_specs, first.output_specs) != (last.input_specs, last.output_specs):
+        raise SignatureError(
+            f"variants {wanted.variant} and {latest.variant} take or give other values, so that they cannot take turns",
+            hint="name variants with the same inputs and outputs",
+        )
+
+
+def _close(opened: list[_Opened], package: Package) -> None:
+    for loaded, _, _ in opened:
+        loaded.close()
+    package.close()

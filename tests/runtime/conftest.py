@@ -1,0 +1,38 @@
+"""Models and delegates for sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_sdk.runtime.delegates import DELEGATES
+from tests.graphs import Graph, options
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """``fake(gpu="wrong", npu="absent")`` puts delegates of ``fakes.py`` in the place of real ones."""
+    from tests.runtime import fakes
+
+    def put(**names: str) -> None:
+        for delegate, name in names.items():
+            monkeypatch.setitem(DELEGATES, delegate, f"tests.runtime.fakes:{name}")
+
+    yield put
+    left = len(fakes.OPEN)
+    fakes.OPEN.clear()
+    assert left == 0, "a delegate was opened and never closed"
+
+
+@pytest.fixture
+def quantized(tmp_path: Path) -> Path:
+    """An int8 ``y = x`` with different scales on both sides."""
+    graph = Graph()
+    x = graph.tensor("x", (1, 4), "int8", scale=[0.5], zero_point=[3])
+    y = graph.tensor("y", (1, 4), "int8", scale=[0.25], zero_point=[-1])
+    graph.op("QUANTIZE", (x,), (y,), options("QuantizeOptions"), version=2)
+    path = tmp_path / "q.tflite"
+    path.write_bytes(graph.finish((x,), (y,)))
+    return path

@@ -1,0 +1,93 @@
+"""Delegates that fail in chosen ways, to be put into ``DELEGATES``; they run on the engine's interpreter."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from edge_sdk.errors import DelegateUnavailableError, ModelError
+from edge_sdk.runtime.delegates import DelegateOptions
+from edge_sdk.runtime.executor import EnginePlacement
+from edge_sdk.runtime.interpreter import InterpreterExecutor
+from edge_sdk.runtime.source import ModelSource
+
+OPEN: list[Fake] = []
+"""What was opened and is not closed yet."""
+
+
+class Fake(InterpreterExecutor):
+    """An interpreter that claims to be an accelerator."""
+
+    def __init__(self, model: ModelSource, options: DelegateOptions, *, share: float = 1.0) -> None:
+        super().__init__(model, options)
+        self._taken = round(share * len(model.artifact.main.ops))
+        OPEN.append(self)
+
+    def placement(self) -> EnginePlacement:
+        ops = len(self._model.artifact.main.ops)
+        return EnginePlacement(ops, tuple(range(ops - self._taken, ops)), 1)
+
+    def close(self) -> None:
+        if self in OPEN:
+            OPEN.remove(self)
+        super().close()
+
+
+class _Wrong(Fake):
+    def read(self) -> dict[str, Any]:
+        return {name: values * 0 + 3 for name, values in super().read().items()}
+
+
+class _Slow(Fake):
+    def invoke(self) -> None:
+        time.sleep(0.005)
+        super().invoke()
+
+
+class _Dying(Fake):
+    def invoke(self) -> None:
+        raise ModelError("the driver lost the device")
+
+
+class _Interrupted(Fake):
+    def invoke(self) -> None:
+        raise KeyboardInterrupt
+
+
+def good(model: ModelSource, options: DelegateOptions) -> Fake:
+    return Fake(model, options)
+
+
+def partial(model: ModelSource, options: DelegateOptions) -> Fake:
+    return Fake(model, options, share=0.4)
+
+
+def wrong(model: ModelSource, options: DelegateOptions) -> Fake:
+    return _Wrong(model, options)
+
+
+def slow(model: ModelSource, options: DelegateOptions) -> Fake:
+    return _Slow(model, options)
+
+
+def dying(model: ModelSource, options: DelegateOptions) -> Fake:
+    return _Dying(model, options)
+
+
+def interrupted(model: ModelSource, options: DelegateOptions) -> Fake:
+    return _Interrupted(model, options)
+
+
+def absent(model: ModelSource, options: DelegateOptions) -> Fake:
+    raise DelegateUnavailableError("no device is plugged in", hint="plug it in")
+
+
+class Unplaced(Fake):
+    """Says nothing of who took which op."""
+
+    def placement(self) -> None:  # type: ignore[override]
+        return None
+
+
+def unplaced(model: ModelSource, options: DelegateOptions) -> Fake:
+    return Unplaced(model, options)
