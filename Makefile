@@ -108,7 +108,7 @@ test-core:
 	  python$$version -m venv $$venv || exit 1; \
 	  $$venv/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest || exit 1; \
 	  echo "core on python$$version"; \
-	  $$venv/bin/python -m pytest -q tests/core tests/test_public_api.py -m 'not (runtime or images or keras or torch or onnx)' || exit 1; \
+	  $$venv/bin/python -m pytest -q tests/core tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx)' || exit 1; \
 	done
 
 benchmarks: $(READY)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmarks import conversion, coverage, latency, picture, results, runtime, startup, tables
+from benchmarks import bundle, conversion, coverage, latency, picture, results, runtime, startup, tables
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -52,6 +52,16 @@ def runtime_command(seconds: float) -> None:
     _keep("runtime", runtime.rows(_CACHE, seconds, click.echo))
 
 
+@main.command("bundle")
+@click.option("--rounds", default=200, show_default=True)
+def bundle_command(rounds: int) -> None:
+    """Time opening a bundle against opening the bare file."""
+    rows = bundle.rows(_CACHE, rounds)
+    _keep("bundle", rows, rounds=rounds)
+    for row in rows:
+        click.echo(f"{row['variant']}: {row['ratio']}, heap {row['heap_bundle_kib']} KiB")
+
+
 @main.command("coverage")
 @click.argument("kind", type=click.Choice(["keras", "pytorch"]))
 @click.option("--only", help="One model; the results file is left alone.")
@@ -80,6 +90,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(conversion_command)
     context.invoke(latency_command)
     context.invoke(runtime_command)
+    context.invoke(bundle_command)
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
     context.invoke(tables_command)

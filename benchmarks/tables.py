@@ -108,11 +108,30 @@ def startup(result: dict[str, Any]) -> str:
     return f"{_table(['command', 'median, ms', 'more than Python, ms'], rows)}\n\n{_versions(result)}"
 
 
+def bundle(result: dict[str, Any]) -> str:
+    """Milliseconds, ratios and heap."""
+    rows = [
+        [
+            r["variant"],
+            f"{r['size_bytes'] / (1 << 20):.1f}",
+            f"{r['bare_ms']:.2f}",
+            f"{r['bundle_ms']:.2f}",
+            f"{r['ratio']:.3f}",
+            f"{r['first_bare_ms']:.0f} / {r['first_bundle_ms']:.0f}",
+            f"{r['heap_bare_kib']} / {r['heap_bundle_kib']}",
+        ]
+        for r in result["rows"]
+    ]
+    head = ["MobileNetV2", "MiB", "bare, ms", "bundle, ms", "ratio", "first in a process, ms", "heap at most, KiB"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
     "latency": latency,
     "runtime": runtime,
+    "bundle": bundle,
     "coverage_keras": coverage,
     "coverage_pytorch": coverage,
 }

@@ -20,6 +20,7 @@ import pytest
 _NEEDS = {
     "runtime": (("ai_edge_litert", "tflite_runtime"), "runtime"),
     "images": (("PIL",), "images"),
+    "signing": (("cryptography",), "signing"),
     "keras": (("tensorflow",), "keras"),
     "onnx": (("onnx2tf",), "onnx"),
     "torch": (("onnx2tf",), "torch"),

@@ -184,13 +184,15 @@ def _output_name(name: str, signature: VariantSignature) -> str:
 
 def _read_file(path: Path) -> Processing:
     try:
-        return strict.read(Processing, strict.load(path.read_bytes()))
+        made = strict.read(Processing, strict.load(path.read_bytes()))
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
     except strict.StrictError as error:
-        raise BundleError(
-            f"{path}: {error}", hint="edge_sdk/bundle/FORMAT.md lists the steps and their keys"
-        ) from error
+        hint = "edge_sdk/bundle/FORMAT.md lists the steps and their keys"
+        raise BundleError(f"{path}: {error}", hint=hint) from error
+    for fault in faults(made):
+        raise BundleError(f"{path}: {fault}")
+    return made
 
 
 def _check_names(what: str, found: Sequence[str], ports: Sequence[Port]) -> None:

@@ -225,15 +225,14 @@ class Manifest:
         Raises:
             BundleFormatError: an unknown step, or a key unknown or missing.
         """
-        from edge_sdk.bundle.steps import Processing
+        from edge_sdk.bundle.steps import Processing, faults
 
         try:
             made = strict.read(Processing, self.raw_processing)
         except strict.StrictError as error:
             raise BundleFormatError(f"{MANIFEST}: {error.under('raw_processing')}") from error
-        for what, names in (("inputs", made.inputs), ("outputs", made.outputs)):
-            if len({one.name for one in names}) != len(names):
-                raise BundleFormatError(f"{MANIFEST}: raw_processing.{what}: a name is there twice")
+        for fault in faults(made):
+            raise BundleFormatError(f"{MANIFEST}: raw_processing.{fault}")
         return made
 
     def as_json(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.bundle.steps import (
+    MAX_PIXELS,
     ArgMax,
     Batch,
     Cast,
@@ -107,6 +108,8 @@ def _resize(values: Values, step: Resize) -> Values:
         rows, columns = (max(1, math.floor(extent * factor + 0.5)) for extent in (height, width))
     elif step.fit == "shorter":
         rows, columns = _shorter(height, width, step.height)
+    if rows * columns > MAX_PIXELS:
+        raise ValueError(f"it would become {rows}x{columns}, more than {MAX_PIXELS} pixels")
     support = (step.method, step.antialias)
     across = _weights(width, columns, left, right, *support)
     down = _weights(height, rows, top, bottom, *support)

@@ -1,6 +1,7 @@
 """Pre- and post-processing as data: what each step is. FORMAT.md defines their arithmetic, ``processing`` does it."""
 
 # Annotations are read by edge_sdk.bundle.strict and so are not postponed.
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,6 +106,10 @@ class TopK:
     min_score: float
 
 
+MAX_STEPS = 32
+MAX_PIXELS = 1 << 24
+"""Of a resized picture: a step that asks for more is a mistake, or meant to exhaust memory."""
+
 PreStep = Resize | CenterCrop | Channels | Normalize | Layout | Cast | Batch
 PostStep = Softmax | Sigmoid | ArgMax | TopK
 
@@ -140,3 +145,29 @@ class Processing:
     def output(self, name: str) -> OutputProcessing | None:
         """What is made of an output; None where nothing is said."""
         return next((one for one in self.outputs if one.name == name), None)
+
+
+def faults(processing: Processing) -> Iterator[str]:
+    """What types alone cannot say: each fault in words."""
+    for what, named in (("inputs", processing.inputs), ("outputs", processing.outputs)):
+        if len({one.name for one in named}) != len(named):
+            yield f"{what}: a name is there twice"
+        for one in named:
+            if len(one.steps) > MAX_STEPS:
+                yield f"{what}: `{one.name}` has {len(one.steps)} steps, at most {MAX_STEPS} are allowed"
+            yield from (f"{what}: `{one.name}`: {words}" for words in map(_fault, one.steps) if words)
+
+
+def _fault(step: PreStep | PostStep) -> str:
+    if isinstance(step, Resize | CenterCrop):
+        if step.height < 1 or step.width < 1 or step.height * step.width > MAX_PIXELS:
+            return f"{step.op} to {step.height}x{step.width}, expected 1 to {MAX_PIXELS} pixels"
+        if isinstance(step, Resize) and step.fit == "shorter" and step.height != step.width:
+            return f"resize of the shorter side to {step.height} or {step.width}: both must be the same"
+        if isinstance(step, Resize) and not 0 <= step.pad_value <= 255:
+            return f"pad_value {step.pad_value} is no 8-bit value"
+    if isinstance(step, Normalize) and (not step.mean or not step.std or not all(step.std)):
+        return "normalize needs a mean, and a std that is not 0"
+    if isinstance(step, TopK) and step.k < 1:
+        return f"top_k of {step.k}, expected 1 or more"
+    return ""

@@ -27,7 +27,7 @@ from edge_sdk.errors import (
     EdgeSdkError,
     OutputError,
 )
-from tests.bundle.made import INPUT, LABELS, MODEL, contents, forged, manifest, pack, unpack, with_model, write
+from tests.core.bundle.made import INPUT, LABELS, MODEL, contents, forged, manifest, pack, unpack, with_model, write
 from tests.graphs import conv_model
 
 Change = Callable[[dict[str, Any], dict[str, bytes]], None]
