@@ -103,7 +103,7 @@ def _dump(path: Path, value: Any) -> None:
 
 
 def _array(values: Any) -> dict[str, Any]:
-    values = np.ascontiguousarray(values)
+    values = np.asarray(values, order="C")
     data = base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
     return {"dtype": values.dtype.name, "shape": list(values.shape), "data": data}
 
