@@ -195,8 +195,8 @@ def _load_case() -> dict[str, Any]:
     return {"ms": 10.0, "misses": 3, "calm": 5, "margin": 0.8, "usual": list(usual), "took": took, "levels": levels}
 
 
-def int8_model() -> bytes:
-    """``image (1, 8, 8, 3) int8 -> FULLY_CONNECTED int8 -> scores (1, 5)``."""
+def int8_model(*, version: int = 4) -> bytes:
+    """``image (1, 8, 8, 3) int8 -> FULLY_CONNECTED int8, of that version -> scores (1, 5)``."""
     generator = np.random.default_rng(1)
     graph = Graph()
     x = graph.tensor("image", (1, 8, 8, 3), "int8", scale=[0.03], zero_point=[0])
@@ -207,7 +207,7 @@ def int8_model() -> bytes:
     weights = graph.constant("weights", drawn, scale=[0.01], zero_point=[0])
     bias = graph.constant("bias", np.zeros(5, np.int32), scale=[0.0003], zero_point=[0])
     y = graph.tensor("scores", (1, 5), "int8", scale=[0.3], zero_point=[0])
-    graph.op("FULLY_CONNECTED", (flat, weights, bias), (y,), options("FullyConnectedOptions"), version=4)
+    graph.op("FULLY_CONNECTED", (flat, weights, bias), (y,), options("FullyConnectedOptions"), version=version)
     return graph.finish((x,), (y,))
 
 
@@ -215,6 +215,8 @@ def _sessions(folder: Path) -> None:
     """A signed bundle with a float and an int8 variant, bare files, and what Python's session makes of them."""
     (folder / "float.tflite").write_bytes(conv_model())
     (folder / "int8.tflite").write_bytes(int8_model())
+    # What TensorFlow 2.16.1 refuses: of this op it knows versions up to 11.
+    (folder / "newer.tflite").write_bytes(int8_model(version=12))
     public, _ = make_keys(folder / "key.pem")
     (folder / "labels.txt").write_text("".join(f"class {index}\n" for index in range(5)))
     create_bundle(
