@@ -51,6 +51,8 @@ def test_every_data_file_is_packaged() -> None:
     for package, folder in (
         ("edge_sdk.android_demo", "android_demo"),
         ("edge_sdk.artifact", "edge_sdk/artifact"),
+        ("edge_sdk.bundle", "edge_sdk/bundle"),
+        ("edge_sdk.metadata", "edge_sdk/metadata"),
         ("edge_sdk.converters.recipes", "converters/recipes"),
         ("edge_sdk.device_profiles", "device_profiles"),
         ("edge_sdk.device_profiles.rules", "device_profiles/rules"),
@@ -82,6 +84,9 @@ def test_wheel_holds_one_top_level_package(tmp_path: Path) -> None:
         "edge_sdk/artifact/tflite.schema",
         "edge_sdk/artifact/op_versions.json",
         "edge_sdk/android_demo/app/src/main/AndroidManifest.xml",
+        "edge_sdk/bundle/FORMAT.md",
+        "edge_sdk/metadata/metadata.schema",
+        "edge_sdk/metadata/min_runtime.json",
         "edge_sdk/converters/__init__.py",
         "edge_sdk/device_profiles/rules/xnnpack.toml",
         "edge_sdk/converters/recipes/static_wi8_ai8.toml",

@@ -35,7 +35,14 @@ def test_number_of_devices() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "CONTRIBUTING.md", "converters/README.md", "benchmarks/README.md", "device_profiles/README.md"],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "converters/README.md",
+        "benchmarks/README.md",
+        "device_profiles/README.md",
+        "edge_sdk/bundle/FORMAT.md",
+    ],
 )
 def test_links_and_file_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -49,6 +56,11 @@ def test_make_targets_exist() -> None:
     pages = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for target in re.findall(r"(?:^|`)make ([a-z][a-z0-9-]*)", pages, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def _printed(script: str, folder: Path) -> str:
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.keras
@@ -65,11 +77,9 @@ def test_worked_path(tmp_path: Path, demo: tuple[Path, Any]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("verified: digits_int8.tflite computes what its source computes")
-    printed = [
-        subprocess.run([sys.executable, "-c", script], cwd=tmp_path / "demo_output", capture_output=True, text=True, check=True)
-        for script in blocks("python")
-    ]
-    verified, sqnr_db, ratio = printed[0].stdout.split()
+    convert, *others = (_printed(script, tmp_path / "demo_output") for script in blocks("python"))
+    verified, sqnr_db, ratio = convert.split()
     assert verified == "True"
     assert float(sqnr_db) > 30
     assert float(ratio) > 0
+    assert all(others)
