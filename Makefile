@@ -9,7 +9,7 @@ READY := $(VENV)/.installed
 FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
 .PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
-	test-tflite test-core benchmarks clean
+	test-tflite test-core android-tools test-android benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
 	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin) and external delegates, in .venv-accelerators"
 	@echo "make test-boards        emulated boards over ssh, a real adbd: needs qemu-user-static, openssh-server, adb"
+	@echo "make test-android       the APK and the Java wrapper, on TensorFlow 2.16.1: needs a JDK, Maven and apksigner"
 	@echo "make test-tflite        the old engine tflite-runtime 2.14: sessions, and what it loads and delegates, in .venv-tflite"
 	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
@@ -74,6 +75,23 @@ test-py312:
 
 test-litert-torch: .venv-litert-torch/.installed
 	.venv-litert-torch/bin/python -m pytest -m litert_torch
+
+# The APK is read by androguard too; it wants other versions than ours.
+.venv-androguard/.installed:
+	@$(PYTHON) -m venv .venv-androguard
+	@.venv-androguard/bin/python -m pip install --quiet --disable-pip-version-check androguard==4.1.4
+	@touch $@
+
+# The engine's version in the APK, to run models and the Java wrapper on.
+.venv-tf216/.installed:
+	@$(PYTHON) -m venv .venv-tf216
+	@.venv-tf216/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.16.1
+	@touch $@
+
+android-tools: .venv-androguard/.installed .venv-tf216/.installed
+
+test-android: $(READY) android-tools
+	$(BIN)/python -m pytest -m android
 
 .venv-accelerators/.installed: pyproject.toml constraints/accelerators.txt
 	$(call install,$(PYTHON),.venv-accelerators,constraints/accelerators.txt,openvino$(COMMA)dev)

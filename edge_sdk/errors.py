@@ -5,8 +5,10 @@
         UnsupportedOpError             .ops: every unsupported op, not the first
         SignatureError                 an input is missing, misnamed, or of the wrong shape or dtype
         UntrustedSourceError           loading the file could run code
-      ConversionError                  a wrapped tool failed: .tool .version .log_tail
-        ParityError                    outputs moved beyond the tolerance: .report
+      ToolError                        a wrapped tool failed: .tool .version .log_tail
+        ConversionError                a converter or quantizer
+          ParityError                  outputs moved beyond the tolerance: .report
+        BuildError                     a compiler, linker or signer
       CalibrationError                 no data, bad values, or data that does not match the signature
       TrainingError                    training cannot begin or go on: .checkpoint
         CheckpointError                a checkpoint belongs to another run, or is damaged
@@ -26,6 +28,7 @@
         BundleSignatureError           unsigned, or not signed by a key that is trusted
       OutputError                      the result cannot be written where it was asked for
       MissingDependencyError           names the extra to install
+      MissingToolError                 a program that pip cannot bring; names what to install
 
 A message says what, where, expected and got; the hint says what to do. ``ValueError`` and ``TypeError`` are left
 for programming mistakes.
@@ -92,7 +95,7 @@ class UntrustedSourceError(ModelError):
     """Loading the file could run code that it carries, and the user has not said to trust it."""
 
 
-class ConversionError(EdgeSdkError):
+class ToolError(EdgeSdkError):
     """A wrapped tool failed.
 
     Args:
@@ -121,6 +124,14 @@ class ConversionError(EdgeSdkError):
         return {**super().as_json(), "tool": self.tool, "version": self.version, "log_tail": self.log_tail}
 
 
+class ConversionError(ToolError):
+    """A converter or quantizer failed."""
+
+
+class BuildError(ToolError):
+    """A compiler, linker or signer failed."""
+
+
 class ParityError(ConversionError):
     """The converted model does not compute what its source computes, within the stated tolerance.
 
@@ -128,7 +139,7 @@ class ParityError(ConversionError):
         message: the worst output, its error and the bound.
         report: the conversion report as plain data, with numbers for every output.
         hint: the next thing to try.
-        about: see :class:`ConversionError`.
+        about: see :class:`ToolError`.
     """
 
     def __init__(
@@ -238,6 +249,10 @@ class DeviceLostError(DeviceError):
 
 class MeasurementError(EdgeSdkError):
     """A measurement makes no sense as it was asked for, or could not be taken."""
+
+
+class MissingToolError(EdgeSdkError):
+    """A program that pip cannot bring is absent, or too old."""
 
 
 class BundleError(EdgeSdkError):

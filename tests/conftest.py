@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,9 @@ _NEEDS = {
 }
 # A shell that starts CI in the background has its children ignore Ctrl-C, and theirs: those tests send it on purpose.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+_TOOLS = {
+    "android": (("javac", "mvn", "apksigner"), "apt-get install openjdk-17-jdk-headless maven apksigner"),
+}
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 
 
@@ -40,6 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if item.get_closest_marker(marker) and not any(find_spec(module) for module in modules):
                 reason = f"pip install 'edge-sdk[{extra}]'" if extra else "make test-metadata"
                 item.add_marker(pytest.mark.skip(reason=reason))
+        for marker, (programs, install) in _TOOLS.items():
+            if item.get_closest_marker(marker) and not all(map(shutil.which, programs)):
+                item.add_marker(pytest.mark.skip(reason=install))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

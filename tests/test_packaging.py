@@ -18,14 +18,18 @@ else:
 
 ROOT = Path(__file__).parents[1]
 SETTINGS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-MAPPED = {"edge_sdk.converters": "converters", "edge_sdk.device_profiles": "device_profiles"}
+MAPPED = {
+    "edge_sdk.android_demo": "android_demo",
+    "edge_sdk.converters": "converters",
+    "edge_sdk.device_profiles": "device_profiles",
+}
 
 
 def test_package_list_is_what_is_on_disk() -> None:
     found = {
         ".".join(path.parent.relative_to(ROOT).parts)
         for path in (ROOT / "edge_sdk").rglob("__init__.py")
-        if "converters" not in path.parts
+        if not {"converters", "android_demo"} & set(path.parts)
     }
     for name, folder in MAPPED.items():
         for path in (ROOT / folder).rglob("__init__.py"):
@@ -45,6 +49,7 @@ def test_links_point_where_the_mapping_says() -> None:
 def test_every_data_file_is_packaged() -> None:
     patterns = SETTINGS["package-data"]
     for package, folder in (
+        ("edge_sdk.android_demo", "android_demo"),
         ("edge_sdk.artifact", "edge_sdk/artifact"),
         ("edge_sdk.bundle", "edge_sdk/bundle"),
         ("edge_sdk.measure", "edge_sdk/measure"),
@@ -79,6 +84,7 @@ def test_wheel_holds_one_top_level_package(tmp_path: Path) -> None:
         "edge_sdk/py.typed",
         "edge_sdk/artifact/tflite.schema",
         "edge_sdk/artifact/op_versions.json",
+        "edge_sdk/android_demo/app/src/main/AndroidManifest.xml",
         "edge_sdk/bundle/FORMAT.md",
         "edge_sdk/metadata/metadata.schema",
         "edge_sdk/metadata/min_runtime.json",

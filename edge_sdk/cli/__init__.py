@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "benchmark": "edge_sdk.cli.benchmark:benchmark",
     "profiles": "edge_sdk.cli.profiles:profiles",
     "devices": "edge_sdk.cli.devices:devices",
+    "android": "edge_sdk.cli.android:android",
     "doctor": "edge_sdk.cli.doctor:doctor",
     "demo": "edge_sdk.cli.demo:demo",
 }

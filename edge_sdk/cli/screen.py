@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from edge_sdk.errors import ConversionError, EdgeSdkError
+from edge_sdk.errors import EdgeSdkError, ToolError
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
 
@@ -66,7 +66,7 @@ class Screen:
         click.echo(f"error: {_one_line(str(error))}", err=True)
         if error.hint:
             click.echo(f"hint: {_one_line(error.hint)}", err=True)
-        if isinstance(error, ConversionError) and error.log_tail and not self._quiet:
+        if isinstance(error, ToolError) and error.log_tail and not self._quiet:
             click.echo("the tool's last lines:", err=True)
             click.echo("\n".join(f"  | {line}" for line in error.log_tail.splitlines()), err=True)
         if self.as_json:

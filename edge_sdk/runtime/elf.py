@@ -33,12 +33,14 @@ class Library:
         bits: 32 or 64.
         needed: file names of the libraries it asks the loader for.
         exported: names that others can link to.
+        page_bytes: what its loaded segments are aligned to: the largest page of a system that can map it.
     """
 
     machine: str
     bits: int
     needed: tuple[str, ...]
     exported: frozenset[str]
+    page_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class _Segment:
     offset: int
     address: int
     stored: int
+    alignment: int
 
 
 class _Reader:
@@ -79,7 +82,11 @@ def read_library(path: Path) -> Library:
         BrokenLibraryError: it is not an ELF shared library, or a part of it is missing.
         OSError: it cannot be read.
     """
-    content = path.read_bytes()
+    return parse_library(path.read_bytes())
+
+
+def parse_library(content: bytes) -> Library:
+    """As :func:`read_library`, of bytes."""
     if content[:4] != b"\x7fELF":
         raise BrokenLibraryError("not a shared library: it does not begin with an ELF header")
     if len(content) < 52 or content[4] not in (1, 2) or content[5] not in (1, 2):
@@ -93,7 +100,8 @@ def read_library(path: Path) -> Library:
     names = _offset(dynamic.get(_STRTAB, [0])[0], segments)
     needed = tuple(reader.text(names + entry) for entry in dynamic.get(_NEEDED, []))
     label = _MACHINES.get(machine, f"machine {machine}")
-    return Library(label, 64 if reader.is64 else 32, needed, _exported(reader, dynamic, segments))
+    page_bytes = min((one.alignment for one in segments if one.kind == _LOAD), default=0)
+    return Library(label, 64 if reader.is64 else 32, needed, _exported(reader, dynamic, segments), page_bytes)
 
 
 def this_machine() -> tuple[str, int]:
@@ -116,10 +124,10 @@ def _segments(reader: _Reader) -> list[_Segment]:
     for index in range(count):
         at = table + index * size
         if reader.is64:
-            kind, _, offset, address, _, stored = reader.numbers("IIQQQQ", at)
+            kind, _, offset, address, _, stored, _, alignment = reader.numbers("IIQQQQQQ", at)
         else:
-            kind, offset, address, _, stored = reader.numbers("IIIII", at)
-        segments.append(_Segment(kind, offset, address, stored))
+            kind, offset, address, _, stored, _, _, alignment = reader.numbers("IIIIIIII", at)
+        segments.append(_Segment(kind, offset, address, stored, alignment))
         if kind == _LOAD and offset + stored > len(reader.content):
             missing = offset + stored - len(reader.content)
             raise BrokenLibraryError(f"truncated: {missing} bytes that it would load are not in the file")

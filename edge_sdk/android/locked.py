@@ -1,0 +1,140 @@
+"""``deps.lock``: what a build takes from Maven Central, fetched once into a cache and held against its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_sdk.android.tools import run_tool
+from edge_sdk.errors import BuildError, MissingToolError, RecipeError
+from edge_sdk.progress import Progress
+from edge_sdk.records import RecordError, read_record
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class LockedArtifact:
+    """One file of Maven Central.
+
+    Attributes:
+        name: what the build calls it.
+        coordinates: ``group:artifact:version:packaging``.
+        sha256: of the file.
+        size_bytes: of the file.
+        use: ``runtime`` (an AAR) goes into the APK, of a ``library`` (a JAR) what is used of it; ``tool`` does not,
+            ``test`` is fetched for the tests alone.
+        licence: SPDX id.
+        what: why it is there.
+    """
+
+    name: str
+    coordinates: str
+    sha256: str
+    size_bytes: int
+    use: Literal["runtime", "library", "tool", "test"]
+    licence: str
+    what: str
+
+    @property
+    def file_name(self) -> str:
+        """As Maven names it."""
+        _, artifact, version, packaging = self.coordinates.split(":")
+        return f"{artifact}-{version}.{packaging}"
+
+
+@dataclass(frozen=True)
+class _Lock:
+    artifact: tuple[LockedArtifact, ...]
+
+
+def read_lock(folder: Path) -> dict[str, LockedArtifact]:
+    """Name to artifact, from a project's ``deps.lock``.
+
+    Raises:
+        RecipeError: the file has faults.
+    """
+    path = folder / "deps.lock"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {one.name: one for one in read_record(_Lock, table).artifact}
+    except (OSError, tomllib.TOMLDecodeError, RecordError) as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def cache_folder() -> Path:
+    """``$EDGE_SDK_CACHE``, or ``edge-sdk`` in the user's cache folder."""
+    if "EDGE_SDK_CACHE" in os.environ:
+        return Path(os.environ["EDGE_SDK_CACHE"]) / "android"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edge-sdk" / "android"
+
+
+def fetch(artifacts: Iterable[LockedArtifact], progress: Progress) -> dict[str, Path]:
+    """Name to file, from the cache, or through Maven where it is not there.
+
+    A file with another hash is fetched once more.
+
+    Raises:
+        BuildError: Maven failed, or what it brought has another hash than the lock.
+        MissingToolError: a file must be fetched, and there is no Maven.
+    """
+    found = {}
+    for artifact in artifacts:
+        path = cache_folder() / artifact.file_name
+        if not _holds(path, artifact):
+            progress.stage(f"fetch {artifact.coordinates} ({artifact.size_bytes / 1e6:.1f} MB, once)")
+            _fetch_one(artifact, path)
+        found[artifact.name] = path
+    return found
+
+
+def _holds(path: Path, artifact: LockedArtifact) -> bool:
+    """Whether the cache has the very file; a hash of 190 MB takes 0.15 s."""
+    return path.is_file() and path.stat().st_size == artifact.size_bytes and _sha256(path) == artifact.sha256
+
+
+def _fetch_one(artifact: LockedArtifact, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        fetched = Path(folder) / artifact.file_name
+        _run_maven(artifact, Path(folder))
+        got = _sha256(fetched)
+        if got != artifact.sha256:
+            raise BuildError(
+                f"{artifact.coordinates}: expected SHA-256 {artifact.sha256}, got {got}",
+                tool="mvn",
+                hint="the repository behind Maven serves another file than the one that was checked: do not use it",
+            )
+        fetched.replace(path)
+
+
+def _run_maven(artifact: LockedArtifact, folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise MissingToolError(
+            f"{artifact.coordinates} is not in {cache_folder()}, and there is no Maven to fetch it",
+            hint=f"install Maven (Debian: `apt-get install maven`), or put {artifact.file_name} there yourself",
+        )
+    goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+    command = [maven, "--batch-mode", goal, f"-Dartifact={artifact.coordinates}", f"-DoutputDirectory={folder}"]
+    hint = "this is the one step that needs the network; it is done once"
+    run_tool(command, what=f"fetching {artifact.coordinates}", hint=hint)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
