@@ -108,6 +108,17 @@ def memory_command(files: tuple[Path, ...]) -> None:
     _keep("memory", rows)
 
 
+@main.command("figures")
+@click.option("--runs", default=20, show_default=True, help="Benchmarks of each kind.")
+@click.option("--model", type=click.Path(exists=True, path_type=Path), help="Default: MobileNetV2 int8 by hand.")
+def figures_command(runs: int, model: Path | None) -> None:
+    """Benchmark equal files and a planted slowdown, to see how far `edge-sdk benchmark` can be believed here."""
+    from benchmarks import figures
+
+    path = model or latency.files("mobilenet_v2", _CACHE)[0]
+    _keep("figures", list(figures.rows(path, runs, click.echo)))
+
+
 @main.command("peers")
 @click.option("--threads", multiple=True, type=int, default=(1, 2), show_default=True)
 @click.option("--sittings", default=6, show_default=True)
@@ -144,6 +155,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(bundle_command)
     context.invoke(checking_command)
     context.invoke(memory_command, files=())
+    context.invoke(figures_command, runs=20, model=None)
     context.invoke(peers_command, threads=(1, 2), sittings=6, rounds=15, only=())
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")

@@ -152,6 +152,26 @@ def memory(result: dict[str, Any]) -> str:
     return "\n\n".join([_table(head, rows), words, _versions(result)])
 
 
+def figures(result: dict[str, Any]) -> str:
+    """What many benchmarks of the same pairs said."""
+    rows = [
+        [
+            row["what"],
+            str(row["runs"]),
+            f"{min(row['ratios']):.3f} to {max(row['ratios']):.3f}",
+            f"{row['above_1']} of {row['runs']}",
+            ", ".join(f"{count} {name}" for name, count in row["verdicts"].items()),
+            f"{row['valid']}, of which {row['apart_2_percent_and_valid']} had medians 2 % apart",
+            f"{min(row['others_busy_cpus']):.2f} to {max(row['others_busy_cpus']):.2f}",
+        ]
+        for row in result["rows"]
+        if "runs" in row
+    ]
+    cost = [f"Timing adds {row['value']} us to a query." for row in result["rows"] if "value" in row]
+    head = ["pair", "benchmarks", "ratios", "above 1", "verdicts", "VALID", "CPUs busy with others"]
+    return "\n\n".join([_table(head, rows), *cost, _versions(result)])
+
+
 def peers(result: dict[str, Any]) -> str:
     """A row for each model and number of threads, a column for each way."""
     ways = list(dict.fromkeys(row["way"] for row in result["rows"]))
@@ -187,6 +207,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "bundle": bundle,
     "checking": checking,
     "memory": memory,
+    "figures": figures,
     "peers": peers,
     "coverage_keras": coverage,
     "coverage_pytorch": coverage,
