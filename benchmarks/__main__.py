@@ -15,10 +15,12 @@ from benchmarks import (
     latency,
     memory,
     picture,
+    pruning,
     results,
     runtime,
     startup,
     tables,
+    training,
 )
 
 _CACHE = Path(__file__).parent / ".models"
@@ -136,6 +138,32 @@ def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tu
     _keep("peers", rows, sittings=sittings, rounds=rounds)
 
 
+@main.command("training")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--only", help="One data set and framework, as digits-torch; the results file is left alone.")
+def training_command(seeds: int, only: str | None) -> None:
+    """Train models on which plain int8 fails."""
+    rows = []
+    for row in training.rows(seeds, only):
+        rows.append(row)
+        click.echo(f"{row['data']} {row['framework']}: {row['worst']} {[(r['float'], r['int8']) for r in row['runs']]}")
+    if only is None:
+        _keep("training", rows, seeds=seeds)
+
+
+@main.command("pruning")
+@click.option("--seeds", default=3, show_default=True, help="Runs; the worst is reported.")
+@click.option("--framework", "frameworks", multiple=True, default=("keras", "torch"), show_default=True)
+def pruning_command(seeds: int, frameworks: tuple[str, ...]) -> None:
+    """Prune, cluster and distil small networks; an hour or more on two cores."""
+    for name, rows_of in (("pruning", pruning.rows), ("distillation", pruning.distillation_rows)):
+        rows = []
+        for row in rows_of(frameworks, seeds):
+            rows.append(row)
+            click.echo(str(row))
+            _keep(name, rows, seeds=seeds)
+
+
 @main.command("tables")
 def tables_command() -> None:
     """Fill the tables of README.md from the results, and draw them."""
@@ -159,6 +187,8 @@ def all_command(context: click.Context) -> None:
     context.invoke(peers_command, threads=(1, 2), sittings=6, rounds=15, only=())
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
+    context.invoke(training_command)
+    context.invoke(pruning_command)
     context.invoke(tables_command)
 
 

@@ -199,6 +199,74 @@ def _peer(row: dict[str, Any] | None) -> str:
     return f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})"
 
 
+def pruning(result: dict[str, Any]) -> str:
+    """The worst of all runs, figure by figure."""
+    rows = [
+        [
+            r["framework"],
+            r["set"],
+            _WAYS[r["way"]],
+            f"{100 * r['accuracy']:.1f} %",
+            f"{0 - r['drop_points']:+.2f}",
+            f"{r['macs_ratio']:.2f}",
+            f"{r['speed_up']:.2f}x",
+            f"{r['smaller']:.1f}x",
+            f"{r['zeros']:.0%}",
+            str(r["runs"]),
+        ]
+        for r in result["rows"]
+    ]
+    head = [
+        "framework",
+        "set",
+        "way",
+        "accuracy before",
+        "points after",
+        "MACs left",
+        "faster",
+        "smaller, gzip",
+        "zeros",
+    ]
+    return f"{_table([*head, 'runs'], rows)}\n\n{_versions(result)}"
+
+
+_WAYS = {"structured": "half of the MACs cut", "sparse_clustered": "80 % zeros, 16 values"}
+
+
+def distillation(result: dict[str, Any]) -> str:
+    """Students alone and taught."""
+    rows = [
+        [
+            r["framework"],
+            r["set"],
+            r["labels"],
+            f"{r['alone']:.1f} %",
+            f"{r['taught']:.1f} %",
+            ", ".join(f"{gain:+.2f}" for gain in r["all_gains"]),
+        ]
+        for r in result["rows"]
+    ]
+    head = ["framework", "set", "data", "alone (worst run)", "taught (same run)", "points gained, every run"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
+def training(result: dict[str, Any]) -> str:
+    """Accuracy of the files, every run; the worst of each figure."""
+    rows = [
+        [
+            row["data"],
+            row["framework"],
+            *(" ".join(f"{100 * run[key]:.1f}" for run in row["runs"]) for key in ("float", "int8", "qat")),
+            f"{row['worst']['qat_loss_points']:.2f}",
+            f"{row['worst']['within_one_lsb']:.2%}, {row['worst']['largest_lsb']}",
+            f"{row['worst']['epoch_ratio']:.2f}",
+        ]
+        for row in result["rows"]
+    ]
+    head = ["data", "framework", "float, %", "int8, %", "qat, %", "worst loss, points", "within 1 LSB, most", "epoch"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
@@ -210,7 +278,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "figures": figures,
     "peers": peers,
     "coverage_keras": coverage,
+    "pruning": pruning,
+    "distillation": distillation,
     "coverage_pytorch": coverage,
+    "training": training,
 }
 """Result name to what makes its table."""
 
