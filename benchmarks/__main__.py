@@ -121,6 +121,34 @@ def memory_command(files: tuple[Path, ...]) -> None:
     _keep("memory", rows)
 
 
+@main.command("figures")
+@click.option("--runs", default=20, show_default=True, help="Benchmarks of each kind.")
+@click.option("--model", type=click.Path(exists=True, path_type=Path), help="Default: MobileNetV2 int8 by hand.")
+def figures_command(runs: int, model: Path | None) -> None:
+    """Benchmark equal files and a planted slowdown, to see how far `edge-sdk benchmark` can be believed here."""
+    from benchmarks import figures
+
+    path = model or latency.files("mobilenet_v2", _CACHE)[0]
+    _keep("figures", list(figures.rows(path, runs, click.echo)))
+
+
+@main.command("peers")
+@click.option("--threads", multiple=True, type=int, default=(1, 2), show_default=True)
+@click.option("--sittings", default=6, show_default=True)
+@click.option("--rounds", default=15, show_default=True, help="Turns of 20 ms for each way in a sitting.")
+@click.option("--only", multiple=True, help="Names of models.")
+def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tuple[str, ...]) -> None:
+    """Time int8 files against what a user would pick instead; makes an environment for each peer."""
+    from benchmarks.peers import measuring
+
+    rows = []
+    for row in measuring.rows(threads, sittings, rounds, click.echo, only):
+        rows.append(row)
+        valid = "" if row["valid"] else f" INVALID: {', '.join(row['reasons'])}"
+        click.echo(f"{row['model']}, {row['threads']}: {row['way']} {row['ratio']} {row['ratio_95']}{valid}")
+    _keep("peers", rows, sittings=sittings, rounds=rounds)
+
+
 @main.command("training")
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--only", help="One data set and framework, as digits-torch; the results file is left alone.")
@@ -145,23 +173,6 @@ def pruning_command(seeds: int, frameworks: tuple[str, ...]) -> None:
             rows.append(row)
             click.echo(str(row))
             _keep(name, rows, seeds=seeds)
-
-
-@main.command("peers")
-@click.option("--threads", multiple=True, type=int, default=(1, 2), show_default=True)
-@click.option("--sittings", default=6, show_default=True)
-@click.option("--rounds", default=15, show_default=True, help="Turns of 20 ms for each way in a sitting.")
-@click.option("--only", multiple=True, help="Names of models.")
-def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tuple[str, ...]) -> None:
-    """Time int8 files against what a user would pick instead; makes an environment for each peer."""
-    from benchmarks.peers import measuring
-
-    rows = []
-    for row in measuring.rows(threads, sittings, rounds, click.echo, only):
-        rows.append(row)
-        valid = "" if row["valid"] else f" INVALID: {', '.join(row['reasons'])}"
-        click.echo(f"{row['model']}, {row['threads']}: {row['way']} {row['ratio']} {row['ratio_95']}{valid}")
-    _keep("peers", rows, sittings=sittings, rounds=rounds)
 
 
 @main.command("weights")
@@ -195,6 +206,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(wrapper_command)
     context.invoke(checking_command)
     context.invoke(memory_command, files=())
+    context.invoke(figures_command, runs=20, model=None)
     context.invoke(peers_command, threads=(1, 2), sittings=6, rounds=15, only=())
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")

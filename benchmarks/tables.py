@@ -162,6 +162,53 @@ def memory(result: dict[str, Any]) -> str:
     return "\n\n".join([_table(head, rows), words, _versions(result)])
 
 
+def figures(result: dict[str, Any]) -> str:
+    """What many benchmarks of the same pairs said."""
+    rows = [
+        [
+            row["what"],
+            str(row["runs"]),
+            f"{min(row['ratios']):.3f} to {max(row['ratios']):.3f}",
+            f"{row['above_1']} of {row['runs']}",
+            ", ".join(f"{count} {name}" for name, count in row["verdicts"].items()),
+            f"{row['valid']}, of which {row['apart_2_percent_and_valid']} had medians 2 % apart",
+            f"{min(row['others_busy_cpus']):.2f} to {max(row['others_busy_cpus']):.2f}",
+        ]
+        for row in result["rows"]
+        if "runs" in row
+    ]
+    cost = [f"Timing adds {row['value']} us to a query." for row in result["rows"] if "value" in row]
+    head = ["pair", "benchmarks", "ratios", "above 1", "verdicts", "VALID", "CPUs busy with others"]
+    return "\n\n".join([_table(head, rows), *cost, _versions(result)])
+
+
+def peers(result: dict[str, Any]) -> str:
+    """A row for each model and number of threads, a column for each way."""
+    ways = list(dict.fromkeys(row["way"] for row in result["rows"]))
+    cells: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
+    for row in result["rows"]:
+        cells.setdefault((row["model"], row["threads"]), {})[row["way"]] = row
+    table = [
+        [model, str(threads), *(_peer(found.get(way)) for way in ways)] for (model, threads), found in cells.items()
+    ]
+    reasons = sorted({reason for row in result["rows"] for reason in row["reasons"]})
+    words = (
+        f"INVALID by `edge-sdk benchmark`'s own rules ({', '.join(reasons)}): ratios only, with care."
+        if reasons
+        else ""
+    )
+    return "\n\n".join([_table(["model", "threads", *ways], table), words, _versions(result)])
+
+
+def _peer(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "not made"
+    low, high = row["ratio_95"]
+    if low == high:
+        return f"{row['median_us']:.0f} us"
+    return f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})"
+
+
 def pruning(result: dict[str, Any]) -> str:
     """The worst of all runs, figure by figure."""
     rows = [
@@ -230,33 +277,6 @@ def training(result: dict[str, Any]) -> str:
     return f"{_table(head, rows)}\n\n{_versions(result)}"
 
 
-def peers(result: dict[str, Any]) -> str:
-    """A row for each model and number of threads, a column for each way."""
-    ways = list(dict.fromkeys(row["way"] for row in result["rows"]))
-    cells: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
-    for row in result["rows"]:
-        cells.setdefault((row["model"], row["threads"]), {})[row["way"]] = row
-    table = [
-        [model, str(threads), *(_peer(found.get(way)) for way in ways)] for (model, threads), found in cells.items()
-    ]
-    reasons = sorted({reason for row in result["rows"] for reason in row["reasons"]})
-    words = (
-        f"INVALID by `edge-sdk benchmark`'s own rules ({', '.join(reasons)}): ratios only, with care."
-        if reasons
-        else ""
-    )
-    return "\n\n".join([_table(["model", "threads", *ways], table), words, _versions(result)])
-
-
-def _peer(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return "not made"
-    low, high = row["ratio_95"]
-    if low == high:
-        return f"{row['median_us']:.0f} us"
-    return f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})"
-
-
 def weights(result: dict[str, Any]) -> str:
     """Milliseconds and KiB."""
     rows = [
@@ -285,6 +305,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "wrapper": wrapper,
     "checking": checking,
     "memory": memory,
+    "figures": figures,
     "peers": peers,
     "weights": weights,
     "coverage_keras": coverage,

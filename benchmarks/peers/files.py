@@ -64,9 +64,7 @@ def made(name: str, say: Callable[[str], None]) -> Iterator[tuple[Way, Path]]:
 def _make(way: Way, folder: Path) -> str:
     if way.maker is None:
         with np.load(folder / "calibration.npz") as arrays:
-            values = arrays["x"]
-        # As the file wants images, not as PyTorch does.
-        samples = list((values.transpose(0, 2, 3, 1) if values.ndim == 4 else values)[:, None])
+            samples = list(arrays["x"][:, None])
         try:
             source, output = str(folder / "program.pt2"), folder / way.file
             convert(source, output, recipe="int8", calibration=samples, timing=False, keep_unverified=True)

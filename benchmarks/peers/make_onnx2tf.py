@@ -22,12 +22,14 @@ np.save(work / "calibration.npy", last)
 channels = last.shape[-1]
 ends = [[[[0.0] * channels]]] if image else [[[0.0] * channels]]
 ones = [[[[1.0] * channels]]] if image else [[[1.0] * channels]]
+# onnx2tf writes what it simplified over the file that it was given.
+shutil.copy(folder / "model.onnx", work / "model.onnx")
 os.chdir(work)
 # onnx2tf downloads 20 photographs to the working directory unless they are there; noise does as well.
 noise = np.random.default_rng(0).random((20, 128, 128, 3), np.float32)
 np.save("calibration_image_sample_data_20x128x128x3_float32.npy", noise)
 onnx2tf.convert(
-    input_onnx_file_path=str(folder / "model.onnx"),
+    input_onnx_file_path=str(work / "model.onnx"),
     output_folder_path=str(work),
     output_integer_quantized_tflite=True,
     output_signaturedefs=True,
@@ -35,7 +37,7 @@ onnx2tf.convert(
     custom_input_op_name_np_data_path=[[name, str(work / "calibration.npy"), ends, ones]],
     non_verbose=True,
 )
-(own,) = work.glob("*_integer_quant.tflite")
+(own,) = [path for path in work.glob("*_integer_quant.tflite") if "_full_" not in path.name]
 shutil.copy(own, folder / "onnx2tf_int8.tflite")
 
 converter = tf.lite.TFLiteConverter.from_saved_model(str(work))
