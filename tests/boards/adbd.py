@@ -71,6 +71,10 @@ class Phone:
         self._folder = folder
         # Holds the network, so that it outlives the daemon.
         self._network = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], start_new_session=True)
+        # Until then it is in this machine's network, where the daemon must never listen.
+        ours, theirs = Path("/proc/self/ns/net"), Path(f"/proc/{self._network.pid}/ns/net")
+        while theirs.readlink() == ours.readlink():
+            time.sleep(0.01)
         inside = f"exec nsenter --target {self._network.pid} --net --"
         _script(self.bin / "adb", f'export HOME={folder}/home\n{inside} {shutil.which("adb")} "$@"')
         self.start()
