@@ -15,10 +15,12 @@ from benchmarks import (
     latency,
     memory,
     picture,
+    pruning,
     results,
     runtime,
     startup,
     tables,
+    training,
 )
 
 _CACHE = Path(__file__).parent / ".models"
@@ -108,11 +110,66 @@ def memory_command(files: tuple[Path, ...]) -> None:
     _keep("memory", rows)
 
 
+@main.command("figures")
+@click.option("--runs", default=20, show_default=True, help="Benchmarks of each kind.")
+@click.option("--model", type=click.Path(exists=True, path_type=Path), help="Default: MobileNetV2 int8 by hand.")
+def figures_command(runs: int, model: Path | None) -> None:
+    """Benchmark equal files and a planted slowdown, to see how far `edge-sdk benchmark` can be believed here."""
+    from benchmarks import figures
+
+    path = model or latency.files("mobilenet_v2", _CACHE)[0]
+    _keep("figures", list(figures.rows(path, runs, click.echo)))
+
+
+@main.command("peers")
+@click.option("--threads", multiple=True, type=int, default=(1, 2), show_default=True)
+@click.option("--sittings", default=6, show_default=True)
+@click.option("--rounds", default=15, show_default=True, help="Turns of 20 ms for each way in a sitting.")
+@click.option("--only", multiple=True, help="Names of models.")
+def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tuple[str, ...]) -> None:
+    """Time int8 files against what a user would pick instead; makes an environment for each peer."""
+    from benchmarks.peers import measuring
+
+    rows = []
+    for row in measuring.rows(threads, sittings, rounds, click.echo, only):
+        rows.append(row)
+        valid = "" if row["valid"] else f" INVALID: {', '.join(row['reasons'])}"
+        click.echo(f"{row['model']}, {row['threads']}: {row['way']} {row['ratio']} {row['ratio_95']}{valid}")
+    _keep("peers", rows, sittings=sittings, rounds=rounds)
+
+
+@main.command("training")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--only", help="One data set and framework, as digits-torch; the results file is left alone.")
+def training_command(seeds: int, only: str | None) -> None:
+    """Train models on which plain int8 fails."""
+    rows = []
+    for row in training.rows(seeds, only):
+        rows.append(row)
+        click.echo(f"{row['data']} {row['framework']}: {row['worst']} {[(r['float'], r['int8']) for r in row['runs']]}")
+    if only is None:
+        _keep("training", rows, seeds=seeds)
+
+
+@main.command("pruning")
+@click.option("--seeds", default=3, show_default=True, help="Runs; the worst is reported.")
+@click.option("--framework", "frameworks", multiple=True, default=("keras", "torch"), show_default=True)
+def pruning_command(seeds: int, frameworks: tuple[str, ...]) -> None:
+    """Prune, cluster and distil small networks; an hour or more on two cores."""
+    for name, rows_of in (("pruning", pruning.rows), ("distillation", pruning.distillation_rows)):
+        rows = []
+        for row in rows_of(frameworks, seeds):
+            rows.append(row)
+            click.echo(str(row))
+            _keep(name, rows, seeds=seeds)
+
+
 @main.command("tables")
 def tables_command() -> None:
     """Fill the tables of README.md from the results, and draw them."""
     tables.PAGE.write_text(tables.fill(tables.PAGE.read_text()))
     picture.draw()
+    picture.draw_peers()
 
 
 @main.command("all")
@@ -126,8 +183,12 @@ def all_command(context: click.Context) -> None:
     context.invoke(bundle_command)
     context.invoke(checking_command)
     context.invoke(memory_command, files=())
+    context.invoke(figures_command, runs=20, model=None)
+    context.invoke(peers_command, threads=(1, 2), sittings=6, rounds=15, only=())
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
+    context.invoke(training_command)
+    context.invoke(pruning_command)
     context.invoke(tables_command)
 
 

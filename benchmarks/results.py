@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "results"
-_TOOLS = ("tensorflow", "keras", "torch", "onnx2tf", "ai-edge-litert", "ai-edge-quantizer", "numpy")
+_TOOLS = ("tensorflow", "keras", "torch", "torch-pruning", "onnx2tf", "ai-edge-litert", "ai-edge-quantizer", "numpy")
 
 
 def write(name: str, rows: list[dict[str, Any]], **facts: Any) -> None:

@@ -152,6 +152,121 @@ def memory(result: dict[str, Any]) -> str:
     return "\n\n".join([_table(head, rows), words, _versions(result)])
 
 
+def figures(result: dict[str, Any]) -> str:
+    """What many benchmarks of the same pairs said."""
+    rows = [
+        [
+            row["what"],
+            str(row["runs"]),
+            f"{min(row['ratios']):.3f} to {max(row['ratios']):.3f}",
+            f"{row['above_1']} of {row['runs']}",
+            ", ".join(f"{count} {name}" for name, count in row["verdicts"].items()),
+            f"{row['valid']}, of which {row['apart_2_percent_and_valid']} had medians 2 % apart",
+            f"{min(row['others_busy_cpus']):.2f} to {max(row['others_busy_cpus']):.2f}",
+        ]
+        for row in result["rows"]
+        if "runs" in row
+    ]
+    cost = [f"Timing adds {row['value']} us to a query." for row in result["rows"] if "value" in row]
+    head = ["pair", "benchmarks", "ratios", "above 1", "verdicts", "VALID", "CPUs busy with others"]
+    return "\n\n".join([_table(head, rows), *cost, _versions(result)])
+
+
+def peers(result: dict[str, Any]) -> str:
+    """A row for each model and number of threads, a column for each way."""
+    ways = list(dict.fromkeys(row["way"] for row in result["rows"]))
+    cells: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
+    for row in result["rows"]:
+        cells.setdefault((row["model"], row["threads"]), {})[row["way"]] = row
+    table = [
+        [model, str(threads), *(_peer(found.get(way)) for way in ways)] for (model, threads), found in cells.items()
+    ]
+    reasons = sorted({reason for row in result["rows"] for reason in row["reasons"]})
+    words = (
+        f"INVALID by `edge-sdk benchmark`'s own rules ({', '.join(reasons)}): ratios only, with care."
+        if reasons
+        else ""
+    )
+    return "\n\n".join([_table(["model", "threads", *ways], table), words, _versions(result)])
+
+
+def _peer(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "not made"
+    low, high = row["ratio_95"]
+    if low == high:
+        return f"{row['median_us']:.0f} us"
+    return f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def pruning(result: dict[str, Any]) -> str:
+    """The worst of all runs, figure by figure."""
+    rows = [
+        [
+            r["framework"],
+            r["set"],
+            _WAYS[r["way"]],
+            f"{100 * r['accuracy']:.1f} %",
+            f"{0 - r['drop_points']:+.2f}",
+            f"{r['macs_ratio']:.2f}",
+            f"{r['speed_up']:.2f}x",
+            f"{r['smaller']:.1f}x",
+            f"{r['zeros']:.0%}",
+            str(r["runs"]),
+        ]
+        for r in result["rows"]
+    ]
+    head = [
+        "framework",
+        "set",
+        "way",
+        "accuracy before",
+        "points after",
+        "MACs left",
+        "faster",
+        "smaller, gzip",
+        "zeros",
+    ]
+    return f"{_table([*head, 'runs'], rows)}\n\n{_versions(result)}"
+
+
+_WAYS = {"structured": "half of the MACs cut", "sparse_clustered": "80 % zeros, 16 values"}
+
+
+def distillation(result: dict[str, Any]) -> str:
+    """Students alone and taught."""
+    rows = [
+        [
+            r["framework"],
+            r["set"],
+            r["labels"],
+            f"{r['alone']:.1f} %",
+            f"{r['taught']:.1f} %",
+            ", ".join(f"{gain:+.2f}" for gain in r["all_gains"]),
+        ]
+        for r in result["rows"]
+    ]
+    head = ["framework", "set", "data", "alone (worst run)", "taught (same run)", "points gained, every run"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
+def training(result: dict[str, Any]) -> str:
+    """Accuracy of the files, every run; the worst of each figure."""
+    rows = [
+        [
+            row["data"],
+            row["framework"],
+            *(" ".join(f"{100 * run[key]:.1f}" for run in row["runs"]) for key in ("float", "int8", "qat")),
+            f"{row['worst']['qat_loss_points']:.2f}",
+            f"{row['worst']['within_one_lsb']:.2%}, {row['worst']['largest_lsb']}",
+            f"{row['worst']['epoch_ratio']:.2f}",
+        ]
+        for row in result["rows"]
+    ]
+    head = ["data", "framework", "float, %", "int8, %", "qat, %", "worst loss, points", "within 1 LSB, most", "epoch"]
+    return f"{_table(head, rows)}\n\n{_versions(result)}"
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
@@ -160,8 +275,13 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "bundle": bundle,
     "checking": checking,
     "memory": memory,
+    "figures": figures,
+    "peers": peers,
     "coverage_keras": coverage,
+    "pruning": pruning,
+    "distillation": distillation,
     "coverage_pytorch": coverage,
+    "training": training,
 }
 """Result name to what makes its table."""
 

@@ -51,11 +51,11 @@ def convert(
     Raises:
         EdgeSdkError: see ``edge_sdk.errors``; no file is written.
     """
-    settings = settings_from(options)
-    choice = choose_recipe(settings.profile) if recipe is None and settings.profile else None
+    profile = settings_from(options).profile
+    choice = choose_recipe(profile) if recipe is None and profile else None
     wanted = choice.recipe if choice else recipe or "float32"
     job = Job(recipe_from(wanted, options), Path(output), choice.reason if choice else "")
-    (report,) = run_jobs(source, [job], settings, progress)
+    (report,) = _run(source, [job], options, progress)
     return report
 
 
@@ -81,4 +81,21 @@ def convert_all(
         EdgeSdkError: the first failure; files made before it stay, the failing one is not written.
     """
     jobs = [Job(recipe_from(recipe, options), Path(output)) for recipe, output in outputs.items()]
-    yield from run_jobs(source, jobs, settings_from(options), progress)
+    yield from _run(source, jobs, options, progress)
+
+
+def _run(source: object, jobs: list[Job], options: Options, progress: Progress | None) -> Iterator[ConversionReport]:
+    """Jobs whose recipe trains go one by one, with a model of their own; the others share one source."""
+    if all(job.recipe.train is None for job in jobs):
+        from edge_sdk.converters.training_jobs import refuse_training_options
+
+        refuse_training_options(jobs, options)
+        yield from run_jobs(source, jobs, settings_from(options), progress)
+        return
+    from edge_sdk.converters.training_jobs import run_training_job
+
+    for job in jobs:
+        if job.recipe.train is None:
+            yield from run_jobs(source, [job], settings_from(options), progress)
+        else:
+            yield run_training_job(source, job, options, progress)

@@ -89,6 +89,10 @@ def _jobs(recipes: Sequence[str | Path | Recipe], folder: Path, options: Options
     names = [recipe.name for recipe in resolved]
     if len(set(names)) != len(names) or not names:
         raise BundleError(f"recipes {', '.join(names)}: each must be another", hint="a bundle has one variant of each")
+    training = [recipe.name for recipe in resolved if recipe.train is not None]
+    if training:
+        hint = "convert it to a .tflite first, then `edge-sdk bundle create`"
+        raise BundleError(f"recipe {training[0]} trains, which a bundle does not wait for", hint=hint)
     return [Job(recipe, folder / f"{recipe.name}.tflite") for recipe in resolved]
 
 

@@ -39,9 +39,9 @@ class KerasSource:
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)
         self._in_memory = not isinstance(source, str | Path)
-        self._model = source if self._in_memory else _load(Path(source), trust=self._options.trust)
-        self._keras = importlib.import_module(_generation(self._model))
-        self._call = _Call(self._model, self._options.shapes, self._options.dtypes)
+        self._model = source if self._in_memory else load(Path(source), trust=self._options.trust)
+        self._keras = importlib.import_module(generation_of(self._model))
+        self._call = KerasCall(self._model, self._options.shapes, self._options.dtypes)
         self._open = self._call.inputs
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
 
@@ -84,10 +84,10 @@ class KerasSource:
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         call = self._call
         if settings.get("unroll"):
-            call = _Call(_unrolled(self._keras, self._model), self._options.shapes, self._options.dtypes)
+            call = KerasCall(_unrolled(self._keras, self._model), self._options.shapes, self._options.dtypes)
         if self._in_memory and not in_worker():
             # TFLiteConverter has crashed on models; the caller's process must not be the one that dies.
-            if _backend(self._keras) == "tensorflow":
+            if backend_of(self._keras) == "tensorflow":
                 return save_frozen(call.tensors, self._inputs, call.outputs, Path(folder))
             return self._saved_for_tensorflow(Path(folder), settings)
         return write_tflite(call.tensors, self._inputs, call.outputs, Path(folder))
@@ -106,7 +106,7 @@ class KerasSource:
         }
 
 
-class _Call:
+class KerasCall:
     """How to call a model by input name, and what its outputs are called."""
 
     def __init__(self, model: Any, shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, str]) -> None:
@@ -129,10 +129,10 @@ class _Call:
         results = self.tensors(*(arrays[spec.name] for spec in self.inputs))
         return {n: _as_numpy(r) for n, r in zip(self.outputs, results, strict=True)}
 
-    def tensors(self, *tensors: Any) -> list[Any]:
+    def tensors(self, *tensors: Any, training: bool = False) -> list[Any]:
         """Runs tensors in input order; returns the outputs in order."""
         by_name = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
-        return _flat(self._invoke(by_name))
+        return _flat(self._invoke(by_name, training=training))
 
     def layers_of(self, kinds: frozenset[str]) -> list[str]:
         """Names of the layers of these classes, nested ones included."""
@@ -143,15 +143,15 @@ class _Call:
                 found.append(layer.name)
         return found
 
-    def _invoke(self, by_name: Mapping[str, Any]) -> Any:
+    def _invoke(self, by_name: Mapping[str, Any], *, training: bool = False) -> Any:
         values = list(by_name.values())
         if isinstance(self._structure, Mapping):
-            return self._model(dict(by_name), training=False)
+            return self._model(dict(by_name), training=training)
         if isinstance(self._structure, list | tuple):
-            return self._model(values, training=False)
+            return self._model(values, training=training)
         if self._structure is None and len(values) > 1:
             return self._model(**by_name)
-        return self._model(values[0], training=False)
+        return self._model(values[0], training=training)
 
     def _output_names(self) -> tuple[str, ...]:
         structure = _structure(self._model, "output")
@@ -168,7 +168,7 @@ def _as_numpy(tensor: Any) -> npt.NDArray[Any]:
     return np.asarray(detached)
 
 
-def _backend(keras: Any) -> str:
+def backend_of(keras: Any) -> str:
     """tf_keras has one backend; Keras 3 has several."""
     return str(keras.backend.backend()) if keras.__name__ == "keras" else "tensorflow"
 
@@ -239,7 +239,8 @@ def _all_layers(model: Any) -> Iterator[Any]:
         yield from _all_layers(layer)
 
 
-def _generation(model: Any) -> str:
+def generation_of(model: Any) -> str:
+    """``keras`` or ``tf_keras``: the module that the model's class comes from."""
     modules = [base.__module__ for base in type(model).__mro__]
     return "tf_keras" if any(name.startswith("tf_keras.") for name in modules) else "keras"
 
@@ -259,7 +260,8 @@ def _unrolled(keras: Any, model: Any) -> Any:
     return copy
 
 
-def _load(path: Path, *, trust: bool) -> Any:
+def load(path: Path, *, trust: bool) -> Any:
+    """The model in a file, in this process; refused where loading could run code and ``trust`` does not allow it."""
     version, config = _peek(path)
     if not trust and (names := _lambdas(config)):
         raise UntrustedSourceError(

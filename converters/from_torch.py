@@ -33,7 +33,7 @@ class TorchSource:
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)
         if isinstance(source, str | Path):
-            source = _load(Path(source), trust=self._options.trust)
+            source = load(Path(source), trust=self._options.trust)
         if isinstance(source, tuple) and len(source) != 2:
             raise ModelError(f"expected (module, example inputs), got a tuple of {len(source)}")
         model, examples = source if isinstance(source, tuple) else (source, None)
@@ -90,8 +90,11 @@ class TorchSource:
         }
         if settings["exporter"] == "dynamo":
             program = _exported(module, examples)
-            with running("torch", "exporting to ONNX"):
-                torch.onnx.export(program, (), str(path), opset_version=opset, external_data=False, **names)
+            with running("torch", "exporting to ONNX"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.onnx.export(
+                    program, (), str(path), opset_version=opset, external_data=False, verbose=False, **names
+                )
             return path
         # Fused attention has no ONNX form in the tracing exporter.
         torch.backends.mha.set_fastpath_enabled(False)
@@ -165,7 +168,8 @@ def _traced_faithfully() -> Iterator[None]:
         yield
 
 
-def _load(path: Path, *, trust: bool) -> Any:
+def load(path: Path, *, trust: bool) -> Any:
+    """The model in a file, in this process; refused where loading could run code and ``trust`` does not allow it."""
     try:
         import torch
     except ImportError as error:

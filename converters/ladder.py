@@ -33,6 +33,8 @@ class FloatModel:
         attempts: every rung tried, this one last.
         parity: against the source.
         verified: within the float32 bound.
+        quantized: the integer file that training made along with it; None where quantization is still to come.
+        quantized_for: name of the recipe that it was trained for.
     """
 
     path: Path
@@ -44,6 +46,8 @@ class FloatModel:
     attempts: tuple[Attempt, ...] = ()
     parity: tuple[OutputParity, ...] = ()
     verified: bool = False
+    quantized: Path | None = None
+    quantized_for: str = ""
 
     @property
     def input_axes(self) -> dict[str, list[int] | None]:
@@ -153,7 +157,14 @@ class Ladder:
         meter = self._measure(model)
         bounds = {name: float_bound(artifact, largest) for name, largest in meter.max_abs_reference().items()}
         rows = meter.report(bounds)
-        return replace(model, parity=rows, verified=all(row.ok for row in rows))
+        ready = Path(handed["quantized"]) if "quantized" in handed else None
+        return replace(
+            model,
+            parity=rows,
+            verified=all(row.ok for row in rows),
+            quantized=ready,
+            quantized_for=handed.get("quantized_for", ""),
+        )
 
     def _measure(self, model: FloatModel) -> ParityMeter:
         try:

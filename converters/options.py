@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 from edge_sdk.converters.pipeline import Settings
 from edge_sdk.converters.source import SourceOptions
+from edge_sdk.converters.train.data import TrainData
+from edge_sdk.converters.train.options import TrainingOptions
 from edge_sdk.converters.workshop import Workers
 from edge_sdk.data.images import ImageOptions
 from edge_sdk.data.opening import Data
@@ -16,9 +18,11 @@ from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.recipe import Granularity, IoType, Recipe, change_recipe, find_recipe
 
 
-class Options(TypedDict, total=False):
+class Options(TrainingOptions, total=False):
     """Keyword arguments of ``convert`` and ``convert_all``; all may be left out."""
 
+    train_data: TrainData | None
+    """What to train on, for recipes that train; see ``edge_sdk.converters.train.data.open_training_data``."""
     calibration: Data | None
     """Data to observe ranges on, for recipes with quantized activations; see ``edge_sdk.data.open_data``."""
     calibration_samples: int | None

@@ -16,6 +16,7 @@ from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device
 from edge_sdk.converters.finish import Port, finish
 from edge_sdk.converters.form import check_form
+from edge_sdk.converters.from_trained import TrainedSource
 from edge_sdk.converters.ladder import FloatModel, Ladder
 from edge_sdk.converters.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
@@ -24,7 +25,7 @@ from edge_sdk.converters.workshop import OpenSource, Workers, Workshop
 from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import Data, DataSource
-from edge_sdk.errors import CalibrationError, ConversionError
+from edge_sdk.errors import CalibrationError, ConversionError, RecipeError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding
 from edge_sdk.measure.side_by_side import Timing
@@ -81,7 +82,7 @@ def run_jobs(
         check_writable(job.output)
         if compiled := compiled_path(job.output, settings.profile):
             check_writable(compiled)
-        if job.recipe.needs_calibration and settings.calibration is None:
+        if job.recipe.needs_calibration and settings.calibration is None and not TrainedSource.reads(source):
             chosen = f" ({job.choice})" if job.choice else ""
             raise CalibrationError(
                 f"recipe {job.recipe.name}{chosen} needs calibration data",
@@ -92,6 +93,27 @@ def run_jobs(
         line = _Line(shop, source, settings, progress or Silent())
         for job in jobs:
             yield line.make(job)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A float file and the int8 file made of it, before anything is trained: see :func:`make_template`."""
+
+    lowered: FloatModel
+    float_bytes: bytes
+    quantized: bytes
+    tools: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def make_template(source: object, recipe: Recipe, settings: Settings, progress: Progress | None = None) -> Template:
+    """Lowers and quantizes a source, and checks the form of the int8 file but not its accuracy.
+
+    Raises:
+        EdgeSdkError: as for :func:`run_jobs`.
+    """
+    with Workshop(settings.work_dir, settings.workers) as shop:
+        return _Line(shop, source, settings, progress or Silent()).template(recipe)
 
 
 class _Line:
@@ -158,6 +180,15 @@ class _Line:
             checked = fit_to_device(report, output, profile)
         return replace(checked, stages=(*report.stages, self._stages[-1]), findings=_gravest_first(checked.findings))
 
+    def template(self, recipe: Recipe) -> Template:
+        """The float and the int8 file."""
+        lowered = self._lower(recipe)
+        path, tools, findings = self._quantize(recipe, lowered)
+        findings += check_form(read_artifact(path), lowered.artifact, recipe)
+        every = _gravest_first([*self._findings, *findings])
+        tools = [lowered.tool, *tools]
+        return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tuple(tools), every)
+
     def _open_calibration(self) -> tuple[SampleStore | None, DataFacts | None]:
         settings = self._settings
         if settings.calibration is None:
@@ -219,6 +250,10 @@ class _Line:
         target = self._shop.path(f"{recipe.name}.tflite")
         if recipe.mode == "float":
             target.write_bytes(finish(lowered.path.read_bytes(), lowered.inputs, lowered.outputs, note))
+            return target, [], []
+        if lowered.quantized is not None:
+            data = _trained_file(recipe, lowered)
+            target.write_bytes(finish(data, lowered.inputs, lowered.outputs, note))
             return target, [], []
         raw = self._shop.path(f"{recipe.name}.raw.tflite")
         with self._stage(f"quantize to {recipe.name}"):
@@ -305,6 +340,20 @@ class _Line:
         begin = time.perf_counter()
         yield
         self._stages.append(Stage(name, time.perf_counter() - begin))
+
+
+def _trained_file(recipe: Recipe, lowered: FloatModel) -> bytes:
+    """The int8 file that training made.
+
+    Raises:
+        RecipeError: it was made for another recipe.
+    """
+    if lowered.quantized is None or recipe.name != lowered.quantized_for:
+        raise RecipeError(
+            f"the model was trained for recipe {lowered.quantized_for}, and cannot be made into {recipe.name}",
+            hint=f"recipe {lowered.quantized_for}, or float32 for its trained weights without rounding",
+        )
+    return lowered.quantized.read_bytes()
 
 
 def _layouts(lowered: FloatModel) -> tuple[Layout, ...]:

@@ -68,7 +68,14 @@ class Proof:
         self._reference_count = self._source.run(store.folder, self._shop.path("reference"))
         self._store, self._facts = store, facts
 
-    def measure(self, path: Path, input_axes: Mapping[str, Any], output_axes: Mapping[str, Any]) -> ParityMeter:
+    def measure(
+        self,
+        path: Path,
+        input_axes: Mapping[str, Any],
+        output_axes: Mapping[str, Any],
+        *,
+        reference: str = "reference",
+    ) -> ParityMeter:
         """Runs a file on the samples and sums up the errors of its outputs.
 
         Raises:
@@ -87,7 +94,7 @@ class Proof:
             output_axes=dict(output_axes),
         )
         meter = ParityMeter()
-        references = read_outputs(self._shop.path("reference"), names, self._reference_count)
+        references = read_outputs(self._shop.path(reference), names, self._reference_count)
         for expected, got in zip(references, read_outputs(outputs, names, count), strict=True):
             for name in names:
                 if expected[name].shape != got[name].shape:
@@ -98,13 +105,21 @@ class Proof:
 
     def of_file(self, path: Path, lowered: FloatModel, recipe: Recipe) -> tuple[OutputParity, ...]:
         """Parity rows of a finished file, each with its bound."""
-        meter = self.measure(path, lowered.input_axes, lowered.output_axes)
+        reference = self._reference_of(lowered, recipe)
+        meter = self.measure(path, lowered.input_axes, lowered.output_axes, reference=reference)
         artifact = read_artifact(path)
         largest = meter.max_abs_reference()
         if recipe.mode == "float" and recipe.min_sqnr_db is None:
             return meter.report({name: float_bound(artifact, value) for name, value in largest.items()})
         bound = quantized_bound(artifact, self._tensor_power(lowered), min_sqnr_db=recipe.min_sqnr_db)
         return meter.report(dict.fromkeys(largest, bound))
+
+    def _reference_of(self, lowered: FloatModel, recipe: Recipe) -> str:
+        """What a file is compared with: a trained int8 file with the model as it was trained, rounding included."""
+        if lowered.quantized is None or recipe.mode != "static_range":
+            return "reference"
+        self._source.run_rounded(self._samples, self._shop.path("reference_rounded"))
+        return "reference_rounded"
 
     def worst(self, rows: Sequence[OutputParity]) -> str:
         """The output furthest beyond its bound, in words."""

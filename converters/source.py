@@ -24,6 +24,7 @@ from edge_sdk.findings import Finding
 from edge_sdk.signature import Arrays, TensorSpec, spec_from_json
 
 FRONT_ENDS: dict[str, str] = {
+    "trained": "edge_sdk.converters.from_trained:TrainedSource",
     "tflite": "edge_sdk.converters.from_tflite:TfliteSource",
     "onnx": "edge_sdk.converters.from_onnx:OnnxSource",
     "keras": "edge_sdk.converters.from_keras:KerasSource",
@@ -64,6 +65,12 @@ class SourceOptions:
     def as_json(self) -> dict[str, Any]:
         """Plain data, read back by :func:`options_from_json`."""
         return asdict(self)
+
+    def as_arguments(self) -> dict[str, Any]:
+        """The same as keyword arguments of ``edge_sdk.convert``."""
+        fields = asdict(self)
+        del fields["folder"]
+        return {**fields, "trust_source": fields.pop("trust")}
 
 
 def options_from_json(data: Mapping[str, Any]) -> SourceOptions:

@@ -126,6 +126,11 @@ class OpenSource:
         count: int = self._call("run", "running the source model", samples=str(samples), outputs=str(outputs))
         return count
 
+    def run_rounded(self, samples: Path, outputs: Path) -> int:
+        """Reference runs with the rounding that a trained source has; see ``from_trained.py``."""
+        count: int = self._call("run_rounded", "running the trained model", samples=str(samples), outputs=str(outputs))
+        return count
+
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         """Ways to lower; see :class:`~edge_sdk.converters.source.Source`."""
         rungs: list[dict[str, Any]] = self._call("rungs", "planning", static_range=static_range)

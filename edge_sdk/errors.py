@@ -8,6 +8,8 @@
       ConversionError                  a wrapped tool failed: .tool .version .log_tail
         ParityError                    outputs moved beyond the tolerance: .report
       CalibrationError                 no data, bad values, or data that does not match the signature
+      TrainingError                    training cannot begin or go on: .checkpoint
+        CheckpointError                a checkpoint belongs to another run, or is damaged
       RecipeError                      file, key path, value, allowed values or nearest
       ProfileError                     likewise for a device profile
         UnknownDeviceError             names the nearest
@@ -141,6 +143,27 @@ class ParityError(ConversionError):
 
 class CalibrationError(EdgeSdkError):
     """Calibration or evaluation data is absent, unreadable, or does not match the signature."""
+
+
+class TrainingError(EdgeSdkError):
+    """Training cannot begin or go on.
+
+    Args:
+        message: what happened, in which stage, epoch and step.
+        hint: the next thing to try.
+        checkpoint: folder of the last good state, or None.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, checkpoint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.checkpoint = checkpoint
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "checkpoint": self.checkpoint}
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint belongs to another recipe, seed or model, or is damaged."""
 
 
 class RecipeError(EdgeSdkError):

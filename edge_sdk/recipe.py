@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from edge_sdk.errors import RecipeError, nearest
 from edge_sdk.records import RecordError, read_record
+from edge_sdk.training import Train, train_problems
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -60,6 +61,7 @@ class Recipe:
         io: type of the file's inputs and outputs; other than float32 means integer-only.
         keep_float: ops left in float.
         min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
+        train: stages of training before the file is made; None for recipes that need no training.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Recipe:
     io: IoType = "float32"
     keep_float: KeepFloat = field(default_factory=KeepFloat)
     min_sqnr_db: float | None = None
+    train: Train | None = None
 
     @property
     def needs_calibration(self) -> bool:
@@ -187,6 +190,9 @@ def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
         problems.append("keep_float: everything is float in this recipe")
     if keeps and recipe.integer_only:
         problems.append(f"keep_float: io = {recipe.io} allows no float op; use io = float32")
+    if recipe.train:
+        static_int8 = recipe.mode == "static_range" and recipe.activations.dtype == "int8"
+        problems += train_problems(recipe.train, static_int8=static_int8)
     if problems:
         raise RecipeError(f"{where}: {'; '.join(problems)}")
     return recipe

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ _NEEDS = {
     "metadata_reader": (("tensorflow_lite_support",), ""),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }
+# A shell that starts CI in the background has its children ignore Ctrl-C, and theirs: those tests send it on purpose.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 
 

@@ -23,9 +23,10 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def test_every_recipe_is_in_the_table() -> None:
+def test_every_recipe_is_in_a_table() -> None:
+    named = re.findall(r"^\| `(\w+)` \| .*\|$", README, re.MULTILINE)
+    assert set(recipe_names()) <= set(named)
     rows = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \| .*\|$", README, re.MULTILINE))
-    assert sorted(rows) == sorted(recipe_names())
     assert all(find_recipe(short).name == name for name, short in rows.items())
 
 

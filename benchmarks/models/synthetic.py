@@ -27,11 +27,12 @@ def labelled_images(
     generator = np.random.default_rng(seed)
     classes = generator.integers(0, CLASSES, count)
     contrast = generator.uniform(0.6, 1.4, (count, 1, 1, 1)).astype(np.float32)
-    prototypes = _images(shape, CLASSES, _PROTOTYPES_SEED)
-    return 0.7 * contrast * prototypes[classes] + 0.5 * _images(shape, count, seed + 1000), classes
+    prototypes = images(shape, CLASSES, _PROTOTYPES_SEED)
+    return 0.7 * contrast * prototypes[classes] + 0.5 * images(shape, count, seed + 1000), classes
 
 
-def _images(shape: tuple[int, int, int], count: int, seed: int) -> npt.NDArray[np.float32]:
+def images(shape: tuple[int, int, int], count: int, seed: int) -> npt.NDArray[np.float32]:
+    """Images of nothing in particular, ``(count, height, width, channels)``, with the spectrum of natural ones."""
     spec = TensorSpec("image", (count, *shape), "float32", "NHWC")
-    images: npt.NDArray[np.float32] = next(seeded_samples([spec], count=1, seed=seed))["image"]
-    return images
+    drawn: npt.NDArray[np.float32] = next(seeded_samples([spec], count=1, seed=seed))["image"]
+    return drawn

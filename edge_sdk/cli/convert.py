@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import bundle_options, data_options, image_options, shapes_and_dtypes, source_options
+from edge_sdk.cli.options import (
+    bundle_options,
+    data_options,
+    image_options,
+    shapes_and_dtypes,
+    source_options,
+    training_options,
+)
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
+from edge_sdk.cli.training import check_sensitivity, checkpoint_for, draw
 
 if TYPE_CHECKING:
     from edge_sdk.bundle.options import BundleOptions
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
 @data_options
 @source_options
+@training_options
 @click.option(
     "--layout", type=click.Choice(["nhwc", "source"]), default="nhwc", show_default=True, help="Of image inputs."
 )
@@ -66,6 +75,11 @@ if TYPE_CHECKING:
 @click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound.")
 @click.option("--no-timing", is_flag=True, help="Do not measure it against the float file.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the full report there, as JSON.")
+@click.option(
+    "--sensitivity",
+    type=click.Path(path_type=Path),
+    help="Draw there what each layer can lose (.png, .svg, .pdf), for recipes that prune by it.",
+)
 @click.option("--bundle", "as_bundle", is_flag=True, help="Make --output one .edge bundle, a variant for each recipe.")
 @bundle_options
 @click.option("--work-dir", type=click.Path(path_type=Path), help="Keep all intermediate files there.")
@@ -75,6 +89,7 @@ def convert(
     output: Path,
     recipes: tuple[str, ...],
     report: Path | None,
+    sensitivity: Path | None,
     inputs: tuple[Any, ...],
     no_timing: bool,
     as_bundle: bool,
@@ -89,6 +104,7 @@ def convert(
     edge-sdk convert model.keras -o model.tflite
     edge-sdk convert model.pt2 -o model_int8.tflite -r int8 --calibration samples.npz
     edge-sdk convert model.keras -o model.tflite --profile imx93 --calibration samples.npz
+    edge-sdk convert model.keras -o m.tflite -r qat --train-data digits.npz --loss cross_entropy --epochs 5
     edge-sdk convert model.keras -o model.edge --bundle -r float16 -r int8 --calibration data.npz --profile pixel-8
     edge-sdk convert model.onnx -o out/ -r float16 -r int8 --calibration photos/ --image-mean 0.5 --image-std 0.5
 
@@ -102,6 +118,8 @@ def convert(
     arguments |= {"shapes": shapes, "dtypes": dtypes, "images": image_options(arguments), "timing": not no_timing}
     if report:
         check_writable(report)
+    if sensitivity:
+        check_sensitivity(sensitivity, recipes)
     if asked is not None:
         _convert_bundle(screen, source, output, recipes, asked, report, arguments)
         return OK
@@ -110,6 +128,8 @@ def convert(
     for result in reports:
         fits = fits and result.fits
         made.append(result.as_json())
+        if sensitivity:
+            draw(result, sensitivity)
         if not screen.as_json:
             screen.done()
             click.echo(conversion_text(result))
@@ -137,6 +157,7 @@ def _convert(
         yield convert(source, target, profile=profile, **options)
         return
     outputs = _outputs(source, output, recipes or ("float32",))
+    options["checkpoint"] = checkpoint_for(options["checkpoint"], outputs)
     yield from convert_all(source, outputs, profile=profile, **options)
 
 

@@ -90,9 +90,9 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
             except EdgeSdkError as error:
                 screen.error(error)
                 code = FAILED
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interruption:
                 screen.done()
-                click.echo("interrupted; nothing was written", err=True)
+                click.echo(str(interruption) or "interrupted; nothing was written", err=True)
                 code = INTERRUPTED
             sys.exit(code or OK)
 

@@ -125,9 +125,11 @@ class _Measuring:
         else:
             # What was busy while models were opened is not what was busy while they were timed.
             self._watch.look(0.0, self._now_s())
-        began = self._now_s()
-        while self._wants_more(sitting, began):
+        began, rounds = self._now_s(), 0
+        # A sitting that an earlier one has left nothing to do still tells where models come to lie.
+        while rounds == 0 or self._wants_more(sitting, began):
             round_of(turns, self._clock, self._draw)
+            rounds += 1
             if self._now_s() - self._looked_s >= self._look_every_s():
                 self._looks.append(self._look())
                 self._progress.count(*self._done(began))

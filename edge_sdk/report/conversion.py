@@ -12,6 +12,7 @@ from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.report.training import TrainReport
 from edge_sdk.signature import Arrays
 
 _UNFIT = frozenset({"vela-fails", "vela-places-nothing"})
@@ -80,6 +81,7 @@ class ConversionReport:
         check: the file against the device asked for.
         compiled: what the device's own compiler made of the file, as a path beside it.
         samples: the first inputs that the comparison ran on, in the file's layout, where they were asked for.
+        training: what was trained before, for recipes that train.
     """
 
     verified: bool
@@ -103,12 +105,13 @@ class ConversionReport:
     check: CheckReport | None = None
     compiled: str | None = None
 
+    samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
+    training: TrainReport | None = None
+
     @property
     def fits(self) -> bool:
         """Whether the file is predicted to fit the device asked for; True where none was."""
         return self.check is None or (self.check.fits and not any(f.rule in _UNFIT for f in self.findings))
-
-    samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The whole report as plain data."""
@@ -132,4 +135,5 @@ class ConversionReport:
             "check": self.check.as_json() if self.check else None,
             "compiled": self.compiled,
             "stages_seconds": {stage.name: round(stage.seconds, 3) for stage in self.stages},
+            "training": self.training.as_json() if self.training else None,
         }

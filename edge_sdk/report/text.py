@@ -13,6 +13,7 @@ from edge_sdk.parity.compare import OutputParity
 from edge_sdk.report.checking import check_text
 from edge_sdk.report.conversion import ConversionReport
 from edge_sdk.report.lines import field, size_text, table
+from edge_sdk.report.training import training_lines
 from edge_sdk.signature import shape_text
 
 
@@ -29,10 +30,18 @@ def conversion_text(report: ConversionReport) -> str:
     lines += [field("layout", f"{p.role} `{p.name}`: {p}") for p in report.layouts if p.axes]
     if report.calibration:
         lines.append(field("calibrated", f"on {report.calibration.count} samples of {report.calibration.description}"))
-    lines.append(field("compared", f"with the source on {report.data.count} samples of {report.data.description}"))
+    lines.append(
+        field(
+            "compared",
+            f"with the {'trained model' if report.training else 'source'} on {report.data.count} samples of "
+            f"{report.data.description}",
+        )
+    )
     lines += ["", *parity_lines(report.parity)]
     if report.timings:
         lines += ["", field("time", timing_text(report.timings[1]))]
+    if report.training:
+        lines += ["", *training_lines(report.training)]
     if report.findings:
         lines += ["", *(f"  {finding}" for finding in report.findings)]
     if report.check:

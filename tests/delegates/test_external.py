@@ -165,11 +165,14 @@ def test_a_driver_that_hangs_does_not_outlive_us(how: str, models: Path, librari
         command, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL
     )
     until = time.monotonic() + 60
-    while not children(running.pid) and time.monotonic() < until:
-        time.sleep(0.05)
-    (child,) = children(running.pid)
-    running.send_signal(SIGNALS[how])
-    assert running.wait(timeout=60) in (1, 130, -SIGNALS[how])
+    try:
+        while not children(running.pid) and time.monotonic() < until:
+            time.sleep(0.05)
+        (child,) = children(running.pid)
+        running.send_signal(SIGNALS[how])
+        assert running.wait(timeout=60) in (1, 130, -SIGNALS[how])
+    finally:
+        running.kill()
     while runs(child) and time.monotonic() < until:
         time.sleep(0.05)
     assert not runs(child)

@@ -125,9 +125,12 @@ def test_interrupt_ends_with_a_usable_session_and_no_thread(tflite: Path, where:
     child = subprocess.Popen(
         [sys.executable, "-c", script, str(tflite)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "ready\n"
-    time.sleep(0.3)
-    os.kill(child.pid, signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        os.kill(child.pid, signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert (child.returncode, out) == (0, "(1, 5) 1\nclosed\n"), err

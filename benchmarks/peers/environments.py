@@ -1,0 +1,30 @@
+"""An environment for each peer, made with what this Python has: ``venv`` and pip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / ".models" / "peers"
+REQUIREMENTS = {
+    "onnxruntime": ("onnxruntime==1.31.*", "onnx"),
+    "openvino": ("openvino==2026.3.1", "nncf==3.4.*", "onnx"),
+    "executorch": ("executorch==1.5.1", "torch==2.13.0"),
+}
+"""Peer to what its environment holds; what is not named here runs in this one."""
+
+
+def python_of(peer: str) -> Path:
+    """The interpreter of a peer's environment, which is made where it is missing."""
+    if peer not in REQUIREMENTS:
+        return Path(sys.executable)
+    folder = FOLDER / "environments" / peer
+    python, ready = folder / "bin" / "python", folder / ".installed"
+    if not ready.exists():
+        venv.create(folder, with_pip=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS[peer]]
+        subprocess.run(command, check=True)
+        ready.touch()
+    return python

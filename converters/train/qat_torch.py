@@ -1,0 +1,22 @@
+"""Quantization-aware training in PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_sdk.converters.train.qat.engine import Gate
+from edge_sdk.converters.train.qat.plan import Plan
+from edge_sdk.converters.train.qat.stage import QatBase
+
+
+class QatStage(QatBase):
+    """See :class:`QatBase`; the engine is an ``nn.Module`` on the source's device."""
+
+    def build(self, plan: Plan, inputs: tuple[Gate, ...], outputs: tuple[Gate, ...]) -> Any:
+        """An ``nn.Module``."""
+        from edge_sdk.converters.train.qat.engine_torch import GraphModule
+
+        source = self.context.framework.model
+        module = GraphModule(plan, inputs, outputs, learned=self.settings.ranges == "learned")
+        parameter = next(iter(source.parameters()), None)
+        return module if parameter is None else module.to(parameter.device)

@@ -1,0 +1,64 @@
+"""Time as a budget: candidates are lowered and timed against the whole model, in one run, on this machine."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.converters.train.stage import Context
+
+_SECONDS = 1.0
+
+
+class TimedBudget:
+    """Float files of candidates against that of the whole model; use it as a context manager.
+
+    Args:
+        context: says how to lower.
+        model: the whole model.
+    """
+
+    def __init__(self, context: Context, model: Any) -> None:
+        self._context = context
+        self._model = model
+        self._count = 0
+
+    def __enter__(self) -> TimedBudget:
+        from edge_sdk.converters.workshop import Workers
+
+        self._options = dict(self._context.source_options)
+        self._own = None if "workers" in self._options else Workers()
+        self._options.setdefault("workers", self._own)
+        self._folder = tempfile.TemporaryDirectory(prefix="edge-sdk-prune-")
+        self._base = self._lowered(self._model)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._own:
+            self._own.__exit__()
+        self._folder.cleanup()
+
+    def ratio(self, candidate: Any) -> float:
+        """Time of a run of the candidate over that of the whole model: medians of one interleaved run."""
+        path = self._lowered(candidate)
+        rows = (
+            self._options["workers"]
+            .get("engine")
+            .function(
+                "edge_sdk.converters.candidate:timings",
+                "measuring latency",
+                paths=[str(self._base), str(path)],
+                seconds=_SECONDS,
+            )
+        )
+        return float(rows[1]["ratio"])
+
+    def _lowered(self, model: Any) -> Path:
+        from edge_sdk.converters import convert
+
+        self._count += 1
+        path = Path(self._folder.name) / f"{self._count}.tflite"
+        convertible = self._context.framework.convertible(model)
+        convert(convertible, path, recipe="float32", timing=False, keep_unverified=True, **self._options)
+        return path
