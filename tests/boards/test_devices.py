@@ -34,6 +34,7 @@ pytestmark = [
         reason="make test-boards sets up the emulated boards, and needs openssh-server",
     ),
 ]
+OTHER_CORES = {"arm64": ("cortex-a72", "cortex-a76"), "armhf-tflite": ("cortex-a15",)}
 ADDRESS = "ssh://board"
 FLOAT, INT8 = "residual", "int8"
 RUNS = 3
@@ -127,11 +128,13 @@ def test_a_bundle_is_verified_and_run_there(ready: Ready, name: str) -> None:
     assert not list(ready.server.home.glob("edge-sdk/files/*")), "what was pushed is gone"
 
 
-@pytest.mark.parametrize("cpu", ["cortex-a72", "cortex-a76"])
-def test_other_cores_compute_the_same(ready: Ready, cpu: str) -> None:
-    if ready.system != "arm64":
-        pytest.skip("these cores are arm64: the other system runs them")
-    board = make_board("arm64", cpu, ready.folder / cpu, bare=True)
+def test_other_cores_compute_the_same(ready: Ready) -> None:
+    for cpu in OTHER_CORES[ready.system]:
+        _check_core(ready, cpu)
+
+
+def _check_core(ready: Ready, cpu: str) -> None:
+    board = make_board(ready.system, cpu, ready.folder / cpu, bare=True)
     for name in (FLOAT, INT8):
         expected, _ = ready.run(name, "--on", ADDRESS)
         with open_device(ADDRESS) as device, device.job() as job:
