@@ -122,6 +122,12 @@ def bundle_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def on_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which device."""
+    text = "Run there: local, ssh://user@host:port (after `edge-sdk devices prepare`) or adb://SERIAL."
+    return click.option("--on", multiple=True, metavar="ADDRESS", help=text)(function)
+
+
 def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What recipes with a [train] table need to know."""
     return _apply(
@@ -147,12 +153,6 @@ def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--checkpoint", help="Folder for checkpoints; default: OUTPUT.checkpoint, gone when done."),
         click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run."),
     )
-
-
-def on_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which device."""
-    text = "Run there: local, ssh://user@host:port (after `edge-sdk devices prepare`) or adb://SERIAL."
-    return click.option("--on", multiple=True, metavar="ADDRESS", help=text)(function)
 
 
 def pixel_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -105,7 +105,8 @@ class Adb(Link):
         state = {one.serial: one.state for one in listed(self._adb)}.get(self.serial)
         if state != "device":
             raise self.lost(doing or f"during adb {arguments[0]}")
-        why = done.last_line or done.text.strip().rpartition("\n")[2]
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        why = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "it says nothing")
         raise _explained(self.serial, said) or DeviceError(
             f"{self.address}: adb {arguments[0]} failed: {why.removeprefix('adb: ')}", address=self.address
         )

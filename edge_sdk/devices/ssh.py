@@ -95,8 +95,7 @@ class Ssh(Link):
 
     def close(self) -> None:
         """Ends the connection."""
-        self._master.terminate()
-        self._master.wait()
+        _end(self._master)
         self._folder.cleanup()
 
     def _see(self, done: Finished, doing: str) -> None:
@@ -109,14 +108,14 @@ class Ssh(Link):
         return [*self._ssh, *self._port, "-T", "-S", self._socket, "-oBatchMode=yes", *_ALIVE, "--", self._host]
 
     def _connected(self) -> subprocess.Popen[bytes]:
-        """The one connection, once it stands."""
+        """The one connection, once it stands. Its ``cat`` ends with our end of the pipe, however we end."""
         asked = [] if sys.stdin.isatty() else ["-oBatchMode=yes"]
-        command = [*self._ssh, *self._port, "-M", "-N", "-T", "-S", self._socket, *asked, *_ALIVE]
-        command += ["-oControlPersist=no", "-oForwardX11=no", "--", self._host]
+        command = [*self._ssh, *self._port, "-M", "-T", "-S", self._socket, *asked, *_ALIVE]
+        command += ["-oControlPersist=no", "-oForwardX11=no", "--", self._host, "cat"]
         try:
             with Path(self._folder.name, "log").open("wb") as log:
                 master = subprocess.Popen(  # noqa: S603 - the user's own ssh
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
+                    command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
                 )
             self._wait(master)
         except OSError as error:
@@ -138,9 +137,9 @@ class Ssh(Link):
                     return
                 time.sleep(0.02)
         except BaseException:
-            master.kill()
-            master.wait()
+            _end(master)
             raise
+        _end(master)
         raise self._refused(Path(self._folder.name, "log").read_text("utf-8", "replace"))
 
     def _refused(self, log: str) -> DeviceError:
@@ -153,6 +152,13 @@ class Ssh(Link):
             address=self.address,
             hint=f"see what `ssh -v {self._host}` says",
         )
+
+
+def _end(master: subprocess.Popen[bytes]) -> None:
+    if master.stdin:
+        master.stdin.close()
+    master.terminate()
+    master.wait()
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import IO
 
 from tests.boards.board import BACKPORTS, HOME
 from tests.boards.debian import unpack
@@ -68,6 +69,14 @@ class Phone:
         lines = "".join(f"[{name}]: [{value}]\n" for name, value in _PROPERTIES.items())
         _script(self._there / "getprop", f"cat <<'END'\n{lines}END")
         self._folder = folder
+        # Holds the network, so that it outlives the daemon.
+        self._network = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], start_new_session=True)
+        # Until then it is in this machine's network, where the daemon must never listen.
+        ours, theirs = Path("/proc/self/ns/net"), Path(f"/proc/{self._network.pid}/ns/net")
+        while theirs.readlink() == ours.readlink():
+            time.sleep(0.01)
+        inside = f"exec nsenter --target {self._network.pid} --net --"
+        _script(self.bin / "adb", f'export HOME={folder}/home\n{inside} {shutil.which("adb")} "$@"')
         self.start()
 
     def start(self) -> None:
@@ -81,17 +90,15 @@ class Phone:
             "PATH": f"{self._there}:{os.environ['PATH']}",
         }
         Path("/data").mkdir(exist_ok=True)
-        self._log = (self._folder / "adbd.log").open("ab")
-        self._daemon = subprocess.Popen(
-            ["unshare", "--net", "--mount", "sh", "-c", inner],
-            env=environment, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
-        )  # fmt: skip
-        home = self._folder / "home"
-        _script(
-            self.bin / "adb",
-            f'export HOME={home}\nexec nsenter --target {self._daemon.pid} --net -- {shutil.which("adb")} "$@"',
-        )
+        with (self._folder / "adbd.log").open("ab") as log:
+            self._daemon = self._started(inner, environment, log)
         self._connect()
+
+    def _started(self, inner: str, environment: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["nsenter", "--target", str(self._network.pid), "--net", "--", "unshare", "--mount", "sh", "-c", inner],
+            env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
 
     def adb(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -109,10 +116,12 @@ class Phone:
         self._daemon.wait()
 
     def close(self) -> None:
+        """All of it ends."""
+        self.adb("kill-server")
         if self._daemon.poll() is None:
-            self.adb("kill-server")
             self.die()
-        self._log.close()
+        self._network.kill()
+        self._network.wait()
 
     def _connect(self) -> None:
         end = time.monotonic() + 20

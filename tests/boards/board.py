@@ -85,11 +85,13 @@ class Cpu:
 
 
 _V8 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
+_V7 = "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae"
 CPUS = {
     "cortex-a53": Cpu("0xd03", _V8, "arm64"),
     "cortex-a72": Cpu("0xd08", _V8, "arm64"),
     "cortex-a76": Cpu("0xd0b", f"{_V8} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp", "arm64"),
-    "cortex-a7": Cpu("0xc07", "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae", "armhf"),
+    "cortex-a15": Cpu("0xc0f", _V7, "armhf"),
+    "cortex-a7": Cpu("0xc07", _V7, "armhf"),
 }
 """By qemu's name. Never ``max``: qemu 7.2 computes wrong int8 results with it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -78,13 +79,14 @@ def test_a_daemon_that_dies_while_running_is_not_a_short_result(phone: Phone) ->
 
 def test_adb_itself_says_that_all_is_well(phone: Phone) -> None:
     """What is guarded against is real."""
-    command = f"{phone.bin}/adb -s {SERIAL} shell -T 'echo half; sleep 300.75' < /dev/zero; echo exit $?"
-    soon(phone.die, lambda: runs("sh -c echo half; sleep 300.75"))
-    assert os.popen(command).read() == "half\nexit 0\n"
+    command = [str(phone.bin / "adb"), "-s", SERIAL, "shell", "-T", "echo half; sleep 300.75"]
+    soon(phone.die, lambda: runs("sleep 300.75"))
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (0, b"half\n")
 
 
 def test_a_daemon_that_dies_while_pulling_leaves_nothing(phone: Phone, tmp_path: Path) -> None:
-    (tmp_path / "large.bin").write_bytes(bytes(400 << 20))
+    (tmp_path / "large.bin").write_bytes(bytes(150 << 20))
     target = tmp_path / "back" / "back.bin"
     target.parent.mkdir()
     with open_device(ADDRESS) as device:
@@ -96,7 +98,7 @@ def test_a_daemon_that_dies_while_pulling_leaves_nothing(phone: Phone, tmp_path:
 
 
 def test_a_daemon_that_dies_while_pushing(phone: Phone, tmp_path: Path) -> None:
-    (tmp_path / "large.bin").write_bytes(bytes(400 << 20))
+    (tmp_path / "large.bin").write_bytes(bytes(150 << 20))
     with open_device(ADDRESS) as device:
         soon(phone.die, lambda: any(one.suffix == ".part" for one in files(phone)))
         with pytest.raises(DeviceLostError, match=r"the link was lost while large.bin was pushed"):
@@ -114,10 +116,10 @@ def test_a_disk_that_fills_meanwhile(phone: Phone, tmp_path: Path, monkeypatch: 
     path = tmp_path / "large.bin"
     path.write_bytes(bytes(2 << 20))
     monkeypatch.setattr("edge_sdk.devices.device.Device._see_room", lambda *_: None)
-    phone.close()
+    phone.die()
     with small_disk(phone.data, "1m"):
         (phone.data / "local/tmp").mkdir(parents=True)
         phone.start()
         with open_device(ADDRESS) as device, pytest.raises(TargetError, match=r"no room for large.bin: 2.0 MiB needed"):
             device.push(path)
-        phone.close()
+        phone.die()

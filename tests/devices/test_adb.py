@@ -26,7 +26,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
         path.parent.mkdir(exist_ok=True)
         lines = "\n".join(devices)
         path.write_text(
-            '#!/bin/sh\nif [ "$1" = devices ]; then cat <<END\n'
+            '#!/bin/sh\nif [ "$1" = devices ]; then /bin/cat <<END\n'
             f"List of devices attached\n{lines}\n\nEND\nexit\nfi\n{then}\n"
         )
         path.chmod(0o755)

@@ -174,6 +174,7 @@ def test_an_end_of_ours_is_the_end_there(server: Server, tmp_path: Path, number:
     child.communicate(timeout=30)
     assert eventually(lambda: not left(server)), left(server)
     assert eventually(lambda: not runs("sleep 300.125"))
+    assert eventually(lambda: not runs(f"ssh -F {server.folder}")), "a connection was left open"
 
 
 def test_time_that_is_over(server: Server) -> None:
