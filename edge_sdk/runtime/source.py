@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import platform
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -110,9 +111,8 @@ def _footprint(artifact: Artifact, xnnpack: str | None, _: str, threads: int) ->
     from edge_sdk.checks.footprint import footprint
     from edge_sdk.checks.xnnpack_heap import op_heap
     from edge_sdk.checks.xnnpack_kernels import cpu_kernels
-    from edge_sdk.profile.detect import this_isa
 
-    kernels = cpu_kernels(*this_isa())
+    kernels = cpu_kernels(platform.machine(), _cpu_words())
     alone = footprint(artifact, kernels, threads=threads)
     if xnnpack is None:
         return alone
@@ -123,3 +123,12 @@ def _footprint(artifact: Artifact, xnnpack: str | None, _: str, threads: int) ->
         packed_bytes=sum(one.packed_bytes for one in heaps),
         indirection_bytes=sum(one.indirection_bytes for one in heaps),
     )
+
+
+def _cpu_words() -> set[str]:
+    """Features of this CPU, in a profile's words; its own reader imports more than a runtime may."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return set()
+    return words | ({"dotprod"} if "asimddp" in words else set())
