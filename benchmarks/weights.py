@@ -81,6 +81,7 @@ def _measured(way: str, path: Path, cache: str) -> dict[str, float]:
 def _measure(way: str, path: Path, cache: Path) -> dict[str, float]:
     # Imports are paid before.
 
+    import edge_sdk.profile.detect
     import edge_sdk.runtime.weight_cache  # noqa: F401
 
     model = open_source(path)

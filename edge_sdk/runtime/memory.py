@@ -57,7 +57,7 @@ class Limit:
 def predicted_need(model: ModelSource, *, delegate: str, engine: Engine, threads: int, trial_bytes: int) -> Need:
     """What a model needs with a delegate; accelerators' own memory is not known and not in it.
 
-    XNNPACK's heap was within 9 % of the measured one (benchmarks/README.md).
+    XNNPACK's packed weights are those of ``check``, for this CPU; the rest is TFLite's own plan.
 
     Args:
         model: to be opened.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from dataclasses import dataclass, field
+import platform
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from edge_sdk.errors import ModelError
 if TYPE_CHECKING:
     from edge_sdk.checks.footprint import Footprint
 
+_LAYERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 _OPEN_FILES = Path("/proc/self/fd")
 
 
@@ -104,13 +106,29 @@ def source_of(content: bytes | memoryview, *, name: str) -> ModelSource:
     return ModelSource(name, parse_artifact(view, path=Path(name)), view)
 
 
-def _footprint(artifact: Artifact, xnnpack: str | None, version: str, threads: int) -> Footprint:
-    from edge_sdk.checks.cpu_path import xnnpack_footprint
+def _footprint(artifact: Artifact, xnnpack: str | None, _: str, threads: int) -> Footprint:
+    """Without the rules of ``check``, whose reader imports more than a runtime may: as if XNNPACK took every layer."""
     from edge_sdk.checks.footprint import footprint
+    from edge_sdk.checks.xnnpack_heap import op_heap
     from edge_sdk.checks.xnnpack_kernels import cpu_kernels
-    from edge_sdk.profile.detect import this_isa
 
-    kernels = cpu_kernels(*this_isa())
+    kernels = cpu_kernels(platform.machine(), _cpu_words())
+    alone = footprint(artifact, kernels, threads=threads)
     if xnnpack is None:
-        return footprint(artifact, kernels, threads=threads)
-    return xnnpack_footprint(artifact, kernels, engine=xnnpack, version=version, threads=threads)
+        return alone
+    layers = [(graph, op) for graph in artifact.subgraphs for op in graph.ops if op.name in _LAYERS]
+    heaps = [op_heap(graph, op, kernels) for graph, op in layers]
+    return replace(
+        alone,
+        packed_bytes=sum(one.packed_bytes for one in heaps),
+        indirection_bytes=sum(one.indirection_bytes for one in heaps),
+    )
+
+
+def _cpu_words() -> set[str]:
+    """Features of this CPU, in a profile's words; its own reader imports more than a runtime may."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return set()
+    return words | ({"dotprod"} if "asimddp" in words else set())
