@@ -1,4 +1,4 @@
-"""Is there memory for a model, before it is loaded: what it needs, against what this process may take."""
+"""Is there memory for a model, before it is loaded: what it needs at least, against what this process may take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.errors import TargetError
-from edge_sdk.runtime.engines import Engine
 from edge_sdk.runtime.source import ModelSource
 
 _MIB = 1 << 20
@@ -20,26 +19,24 @@ _NO_LIMIT = 1 << 60
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that opening and running a model takes: *predicted* from the file, nothing is run.
+    """Bytes that opening and running a model takes at least: *predicted* from the file, nothing is run.
 
     Attributes:
-        heap_bytes: the engine's, XNNPACK's packed weights and workspace included where it is asked.
-        packed_bytes: of these, weights in XNNPACK's own order, which lie beside those of the file.
+        arena_bytes: what TFLite plans for values and scratch.
+        packed_bytes: weights in XNNPACK's own order, which lie beside those of the file.
         copied_bytes: of the file, where an engine cannot map it. A mapped file counts nothing: its pages can go.
         trial_bytes: inputs and outputs of the self-test, where it draws them.
-        complete: whether the memory of each kernel is known; where not, and with accelerators, this is the least.
     """
 
-    heap_bytes: int
+    arena_bytes: int
     packed_bytes: int
     copied_bytes: int
     trial_bytes: int
-    complete: bool = True
 
     @property
     def total_bytes(self) -> int:
         """All of it."""
-        return self.heap_bytes + self.copied_bytes + self.trial_bytes
+        return self.arena_bytes + self.packed_bytes + self.copied_bytes + self.trial_bytes
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -54,22 +51,19 @@ class Limit:
     free_bytes: int
 
 
-def predicted_need(model: ModelSource, *, delegate: str, engine: Engine, threads: int, trial_bytes: int) -> Need:
+def predicted_need(model: ModelSource, *, delegate: str, trial_bytes: int) -> Need:
     """What a model needs with a delegate; accelerators' own memory is not known and not in it.
-
-    XNNPACK's packed weights are those of ``check``, for this CPU; the rest is TFLite's own plan.
 
     Args:
         model: to be opened.
         delegate: key of ``DELEGATES``.
-        engine: that opens it.
-        threads: CPU threads.
         trial_bytes: of the self-test, where it draws its inputs; 0 where it reads them from a bundle.
     """
-    found = model.footprint(engine.name if delegate == "xnnpack" else None, engine.version, threads)
+    plan = model.plan
+    planned = plan.arena_bytes + plan.persistent_bytes + plan.heap_bytes
+    packed = model.artifact.weights_bytes if delegate == "xnnpack" else 0
     copied = len(model.content) if model.path is None else 0
-    known = found.complete and delegate in ("cpu", "xnnpack")
-    return Need(found.heap_bytes, found.packed_bytes + found.unpacked_bytes, copied, trial_bytes, known)
+    return Need(planned, packed, copied, trial_bytes)
 
 
 def check_free(need: Need, *, name: str, root: Path = Path("/")) -> Limit | None:
@@ -86,7 +80,7 @@ def check_free(need: Need, *, name: str, root: Path = Path("/")) -> Limit | None
     tightest = min(limits(root), key=lambda limit: limit.free_bytes, default=None)
     if tightest is not None and need.total_bytes > tightest.free_bytes:
         raise TargetError(
-            f"{name} needs {_mib(need.total_bytes)}{'' if need.complete else ' at least'} (predicted: {_parts(need)}), "
+            f"{name} needs at least {_mib(need.total_bytes)} (predicted: {_parts(need)}), "
             f"{tightest.name} leaves {_mib(tightest.free_bytes)}",
             limit=tightest.name,
             needed=need.total_bytes,
@@ -134,7 +128,7 @@ class MemoryBudget:
             if count > self._free():
                 held = "; ".join(f"{who} {_mib(taken)}" for who, taken in self._taken.values()) or "nobody"
                 raise TargetError(
-                    f"{name} needs {_mib(count)} (predicted), the memory budget of {_mib(self.total_bytes)} "
+                    f"{name} needs at least {_mib(count)} (predicted), the memory budget of {_mib(self.total_bytes)} "
                     f"has {_mib(self._free())} left (held by {held})",
                     limit="memory budget",
                     needed=count,
@@ -229,7 +223,7 @@ def _lines(path: Path) -> list[str]:
 
 def _parts(need: Need) -> str:
     parts = {
-        "arena and kernels": need.heap_bytes - need.packed_bytes,
+        "arena": need.arena_bytes,
         "packed weights": need.packed_bytes,
         "copy of the file": need.copied_bytes,
         "self-test": need.trial_bytes,

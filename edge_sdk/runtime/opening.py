@@ -66,9 +66,7 @@ class Wish:
     def need(self, candidate: Candidate, subject: Subject) -> Need:
         """Memory, predicted."""
         drawn = 0 if subject.cases else trial_bytes(subject.model.artifact)
-        return predicted_need(
-            subject.model, delegate=candidate.delegate, engine=self.engine, threads=self.threads, trial_bytes=drawn
-        )
+        return predicted_need(subject.model, delegate=candidate.delegate, trial_bytes=drawn)
 
     def options(self, candidate: Candidate) -> DelegateOptions:
         """What a delegate is told."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-import platform
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,8 @@ from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.errors import ModelError
 
 if TYPE_CHECKING:
-    from edge_sdk.checks.footprint import Footprint
+    from edge_sdk.checks.memory import MemoryPlan
 
-_LAYERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 _OPEN_FILES = Path("/proc/self/fd")
 
 
@@ -57,7 +55,6 @@ class ModelSource:
     artifact: Artifact = field(repr=False)
     content: memoryview = field(repr=False)
     file: OpenFile | None = field(default=None, repr=False, compare=False)
-    _footprints: dict[tuple[str | None, str, int], Footprint] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def path(self) -> str | None:
@@ -68,12 +65,12 @@ class ModelSource:
         """How an ``Interpreter`` takes it: by path, so that it maps the file, else a copy of the bytes."""
         return {"model_path": self.path} if self.path else {"model_content": bytes(self.content)}
 
-    def footprint(self, xnnpack: str | None, version: str, threads: int) -> Footprint:
-        """What an interpreter is predicted to take for it, with the XNNPACK of an engine or with none."""
-        key = (xnnpack, version, threads)
-        if key not in self._footprints:
-            self._footprints[key] = _footprint(self.artifact, *key)
-        return self._footprints[key]
+    @cached_property
+    def plan(self) -> MemoryPlan:
+        """What TFLite is predicted to allocate for it, without any delegate."""
+        from edge_sdk.checks.memory import plan_memory
+
+        return plan_memory(self.artifact)
 
     @cached_property
     def stays_in_place(self) -> bool:
@@ -104,31 +101,3 @@ def source_of(content: bytes | memoryview, *, name: str) -> ModelSource:
     """Checks a model that lies in memory; errors as :func:`open_source`."""
     view = memoryview(content)
     return ModelSource(name, parse_artifact(view, path=Path(name)), view)
-
-
-def _footprint(artifact: Artifact, xnnpack: str | None, _: str, threads: int) -> Footprint:
-    """Without the rules of ``check``, whose reader imports more than a runtime may: as if XNNPACK took every layer."""
-    from edge_sdk.checks.footprint import footprint
-    from edge_sdk.checks.xnnpack_heap import op_heap
-    from edge_sdk.checks.xnnpack_kernels import cpu_kernels
-
-    kernels = cpu_kernels(platform.machine(), _cpu_words())
-    alone = footprint(artifact, kernels, threads=threads)
-    if xnnpack is None:
-        return alone
-    layers = [(graph, op) for graph in artifact.subgraphs for op in graph.ops if op.name in _LAYERS]
-    heaps = [op_heap(graph, op, kernels) for graph, op in layers]
-    return replace(
-        alone,
-        packed_bytes=sum(one.packed_bytes for one in heaps),
-        indirection_bytes=sum(one.indirection_bytes for one in heaps),
-    )
-
-
-def _cpu_words() -> set[str]:
-    """Features of this CPU, in a profile's words; its own reader imports more than a runtime may."""
-    try:
-        words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
-    except OSError:
-        return set()
-    return words | ({"dotprod"} if "asimddp" in words else set())
