@@ -9,7 +9,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / ".models" / "peers"
 REQUIREMENTS = {
-    "onnxruntime": ("onnxruntime==1.31.*", "onnx"),
+    "onnxruntime": ("onnxruntime==1.31.*", "onnx", "sympy"),
     "openvino": ("openvino==2026.3.1", "nncf==3.4.*", "onnx"),
     "executorch": ("executorch==1.5.1", "torch==2.13.0"),
 }

@@ -39,9 +39,20 @@ def rows(
         only: names of models; all if empty.
     """
     for name in only or MODELS:
-        ways = list(files.made(name, say))
+        ways = [one for one in files.made(name, say) if _starts(name, *one, say)]
         for count in threads:
             yield from _compared(name, ways, count, sittings, rounds)
+
+
+def _starts(name: str, way: files.Way, path: Path, say: Callable[[str], None]) -> bool:
+    """Whether the peer runs its own file: onnx2tf's may hold ops that LiteRT lacks."""
+    try:
+        with _worker(way, path, 1) as ask:
+            ask(1)
+    except RuntimeError as error:
+        say(f"{name}: {error}")
+        return False
+    return True
 
 
 def _compared(
