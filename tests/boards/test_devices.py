@@ -21,7 +21,9 @@ from click.testing import CliRunner
 from edge_sdk.cli import cli
 from edge_sdk.devices import open_device
 from edge_sdk.devices.prepare import prepared
+from edge_sdk.runtime import Session
 from tests.boards.board import ROOT, make_board, system_is_made
+from tests.boards.opening import inputs_of
 from tests.delegates.models import MODELS
 from tests.devices.sshd import SSHD, Server, running
 
@@ -89,11 +91,9 @@ def ready(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.
 def _make(ready: Ready, name: str) -> None:
     model = ready.folder / f"{name}.tflite"
     model.write_bytes(MODELS[name]())
-    (facts,) = edge_sdk("inspect", model)["signatures"][0]["inputs"]
-    generator = np.random.default_rng(0)
-    shape = (RUNS, *facts["shape"])
-    values = generator.standard_normal(shape) if name == FLOAT else generator.integers(-128, 128, shape)
-    np.savez(ready.inputs(name), **{facts["name"]: values.astype(facts["dtype"])})
+    with Session.open(model, values="raw") as session:
+        samples = [inputs_of(session, seed) for seed in range(RUNS)]
+    np.savez(ready.inputs(name), **{key: np.stack([one[key] for one in samples]) for key in samples[0]})
     edge_sdk("bundle", "create", model, "-o", ready.bundle(name))
 
 
