@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test check format test-py312 test-litert-torch test-accelerators test-boards test-tflite test-core \
-	benchmarks clean
+.PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
+	test-tflite test-core benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin) and external delegates, in .venv-accelerators"
 	@echo "make test-boards        an emulated Cortex-A53: needs qemu-user-static"
 	@echo "make test-tflite        the old engine tflite-runtime 2.14, in .venv-tflite"
+	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
@@ -85,13 +86,13 @@ test-litert-torch: .venv-litert-torch/.installed
 .boards/%/made: .venv-accelerators/.installed
 	.venv-accelerators/bin/python -m tests.boards $*
 
-# Made for these tests, these environments lack nothing: a skip is a failure.
-test-accelerators test-boards test-tflite: export NO_SKIPS := 1
+# Made for these tests, these environments lack nothing: tests/conftest.py makes a skip a failure.
+test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
 	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime --ignore tests/delegates/test_xnnpack_int8.py
 
-test-boards: .boards/arm64/made
+test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made
 	.venv-accelerators/bin/python -m pytest tests/boards
 
 .venv-tflite/.installed: pyproject.toml constraints/tflite-runtime.txt
@@ -99,6 +100,17 @@ test-boards: .boards/arm64/made
 
 test-tflite: .venv-tflite/.installed
 	.venv-tflite/bin/python -m pytest tests/delegates tests/runtime -m 'not accelerators'
+
+# tflite-support is an oracle and no dependency: its own pins (protobuf < 4) are left out, and it has no wheel for 3.12.
+.venv-metadata/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 11))' || { echo "tflite-support needs Python 3.11 at most: make test-metadata PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv-metadata
+	.venv-metadata/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e . hypothesis pytest
+	.venv-metadata/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tflite-support==0.4.4
+	@touch $@
+
+test-metadata: .venv-metadata/.installed
+	.venv-metadata/bin/python -m pytest -m metadata_reader
 
 # No constraints: the core must live with whatever numpy and click are there.
 test-core:
@@ -108,7 +120,7 @@ test-core:
 	  python$$version -m venv $$venv || exit 1; \
 	  $$venv/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest || exit 1; \
 	  echo "core on python$$version"; \
-	  $$venv/bin/python -m pytest -q tests/core tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx)' || exit 1; \
+	  $$venv/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx)' || exit 1; \
 	done
 
 benchmarks: $(READY)

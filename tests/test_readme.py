@@ -51,6 +51,11 @@ def test_make_targets_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def _printed(script: str, folder: Path) -> str:
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.keras
 @pytest.mark.torch
 @pytest.mark.slow
@@ -65,11 +70,9 @@ def test_worked_path(tmp_path: Path, demo: tuple[Path, Any]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("verified: digits_int8.tflite computes what its source computes")
-    printed = [
-        subprocess.run([sys.executable, "-c", script], cwd=tmp_path / "demo_output", capture_output=True, text=True, check=True)
-        for script in blocks("python")
-    ]
-    verified, sqnr_db, ratio = printed[0].stdout.split()
+    convert, *others = (_printed(script, tmp_path / "demo_output") for script in blocks("python"))
+    verified, sqnr_db, ratio = convert.split()
     assert verified == "True"
     assert float(sqnr_db) > 30
     assert float(ratio) > 0
+    assert all(others)

@@ -22,6 +22,7 @@ from edge_sdk.bundle.steps import (
     Resize,
     Softmax,
     TopK,
+    faults,
 )
 from edge_sdk.data.images import ImageOptions
 from edge_sdk.errors import BundleError, nearest

@@ -33,7 +33,7 @@ PublicKey = str | Path | bytes
 
 
 class Bundle:
-    """An open bundle. Made by :func:`open_bundle`; a context manager.
+    """An open bundle. Made by :func:`open_bundle`; a context manager; threads may read it at the same time.
 
     Attributes:
         path: the file.
@@ -244,7 +244,8 @@ def _opened(path: Path, mapped: mmap.mmap, trusted_keys: Sequence[PublicKey]) ->
 
 def _map(path: Path) -> mmap.mmap:
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        # A pipe must not make the caller wait for a writer; on a file it means nothing.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise BundleFormatError(f"{path}: cannot be read: {error.strerror}") from error
     try:

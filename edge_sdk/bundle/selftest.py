@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.indices import index_bounds
-from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.model import DTYPES, Artifact
 from edge_sdk.bundle.describe import describe_signature
 from edge_sdk.bundle.manifest import GoldenRecord, Limit, Port
 from edge_sdk.bundle.tolerance import limits, widened
@@ -50,9 +50,16 @@ def golden_samples(
 
     Raises:
         CalibrationError: the data does not fit the signature.
-        BundleError: there is none of it.
+        BundleError: there is none of it, or an input holds no numbers.
     """
-    specs = tuple(_real_spec(port) for port in describe_signature(artifact).inputs)
+    ports = describe_signature(artifact).inputs
+    for port in ports:
+        if port.dtype not in DTYPES:
+            raise BundleError(
+                f"input `{port.name}` is {port.dtype}: the self-test needs numbers",
+                hint="make the bundle without one: --golden-samples 0",
+            )
+    specs = tuple(_real_spec(port) for port in ports)
     if data is None:
         made = seeded_samples(specs, count=count, seed=seed, index_bounds=index_bounds(artifact))
         return tuple(made), f"seeded data (seed {seed})"

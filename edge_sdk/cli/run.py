@@ -41,7 +41,7 @@ _TOP = 5
     "library_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="For the library of an external delegate, or for npu.",
+    help="For the library of an external delegate, for gpu (precision, software) or for npu (backend).",
 )
 @click.option("--policy", metavar="RULES", help="Such as npu=require,min_mac_share=0.9,max_latency_ms=20.")
 @click.option("--profile", metavar="ID", help="Device whose delegates `auto` tries; default: what is found here.")

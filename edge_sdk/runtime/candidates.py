@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Accelerators that vendors reach through LiteRT's dispatch rather than through a library of TFLite's plug-in form.
 _DISPATCHED = ("qnn_htp", "mediatek")
+# The GPU's is an external delegate; the NPU's is the folder of LiteRT's dispatch library.
+_WITH_LIBRARY = ("external", "gpu", "npu")
 _ACCELERATORS: Mapping[str, Accelerator] = MappingProxyType(
     {"cpu": "cpu", "xnnpack": "cpu", "gpu": "gpu", "npu": "npu", "nnapi": "npu", "external": "npu"}
 )
@@ -60,7 +62,7 @@ def candidates(named: Named, profile: DeviceProfile | None) -> tuple[Candidate, 
 
     Args:
         named: the user's choice; only these are tried, unless it is ``auto``. A string is a key of ``DELEGATES``, or
-            ``external:LIBRARY``.
+            ``external:LIBRARY``; ``gpu`` takes a library likewise, ``npu`` the folder of its dispatch library.
         profile: of the device, for ``auto``; None looks for what is here.
 
     Raises:
@@ -77,10 +79,10 @@ def candidates(named: Named, profile: DeviceProfile | None) -> tuple[Candidate, 
 def candidate(text: str) -> Candidate:
     """One candidate by name; errors as :func:`candidates`."""
     name, _, library = text.partition(":")
-    if name not in DELEGATES or (library and name != "external"):
+    if name not in DELEGATES or (library and name not in _WITH_LIBRARY):
         raise PolicyError(
             f"unknown delegate `{text}`{nearest(name, DELEGATES)}",
-            hint=f"`auto`, or some of {', '.join(DELEGATES)}; a library is named as external:PATH",
+            hint=f"`auto`, or some of {', '.join(DELEGATES)}; libraries: external:PATH, gpu:PATH, npu:FOLDER",
         )
     rules = {"xnnpack": "xnnpack", "gpu": "gpu_v2"}.get(name)
     return Candidate(name, _ACCELERATORS.get(name, "npu"), library=library or None, rules=rules)

@@ -24,6 +24,8 @@ from edge_sdk.runtime.probe_child import Step
 from edge_sdk.runtime.source import ModelSource
 
 _NOT_ALL = "Some ops are not accelerated"
+# Seen 120 s after a run, in 2.3.0 on a software GPU with other work beside it; the buffer stays locked.
+_GAVE_UP = "Failed to lock custom tensor buffer"
 _GPU_COUNT = re.compile(r"(\d+) operations will run on the GPU, and the remaining (\d+) operations will run on the CPU")
 _NPU_COUNT = re.compile(
     r"Partitioned subgraph<0>, selected (\d+) ops, from a total of (\d+) ops. resulted in (\d+) part"
@@ -162,6 +164,11 @@ def _failure(trial: Trial, ask: Ask) -> DelegateUnavailableError:
         if found:
             words = [" ".join(group.split()) for group in found.groups()]
             return DelegateUnavailableError(f"{ask.accelerator}: {text.format(*words)}", hint=hint)
+    if trial.error and _GAVE_UP in trial.error[1]:
+        return DelegateUnavailableError(
+            f"{ask.accelerator}: its first run was not done after two minutes, when LiteRT gives up",
+            hint="a first run compiles shaders, which drivers keep: try once more, or a smaller model",
+        )
     if trial.error and _NOT_ALL not in trial.error[1]:
         return trial.unavailable(ask.accelerator)
     return DelegateUnavailableError(

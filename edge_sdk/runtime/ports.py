@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import Signature, Tensor
+from edge_sdk.artifact.model import DTYPES, Signature, Tensor
 from edge_sdk.errors import SignatureError
 from edge_sdk.runtime.executor import Executor
 from edge_sdk.runtime.values import to_real
@@ -39,10 +40,9 @@ class InputPort:
         self.name = name
         self.spec = spec_of(name, tensor, values)
         self._shape = tensor.shape
-        self._dtype = np.dtype(self.spec.dtype) if tensor.dtype != "string" else None
-        self._raw_dtype = np.dtype(tensor.dtype) if self._dtype is not None else None
+        self._raw_dtype = np.dtype(tensor.dtype) if tensor.dtype in DTYPES else None
         self._scaled = values == "real" and is_scaled(tensor)
-        self._refuses_nan = nan == "refuse"
+        self._looks = nan == "refuse" and self._raw_dtype is not None and self._raw_dtype.kind == "f"
         if self._scaled and tensor.quantization is not None:
             self._scale = np.float32(tensor.quantization.scale[0])
             self._zero = np.float32(tensor.quantization.zero_point[0])
@@ -50,53 +50,68 @@ class InputPort:
             self._low, self._high = np.float32(limits.min), np.float32(limits.max)
             self._rounded = np.empty(tensor.shape, np.float32)
 
-    def ready(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The values, checked, and in steps where they are real: to be cast to the file's dtype without loss.
+    def put(self, values: npt.NDArray[Any], view: npt.NDArray[Any]) -> None:
+        """Copies the values into the engine's memory, rounded where they are real, and checks them there.
+
+        They are looked at after they were copied, while they are in the cache: that takes a fifth of the time.
 
         Raises:
             SignatureError: another shape or dtype; NaN or infinity, unless the NaN policy lets it pass.
         """
+        self._check_form(values)
+        if self._scaled and values.dtype != self._raw_dtype:
+            np.copyto(view, self._round(values), casting="unsafe")
+            return
+        view[...] = values
+        if self._looks:
+            self._check_finite(view)
+
+    def stored(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The values as the file stores them, for an engine that wants to be handed them; errors as :meth:`put`."""
+        self._check_form(values)
+        if self._scaled and values.dtype != self._raw_dtype:
+            return self._round(values).astype(self._raw_dtype)
+        if self._looks:
+            self._check_finite(values)
+        return values
+
+    def _check_form(self, values: npt.NDArray[Any]) -> None:
         if not isinstance(values, np.ndarray):
             raise SignatureError(f"input `{self.name}`: expected an array of {self.spec}, got {type(values).__name__}")
         if values.shape != self._shape:
             raise SignatureError(
                 f"input `{self.name}`: expected shape {shape_text(self._shape)}, got {shape_text(values.shape)}"
             )
-        if self._scaled:
-            return self._round(values)
-        if self._dtype is not None and values.dtype != self._dtype:
-            raise SignatureError(f"input `{self.name}`: expected dtype {self.spec.dtype}, got {values.dtype}")
-        if self._refuses_nan and values.dtype.kind == "f":
-            self._check_finite(values)
-        return values
-
-    def stored(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Likewise, in the file's dtype."""
-        ready = self.ready(values)
-        return ready if self._raw_dtype is None else ready.astype(self._raw_dtype, copy=False)
+        if values.dtype == self._raw_dtype or self._raw_dtype is None or (self._scaled and values.dtype.kind == "f"):
+            return
+        expected = f"{self._raw_dtype} or float32" if self._scaled else f"dtype {self._raw_dtype}"
+        raise SignatureError(f"input `{self.name}`: expected {expected}, got {values.dtype}")
 
     def _round(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Steps of the scale, as :func:`~edge_sdk.runtime.values.to_raw` has them, without new memory."""
-        if values.dtype == self._raw_dtype:
-            return values
-        if values.dtype.kind != "f":
-            raise SignatureError(f"input `{self.name}`: expected {self._raw_dtype} or float32, got {values.dtype}")
-        # NaN is no integer: whatever the policy, it cannot be stored.
-        self._check_finite(values)
         steps = self._rounded
-        np.divide(values, self._scale, out=steps, casting="same_kind")
+        with np.errstate(over="ignore"):
+            np.divide(values, self._scale, out=steps, casting="same_kind")
+        # NaN is no integer: whatever the policy, it cannot be stored.
+        if not _is_finite(steps):
+            self._check_finite(values)
         np.rint(steps, out=steps)
         np.add(steps, self._zero, out=steps)
         return np.clip(steps, self._low, self._high, out=steps)
 
     def _check_finite(self, values: npt.NDArray[Any]) -> None:
-        if not np.isfinite(values).all():
+        if not _is_finite(values):
             bad = np.argwhere(~np.isfinite(values))
             first = "".join(f"[{index}]" for index in bad[0])
             raise SignatureError(
                 f"input `{self.name}` holds {len(bad)} values that are not finite, the first at {first}",
                 hint="a sensor or a normalisation went wrong; nan='pass' lets them into a float model",
             )
+
+
+def _is_finite(values: npt.NDArray[Any]) -> bool:
+    # Both hand NaN on, and need no memory: less time than isfinite().all().
+    return not values.size or (isfinite(values.min()) and isfinite(values.max()))
 
 
 @dataclass(frozen=True)
@@ -138,7 +153,7 @@ class Ports:
         else:
             into, outof = self.views
             for port in self.inputs:
-                np.copyto(into[port.name], port.ready(inputs[port.name]), casting="unsafe")
+                port.put(inputs[port.name], into[port.name])
             self.executor.invoke()
             made = {name: view.copy() for name, view in outof.items()}
         if self.values == "raw":

@@ -24,6 +24,7 @@ from edge_sdk.errors import DelegateUnavailableError
 TIMEOUT_S: Final = 300.0
 """A GPU's first run compiles its shaders: 24 s for MobileNetV2 on a software GPU and two cores."""
 _LOG_BYTES = 1 << 20
+_MODEL = "model.tflite"
 _KILLED_HINT = "not enough memory is the usual cause of SIGKILL"
 
 
@@ -75,18 +76,31 @@ def try_in_child(
         timeout_s: after which the child is ended.
 
     Raises:
-        DelegateUnavailableError: this Python cannot start a process of its own kind.
+        DelegateUnavailableError: this Python cannot start a process of its own kind, or there is no room for its files.
     """
     if not sys.executable:
         raise DelegateUnavailableError(
             "a delegate is tried in a child process first, and this Python does not know its own program",
             hint="set sys.executable to a Python that has edge-sdk",
         )
-    with tempfile.TemporaryDirectory(prefix="edge-sdk-probe-") as folder:
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(model)
-        request = {"function": function, "model": str(path), "arguments": dict(arguments)}
-        return _run(Path(folder), request, timeout_s)
+    with _folder(model) as folder:
+        request = {"function": function, "model": str(folder / _MODEL), "arguments": dict(arguments)}
+        return _run(folder, request, timeout_s)
+
+
+@contextlib.contextmanager
+def _folder(model: bytes | memoryview) -> Iterator[Path]:
+    """A temporary folder that holds the model."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-sdk-probe-")))
+            (folder / _MODEL).write_bytes(model)
+        except OSError as error:
+            raise DelegateUnavailableError(
+                f"a delegate is tried in a child process first, and there is no room for its files: {error.strerror}",
+                hint="free space, or set TMPDIR",
+            ) from error
+        yield folder
 
 
 def _run(folder: Path, request: dict[str, Any], timeout_s: float) -> Trial:

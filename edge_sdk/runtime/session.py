@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -165,8 +166,10 @@ class Session:
         Raises:
             SignatureError: as :meth:`run`; what ``samples`` and ``prepare`` raise comes through unchanged.
         """
-        for inputs in ahead(samples, prepare, waiting):
-            yield self.run(inputs)
+        # Closed at once when a run fails or is interrupted, not when the traceback is dropped.
+        with closing(ahead(samples, prepare, waiting)) as prepared:
+            for inputs in prepared:
+                yield self.run(inputs)
 
     def views(self) -> Views:
         """Inputs and outputs in the engine's own memory, for loops without copies.

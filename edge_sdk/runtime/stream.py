@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from edge_sdk.errors import PolicyError
@@ -22,7 +22,7 @@ class _Failure:
         self.error = error
 
 
-def ahead(samples: Iterable[Any], prepare: Callable[[Any], Any] | None, waiting: int) -> Iterator[Any]:
+def ahead(samples: Iterable[Any], prepare: Callable[[Any], Any] | None, waiting: int) -> Generator[Any, None, None]:
     """Prepared samples, in order; what ``samples`` or ``prepare`` raises is raised here, in its turn.
 
     The thread ends with the iterator: with the last sample, when it is closed, or when the reader fails. A thread that

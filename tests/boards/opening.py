@@ -41,7 +41,7 @@ def _values(shape: tuple[int, ...], dtype: np.dtype[Any], generator: np.random.G
 def _answer(
     model: str, delegate: str, options: dict[str, str] | None = None, policy: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    wanted = replace(candidate(delegate), options=options or {})
+    wanted = "auto" if delegate == "auto" else replace(candidate(delegate), options=options or {})
     try:
         with Session.open(model, delegate=wanted, policy=policy, values="raw") as session:
             outputs = session.run(inputs_of(session))

@@ -7,6 +7,7 @@ An emulated processor, not a board: numbers, instructions and signals are real, 
 from __future__ import annotations
 
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.boards.board import Board, make_board, make_wheel, system_is_made
+from tests.boards.board import Board, make_board, system_is_made
 from tests.boards.remote import open_all
 from tests.delegates.models import MODELS
 
 pytestmark = [
     pytest.mark.boards,
     pytest.mark.slow,
-    pytest.mark.skipif(not system_is_made("arm64"), reason="make test-boards sets up the emulated boards"),
+    pytest.mark.skipif(
+        not (find_spec("openvino") and system_is_made("arm64")), reason="make test-boards sets up the emulated boards"
+    ),
 ]
 TEFLON = "/usr/lib/teflon/libteflon.so"
 FLOAT, INT8 = "residual", "int8"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,16 @@ def test_what_nothing_proves_is_refused(accelerator: str, log: str, whole: bool,
         _evidence(trial(log, alone=False, whole=whole), model, ask)
 
 
+def test_a_first_run_that_litert_gives_up_is_told_as_that(models: Path) -> None:
+    text = (
+        "TensorBufferWrapper error: code=7 [litert/runtime/tensor_buffer.cc:1133] Failed to lock custom tensor buffer."
+    )
+    gone = Trial(None, ("RuntimeError", text), None, "running the model once", "")
+    with pytest.raises(DelegateUnavailableError, match="its first run was not done after two minutes") as caught:
+        _evidence(gone, open_source(models / "residual.tflite"), Ask("gpu"))
+    assert "try once more" in str(caught.value.hint)
+
+
 def test_a_crash_is_an_error_with_its_place(models: Path) -> None:
     died = Trial(None, None, "crashed with SIGILL", "opening the model", "INFO: x\nFATAL ERROR: compiled with lse\n")
     expected = "gpu crashed with SIGILL while opening the model; it last said: FATAL ERROR: compiled with lse"

@@ -6,6 +6,7 @@ The failures are those that both engines were seen to die or give misleading err
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -148,6 +149,36 @@ def test_a_driver_that_hangs_is_ended(models: Path, libraries: Path, monkeypatch
     with pytest.raises(DelegateUnavailableError, match="did not return within 3 s while starting its driver"):
         opened(models / "residual.tflite", libraries / "good.so", {"mode": "hang_create"})
     assert time.monotonic() - began < 30
+
+
+def test_ctrl_c_ends_the_trial_too(models: Path, libraries: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from tests.delegates.test_external import opened\n"
+        "opened(Path(sys.argv[1]), sys.argv[2], {'mode': 'hang_create'})"
+    )
+    command = [sys.executable, "-c", script, str(models / "residual.tflite"), str(libraries / "good.so")]
+    running = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 60
+    while not children(running.pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    (child,) = children(running.pid)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=60) in (1, 130, -signal.SIGINT)
+    assert not Path(f"/proc/{child}").exists()
+    assert not list(tmp_path.iterdir())
+
+
+def children(parent: int) -> list[str]:
+    """Processes that it started."""
+    return Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
+
+
+def test_no_room_for_the_trial_is_told(models: Path, libraries: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(libraries / "no_such_folder"))
+    with pytest.raises(DelegateUnavailableError, match="no room for its files: No such file or directory"):
+        opened(models / "residual.tflite", libraries / "good.so", {"limit": "1"})
 
 
 def test_what_passed_is_not_tried_again_and_a_new_file_is(

@@ -5,6 +5,7 @@ That it is a real GPU's code path (shaders, buffers, waiting) is the point; its 
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from tests.boards.remote import open_all
 
 pytestmark = [
     pytest.mark.accelerators,
-    pytest.mark.skipif(not mesa_is_made(), reason="make test-accelerators fetches Mesa's lavapipe"),
+    pytest.mark.skipif(
+        not (mesa_is_made() and find_spec("openvino")), reason="make test-accelerators fetches Mesa's lavapipe"
+    ),
 ]
 SOFTWARE = {"software": "true"}
 EXACT = {**SOFTWARE, "precision": "float32"}

@@ -91,3 +91,7 @@ class Unplaced(Fake):
 
 def unplaced(model: ModelSource, options: DelegateOptions) -> Fake:
     return Unplaced(model, options)
+
+
+def refusing(model: ModelSource, options: DelegateOptions) -> Fake:
+    raise ModelError("the engine refuses the file: Encountered unresolved custom op: ethos-u")

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from edge_sdk import Session, find_profile
-from edge_sdk.errors import DelegateUnavailableError, ModelError, TargetError, UnknownDeviceError
+from edge_sdk.errors import (
+    DelegateUnavailableError,
+    MissingDependencyError,
+    ModelError,
+    TargetError,
+    UnknownDeviceError,
+)
 from edge_sdk.runtime import Candidate, Receipt
 from edge_sdk.runtime.candidates import candidates
 from tests.graphs import Graph, options
@@ -181,6 +187,16 @@ def test_every_profile_names_delegates_that_exist() -> None:
         assert {one.delegate for one in candidates("auto", find_profile(name))} <= set(DELEGATES), name
 
 
+def test_no_engine_is_one_error_with_the_extra(tflite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_sdk.runtime.engines import ENGINES
+
+    for name in list(ENGINES):
+        monkeypatch.setitem(ENGINES, name, "no_such_engine_module")
+    with pytest.raises(MissingDependencyError, match="needs ai-edge-litert, which is not installed") as caught:
+        Session.open(tflite)
+    assert caught.value.hint == "pip install 'edge-sdk[runtime]'"
+
+
 def test_too_little_memory_is_one_error_with_numbers(tflite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edge_sdk.runtime import memory
 
@@ -189,3 +205,10 @@ def test_too_little_memory_is_one_error_with_numbers(tflite: Path, monkeypatch: 
         Session.open(tflite)
     assert e.value.limit == "MemAvailable"
     assert (e.value.available, bool(e.value.needed and e.value.needed > 100)) == (100, True)
+
+
+def test_what_no_kernel_can_run_is_admitted_unverified(tflite: Path, fake: Callable[..., None]) -> None:
+    """Files compiled for an accelerator have ops that nothing else knows."""
+    fake(npu="good", cpu="refusing")
+    with Session.open(tflite, delegate="npu") as session:
+        assert "not verified: the engine's own kernels cannot run it" in session.receipt.line()

@@ -51,7 +51,7 @@ def test_no_more_is_prepared_than_may_wait() -> None:
         time.sleep(0.05)
         # Three wait, and one more is in the thread's hand.
         assert len(prepared) <= taken + 1 + 3 + 1
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert not preparing()
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +127,3 @@ def with_model(data: bytes) -> Callable[[dict[str, Any], dict[str, bytes]], None
         table["variants"][0] |= {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
 
     return change
-
-
-def renamed(variant: Variant, name: str) -> Variant:
-    """The variant under another id."""
-    return replace(variant, id=name)

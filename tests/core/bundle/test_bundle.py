@@ -22,7 +22,7 @@ from edge_sdk.bundle.manifest import FORMAT_VERSION, parse_manifest
 from edge_sdk.bundle.reading import open_bundle
 from edge_sdk.bundle.strict import dump, read
 from edge_sdk.bundle.writing import write_bundle
-from edge_sdk.errors import BundleError, BundleFormatError, BundleIntegrityError
+from edge_sdk.errors import BundleError, BundleFormatError, BundleIntegrityError, OutputError
 from tests.core.bundle.made import LABELS, MODEL, contents, forged, manifest, unpack, with_model, write
 from tests.graphs import conv_model
 
@@ -197,3 +197,17 @@ def test_reading_from_memory_is_the_same_archive(tmp_path: Path) -> None:
     data = write(tmp_path / "a.edge").read_bytes()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.read(MODEL) == conv_model()
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "x.edge")
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["x.edge"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
 import struct
 import zipfile
 from collections.abc import Callable
@@ -16,35 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_sdk.bundle.container import Member, frame
-from edge_sdk.bundle.manifest import MANIFEST, MANIFEST_HASH, parse_manifest
-from edge_sdk.bundle.reading import open_bundle
+from edge_sdk.bundle.manifest import MANIFEST, MANIFEST_HASH
 from edge_sdk.bundle.verifying import verify_bundle
 from edge_sdk.errors import (
     BundleError,
     BundleFormatError,
     BundleIntegrityError,
-    BundleVersionError,
     EdgeSdkError,
-    OutputError,
 )
-from tests.core.bundle.made import INPUT, LABELS, MODEL, contents, forged, manifest, pack, unpack, with_model, write
-from tests.graphs import conv_model
+from tests.core.bundle.conftest import refused
+from tests.core.bundle.made import INPUT, LABELS, MODEL, contents, forged, pack, unpack, write
 
 Change = Callable[[dict[str, Any], dict[str, bytes]], None]
-
-
-@pytest.fixture
-def whole(tmp_path: Path) -> bytes:
-    return write(tmp_path / "whole.edge").read_bytes()
-
-
-def refused(path: Path, data: bytes, error: type[EdgeSdkError] = BundleError) -> str:
-    """Verifies bytes, and gives the message of the error that must come."""
-    path.write_bytes(data)
-    with pytest.raises(error) as caught:
-        verify_bundle(path)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_the_whole_one_is_accepted(tmp_path: Path) -> None:
@@ -348,150 +329,6 @@ def _list_extra(table: dict[str, Any], members: dict[str, bytes]) -> None:
     table["members"].append({"name": "extra.bin"})
 
 
-def _set(*path: Any, to: Any) -> Change:
-    def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
-        place: Any = table
-        for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = to
-
-    return change
-
-
-def _drop(*path: Any) -> Change:
-    def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
-        place: Any = table
-        for step in path[:-1]:
-            place = place[step]
-        del place[path[-1]]
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (_set("surprise", to=1), "surprise: unknown key"),
-        (_set("variant", to=1), "did you mean `variants`"),
-        (_drop("variants"), "variants: missing"),
-        (_drop("variants", 0, "precision"), "variants[0].precision: missing"),
-        (_set("variants", to=[]), "holds no variant"),
-        (_set("variants", 0, "precision", to="int3"), "expected one of float32"),
-        (_set("variants", 0, "macs", to="many"), "variants[0].macs: expected int, got str"),
-        (_set("variants", 0, "macs", to=True), "expected int, got bool"),
-        (_set("variants", 0, "model", to="variants/none.tflite"), "does not exist"),
-        (_set("variants", 0, "model", to=LABELS), "does not end in .tflite"),
-        (_set("variants", 0, "sha256", to="0" * 64), "another than that of its member"),
-        (_set("variants", 0, "id", to="../x"), "not allowed"),
-        (_set("variants", 0, "golden", 0, "inputs", to={}), "golden arrays are not those"),
-        (_set("variants", 0, "tolerance", to={}), "tolerances are not those"),
-        (_set("variants", 0, "signature", "inputs", 0, "shape", to=[1, -8, 8, 3]), "has the shape"),
-        (
-            _set("variants", 0, "signature", "inputs", 0, "shape", to=[1, 8, 8, 4]),
-            "other inputs or outputs than the manifest says",
-        ),
-        (_set("variants", 0, "signature", "inputs", 0, "scale", to=0.1), "zero point None"),
-        (_set("variants", 0, "signature", "outputs", 0, "name", to="other"), "golden arrays are not those"),
-        (
-            _set("raw_processing", "outputs", 0, "steps", 0, "op", to="eval"),
-            "steps[0].op: expected one of",
-        ),
-        (_set("raw_processing", "outputs", 0, "steps", 0, "k", to=1.5), "expected int, got float"),
-        (_set("labels", "scores", to=MANIFEST), "does not exist"),
-        (_set("format", to="zip"), "expected `format`"),
-        (_set("format_version", to=0), "from 1"),
-        (_set("format_version", to="1"), "from 1"),
-        (_set("name", to=None), "name: expected str, got NoneType"),
-    ],
-)
-def test_manifests_that_lie(tmp_path: Path, change: Change, words: str) -> None:
-    with pytest.raises(BundleError) as caught:
-        verify_bundle(forged(tmp_path / "x.edge", change))
-    assert words in str(caught.value)
-    assert "x.edge" in str(caught.value)
-
-
-def test_a_newer_version_says_what_to_do(tmp_path: Path) -> None:
-    def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
-        table |= {"format_version": 2, "created_by": "edge-sdk 9.0", "whatever": "it holds"}
-
-    with pytest.raises(BundleVersionError, match=r"format version 2 \(made by edge-sdk 9.0\).*reads up to 1") as caught:
-        open_bundle(forged(tmp_path / "x.edge", change))
-    assert "upgrade" in str(caught.value.hint)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"{",
-        b'{"format": NaN}',
-        b'{"format": 1e999}',
-        b"\xff\xfe",
-        b'{"format": "edge-bundle", "format": "edge-bundle"}',
-        b"[" * 100_000,
-        b"1" * 5000,
-    ],
-)
-def test_manifests_that_are_none(tmp_path: Path, whole: bytes, raw: bytes) -> None:
-    from edge_sdk.bundle.reading import manifest_hash_line
-
-    members = unpack(whole) | {MANIFEST: raw, MANIFEST_HASH: manifest_hash_line(raw)}
-    assert MANIFEST in refused(tmp_path / "x.edge", pack(members), BundleFormatError)
-
-
-@pytest.mark.parametrize("model", [b"", b"TFL3", b"\x1c\0\0\0TFL3" + bytes(100), conv_model()[:-50]])
-def test_a_model_that_is_none(tmp_path: Path, model: bytes) -> None:
-    """Its hash is right, so only reading it tells."""
-    with pytest.raises(BundleFormatError, match=r"model\.tflite"):
-        verify_bundle(forged(tmp_path / "x.edge", with_model(model)))
-
-
-def test_another_model_than_described(tmp_path: Path) -> None:
-    with pytest.raises(BundleFormatError, match="other inputs or outputs than the manifest says"):
-        verify_bundle(forged(tmp_path / "x.edge", with_model(conv_model(side=9))))
-
-
-def test_labels_that_are_not_text(tmp_path: Path) -> None:
-    def change(_: dict[str, Any], members: dict[str, bytes]) -> None:
-        members[LABELS] = b"a\xff\n"
-
-    with pytest.raises(BundleFormatError, match="not UTF-8"):
-        verify_bundle(forged(tmp_path / "x.edge", change))
-
-
-def test_golden_values_of_another_size(tmp_path: Path) -> None:
-    def change(_: dict[str, Any], members: dict[str, bytes]) -> None:
-        members[INPUT] = b"abc"
-
-    with pytest.raises(BundleFormatError, match=r"has 3 bytes, float32\[1, 8, 8, 3\] needs 768"):
-        verify_bundle(forged(tmp_path / "x.edge", change))
-
-
-def test_steps_that_do_not_fit_the_input(tmp_path: Path) -> None:
-    steps = [{"op": "batch"}, {"op": "batch"}]
-    with pytest.raises(BundleFormatError, match=r"make uint8\[1, 1, 37, 53, 3\], it takes float32\[1, 8, 8, 3\]"):
-        verify_bundle(
-            forged(
-                tmp_path / "x.edge",
-                _set("raw_processing", "inputs", to=[{"name": "image", "kind": "image", "steps": steps}]),
-            )
-        )
-
-
-@pytest.mark.parametrize("kind", ["absent", "folder", "empty"])
-def test_what_is_no_file(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "x.edge"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "empty":
-        path.touch()
-    with pytest.raises(BundleFormatError, match=r"x\.edge"):
-        open_bundle(path)
-
-
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_is_an_error_of_ours(tmp_path: Path, whole: bytes, data: st.DataObject) -> None:
@@ -507,44 +344,3 @@ def test_any_damage_is_an_error_of_ours(tmp_path: Path, whole: bytes, data: st.D
         return
     with pytest.raises(EdgeSdkError):
         verify_bundle(path)
-
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.data())
-def test_any_value_anywhere_in_a_manifest(data: st.DataObject) -> None:
-    """Each change either reads as a manifest, or is an error of ours."""
-    table = manifest().as_json()
-    places: list[tuple[Any, Any]] = []
-    _walk(table, places)
-    container, key = data.draw(st.sampled_from(places))
-    container[key] = data.draw(_JSON)
-    with contextlib.suppress(BundleError):
-        parse_manifest(json.dumps(table).encode())
-
-
-def _walk(value: Any, places: list[tuple[Any, Any]]) -> None:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        places.append((value, key))
-        _walk(item, places)
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / "x.edge")
-    before = path.read_bytes()
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OutputError, match="No space left"):
-        write(path)
-    assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["x.edge"]

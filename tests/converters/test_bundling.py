@@ -1,0 +1,70 @@
+"""`convert --bundle`: one source, several recipes, one file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from edge_sdk.bundle.reading import open_bundle
+from edge_sdk.bundle.verifying import verify_bundle
+from edge_sdk.cli import cli
+from edge_sdk.converters import Workers
+from edge_sdk.converters.bundling import convert_bundle
+from edge_sdk.errors import BundleError
+from edge_sdk.recipe import find_recipe
+from edge_sdk.runtime import Runner
+from tests.converters.test_front_ends import KERAS, write
+
+pytestmark = pytest.mark.keras
+RECIPES = ("float16", "int8", "int8_only", "dynamic")
+
+
+@pytest.mark.slow
+def test_every_recipe_is_a_variant_that_passes_its_own_self_test(tmp_path: Path, workers: Workers) -> None:
+    """On CPU kernels other than those that made the golden outputs: XNNPACK's."""
+    source = write(workers, KERAS, "save", name="cnn", path=str(tmp_path / "cnn.keras"))
+    samples = {"image": np.random.default_rng(0).random((120, 16, 16, 3), np.float32)}
+    made = convert_bundle(
+        source,
+        tmp_path / "net.edge",
+        recipes=RECIPES,
+        bundle={"profiles": ["pixel-8"]},
+        calibration=samples,
+        timing=False,
+        workers=workers,
+    )
+    verify_bundle(tmp_path / "net.edge")
+    assert all(report.verified for report in made.reports)
+    with open_bundle(tmp_path / "net.edge") as bundle:
+        variants = bundle.manifest.variants
+        assert [v.id for v in variants] == [find_recipe(recipe).name for recipe in RECIPES]
+        assert [v.precision for v in variants] == ["float16", "int8", "int8", "hybrid_int8"]
+        assert bundle.manifest.provenance.source == "cnn.keras"
+        assert bundle.manifest.provenance.golden_data == made.reports[0].data.description
+        for variant, report in zip(variants, made.reports, strict=True):
+            assert variant.made_from_sha256 == report.artifact.sha256
+            assert json.loads(bytes(bundle.member(str(variant.report))))["parity"]
+            path = tmp_path / f"{variant.id}.tflite"
+            path.write_bytes(bundle.model(variant.id))
+            runner = Runner(path)
+            arithmetic = "integer" if variant.precision == "int8" else "float32"
+            assert len(bundle.golden(variant.id)) == 4
+            for case in bundle.golden(variant.id):
+                assert case.faults(runner.run(case.inputs), arithmetic) == ()  # type: ignore[arg-type]
+
+
+def test_recipes_that_are_the_same(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="each must be another"):
+        convert_bundle("net.py:net", tmp_path / "a.edge", recipes=("int8", "static_wi8_ai8"))
+
+
+def test_what_is_wrong_with_the_bundle_is_said_before_the_work(tmp_path: Path) -> None:
+    arguments = ["convert", "net.py:net", "-o", str(tmp_path / "a.edge"), "--bundle", "--labels", "absent"]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: absent: the labels cannot be read")
+    assert list(tmp_path.iterdir()) == []
