@@ -13,6 +13,7 @@ from edge_sdk.android.archive import Entry, write_archive
 from edge_sdk.android.compiling import archive_entries, compile_java, link_resources, make_dex, unpack_libraries
 from edge_sdk.android.locked import fetch, read_lock
 from edge_sdk.android.properties import check_abis, project, read_properties
+from edge_sdk.android.reachable import keep_reachable
 from edge_sdk.android.signing import SigningKey, debug_key, sign
 from edge_sdk.android.toolchain import find_toolchain
 from edge_sdk.errors import RecipeError
@@ -71,14 +72,16 @@ def build(
     wanted = check_abis(list(abis)) if abis else app.abis
     models = _models(bundles)
     tools = find_toolchain(app, lock, progress)
-    libraries = fetch([one for one in lock.values() if one.use == "runtime"], progress)
+    archives = fetch([one for one in lock.values() if one.use == "runtime"], progress)
+    libraries = fetch([one for one in lock.values() if one.use == "library"], progress)
     with tempfile.TemporaryDirectory() as made, replacing(output) as temporary:
         work = Path(made)
         progress.stage("resources: aapt2")
         base, generated = link_resources(tools, folder, app, work)
-        jars, natives = unpack_libraries(libraries.values(), wanted, folder, work)
+        jars, natives = unpack_libraries(archives.values(), wanted, folder, work)
         progress.stage("classes: javac")
-        jar = compile_java(tools, [folder / "app/src/main/java", generated], jars, work)
+        jar = compile_java(tools, [folder / "app/src/main/java", generated], [*jars, *libraries.values()], work)
+        jars += [keep_reachable(one, [jar], work / f"used-{one.name}") for one in libraries.values()]
         progress.stage(f"dex: {tools.dexer}")
         dex = make_dex(tools, [jar, *jars], app, work)
         progress.stage("package and sign")

@@ -32,7 +32,8 @@ class LockedArtifact:
         coordinates: ``group:artifact:version:packaging``.
         sha256: of the file.
         size_bytes: of the file.
-        use: ``runtime`` goes into the APK, ``tool`` does not, ``test`` is fetched for the tests alone.
+        use: ``runtime`` (an AAR) goes into the APK, of a ``library`` (a JAR) what is used of it; ``tool`` does not,
+            ``test`` is fetched for the tests alone.
         licence: SPDX id.
         what: why it is there.
     """
@@ -41,7 +42,7 @@ class LockedArtifact:
     coordinates: str
     sha256: str
     size_bytes: int
-    use: Literal["runtime", "tool", "test"]
+    use: Literal["runtime", "library", "tool", "test"]
     licence: str
     what: str
 

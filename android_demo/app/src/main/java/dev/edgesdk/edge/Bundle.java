@@ -1,12 +1,34 @@
 package dev.edgesdk.edge;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.zip.CRC32;
 
 /** A bundle opened: its form, manifest and signature checked; every member's hash checked before a byte of it is used. */
 public final class Bundle {
-    private Bundle() { }
+    private final ModelSource source;
+    private final Archive archive;
+    private final Manifest manifest;
+    private final String signer;
+    private final Set<String> verified = new HashSet<>();
+    private Processing processing;
+
+    private Bundle(ModelSource source, Archive archive, Manifest manifest, String signer) {
+        this.source = source;
+        this.archive = archive;
+        this.manifest = manifest;
+        this.signer = signer;
+    }
 
     /** One run of the self-test: raw inputs and expected raw outputs by name. */
     public static final class GoldenCase {
@@ -16,8 +38,8 @@ public final class Bundle {
         public final Map<String, EdgeArray> outputs;
 
         GoldenCase(Map<String, EdgeArray> inputs, Map<String, EdgeArray> outputs) {
-            this.inputs = inputs;
-            this.outputs = outputs;
+            this.inputs = Collections.unmodifiableMap(inputs);
+            this.outputs = Collections.unmodifiableMap(outputs);
         }
     }
 
@@ -28,60 +50,144 @@ public final class Bundle {
      * @throws EdgeException.Bundle in its four kinds
      */
     public static Bundle open(ModelSource source, List<byte[]> trustedKeys) {
-        throw new UnsupportedOperationException("being written");
+        Archive archive = new Archive(source.content);
+        Map<String, Archive.Member> members = archive.members();
+        for (String name : Arrays.asList(Manifest.FILE, Manifest.HASH)) {
+            if (!members.containsKey(name)) {
+                throw new EdgeException.BundleFormat("it has no " + name, "a bundle is made by `edge-sdk bundle create`");
+            }
+        }
+        ByteBuffer raw = archive.view(members.get(Manifest.FILE));
+        byte[] line = (Hashes.sha256(raw) + "  " + Manifest.FILE + "\n").getBytes(StandardCharsets.US_ASCII);
+        if (!Arrays.equals(line, Hashes.bytes(archive.view(members.get(Manifest.HASH))))) {
+            throw new EdgeException.BundleIntegrity(Manifest.FILE + " has another SHA-256 than " + Manifest.HASH + " says");
+        }
+        String signer = signer(archive, raw, trustedKeys);
+        Manifest manifest = new Manifest(raw);
+        checkMembers(members, manifest);
+        return new Bundle(source, archive, manifest, signer);
     }
 
     /** Whether these bytes begin as a bundle does. */
     public static boolean looksLikeOne(ModelSource source) {
-        throw new UnsupportedOperationException("being written");
+        return Archive.looksLikeOne(source.content);
     }
 
     /** {@code verified} if a trusted key signed it, {@code signed, not checked} or {@code unsigned}. */
     public String trust() {
-        throw new UnsupportedOperationException("being written");
+        if (signer != null) {
+            return "verified";
+        }
+        return archive.members().containsKey(Manifest.SIGNATURES) ? "signed, not checked" : "unsigned";
+    }
+
+    /** Id of the key that it was verified with, or null. */
+    public String signedBy() {
+        return signer;
     }
 
     /** Of the model. */
     public String name() {
-        throw new UnsupportedOperationException("being written");
+        return manifest.name;
     }
 
     /** Ids of the variants. */
     public List<String> variants() {
-        throw new UnsupportedOperationException("being written");
+        List<String> made = new ArrayList<>();
+        for (Variant variant : manifest.variants) {
+            made.add(variant.id);
+        }
+        return made;
     }
 
-    /** Golden cases of a variant; empty where the bundle holds none. */
-    public List<GoldenCase> golden(String variant) {
-        throw new UnsupportedOperationException("being written");
+    /** Ids of the device profiles that the bundle was checked against. */
+    public List<String> profiles() {
+        Set<String> found = new java.util.LinkedHashSet<>();
+        for (Variant variant : manifest.variants) {
+            found.addAll(variant.checked.keySet());
+        }
+        return new ArrayList<>(found);
     }
 
-    /** Names of an output's indices; empty where it has none. */
+    /**
+     * Golden cases of a variant; empty where the bundle holds none.
+     *
+     * @throws EdgeException.Bundle there is no such variant, or an array is not what the manifest says
+     */
+    public List<GoldenCase> golden(String id) {
+        Variant variant = manifest.variant(id);
+        List<GoldenCase> made = new ArrayList<>();
+        for (Variant.Golden golden : variant.golden) {
+            made.add(new GoldenCase(arrays(golden.inputs, variant.inputs), arrays(golden.outputs, variant.outputs)));
+        }
+        return made;
+    }
+
+    /**
+     * Names of an output's indices; empty where it has none.
+     *
+     * @throws EdgeException.BundleFormat not text in UTF-8
+     */
     public List<String> labels(String output) {
-        throw new UnsupportedOperationException("being written");
+        String member = manifest.labels.get(output);
+        if (member == null) {
+            return Collections.emptyList();
+        }
+        try {
+            String text = StandardCharsets.UTF_8.newDecoder().decode(member(member)).toString();
+            return Arrays.asList((text.endsWith("\n") ? text.substring(0, text.length() - 1) : text).split("\n", -1));
+        } catch (CharacterCodingException error) {
+            throw new EdgeException.BundleFormat(source.name + ": " + member + " is not UTF-8", null);
+        }
     }
 
-    /** The .tflite file of a variant, in place. */
-    public ByteBuffer model(String variant) {
-        throw new UnsupportedOperationException("being written");
+    /**
+     * The .tflite file of a variant, in place: direct, native order.
+     *
+     * @throws EdgeException.BundleIntegrity its bytes are not what the manifest says
+     */
+    public ByteBuffer model(String id) {
+        return member(manifest.variant(id).model).order(ByteOrder.nativeOrder());
+    }
+
+    /**
+     * Checks every member's hash and checksum now; without it each is checked when it is first used.
+     *
+     * @throws EdgeException.BundleIntegrity the first that is not what the manifest says
+     */
+    public void verifyAll() {
+        for (Manifest.Record record : manifest.members) {
+            CRC32 crc = new CRC32();
+            crc.update(member(record.name));
+            if (crc.getValue() != record.crc32) {
+                throw new EdgeException.BundleIntegrity("`" + record.name + "` has another CRC-32 than the manifest says");
+            }
+        }
     }
 
     /** Whether an input is made from a picture. */
     public boolean takesPicture(String input) {
-        throw new UnsupportedOperationException("being written");
+        return processing().takesPicture(input);
     }
 
     /**
      * Real values for an input, from a picture (uint8 [height, width, 3], RGB, upright) or from values, by the bundle's
      * steps; unchanged where it says none.
+     *
+     * @throws EdgeException.Signature the picture is not one
+     * @throws EdgeException.BundleFormat a step cannot follow the one before it
      */
     public EdgeArray preprocess(String input, EdgeArray values) {
-        throw new UnsupportedOperationException("being written");
+        return processing().preprocess(input, values);
     }
 
-    /** What the steps make of an output's real values; without {@code top_k} one array, {@link Result#values}. */
+    /**
+     * What the steps make of an output's real values; without {@code top_k} one array, {@link Result#values}.
+     *
+     * @throws EdgeException.BundleFormat a step follows a ranking
+     */
     public Result postprocess(String output, EdgeArray values) {
-        throw new UnsupportedOperationException("being written");
+        return processing().postprocess(output, values, labels(output));
     }
 
     /** What is made of an output: an array, or after {@code top_k} a ranking for each row. */
@@ -111,5 +217,86 @@ public final class Bundle {
             this.score = score;
             this.label = label;
         }
+    }
+
+    Variant variant(String id) {
+        return manifest.variant(id);
+    }
+
+    List<Variant> all() {
+        return manifest.variants;
+    }
+
+    private Processing processing() {
+        if (processing == null) {
+            processing = new Processing(manifest.rawProcessing);
+        }
+        return processing;
+    }
+
+    private static String signer(Archive archive, ByteBuffer manifest, List<byte[]> trustedKeys) {
+        if (trustedKeys.isEmpty()) {
+            return null;
+        }
+        Archive.Member member = archive.members().get(Manifest.SIGNATURES);
+        if (member == null) {
+            throw new EdgeException.BundleSignature("it is unsigned, and a signature by a trusted key is required",
+                    "sign it with `edge-sdk bundle create --sign KEY`, or open it without keys");
+        }
+        return Ed25519Signatures.verify(manifest, archive.view(member), trustedKeys);
+    }
+
+    /** The archive holds what the manifest lists, in its order, and nothing else. */
+    private static void checkMembers(Map<String, Archive.Member> members, Manifest manifest) {
+        List<String> expected = new ArrayList<>();
+        for (String name : Manifest.RESERVED) {
+            if (members.containsKey(name)) {
+                expected.add(name);
+            }
+        }
+        expected.addAll(manifest.records.keySet());
+        if (!expected.equals(new ArrayList<>(members.keySet()))) {
+            throw new EdgeException.BundleIntegrity("the archive and the manifest list other members, or another order");
+        }
+        for (Manifest.Record record : manifest.members) {
+            Archive.Member member = members.get(record.name);
+            if (member.size != record.size || member.crc32 != record.crc32) {
+                throw new EdgeException.BundleIntegrity("`" + record.name + "` has " + member.size + " bytes and CRC-32 "
+                        + Long.toHexString(member.crc32) + " in the archive, " + record.size + " and "
+                        + Long.toHexString(record.crc32) + " in the manifest");
+            }
+        }
+    }
+
+    /** A member's bytes; its hash is checked at the first use. */
+    private ByteBuffer member(String name) {
+        ByteBuffer view = archive.view(archive.members().get(name));
+        if (verified.add(name)) {
+            String found = Hashes.sha256(view), expected = manifest.records.get(name).sha256;
+            if (!found.equals(expected)) {
+                verified.remove(name);
+                throw new EdgeException.BundleIntegrity(source.name + ": `" + name + "` has SHA-256 "
+                        + found.substring(0, 16) + "..., the manifest says " + expected.substring(0, 16) + "...");
+            }
+        }
+        return view;
+    }
+
+    private Map<String, EdgeArray> arrays(Map<String, String> members, List<Port> ports) {
+        Map<String, EdgeArray> made = new LinkedHashMap<>();
+        for (Port port : ports) {
+            String member = members.get(port.name);
+            if (port.type() == null) {
+                throw new EdgeException.BundleFormat(source.name + ": `" + port.name + "` is " + port.dtype
+                        + ", which has no golden values", null);
+            }
+            ByteBuffer data = member(member);
+            if (data.remaining() != port.sizeBytes()) {
+                throw new EdgeException.BundleFormat(source.name + ": " + member + " has " + data.remaining() + " bytes, "
+                        + port + " needs " + port.sizeBytes(), null);
+            }
+            made.put(port.name, EdgeArray.wrap(port.type(), data, port.shape()));
+        }
+        return made;
     }
 }

@@ -1,7 +1,11 @@
 package dev.edgesdk.edge;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -12,7 +16,38 @@ import java.util.Map;
  * {@link Cancellation} that it was opened with works from any thread.
  */
 public final class EdgeSession implements AutoCloseable {
-    private EdgeSession() { }
+    /** One variant, open. */
+    private static final class Level {
+        final Opener.Loaded loaded;
+        final Opening opening;
+        final Ports ports;
+
+        Level(Opener opener, SessionOptions options) {
+            loaded = opener.loaded;
+            opening = opener.opening;
+            ports = new Ports(loaded.subject.model, loaded.executor, options);
+        }
+
+        Model model() {
+            return loaded.subject.model;
+        }
+    }
+
+    private final Thread thread = Thread.currentThread();
+    private final SessionOptions options;
+    private final Receipt.Asked asked;
+    private final Bundle bundle;
+    private final List<Level> levels = new ArrayList<>();
+    private final List<Receipt.Switch> switches = new ArrayList<>();
+    private Level active;
+    private LoadState load = new LoadState();
+    private int runs;
+
+    private EdgeSession(SessionOptions options, Receipt.Asked asked, Bundle bundle) {
+        this.options = options;
+        this.asked = asked;
+        this.bundle = bundle;
+    }
 
     /**
      * Opens a model with the first delegate that works and that the policy admits.
@@ -25,17 +60,39 @@ public final class EdgeSession implements AutoCloseable {
      * @throws EdgeException.Cancelled the options' cancellation was used
      */
     public static EdgeSession open(ModelSource source, Engine engine, SessionOptions options) {
-        throw new UnsupportedOperationException("being written");
+        checkOptions(options);
+        Subject.Package file = new Subject.Package(source, options);
+        List<Candidate> candidates = Candidates.of(options, engine, file.bundle);
+        Receipt.Asked asked = new Receipt.Asked(source.name,
+                options.delegates.isEmpty() ? Collections.singletonList("auto") : options.delegates, engine.name(), options);
+        EdgeSession made = new EdgeSession(options, asked, file.bundle);
+        boolean done = false;
+        try {
+            for (String variant : options.variants.isEmpty() ? Collections.<String>singletonList(null)
+                    : options.variants) {
+                Opener opener = new Opener(file, variant, candidates, engine, options);
+                opener.open();
+                made.levels.add(new Level(opener, options));
+                made.checkSamePorts();
+            }
+            made.activate(made.levels.get(0));
+            done = true;
+            return made;
+        } finally {
+            if (!done) {
+                made.close();
+            }
+        }
     }
 
     /** What {@link #run} takes: of a quantized model in real values, floats. */
     public List<Port> inputs() {
-        throw new UnsupportedOperationException("being written");
+        return shown(open().model().inputs);
     }
 
     /** What {@link #run} gives, likewise. */
     public List<Port> outputs() {
-        throw new UnsupportedOperationException("being written");
+        return shown(open().model().outputs);
     }
 
     /**
@@ -47,42 +104,175 @@ public final class EdgeSession implements AutoCloseable {
      * @throws EdgeException.Cancelled likewise as it says
      */
     public Map<String, EdgeArray> run(Map<String, EdgeArray> inputs) {
-        throw new UnsupportedOperationException("being written");
+        Level level = open();
+        options.cancellation.check();
+        if (options.deadline == null) {
+            return level.ports.run(inputs);
+        }
+        long began = System.nanoTime();
+        Map<String, EdgeArray> made = level.ports.run(inputs);
+        afterRun((System.nanoTime() - began) / 1e6);
+        return made;
     }
 
-    /** Raw values of an input in the engine's own buffer, to be filled before {@link #runRaw}; unchecked, no copies. */
+    /**
+     * Raw values of an input in the engine's own buffer, to be filled before {@link #runRaw}: unchecked, no copies.
+     *
+     * @throws EdgeException.Target another variant may take over
+     */
     public ByteBuffer rawInput(String name) {
-        throw new UnsupportedOperationException("being written");
+        Level level = raw();
+        return level.loaded.executor.input(place(level.model().inputs, name));
     }
 
     /** Raw values of an output after {@link #runRaw}; likewise, and every run overwrites them. */
     public ByteBuffer rawOutput(String name) {
-        throw new UnsupportedOperationException("being written");
+        Level level = raw();
+        return level.loaded.executor.output(place(level.model().outputs, name));
     }
 
-    /** One run on what the raw inputs hold. Only the engine's own time passes here. */
+    /** One run on what the raw inputs hold. */
     public void runRaw() {
-        throw new UnsupportedOperationException("being written");
+        Level level = raw();
+        options.cancellation.check();
+        level.loaded.executor.invoke();
     }
 
     /** Runs the bundle's golden cases again, now: outputs against golden ones. */
     public SelfTest selfTest() {
-        throw new UnsupportedOperationException("being written");
+        Level level = open();
+        Subject subject = level.loaded.subject;
+        if (subject.cases.isEmpty()) {
+            return SelfTest.none(bundle == null ? "a bare .tflite has no golden cases" : "the bundle has no golden cases");
+        }
+        Trial trial = Trial.golden(subject.cases);
+        Trial.Timed timed = trial.time(subject.model, level.loaded.executor, options.cancellation);
+        return new Judge(subject, level.loaded.executor.arithmetic(), options.policy.minSqnrDb)
+                .verdict(trial, timed.outputs);
     }
 
-    /** What was asked, what runs, why nothing else does, and what changed since. */
+    /** What was asked, what runs, why nothing else does, and what changed since. After closing, too. */
     public Receipt receipt() {
-        throw new UnsupportedOperationException("being written");
+        List<Opening> openings = new ArrayList<>();
+        for (Level level : levels) {
+            openings.add(level.opening);
+        }
+        String runs = levels.get(load.level).opening.variant;
+        return new Receipt(asked, options.device, openings, runs, new ArrayList<>(switches));
     }
 
     /** What it was opened from, with labels, golden cases and processing; null for a bare file. */
     public Bundle bundle() {
-        throw new UnsupportedOperationException("being written");
+        return bundle;
     }
 
     /** Frees the engine's memory; twice is harmless. */
     @Override
     public void close() {
-        throw new UnsupportedOperationException("being written");
+        checkThread();
+        active = null;
+        options.cancellation.watch(null);
+        for (Level level : levels) {
+            level.loaded.close();
+        }
+    }
+
+    private static void checkOptions(SessionOptions options) {
+        if (options.variants.size() > 1 && options.deadline == null) {
+            throw new EdgeException.Policy("several variants are named, and no deadline that would choose between them",
+                    null);
+        }
+        if (options.variants.size() > 1 && options.values == SessionOptions.Values.RAW) {
+            throw new EdgeException.Policy(
+                    "variants may differ in their own integers: several of them take real values only", null);
+        }
+    }
+
+    private void afterRun(double tookMs) {
+        runs++;
+        double[] usualMs = new double[levels.size()];
+        for (int index = 0; index < usualMs.length; index++) {
+            Double ran = levels.get(index).opening.chosen.ran.runMs;
+            usualMs[index] = ran == null ? 0 : ran;
+        }
+        LoadState before = load;
+        load = load.after(tookMs, options.deadline, usualMs);
+        if (load.level != before.level) {
+            switches.add(new Receipt.Switch(runs, variant(load.level), variant(before.level),
+                    why(before.level, tookMs, usualMs)));
+            activate(levels.get(load.level));
+        }
+    }
+
+    private String why(int old, double tookMs, double[] usualMs) {
+        if (load.level > old) {
+            return String.format(Locale.ROOT, "%d runs in a row took more than %s ms, the last %.3g ms",
+                    options.deadline.misses, options.deadline.ms, tookMs);
+        }
+        double expected = tookMs * usualMs[load.level] / usualMs[old];
+        return String.format(Locale.ROOT, "runs take %.3g ms again, so %s should take %.3g of %s ms", tookMs,
+                variant(load.level), expected, options.deadline.ms);
+    }
+
+    private String variant(int level) {
+        String id = levels.get(level).opening.variant;
+        return id == null ? "" : id;
+    }
+
+    private void activate(Level level) {
+        active = level;
+        options.cancellation.watch(level.loaded.executor);
+    }
+
+    private List<Port> shown(List<Port> ports) {
+        List<Port> made = new ArrayList<>();
+        for (Port port : ports) {
+            made.add(options.values == SessionOptions.Values.REAL ? port.real() : port);
+        }
+        return made;
+    }
+
+    /** Variants that take turns must look the same from outside. */
+    private void checkSamePorts() {
+        Level first = levels.get(0), last = levels.get(levels.size() - 1);
+        if (!shown(first.model().inputs).equals(shown(last.model().inputs))
+                || !shown(first.model().outputs).equals(shown(last.model().outputs))) {
+            throw new EdgeException.Signature("variants " + first.opening.variant + " and " + last.opening.variant
+                    + " take or give other values, so that they cannot take turns",
+                    "name variants with the same inputs and outputs");
+        }
+    }
+
+    private static int place(List<Port> ports, String name) {
+        for (int index = 0; index < ports.size(); index++) {
+            if (ports.get(index).name.equals(name)) {
+                return index;
+            }
+        }
+        throw new EdgeException.Signature("`" + name + "` does not exist", "the names are " + Arrays.toString(ports.toArray()));
+    }
+
+    private Level raw() {
+        Level level = open();
+        if (levels.size() > 1) {
+            throw new EdgeException.Target("no raw buffers: another variant may take over",
+                    "open one variant without a deadline");
+        }
+        return level;
+    }
+
+    private Level open() {
+        checkThread();
+        if (active == null) {
+            throw new EdgeException.Model("the session is closed", "open it again");
+        }
+        return active;
+    }
+
+    private void checkThread() {
+        if (Thread.currentThread() != thread) {
+            throw new EdgeException.Model("the session was opened on thread `" + thread.getName()
+                    + "` and is used on `" + Thread.currentThread().getName() + "`", "keep to one thread: EdgeWorker has one");
+        }
     }
 }

@@ -35,8 +35,14 @@ public interface Executor extends AutoCloseable {
      */
     void invoke();
 
-    /** What the engine itself tells of where the ops went, counts or null; null where it tells nothing. */
+    /** What the engine itself tells of where the ops went; null where it does not. */
     Facts.Placement placement();
+
+    /**
+     * How many steps the engine's plan has after delegates took their ops: each op that was left, and each partition of a
+     * delegate; null where it does not tell.
+     */
+    Integer steps();
 
     /** Ends a run that is under way, and every later one until false is set; from any thread. */
     void cancel(boolean cancelled);

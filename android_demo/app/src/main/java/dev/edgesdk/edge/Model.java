@@ -1,6 +1,7 @@
 package dev.edgesdk.edge;
 
 import java.nio.ByteBuffer;
+import java.util.Collections;
 import java.util.List;
 
 /** A verified model, and what an engine must know of it. */
@@ -15,12 +16,41 @@ public final class Model {
     public final List<Port> inputs;
     /** In the signature's order. */
     public final List<Port> outputs;
+    /** Ops of the main subgraph. */
+    public final int ops;
+    /** Whether a run leaves something behind for the next: variables, resources. */
+    public final boolean isStateful;
+    private final int[] inputPlaces;
+    private final int[] outputPlaces;
+    /** Whether any op computes in integers: kernels may then differ by a step wherever they round. */
+    final boolean computesInIntegers;
+    /** Of constants, each shared buffer once. */
+    final long weightsBytes;
+    /** Of the largest tensor that is computed: a lower bound of any memory plan. */
+    final long largestBytes;
 
-    Model(String name, String sha256, ByteBuffer content, List<Port> inputs, List<Port> outputs) {
+    Model(String name, String sha256, ByteBuffer content, TfliteReader file) {
         this.name = name;
         this.sha256 = sha256;
         this.content = content;
-        this.inputs = inputs;
-        this.outputs = outputs;
+        this.inputs = Collections.unmodifiableList(file.inputs);
+        this.outputs = Collections.unmodifiableList(file.outputs);
+        this.ops = file.ops;
+        this.isStateful = file.isStateful;
+        this.inputPlaces = file.inputPlaces;
+        this.outputPlaces = file.outputPlaces;
+        this.computesInIntegers = file.computesInIntegers;
+        this.weightsBytes = file.weightsBytes;
+        this.largestBytes = file.largestBytes;
+    }
+
+    /** The place of an input of the signature among the interpreter's inputs. */
+    public int inputPlace(int place) {
+        return inputPlaces[place];
+    }
+
+    /** The place of an output of the signature among the interpreter's outputs. */
+    public int outputPlace(int place) {
+        return outputPlaces[place];
     }
 }

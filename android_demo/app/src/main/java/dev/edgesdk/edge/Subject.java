@@ -1,0 +1,110 @@
+package dev.edgesdk.edge;
+
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** What a session was pointed at, and the model in it for each candidate. */
+final class Subject {
+    private static final Map<Policy.Accelerator, String[]> SUITS = new HashMap<>();
+
+    static {
+        SUITS.put(Policy.Accelerator.GPU, new String[] {"float16", "float32"});
+        SUITS.put(Policy.Accelerator.NPU, new String[] {"int8", "integer", "int16"});
+        SUITS.put(Policy.Accelerator.DSP, new String[] {"int8", "integer"});
+        SUITS.put(Policy.Accelerator.CPU, new String[] {"int8", "integer", "hybrid_int8", "float32"});
+    }
+
+    final Model model;
+    /** Null for a bare file. */
+    final Variant variant;
+    final List<Bundle.GoldenCase> cases;
+
+    private Subject(Model model, Variant variant, List<Bundle.GoldenCase> cases) {
+        this.model = model;
+        this.variant = variant;
+        this.cases = cases;
+    }
+
+    String variantId() {
+        return variant == null ? null : variant.id;
+    }
+
+    /** Predicted memory. */
+    Need need(Candidate candidate) {
+        long planned = variant == null ? model.largestBytes : variant.plannedBytes;
+        long packed = candidate.name.equals("xnnpack") ? model.weightsBytes : 0;
+        return new Need(planned, packed, cases.isEmpty() ? Trial.seededBytes(model) : 0);
+    }
+
+    /** All of one file; models are read and checked once. */
+    static final class Package {
+        final ModelSource source;
+        /** Null for a bare file. */
+        final Bundle bundle;
+        private final Map<String, Subject> subjects = new HashMap<>();
+
+        /**
+         * Opens it.
+         *
+         * @throws EdgeException.Bundle it is damaged, or not signed as it must be
+         * @throws EdgeException.Policy keys or variants were named for what has none
+         */
+        Package(ModelSource source, SessionOptions options) {
+            this.source = source;
+            bundle = Bundle.looksLikeOne(source) ? Bundle.open(source, options.trustedKeys) : null;
+            if (bundle == null && !options.trustedKeys.isEmpty()) {
+                throw new EdgeException.Policy(source.name
+                        + " is a bare .tflite, which carries no signature, and trusted keys were given",
+                        "pack and sign it with `edge-sdk bundle create`");
+            }
+            if (bundle == null && !options.variants.isEmpty()) {
+                throw new EdgeException.Policy(source.name + " is no bundle: it has no variant `"
+                        + options.variants.get(0) + "`", null);
+            }
+        }
+
+        /** The named variant, or null for the one that suits the candidate. */
+        Subject subject(String variant, Candidate candidate) {
+            String id = bundle == null ? null : variant != null ? variant : suited(candidate.accelerator).id;
+            Subject found = subjects.get(id);
+            if (found == null) {
+                found = id == null ? bare() : fromBundle(bundle.variant(id));
+                subjects.put(id, found);
+            }
+            return found;
+        }
+
+        private Variant suited(Policy.Accelerator accelerator) {
+            for (String precision : SUITS.get(accelerator)) {
+                for (Variant variant : bundle.all()) {
+                    if (variant.precision.equals(precision)) {
+                        return variant;
+                    }
+                }
+            }
+            return bundle.all().get(0);
+        }
+
+        private Subject bare() {
+            Model model = TfliteReader.read(source.name, Hashes.sha256(source.content), source.content);
+            return new Subject(model, null, Collections.<Bundle.GoldenCase>emptyList());
+        }
+
+        private Subject fromBundle(Variant variant) {
+            String name = source.name + ":" + variant.id;
+            Model model;
+            try {
+                model = TfliteReader.read(name, variant.sha256, bundle.model(variant.id));
+            } catch (EdgeException.Model error) {
+                throw new EdgeException.BundleFormat(error.getMessage(),
+                        "the bundle was not made by edge-sdk: make it again");
+            }
+            if (!model.inputs.equals(variant.inputs) || !model.outputs.equals(variant.outputs)) {
+                throw new EdgeException.BundleFormat(name + ": has other inputs or outputs than the manifest says", null);
+            }
+            return new Subject(model, variant, bundle.golden(variant.id));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+package dev.edgesdk.edge;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** One form of the model in a bundle. */
+final class Variant {
+    private static final String[] KEYS = {"id", "model", "recipe", "precision", "sha256", "size_bytes",
+        "made_from_sha256", "minimum_runtime", "macs", "signature", "predicted_memory", "checked", "golden", "tolerance",
+        "report"};
+
+    /** Members with one run's values, by input and output. */
+    static final class Golden {
+        final Map<String, String> inputs;
+        final Map<String, String> outputs;
+
+        Golden(Object value, String where) {
+            Table table = new Table(value, where, "inputs", "outputs");
+            inputs = table.named("inputs");
+            outputs = table.named("outputs");
+        }
+    }
+
+    final String id;
+    final String model;
+    final String precision;
+    final String sha256;
+    final long sizeBytes;
+    final long plannedBytes;
+    final List<Port> inputs;
+    final List<Port> outputs;
+    final Map<String, List<Manifest.Delegate>> checked = new LinkedHashMap<>();
+    final List<Golden> golden = new ArrayList<>();
+    final Map<String, List<Manifest.Limit>> tolerance = new LinkedHashMap<>();
+    final String report;
+
+    Variant(Object value, String where, String... precisions) {
+        Table table = new Table(value, where, KEYS);
+        id = table.text("id");
+        model = table.text("model");
+        table.textOrNull("recipe");
+        precision = table.oneOf("precision", precisions);
+        sha256 = table.text("sha256");
+        sizeBytes = table.whole("size_bytes");
+        table.text("made_from_sha256");
+        table.textOrNull("minimum_runtime");
+        table.whole("macs");
+        Table signature = new Table(table.raw("signature"), table.path("signature"), "key", "inputs", "outputs");
+        signature.text("key");
+        inputs = ports(signature, "inputs");
+        outputs = ports(signature, "outputs");
+        plannedBytes = memory(table.raw("predicted_memory"), table.path("predicted_memory"));
+        for (Object one : table.list("checked")) {
+            readChecked(one, table.path("checked"));
+        }
+        for (Object one : table.list("golden")) {
+            golden.add(new Golden(one, table.path("golden")));
+        }
+        for (Map.Entry<?, ?> one : table.map("tolerance").entrySet()) {
+            tolerance.put((String) one.getKey(), limits(one.getValue(), table.path("tolerance")));
+        }
+        report = table.textOrNull("report");
+    }
+
+    private static List<Port> ports(Table signature, String key) {
+        List<Port> made = new ArrayList<>();
+        for (Object one : signature.list(key)) {
+            Table port = new Table(one, signature.path(key), "name", "dtype", "shape", "scale", "zero_point");
+            made.add(new Port(port.text("name"), port.text("dtype"), port.extents("shape"),
+                    port.raw("scale") == null ? null : (Double) port.number("scale"),
+                    port.raw("zero_point") == null ? null : (Integer) port.small("zero_point")));
+        }
+        return made;
+    }
+
+    private static long memory(Object value, String where) {
+        Table table = new Table(value, where, "arena_bytes", "persistent_bytes", "heap_bytes", "floor_bytes", "complete");
+        table.whole("floor_bytes");
+        table.flag("complete");
+        return table.whole("arena_bytes") + table.whole("persistent_bytes") + table.whole("heap_bytes");
+    }
+
+    private void readChecked(Object value, String where) {
+        Table table = new Table(value, where, "profile", "fits", "budget_bytes", "delegates", "findings");
+        table.flag("fits");
+        table.whole("budget_bytes");
+        table.texts("findings");
+        List<Manifest.Delegate> delegates = new ArrayList<>();
+        for (Object one : table.list("delegates")) {
+            delegates.add(new Manifest.Delegate(one, table.path("delegates")));
+        }
+        if (!checked.containsKey(table.text("profile"))) {
+            checked.put(table.text("profile"), delegates);
+        }
+    }
+
+    private static List<Manifest.Limit> limits(Object value, String where) {
+        List<Manifest.Limit> made = new ArrayList<>();
+        for (Object one : Table.list(value, where)) {
+            made.add(Manifest.Limit.read(one, where));
+        }
+        return made;
+    }
+}
