@@ -16,6 +16,8 @@
       PolicyError                      a delegate policy is ill-formed
       TargetError                      does not fit here: .limit .needed .available
         DelegateUnavailableError       a delegate cannot be had, or not for this model
+      DeviceError                      a device cannot be reached, or cannot do what was asked: .address
+        DeviceLostError                the link ended in the middle; nothing of what came is used
       BundleError                      a .edge file cannot be used, or cannot be made as asked
         BundleFormatError              not in the form of FORMAT.md: archive, manifest or a member
         BundleIntegrityError           a member is not what the manifest says
@@ -202,6 +204,27 @@ class DelegateUnavailableError(TargetError):
 
 class MissingToolError(EdgeSdkError):
     """A program that pip cannot bring is absent, or too old."""
+
+
+class DeviceError(EdgeSdkError):
+    """A device cannot be reached, or cannot do what was asked.
+
+    Args:
+        message: what failed.
+        address: of the device, such as ``ssh://pi@10.0.0.7``.
+        hint: the next thing to try.
+    """
+
+    def __init__(self, message: str, *, address: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.address = address
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "address": self.address}
+
+
+class DeviceLostError(DeviceError):
+    """The link to a device ended in the middle. What had come by then may be cut short, so none of it is used."""
 
 
 class BundleError(EdgeSdkError):

@@ -1,0 +1,223 @@
+"""Boards over ssh: a real sshd on the loopback, and all that goes wrong with one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_sdk.devices import open_device
+from edge_sdk.devices.ssh import _parts
+from edge_sdk.errors import DeviceError, DeviceLostError, TargetError
+from tests.devices.contract import check_device
+from tests.devices.sshd import Relay, Server, free_port
+
+ADDRESS = "ssh://board"
+
+
+def left(server: Server) -> list[Path]:
+    return [path for path in server.home.rglob("*") if path.is_file() or path.is_symlink()]
+
+
+def runs(words: str) -> bool:
+    return subprocess.run(["pgrep", "-f", words], check=False, capture_output=True).returncode == 0
+
+
+def eventually(true_of: object, seconds: float = 15) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true_of():  # type: ignore[operator]
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_board_does_what_every_device_does(server: Server, tmp_path: Path) -> None:
+    with open_device(ADDRESS) as device:
+        assert device.link.home == f"{server.home}/edge-sdk"
+        check_device(device, tmp_path)
+    assert left(server) == []
+
+
+def test_what_was_there_before_stays(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"weights")
+    with open_device(ADDRESS) as device:
+        device.keep = True
+        device.push(path)
+    with open_device(ADDRESS) as device:
+        device.push(path)
+    assert [one.read_bytes() for one in left(server)] == [b"weights"]
+
+
+@pytest.mark.parametrize(
+    ("address", "message", "hint"),
+    [
+        ("ssh://no-such-host.invalid", "there is no host of this name", "IP address"),
+        ("ssh://-oProxyCommand=touch", "expected ssh://user@host:port", "pi@"),
+        ("ssh://", "expected ssh://user@host:port", "pi@"),
+        ("ssh://board/folder", "expected ssh://user@host:port", "pi@"),
+        ("ssh://board:99999", "Port out of range", "ssh://user@host:port"),
+        ("sssh://board", "did you mean `ssh`?", "adb://SERIAL"),
+        ("board", "is no address of a device", "adb://SERIAL"),
+    ],
+)
+def test_unreachable_addresses(server: Server, address: str, message: str, hint: str) -> None:
+    with pytest.raises(DeviceError) as caught:
+        open_device(address)
+    assert message in str(caught.value)
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("pi@host:2222", ("pi@host", "2222")),
+        ("host", ("host", "")),
+        ("pi@[fe80::1%25eth0]:22", ("pi@fe80::1%25eth0", "22")),
+        ("Alias_2", ("Alias_2", "")),
+    ],
+)
+def test_addresses(address: str, parts: tuple[str, str]) -> None:
+    assert _parts(address) == parts
+
+
+def test_a_port_where_nothing_listens(server: Server) -> None:
+    with pytest.raises(DeviceError, match="nothing listens on that port .*Connection refused"):
+        open_device(f"{ADDRESS}:{free_port()}")
+
+
+def test_a_key_that_is_not_accepted(server: Server) -> None:
+    server.configure(server.port, key="stranger")
+    with pytest.raises(DeviceError, match=r"it accepts none of your keys .*Permission denied \(publickey") as caught:
+        open_device(ADDRESS)
+    assert "ssh-copy-id board" in (caught.value.hint or "")
+
+
+def test_a_host_key_that_changed(server: Server) -> None:
+    server.know(server.folder / "stranger.pub")
+    with pytest.raises(DeviceError, match="the host key is not the one that is known") as caught:
+        open_device(ADDRESS)
+    assert "ssh-keygen -R board" in (caught.value.hint or "")
+
+
+def test_a_host_key_that_is_not_known(server: Server) -> None:
+    server.know()
+    with pytest.raises(DeviceError, match="its host key is not known yet") as caught:
+        open_device(ADDRESS)
+    assert "ssh board" in (caught.value.hint or "")
+
+
+def test_no_ssh_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_SDK_SSH", "no-such-ssh")
+    with pytest.raises(DeviceError, match="no-such-ssh does not start: No such file") as caught:
+        open_device(ADDRESS)
+    assert "EDGE_SDK_SSH" in (caught.value.hint or "")
+
+
+def test_a_link_cut_while_pushing(server: Server, relay: Relay, tmp_path: Path) -> None:
+    path = tmp_path / "large.bin"
+    path.write_bytes(os.urandom(8 << 20))
+    with open_device(ADDRESS) as device:
+        relay.cut_after(3 << 20)
+        with pytest.raises(DeviceLostError, match="the link was lost while large.bin was sent"):
+            device.push(path)
+    assert not [one for one in left(server) if not one.name.endswith(".part")]
+
+
+def test_a_link_cut_while_pulling_leaves_nothing(server: Server, relay: Relay, tmp_path: Path) -> None:
+    path, target = tmp_path / "large.bin", tmp_path / "back.bin"
+    path.write_bytes(os.urandom(8 << 20))
+    target.write_text("as before")
+    with open_device(ADDRESS) as device:
+        pushed = device.push(path)
+        relay.cut_after(3 << 20)
+        with pytest.raises(DeviceLostError, match="the link was lost while .* was fetched"):
+            device.pull(pushed, target)
+    assert target.read_text() == "as before"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["back.bin", "large.bin", "sshd"]
+
+
+def test_a_link_cut_while_running_ends_the_program_there(server: Server, relay: Relay, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("x")
+    with open_device(ADDRESS) as device:
+        with pytest.raises(DeviceLostError, match="the link was lost"), device.job() as job:
+            job.place(tmp_path / "data")
+            threading.Timer(1, relay.cut).start()
+            job.run(["sh", "-c", "echo half a result; sleep 300.0625"])
+    assert eventually(lambda: not left(server)), left(server)
+    assert eventually(lambda: not runs("sleep 300.0625"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
+def test_an_end_of_ours_is_the_end_there(server: Server, tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "data").write_text("x")
+    script = (
+        "import sys; from pathlib import Path; from edge_sdk.devices import open_device\n"
+        f"with open_device({ADDRESS!r}) as device, device.job() as job:\n"
+        f"    job.place(Path({str(tmp_path / 'data')!r}))\n"
+        "    job.run(['sh', '-c', 'echo started >&2; sleep 300.125'], lines=lambda line: print(line, flush=True))\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"started\n"
+    assert left(server)
+    child.send_signal(number)
+    child.communicate(timeout=30)
+    assert eventually(lambda: not left(server)), left(server)
+    assert eventually(lambda: not runs("sleep 300.125"))
+
+
+def test_time_that_is_over(server: Server) -> None:
+    with open_device(ADDRESS) as device, device.job() as job:
+        with pytest.raises(DeviceError, match="no answer within 0.5 s"):
+            job.run(["sleep", "300.25"], timeout_s=0.5)
+        assert eventually(lambda: not left(server))
+    assert eventually(lambda: not runs("sleep 300.25"))
+
+
+def test_a_file_that_is_not_there(server: Server, tmp_path: Path) -> None:
+    with open_device(ADDRESS) as device, pytest.raises(DeviceError, match="there is no file /nonesuch"):
+        device.pull("/nonesuch", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_disk_that_is_too_small(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "large.bin"
+    path.write_bytes(bytes(2 << 20))
+    with small_disk(server.home, "1m"), open_device(ADDRESS) as device:
+        with pytest.raises(TargetError, match=r"no room for large.bin: 2.0 MiB needed, 1.0 MiB free") as caught:
+            device.push(path)
+        assert caught.value.limit == "storage"
+        assert left(server) == []
+
+
+def test_a_disk_that_fills_meanwhile(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.bin"
+    path.write_bytes(bytes(2 << 20))
+    monkeypatch.setattr("edge_sdk.devices.device.Device._see_room", lambda *_: None)
+    with small_disk(server.home, "1m"), open_device(ADDRESS) as device:
+        with pytest.raises(TargetError, match=r"no room for large.bin"):
+            device.push(path)
+        assert left(server) == []
+
+
+class small_disk:  # noqa: N801 - reads as a statement
+    def __init__(self, folder: Path, size: str) -> None:
+        self._folder, self._size = folder, size
+
+    def __enter__(self) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={self._size}", "tmpfs", str(self._folder)]
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            pytest.skip("mounting a small disk needs root")
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
