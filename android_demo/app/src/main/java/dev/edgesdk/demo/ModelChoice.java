@@ -1,15 +1,13 @@
 package dev.edgesdk.demo;
 
 import java.io.File;
-import java.io.FileInputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 
 import android.content.Context;
 import android.content.res.AssetFileDescriptor;
 import dev.edgesdk.edge.EdgeException;
 import dev.edgesdk.edge.ModelSource;
+import dev.edgesdk.tflite.AndroidDevice;
 
 /** A model that can be picked: one that the app carries, or a file. */
 final class ModelChoice {
@@ -39,16 +37,11 @@ final class ModelChoice {
         if (!id.startsWith(CARRIED)) {
             return ModelSource.file(new File(id));
         }
-        String name = FOLDER + "/" + label();
-        try (AssetFileDescriptor asset = context.getAssets().openFd(name);
-                FileInputStream stream = asset.createInputStream()) {
-            ByteBuffer mapped = stream.getChannel().map(FileChannel.MapMode.READ_ONLY, asset.getStartOffset(),
-                    asset.getLength());
-            return ModelSource.mapped(label(), mapped);
-        } catch (IOException error) {
-            throw new EdgeException.Model("the app carries no model called `" + label() + "` that can be mapped: "
-                    + error.getMessage(), "it carries " + ModelCatalog.carried(context));
+        if (!ModelCatalog.carried(context).contains(label())) {
+            throw new EdgeException.Model("the app carries no model called `" + label() + "`",
+                    "it carries " + ModelCatalog.carried(context));
         }
+        return AndroidDevice.asset(context, FOLDER + "/" + label());
     }
 
     /** Of the file. */

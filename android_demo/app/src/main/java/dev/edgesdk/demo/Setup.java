@@ -8,7 +8,7 @@ import android.content.Context;
 import dev.edgesdk.edge.Cancellation;
 import dev.edgesdk.edge.Policy;
 import dev.edgesdk.edge.SessionOptions;
-import dev.edgesdk.tflite.TfliteEngine;
+import dev.edgesdk.tflite.AndroidDevice;
 
 /** What to open, and how: two equal ones may share a session. */
 final class Setup {
@@ -32,7 +32,7 @@ final class Setup {
     /** For the wrapper; a named delegate is the only one that is tried. */
     SessionOptions options(Context context, Cancellation cancellation) {
         SessionOptions made = SessionOptions.defaults().threads(threads).cancellation(cancellation)
-                .cacheDir(context.getCodeCacheDir()).device(TfliteEngine.device()).limits(TfliteEngine.limits(context));
+                .cacheDir(context.getCodeCacheDir()).device(AndroidDevice.thisDevice()).limits(AndroidDevice.limits(context));
         if (!policy.isEmpty()) {
             made = made.policy(Policy.fromText(policy));
         }
