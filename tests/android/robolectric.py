@@ -6,7 +6,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_sdk.android.compiling import compile_java, link_resources, unpack_libraries
+from edge_sdk.android.archive import Entry, write_archive
+from edge_sdk.android.compiling import archive_entries, compile_java, link_resources, unpack_libraries
 from edge_sdk.android.locked import cache_folder, fetch, read_lock
 from edge_sdk.android.properties import project, read_properties
 from edge_sdk.android.toolchain import find_toolchain
@@ -27,16 +28,14 @@ def prepare(work: Path, models: Sequence[Path]) -> list[str]:
     jars, _ = unpack_libraries(archives, app.abis, folder, work)
     compile_java(tools, [folder / "app/src/main/java", generated], [*jars, *libraries], work)
     _merge([*jars, *libraries], work / "libraries.jar")
-    assets = work / "assets"
-    (assets / "models").mkdir(parents=True)
-    for model in models:
-        (assets / "models" / model.name).write_bytes(model.read_bytes())
+    packed = work / "resources.apk"
+    entries = [Entry(f"assets/models/{model.name}", model) for model in models]
+    write_archive(packed, [*archive_entries(resources), *entries])
     config = work / "config" / _CONFIG
     config.parent.mkdir(parents=True)
     told = {
         "android_merged_manifest": work / "AndroidManifest.xml",
-        "android_merged_assets": assets,
-        "android_resource_apk": resources,
+        "android_resource_apk": packed,
         "android_custom_package": app.application_id,
     }
     config.write_text("".join(f"{key}={value}\n" for key, value in told.items()), encoding="utf-8")

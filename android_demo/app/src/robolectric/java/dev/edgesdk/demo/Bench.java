@@ -4,6 +4,7 @@ import static org.junit.Assert.assertTrue;
 import static org.robolectric.Shadows.shadowOf;
 
 import java.io.File;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.ArrayList;
@@ -91,7 +92,9 @@ final class Bench extends ExternalResource {
     /** A copy of a carried model as a file, where a path can name it. */
     File copy(String name) throws Exception {
         File file = new File(context.getCacheDir(), name);
-        Files.copy(new File(System.getProperty("edge.work"), "assets/models/" + name).toPath(), file.toPath());
+        try (InputStream stream = context.getAssets().open(ModelChoice.FOLDER + "/" + name)) {
+            Files.copy(stream, file.toPath());
+        }
         return file;
     }
 }

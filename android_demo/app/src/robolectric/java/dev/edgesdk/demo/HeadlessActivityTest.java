@@ -29,7 +29,7 @@ public final class HeadlessActivityTest {
     public void measuresAndWritesTheSharedSchema() throws Exception {
         JSONObject result = run("--model=app:digits.edge --delegate=xnnpack --threads=2 --runs=150 --out=r1.json"
                 + " --run-id=abc-1", "r1.json");
-        assertEquals("edge-sdk-benchmark/1", result.getString("schema"));
+        assertEquals(result.toString(), "edge-sdk-benchmark/1", result.getString("schema"));
         assertEquals("abc-1", result.getJSONObject("meta").getString("uuid"));
         JSONObject one = result.getJSONArray("results").getJSONObject(0);
         assertEquals("xnnpack", one.getJSONObject("backend_info").getString("delegate_name"));
@@ -49,6 +49,7 @@ public final class HeadlessActivityTest {
         File model = bench.copy("plain.tflite");
         JSONObject result = run("--model=\"" + model + "\" --delegate=cpu --seconds=0.2 --warm-up=3 --out=bare.json",
                 "bare.json");
+        assertEquals(result.toString(), "edge-sdk-benchmark/1", result.getString("schema"));
         JSONObject one = result.getJSONArray("results").getJSONObject(0);
         assertEquals(model.length(), one.getJSONObject("backend_settings").getLong("model_bytes"));
         assertEquals(3, one.getJSONObject("warm_up").getInt("queries"));

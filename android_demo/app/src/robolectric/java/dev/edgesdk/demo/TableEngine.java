@@ -109,6 +109,11 @@ final class TableEngine implements Engine {
             }
 
             @Override
+            public Integer steps() {
+                return null;
+            }
+
+            @Override
             public void cancel(boolean wanted) {
                 cancelled = wanted;
             }
