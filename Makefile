@@ -9,7 +9,7 @@ READY := $(VENV)/.installed
 FAST := tests/core tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
 .PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
-	test-tflite test-core benchmarks clean
+	test-tflite test-core android-tools test-android benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -20,7 +20,8 @@ help:
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
 	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin) and external delegates, in .venv-accelerators"
 	@echo "make test-boards        an emulated Cortex-A53: needs qemu-user-static"
-	@echo "make test-tflite        the old engine tflite-runtime 2.14, in .venv-tflite"
+	@echo "make test-android       the APK and the Java wrapper, on TensorFlow 2.16.1: needs a JDK, Maven and apksigner"
+	@echo "make test-tflite        the old engine tflite-runtime 2.14: sessions, and what it loads and delegates, in .venv-tflite"
 	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
@@ -80,6 +81,18 @@ test-litert-torch: .venv-litert-torch/.installed
 	@$(PYTHON) -m venv .venv-androguard
 	@.venv-androguard/bin/python -m pip install --quiet --disable-pip-version-check androguard==4.1.4
 	@touch $@
+
+# The engine's version in the APK, to run models and the Java wrapper on.
+.venv-tf216/.installed:
+	@$(PYTHON) -m venv .venv-tf216
+	@.venv-tf216/bin/python -m pip install --quiet --disable-pip-version-check tensorflow-cpu==2.16.1
+	@touch $@
+
+android-tools: .venv-androguard/.installed .venv-tf216/.installed
+
+test-android: $(READY) android-tools
+	$(BIN)/python -m pytest -m android
+
 .venv-accelerators/.installed: pyproject.toml constraints/accelerators.txt
 	$(call install,$(PYTHON),.venv-accelerators,constraints/accelerators.txt,openvino$(COMMA)dev)
 
@@ -90,7 +103,8 @@ test-litert-torch: .venv-litert-torch/.installed
 test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
-	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime --ignore tests/delegates/test_xnnpack_int8.py
+	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime -m 'not (images or signing)' \
+	  --ignore tests/delegates/test_xnnpack_int8.py
 
 test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made
 	.venv-accelerators/bin/python -m pytest tests/boards
@@ -99,7 +113,9 @@ test-boards: .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/m
 	$(call install,$(PYTHON),.venv-tflite,constraints/tflite-runtime.txt,tflite-runtime$(COMMA)dev)
 
 test-tflite: .venv-tflite/.installed
-	.venv-tflite/bin/python -m pytest tests/delegates tests/runtime -m 'not accelerators'
+	.venv-tflite/bin/python -m pytest tests/delegates tests/runtime tests/core/test_loading_oracle.py \
+	  tests/core/test_xnnpack_oracle.py --ignore tests/delegates/test_gpu.py --ignore tests/delegates/test_npu.py \
+	  -m 'not (images or signing or slow)'
 
 # tflite-support is an oracle and no dependency: its own pins (protobuf < 4) are left out, and it has no wheel for 3.12.
 .venv-metadata/.installed: pyproject.toml
@@ -120,7 +136,7 @@ test-core:
 	  python$$version -m venv $$venv || exit 1; \
 	  $$venv/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest || exit 1; \
 	  echo "core on python$$version"; \
-	  $$venv/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx)' || exit 1; \
+	  $$venv/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u)' || exit 1; \
 	done
 
 benchmarks: $(READY)

@@ -7,7 +7,19 @@ from typing import Any
 
 import click
 
-from benchmarks import bundle, conversion, coverage, latency, picture, results, runtime, startup, tables
+from benchmarks import (
+    bundle,
+    checking,
+    conversion,
+    coverage,
+    latency,
+    memory,
+    picture,
+    results,
+    runtime,
+    startup,
+    tables,
+)
 
 _CACHE = Path(__file__).parent / ".models"
 
@@ -75,6 +87,27 @@ def coverage_command(kind: str, only: str | None) -> None:
         _keep(f"coverage_{kind}", rows)
 
 
+@main.command("checking")
+@click.option("--rounds", default=5, show_default=True)
+def checking_command(rounds: int) -> None:
+    """Time `check`."""
+    rows = checking.rows(_CACHE, rounds)
+    _keep("checking", rows, rounds=rounds)
+    for row in rows:
+        click.echo(f"{row['model']} on {row['profile']}: {row['median_s']} s")
+
+
+@main.command("memory")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
+def memory_command(files: tuple[Path, ...]) -> None:
+    """Hold the predicted heap against the measured one: of FILES, or of every model in every recipe."""
+    rows = []
+    for row in memory.rows_of(files) if files else memory.rows(_CACHE):
+        rows.append(row)
+        click.echo(f"{row['model']}: {row['error']:+.1%} of {row['measured_bytes']}")
+    _keep("memory", rows)
+
+
 @main.command("tables")
 def tables_command() -> None:
     """Fill the tables of README.md from the results, and draw them."""
@@ -91,6 +124,8 @@ def all_command(context: click.Context) -> None:
     context.invoke(latency_command)
     context.invoke(runtime_command)
     context.invoke(bundle_command)
+    context.invoke(checking_command)
+    context.invoke(memory_command, files=())
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
     context.invoke(tables_command)

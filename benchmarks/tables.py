@@ -126,12 +126,40 @@ def bundle(result: dict[str, Any]) -> str:
     return f"{_table(head, rows)}\n\n{_versions(result)}"
 
 
+def checking(result: dict[str, Any]) -> str:
+    """Seconds."""
+    rows = [[r["model"], r["profile"], f"{r['median_s']:.2f}"] for r in result["rows"]]
+    return f"{_table(['file', 'profile', 'median, s'], rows)}\n\n{_versions(result)}"
+
+
+def memory(result: dict[str, Any]) -> str:
+    """Bytes, and how far the prediction is off; the widest miss last."""
+    rows = [
+        [
+            r["model"],
+            f"{r['measured_bytes'] / 1024:.0f}",
+            f"{r['predicted_bytes'] / 1024:.0f}",
+            f"{r['error']:+.1%}",
+            f"{r['packed_bytes'] / 1024:.0f}",
+            f"{r['workspace_bytes'] / 1024:.0f}",
+            f"{r['arena_bytes'] / 1024:.0f}",
+        ]
+        for r in result["rows"]
+    ]
+    off = sorted(abs(r["error"]) for r in result["rows"])
+    words = f"{len(off)} files; off by {off[len(off) // 2]:.1%} in the median, {off[-1]:.1%} at worst." if off else ""
+    head = ["file", "measured, KiB", "predicted, KiB", "off by", "packed and pointers", "workspace", "arena"]
+    return "\n\n".join([_table(head, rows), words, _versions(result)])
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
     "latency": latency,
     "runtime": runtime,
     "bundle": bundle,
+    "checking": checking,
+    "memory": memory,
     "coverage_keras": coverage,
     "coverage_pytorch": coverage,
 }

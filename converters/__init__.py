@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.options import Options, recipe_from, settings_from
 from edge_sdk.converters.pipeline import Job, run_jobs
 from edge_sdk.converters.workshop import Workers
@@ -26,7 +27,7 @@ def convert(
     source: object,
     output: str | Path,
     *,
-    recipe: str | Path | Recipe = "float32",
+    recipe: str | Path | Recipe | None = None,
     progress: Progress | None = None,
     **options: Unpack[Options],
 ) -> ConversionReport:
@@ -37,18 +38,24 @@ def convert(
             ``ExportedProgram``, an ONNX ModelProto; or a path: ``.keras``, ``.h5``, a SavedModel folder, ``.pt2``,
             ``.onnx``, a float ``.tflite``, ``file.py:function``.
         output: the file to write; the folder must exist.
-        recipe: a built-in name (``edge_sdk.recipe_names()``), a ``.toml`` path, or a Recipe.
+        recipe: a built-in name (``edge_sdk.recipe_names()``), a ``.toml`` path, or a Recipe; None takes what the
+            ``profile`` is served best with, and ``float32`` without one. A recipe that is named is never changed: the
+            check at the end says what the device cannot use.
         progress: hears how far the work is.
         options: see :class:`Options`.
 
     Returns:
-        The report; ``report.verified`` is True unless ``keep_unverified`` let a file through.
+        The report; ``report.verified`` is True unless ``keep_unverified`` let a file through, and ``report.fits`` is
+        False where the file, right as it is, does not fit the ``profile``.
 
     Raises:
         EdgeSdkError: see ``edge_sdk.errors``; no file is written.
     """
-    job = Job(recipe_from(recipe, options), Path(output))
-    (report,) = run_jobs(source, [job], settings_from(options), progress)
+    settings = settings_from(options)
+    choice = choose_recipe(settings.profile) if recipe is None and settings.profile else None
+    wanted = choice.recipe if choice else recipe or "float32"
+    job = Job(recipe_from(wanted, options), Path(output), choice.reason if choice else "")
+    (report,) = run_jobs(source, [job], settings, progress)
     return report
 
 

@@ -12,12 +12,14 @@ from edge_sdk.bundle.creating import check_options, create_bundle
 from edge_sdk.bundle.options import BundleOptions, Golden
 from edge_sdk.bundle.report import BundleReport
 from edge_sdk.bundle.sources import source_facts
+from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.options import Options, recipe_from, settings_from
 from edge_sdk.converters.pipeline import Job, run_jobs
 from edge_sdk.errors import BundleError
 from edge_sdk.files import check_writable
+from edge_sdk.profile.reading import find_profile
 from edge_sdk.progress import Progress
-from edge_sdk.recipe import Recipe
+from edge_sdk.recipe import Recipe, find_recipe
 from edge_sdk.report.conversion import ConversionReport
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def convert_bundle(
     source: object,
     output: str | Path,
     *,
-    recipes: Sequence[str | Path | Recipe] = ("float32",),
+    recipes: Sequence[str | Path | Recipe] | None = None,
     bundle: BundleOptions | None = None,
     progress: Progress | None = None,
     **options: Unpack[Options],
@@ -52,7 +54,8 @@ def convert_bundle(
     Args:
         source: see ``edge_sdk.convert``.
         output: the .edge file to write; the folder must exist.
-        recipes: a built-in name, a ``.toml`` path or a Recipe for each variant.
+        recipes: a built-in name, a ``.toml`` path or a Recipe for each variant; None takes what each of the bundle's
+            profiles is served best with, and ``float32`` where there are none.
         bundle: what goes in beside the models.
         progress: hears how far the work is.
         options: of the conversion.
@@ -65,7 +68,7 @@ def convert_bundle(
     check_options(asked)
     golden = asked.get("golden") or Golden()
     with TemporaryDirectory() as folder:
-        jobs = _jobs(recipes, Path(folder), options)
+        jobs = _jobs(recipes if recipes is not None else _best(asked), Path(folder), options)
         settings = replace(settings_from(options), keep_samples=golden.samples)
         reports = tuple(run_jobs(source, jobs, settings, progress))
         asked["golden"] = _golden(golden, reports[0])
@@ -73,6 +76,12 @@ def convert_bundle(
         asked["source"] = source_facts(source, reports[0].framework)
         made = create_bundle([job.output for job in jobs], output, progress=progress, **asked)
     return BundleConversion(made, tuple(replace(report, output=f"{output}:{report.recipe}") for report in reports))
+
+
+def _best(asked: BundleOptions) -> list[Recipe]:
+    """A recipe for each device, each once."""
+    chosen = [choose_recipe(find_profile(str(one))).recipe for one in asked.get("profiles", ())]
+    return list({recipe.name: recipe for recipe in chosen}.values()) or [find_recipe("float32")]
 
 
 def _jobs(recipes: Sequence[str | Path | Recipe], folder: Path, options: Options) -> list[Job]:

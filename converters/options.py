@@ -11,6 +11,8 @@ from edge_sdk.converters.source import SourceOptions
 from edge_sdk.converters.workshop import Workers
 from edge_sdk.data.images import ImageOptions
 from edge_sdk.data.opening import Data
+from edge_sdk.profile.reading import find_profile
+from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.recipe import Granularity, IoType, Recipe, change_recipe, find_recipe
 
 
@@ -59,6 +61,9 @@ class Options(TypedDict, total=False):
     """Load files that could run code they carry."""
     work_dir: str | Path | None
     """Keep all intermediate files here."""
+    profile: str | Path | DeviceProfile | None
+    """Device to convert for, by id or ``.toml`` path: the file is checked against it, and an Ethos-U gets one compiled
+    by Vela beside it, named ``*_vela.tflite``."""
     workers: Workers | None
     """Worker processes to use and leave running, over several conversions."""
 
@@ -107,4 +112,15 @@ def settings_from(options: Options) -> Settings:
         timing=options.get("timing", True),
         work_dir=Path(work_dir) if work_dir else None,
         workers=options.get("workers"),
+        profile=profile_from(options),
     )
+
+
+def profile_from(options: Options) -> DeviceProfile | None:
+    """The device asked for.
+
+    Raises:
+        ProfileError: unknown, or its file has faults.
+    """
+    profile = options.get("profile")
+    return profile if isinstance(profile, DeviceProfile) or profile is None else find_profile(profile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from edge_sdk import __version__
 from edge_sdk.artifact.indices import index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
+from edge_sdk.converters.device import compiled_path, fit_to_device
 from edge_sdk.converters.finish import Port, finish
 from edge_sdk.converters.form import check_form
 from edge_sdk.converters.ladder import FloatModel, Ladder
@@ -26,6 +27,7 @@ from edge_sdk.data.opening import Data, DataSource
 from edge_sdk.errors import CalibrationError, ConversionError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding
+from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe
 from edge_sdk.report.conversion import ConversionReport, Layout, Stage
@@ -51,15 +53,17 @@ class Settings:
     timing: bool = True
     work_dir: Path | None = None
     workers: Workers | None = None
+    profile: DeviceProfile | None = None
     keep_samples: int = 0
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to make."""
+    """One file to make; ``choice`` says why this recipe, where it was chosen for a device."""
 
     recipe: Recipe
     output: Path
+    choice: str = ""
 
 
 def run_jobs(
@@ -75,10 +79,14 @@ def run_jobs(
     """
     for job in jobs:
         check_writable(job.output)
+        if compiled := compiled_path(job.output, settings.profile):
+            check_writable(compiled)
         if job.recipe.needs_calibration and settings.calibration is None:
+            chosen = f" ({job.choice})" if job.choice else ""
             raise CalibrationError(
-                f"recipe {job.recipe.name} needs calibration data",
-                hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function",
+                f"recipe {job.recipe.name}{chosen} needs calibration data",
+                hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function"
+                + ("; or name another recipe with -r" if job.choice else ""),
             )
     with Workshop(settings.work_dir, settings.workers) as shop:
         line = _Line(shop, source, settings, progress or Silent())
@@ -136,12 +144,19 @@ class _Line:
             tools=(lowered.tool, *tools),
             findings=_gravest_first([*self._findings, *findings, *slow]),
             stages=(*self._opening, *self._stages),
+            choice=job.choice,
             samples=self._proof.first(self._settings.keep_samples, lowered),
         )
         if not report.verified and not self._settings.keep_unverified:
             raise self._proof.error(report, path, lowered)
         write_bytes(job.output, path.read_bytes())
-        return report
+        profile = self._settings.profile
+        return report if profile is None else self._fit(report, job.output, profile)
+
+    def _fit(self, report: ConversionReport, output: Path, profile: DeviceProfile) -> ConversionReport:
+        with self._stage(f"check against {profile.id}"):
+            checked = fit_to_device(report, output, profile)
+        return replace(checked, stages=(*report.stages, self._stages[-1]), findings=_gravest_first(checked.findings))
 
     def _open_calibration(self) -> tuple[SampleStore | None, DataFacts | None]:
         settings = self._settings

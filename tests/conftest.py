@@ -24,6 +24,7 @@ _NEEDS = {
     "keras": (("tensorflow",), "keras"),
     "onnx": (("onnx2tf",), "onnx"),
     "torch": (("onnx2tf",), "torch"),
+    "ethos_u": (("ethosu",), "ethos-u"),
     "metadata_reader": (("tensorflow_lite_support",), ""),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }

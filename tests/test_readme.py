@@ -35,7 +35,14 @@ def test_number_of_devices() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "CONTRIBUTING.md", "converters/README.md", "benchmarks/README.md", "device_profiles/README.md"],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "converters/README.md",
+        "benchmarks/README.md",
+        "device_profiles/README.md",
+        "edge_sdk/bundle/FORMAT.md",
+    ],
 )
 def test_links_and_file_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -27,8 +27,8 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
 
     Before: ``CONV_2D(x, w: float32)``. After: ``w32 = DEQUANTIZE(w: float16); CONV_2D(x, w32)``.
 
-    Single values stay float32, for they save nothing; so do constants that hold a value beyond float16's range, with
-    a finding, and those of ops that the recipe keeps.
+    Single values stay float32, for they save nothing; so do constants that no op reads, those that hold a value beyond
+    float16's range, with a finding, and those of ops that the recipe keeps.
     """
     data = Path(path).read_bytes()
     artifact = parse_artifact(data)
@@ -52,8 +52,9 @@ class _Rewriter:
 
     def rewrite(self, graph: Node, spared: set[int]) -> None:
         made = []
+        read = {int(index) for op in graph.operators or [] for index in op.inputs} | {int(i) for i in graph.outputs}
         for index, tensor in enumerate(list(graph.tensors)):
-            if index in spared or not self._is_candidate(tensor):
+            if index in spared or index not in read or not self._is_candidate(tensor):
                 continue
             buffer = self._half_buffer(tensor)
             if buffer is None:

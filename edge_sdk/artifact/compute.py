@@ -59,9 +59,15 @@ def _is_stored_integer(tensor: Tensor) -> bool:
 
 
 def macs(graph: Subgraph, op: Op) -> int:
-    """Multiply-accumulates of one run of the op, batch included; 0 for ops that only move or compare values."""
+    """Multiply-accumulates of one run of the op, batch included; 0 for ops that only move or compare values.
+
+    Also 0 where operands are missing or of another rank than the op takes: it cannot run.
+    """
     count = _MACS.get(op.name)
-    return count(graph, op) if count and op.outputs else 0
+    try:
+        return count(graph, op) if count and op.outputs else 0
+    except (IndexError, ValueError):
+        return 0
 
 
 def accumulation_length(graph: Subgraph, op: Op) -> int:

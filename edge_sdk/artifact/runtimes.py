@@ -23,10 +23,10 @@ class RuntimeNeed:
 
 
 @cache
-def _measured() -> tuple[tuple[str, ...], dict[str, list[int]]]:
+def _measured() -> tuple[tuple[str, ...], dict[str, list[int]], dict[str, int]]:
     text = resources.files(__package__).joinpath("op_versions.json").read_text(encoding="utf-8")
     facts = json.loads(text)
-    return tuple(facts["runtimes"]), facts["highest_version"]
+    return tuple(facts["runtimes"]), facts["highest_version"], facts["lowest_version"]
 
 
 def measured_runtimes() -> tuple[str, ...]:
@@ -36,10 +36,11 @@ def measured_runtimes() -> tuple[str, ...]:
 
 def missing_ops(artifact: Artifact, runtime: str) -> tuple[tuple[str, int], ...]:
     """The ``(op, version)`` pairs of the file for which the runtime has no kernel; custom ops always count."""
-    runtimes, highest = _measured()
+    runtimes, highest, lowest = _measured()
     column = runtimes.index(runtime)
     used = sorted({(op.name, op.version) for _, op in artifact.all_ops()})
-    return tuple((name, v) for name, v in used if v > highest.get(name, [0] * len(runtimes))[column])
+    known = ((name, v, highest.get(name, [0] * len(runtimes))[column]) for name, v in used)
+    return tuple((name, v) for name, v, last in known if not lowest.get(name, 1) <= v <= last)
 
 
 def runtime_need(artifact: Artifact) -> RuntimeNeed:

@@ -37,9 +37,6 @@ from edge_sdk.signature import Arrays
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_MODEL, _REPORT = "variants/{}/model.tflite", "variants/{}/report.json"
-
-
 SelfTest = tuple[tuple[GoldenRecord, ...], Mapping[str, tuple[Limit, ...]]]
 
 
@@ -79,13 +76,13 @@ def create_bundle(
     devices = [find_profile(str(one)) for one in options.get("profiles", ())]
     progress.stage("read the files")
     drafts = _drafts([Path(file) for file in files])
-    line = _Line(drafts, options)
+    line = _Line(options.get("name") or output.stem, drafts, options)
     for draft in drafts:
         progress.stage(f"describe and run {draft.id}" if line.samples else f"describe {draft.id}")
         line.add(draft, devices, tflite_metadata=options.get("tflite_metadata", True))
     progress.stage("write the bundle")
-    manifest = line.manifest(options.get("name") or output.stem, options.get("source"))
-    return bundle_report(output, write_bundle(output, manifest, line.contents, keys=keys), keys, line.findings)
+    manifest = write_bundle(output, line.manifest(options.get("source")), line.contents, keys=keys)
+    return bundle_report(output, manifest, keys, line.findings)
 
 
 def check_options(options: BundleOptions) -> None:
@@ -103,7 +100,8 @@ def check_options(options: BundleOptions) -> None:
 class _Line:
     """Variants one after the other; what they share is made once."""
 
-    def __init__(self, drafts: Sequence[_Draft], options: BundleOptions) -> None:
+    def __init__(self, name: str, drafts: Sequence[_Draft], options: BundleOptions) -> None:
+        self._name = name
         asked, golden = options.get("processing") or ProcessingOptions(), options.get("golden") or Golden()
         signature = describe_signature(drafts[0].artifact)
         self._processing = processing(asked, signature)
@@ -155,14 +153,14 @@ class _Line:
             )
         )
 
-    def manifest(self, name: str, source: SourceFacts | None) -> Manifest:
+    def manifest(self, source: SourceFacts | None) -> Manifest:
         """All but the members."""
         facts = source or SourceFacts(None, None, None)
         tools = (tool for report in self._reports.values() for tool in report.get("tools", ()))
         return Manifest(
             format=FORMAT,
             format_version=FORMAT_VERSION,
-            name=name,
+            name=self._name,
             created_by=f"edge-sdk {__version__}",
             members=(),
             variants=tuple(self._variants),
@@ -180,7 +178,7 @@ class _Line:
 
     def _with_metadata(self, draft: _Draft) -> bytes:
         try:
-            return describe_file(draft.data, self._processing, self._labels, name=draft.id)
+            return describe_file(draft.data, self._processing, self._labels, name=self._name)
         except MetadataError as error:
             hint = "the bundle says the same; readers of the bare .tflite will not find it"
             self.findings.append(Finding("no-tflite-metadata", "warning", str(error), draft.id, hint))
@@ -209,6 +207,9 @@ class _Line:
                 words = f"goes in without golden runs, for no engine here has its ops: {error}"
                 self.findings.append(Finding("no-self-test", "warning", words, variant, "try it on the device"))
                 return (), {}
+        for output in runs.constant_outputs:
+            words = f"output `{output}` hardly varies between golden runs: the self-test says little of it"
+            self.findings.append(Finding("self-test-no-power", "warning", words, variant, "take other golden data"))
         self._small |= runs.contents
         self._engine = runs.engine
         return runs.records, runs.tolerance

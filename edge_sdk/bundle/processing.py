@@ -172,6 +172,10 @@ def _channels(values: Values, step: Channels) -> Values:
 
 def _normalize(values: Values, step: Normalize) -> Values:
     mean, std = np.array(step.mean, np.float32), np.array(step.std, np.float32)
+    channels = values.shape[-1] if values.ndim else 1
+    if not {len(mean), len(std)} <= {1, channels}:
+        # numpy would make several channels of one.
+        raise ValueError(f"{len(mean)} means and {len(std)} stds for {channels} channels")
     made: Values = (values.astype(np.float32) * np.float32(step.scale) - mean) / std
     return made
 

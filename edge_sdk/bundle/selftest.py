@@ -19,6 +19,7 @@ from edge_sdk.bundle.tolerance import limits, widened
 from edge_sdk.data import ImageOptions, SampleCheck, open_data, seeded_samples
 from edge_sdk.data.opening import Data
 from edge_sdk.errors import BundleError
+from edge_sdk.parity.compare import ParityMeter
 from edge_sdk.runtime.runner import Runner
 from edge_sdk.runtime.values import to_raw, to_real
 from edge_sdk.signature import Arrays, TensorSpec
@@ -34,6 +35,7 @@ class GoldenRuns:
     tolerance: Mapping[str, tuple[Limit, ...]]
     contents: Mapping[str, bytes]
     engine: str
+    constant_outputs: tuple[str, ...]
 
 
 def golden_samples(
@@ -105,7 +107,16 @@ def run_golden(path: Path, samples: Sequence[Arrays], known: Mapping[str, bytes]
         )
         for place, (raw, got) in enumerate(zip(inputs, outputs, strict=True))
     )
-    return GoldenRuns(records, bounds, keeper.new, f"{own.engine.name} {own.engine.version}, its own kernels on a CPU")
+    engine = f"{own.engine.name} {own.engine.version}, its own kernels on a CPU"
+    return GoldenRuns(records, bounds, keeper.new, engine, _constant(outputs))
+
+
+def _constant(outputs: Sequence[Arrays]) -> tuple[str, ...]:
+    """Outputs that hardly vary between runs: agreement on them says little."""
+    meter = ParityMeter()
+    for one in outputs:
+        meter.add(one, one)
+    return tuple(row.name for row in meter.report() if not row.has_power) if len(outputs) > 1 else ()
 
 
 class _Keeper:

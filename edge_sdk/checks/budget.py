@@ -2,27 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.checks.delegates import Placed
+from edge_sdk.checks.footprint import Footprint, footprint
 from edge_sdk.checks.memory import plan_memory
-from edge_sdk.checks.verdict import MemoryCheck
-from edge_sdk.profile.records import DeviceProfile
+from edge_sdk.checks.runtimes import XnnpackEngine
+from edge_sdk.checks.verdict import MemoryCheck, MemoryPath
+from edge_sdk.checks.xnnpack_kernels import CpuKernels, cpu_kernels
+from edge_sdk.profile.records import Delegate, DeviceProfile
 
 MIB = 1 << 20
+ALONE = "no delegate"
 
 
-def check_memory(artifact: Artifact, profile: DeviceProfile) -> MemoryCheck:
-    """Bytes that the file needs at least, against what one process may take on the device."""
+def check_memory(
+    artifact: Artifact,
+    profile: DeviceProfile,
+    placed: Sequence[tuple[Delegate, Placed | None]] = (),
+    engine: XnnpackEngine | None = None,
+) -> MemoryCheck:
+    """Bytes by delegate; the floor is XNNPACK's where a runtime of the device uses it, else TFLite's own kernels'.
+
+    Args:
+        artifact: the file.
+        profile: the device.
+        placed: its delegates, each with where it takes ops.
+        engine: the runtime whose XNNPACK was placed; None where no runtime brings it.
+    """
+    kernels = cpu_kernels(profile.soc.arch, _common_isa(profile))
+    paths = [_path(artifact, kernels, delegate, where) for delegate, where in placed if where]
     plan = plan_memory(artifact)
+    alone = _record(ALONE, footprint(artifact, kernels, plan=plan), 0, complete=plan.is_complete)
+    floor = next((path for path in paths if path.name.startswith("xnnpack ") and engine), alone)
     fullest = max(plan.subgraphs, key=lambda one: one.peak.live_bytes if one.peak else 0)
-    planned = plan.arena_bytes + plan.persistent_bytes + plan.heap_bytes
     return MemoryCheck(
         file_bytes=artifact.size_bytes,
-        arena_bytes=plan.arena_bytes,
-        persistent_bytes=plan.persistent_bytes,
-        heap_bytes=plan.heap_bytes,
-        floor_bytes=artifact.size_bytes + planned,
+        input_bytes=_signature_bytes(artifact, artifact.main.inputs),
+        output_bytes=_signature_bytes(artifact, artifact.main.outputs),
+        paths=(*paths, alone),
+        floor_path=floor.name,
+        floor_because=_because(floor, engine),
+        floor_bytes=floor.total_bytes,
         budget_bytes=profile.device.memory.process_mib * MIB,
         peak_op=fullest.peak.name if fullest.peak else "",
         peak_bytes=fullest.peak.live_bytes if fullest.peak else 0,
         complete=plan.is_complete,
     )
+
+
+def _because(floor: MemoryPath, engine: XnnpackEngine | None) -> str:
+    if engine and floor.name != ALONE:
+        return f"{engine.runtime} uses XNNPACK by default"
+    return "no runtime of the device is known to use XNNPACK" if engine is None else "XNNPACK was not asked about"
+
+
+def _common_isa(profile: DeviceProfile) -> frozenset[str]:
+    """What every core can do: XNNPACK chooses its kernels so that work may move between cores."""
+    clusters = [frozenset(cluster.isa) for cluster in profile.soc.cpu]
+    return frozenset(clusters[0].intersection(*clusters[1:])) if clusters else frozenset()
+
+
+def _path(artifact: Artifact, kernels: CpuKernels, delegate: Delegate, placed: Placed) -> MemoryPath:
+    name = f"{delegate.rules} on {delegate.accelerator}"
+    is_xnnpack = delegate.name == "xnnpack"
+    need = footprint(artifact, kernels, partitions=placed.cuts, packs=is_xnnpack)
+    return _record(name, need, _weights(placed), complete=is_xnnpack and need.complete)
+
+
+def _record(name: str, need: Footprint, weights: int, *, complete: bool) -> MemoryPath:
+    return MemoryPath(
+        name=name,
+        total_bytes=need.total_bytes,
+        heap_bytes=need.heap_bytes,
+        arena_bytes=need.arena_bytes,
+        persistent_bytes=need.persistent_bytes,
+        kernel_bytes=need.kernel_bytes,
+        variable_bytes=need.variable_bytes,
+        packed_bytes=need.packed_bytes,
+        unpacked_bytes=need.unpacked_bytes,
+        indirection_bytes=need.indirection_bytes,
+        workspace_bytes=need.workspace_bytes,
+        descriptor_bytes=need.descriptor_bytes,
+        claimed_weight_bytes=weights,
+        complete=complete,
+    )
+
+
+def _weights(placed: Placed) -> int:
+    """Each constant once, however many ops read it."""
+    stored = {
+        (graph.index, tensor.index): tensor.size_bytes
+        for graph, op in placed.claimed
+        for tensor in graph.operands(op)
+        if tensor.is_stored
+    }
+    return sum(stored.values())
+
+
+def _signature_bytes(artifact: Artifact, tensors: Sequence[int]) -> int:
+    return sum(artifact.main.tensors[index].size_bytes for index in tensors)

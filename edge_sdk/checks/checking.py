@@ -3,42 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.checks.advice.advising import advise
 from edge_sdk.checks.budget import check_memory
 from edge_sdk.checks.conclusions import conclusions
-from edge_sdk.checks.delegates import check_delegate
-from edge_sdk.checks.runtimes import check_runtime
-from edge_sdk.checks.verdict import CheckReport
+from edge_sdk.checks.delegates import Placed, check_delegate, place_delegate, summed_up
+from edge_sdk.checks.lint.linting import lint
+from edge_sdk.checks.lint.scene import LintFinding
+from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engines
+from edge_sdk.checks.traits import traits
+from edge_sdk.checks.verdict import CheckReport, DelegateCheck
 from edge_sdk.errors import ProfileError, nearest
 from edge_sdk.profile.records import Delegate, DeviceProfile
 
 
-def check(artifact: Artifact, profile: DeviceProfile, *, delegates: Sequence[str] = ()) -> CheckReport:
+def check(
+    artifact: Artifact,
+    profile: DeviceProfile,
+    *,
+    delegates: Sequence[str] = (),
+    measured: Sequence[LintFinding] = (),
+) -> CheckReport:
     """Will the file fit the device, and where would each op run?
 
     Args:
         artifact: the file.
         profile: the device.
         delegates: rule sets to ask, instead of all that the device has.
+        measured: what :func:`edge_sdk.checks.lint.activations.measure` found on data.
 
     Raises:
         ProfileError: the device has no delegate of a name asked for.
     """
     chosen = _chosen(profile, delegates)
-    checked = tuple(check_delegate(artifact, delegate) for delegate in chosen)
-    memory = check_memory(artifact, profile)
+    engines = xnnpack_engines(profile)
+    engine = next(iter(engines), None)
+    placed = [(one, place_delegate(artifact, one, engine if one.rules == "xnnpack" else None)) for one in chosen]
+    checked = tuple(_summed_up(artifact, one, where, engine) for one, where in placed)
+    memory = check_memory(artifact, profile, placed, engine)
     runtimes = tuple(check_runtime(artifact, runtime) for runtime in profile.device.runtimes)
-    findings = tuple(conclusions(artifact, checked, memory, runtimes))
+    said = conclusions(checked, memory, runtimes, _elsewhere(artifact, placed, engines))
+    findings = (*said, *traits(artifact, placed))
+    linted = (*measured, *lint(artifact))
     return CheckReport(
         artifact=str(artifact.path or "model"),
         profile=profile.id,
-        fits=not any(finding.severity == "error" for finding in findings),
+        fits=not any(finding.severity == "error" for finding in (*findings, *linted)),
         delegates=checked,
         memory=memory,
         runtimes=runtimes,
         findings=findings,
+        lint=linted,
     )
+
+
+def _summed_up(
+    artifact: Artifact, delegate: Delegate, placed: Placed | None, engine: XnnpackEngine | None
+) -> DelegateCheck:
+    engine = engine if delegate.rules == "xnnpack" else None
+    check = summed_up(placed, delegate, engine) if placed else check_delegate(artifact, delegate)
+    # Advice comes from our own rules: it has no say where the device's compiler places ops otherwise.
+    return check if check.vela_differs else replace(check, advice=advise(artifact.main, delegate, engine))
+
+
+def _elsewhere(
+    artifact: Artifact, placed: Sequence[tuple[Delegate, Placed | None]], engines: Sequence[XnnpackEngine]
+) -> list[tuple[XnnpackEngine, DelegateCheck]]:
+    """XNNPACK in each runtime of the device, where it was asked about."""
+    asked = next(((delegate, where) for delegate, where in placed if delegate.rules == "xnnpack" and where), None)
+    if asked is None:
+        return []
+    delegate, where = asked
+    newest, others = engines[:1], engines[1:]
+    first = [(engine, summed_up(where, delegate, engine)) for engine in newest]
+    return [*first, *((engine, check_delegate(artifact, delegate, engine)) for engine in others)]
 
 
 def _chosen(profile: DeviceProfile, wanted: Sequence[str]) -> list[Delegate]:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edge_sdk.artifact.model import Artifact
 from edge_sdk.checks.budget import MIB
+from edge_sdk.checks.ethos_u_check import ethos_u_findings
 from edge_sdk.checks.rule_sets import rule_set
+from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import DelegateCheck, MemoryCheck, RuntimeCheck
 from edge_sdk.findings import Finding
 
 
 def conclusions(
-    artifact: Artifact, delegates: Sequence[DelegateCheck], memory: MemoryCheck, runtimes: Sequence[RuntimeCheck]
+    delegates: Sequence[DelegateCheck],
+    memory: MemoryCheck,
+    runtimes: Sequence[RuntimeCheck],
+    engines: Sequence[tuple[XnnpackEngine, DelegateCheck]] = (),
 ) -> Iterator[Finding]:
     """Errors, by which the file does not fit, warnings and what else is worth knowing."""
     yield from _memory_findings(memory)
     yield from _runtime_findings(runtimes)
     yield from _delegate_findings(delegates)
-    yield from _version_findings(delegates, runtimes)
-    for graph_input in artifact.signature.inputs.values():
-        if -1 in graph_input.shape_signature:
-            message = f"has the open shape {list(graph_input.shape_signature)}; what is predicted holds for "
-            message += f"{list(graph_input.shape)}"
-            yield Finding("open-shape", "warning", message, f"input `{graph_input.name}`", "convert with --batch")
+    yield from ethos_u_findings(delegates)
+    yield from _engine_findings(delegates, runtimes, engines)
 
 
 def _memory_findings(memory: MemoryCheck) -> Iterator[Finding]:
     if not memory.fits:
         message = (
-            f"needs at least {memory.floor_bytes / MIB:.1f} MiB, a process may take {memory.budget_bytes / MIB:.0f}"
+            f"needs at least {memory.floor_bytes / MIB:.1f} MiB ({memory.floor_path}), a process may take "
+            f"{memory.budget_bytes / MIB:.0f}"
         )
         yield Finding("memory-over-budget", "error", message, "memory", "a smaller input, or int8")
     if not memory.complete:
@@ -47,24 +48,46 @@ def _runtime_findings(runtimes: Sequence[RuntimeCheck]) -> Iterator[Finding]:
         yield Finding("no-runtime", "error", "no runtime installs on this device", "runtime")
 
 
-def _version_findings(delegates: Sequence[DelegateCheck], runtimes: Sequence[RuntimeCheck]) -> Iterator[Finding]:
-    """Rules hold for the engines they were read from; the runtimes of the device may be others."""
-    for delegate in delegates:
-        engines = rule_set(delegate.rules).engines if delegate.verdict != "not predicted" else ()
-        others = [f"{r.name} {r.version}" for r in runtimes if engines and r.version not in engines]
-        if others:
-            message = f"rules of ai-edge-litert {', '.join(engines)}; {', '.join(others)} may place ops otherwise"
-            hint = "tflite-runtime 2.14 gives XNNPACK float ops only" if "tflite-runtime 2.14.0" in others else ""
-            yield Finding(
-                "rules-of-other-version", "info", message, f"{delegate.rules} on {delegate.accelerator}", hint
-            )
+def _engine_findings(
+    delegates: Sequence[DelegateCheck],
+    runtimes: Sequence[RuntimeCheck],
+    engines: Sequence[tuple[XnnpackEngine, DelegateCheck]],
+) -> Iterator[Finding]:
+    """XNNPACK is part of the runtime, so each runtime of the device has its own."""
+    for engine, check in engines:
+        where = f"xnnpack in {engine.runtime}"
+        if not engine.exact:
+            known = ", ".join(rule_set(engine.rules).engines)
+            yield Finding("rules-of-other-version", "info", f"the rules were measured on {known}", where)
+        for first in [one for one in delegates if one.rules == "xnnpack"]:
+            if (check.claimed, check.partitions) != (first.claimed, first.partitions):
+                message = f"takes {check.claimed} of {check.ops} ops, in {first.engine} {first.claimed}"
+                yield Finding("runtime-places-otherwise", "warning", message, where, f"run it with {first.engine}")
+    asked = {engine.runtime for engine, _ in engines}
+    others = [f"{one.name} {one.version}" for one in runtimes if f"{one.name} {one.version}" not in asked]
+    if others and any(one.rules == "xnnpack" for one in delegates):
+        message = f"what XNNPACK takes in {', '.join(others)} was not measured"
+        yield Finding("rules-of-other-version", "info", message, "xnnpack on cpu")
 
 
 def _delegate_findings(delegates: Sequence[DelegateCheck]) -> Iterator[Finding]:
     for delegate in delegates:
         where = f"{delegate.rules} on {delegate.accelerator}"
+        for obstacle in delegate.obstacles:
+            if obstacle.rule == "device-per-tensor-only":
+                message = (
+                    f"{obstacle.count} {obstacle.op_name} have weights per channel, this accelerator takes one scale"
+                )
+                yield Finding(
+                    "per-channel-weights",
+                    "warning",
+                    message,
+                    where,
+                    "convert with --weights per_tensor",
+                )
         for failure in delegate.failures[:1]:
             yield Finding("will-not-load", "error", f"op {failure.op} {failure.op_name}: {failure.message}", where)
         if delegate.verdict in ("none", "part") and delegate.accelerator != "cpu":
-            message = f"takes {delegate.mac_share:.0%} of the MACs in {delegate.partitions} partitions; the rest falls "
+            parts = f"{delegate.partitions} partition{'' if delegate.partitions == 1 else 's'}"
+            message = f"takes {delegate.mac_share:.0%} of the MACs in {parts}; the rest falls "
             yield Finding("falls-back-to-cpu", "warning", message + "back to the CPU", where)

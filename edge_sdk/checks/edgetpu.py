@@ -137,6 +137,20 @@ def pad_without_batch(site: Site) -> Reason | None:
     return site.about("batch-dimension", site["paddings"], found, "[0, 0] there")
 
 
+def leading_ones(site: Site) -> Reason | None:
+    """Only dimensions of 1 in front of all others are taken away."""
+    before, after = site["input"].shape, site["output"].shape
+    if _stripped(before) == _stripped(after):
+        return None
+    takes = "squeezing of leading dimensions of 1 only"
+    return site.about("tensor-shape", site["input"], f"has shape {list(before)}", takes)
+
+
+def _stripped(shape: tuple[int, ...]) -> tuple[int, ...]:
+    first = next((place for place, extent in enumerate(shape) if extent != 1), len(shape))
+    return shape[first:]
+
+
 def depth_of_fours(site: Site) -> Reason | None:
     """A mean over the channels needs a multiple of 4 of them."""
     source = site["input"]
@@ -151,6 +165,7 @@ CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
         three_innermost, one_dimension_in, one_dimension_out, slope_in_a_row, same_dilation, constant_of_zeros,
-        axes_without_batch, split_without_batch, pack_without_batch, pad_without_batch, depth_of_fours,
+        axes_without_batch, split_without_batch, pack_without_batch, pad_without_batch, leading_ones,
+        depth_of_fours,
     )
 }  # fmt: skip

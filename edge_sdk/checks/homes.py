@@ -126,14 +126,15 @@ def _at_first(tensor: Tensor) -> Home:
 
 def _result(graph: Subgraph, op: Op, known: Collection[int]) -> Home | None:
     """Another home than the arena, if the op gives its results one."""
-    if op.name in _KEPT_IF_CONSTANT and graph.tensors[op.inputs[0]].is_stored:
+    first = graph.tensors[op.inputs[0]] if op.inputs and op.inputs[0] >= 0 else None
+    if op.name in _KEPT_IF_CONSTANT and first is not None and first.is_stored:
         return "persistent"
     if _is_computed_at_once(op, known) or op.name in _ALWAYS_DYNAMIC:
         return "heap"
     if op.name == "READ_VARIABLE":
         return None if graph.tensors[op.outputs[0]].shape else "heap"
     sizes = [op.inputs[place] for place in _SIZED_BY.get(op.name, ()) if place < len(op.inputs)]
-    open_input = op.name in _NEEDS_FIXED_INPUT and -1 in graph.tensors[op.inputs[0]].shape_signature
+    open_input = op.name in _NEEDS_FIXED_INPUT and first is not None and -1 in first.shape_signature
     return "heap" if open_input or any(index not in known for index in sizes) else None
 
 

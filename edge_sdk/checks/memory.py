@@ -175,7 +175,11 @@ def _work(
     wants: Mapping[int, tuple[Scratch, ...]],
 ) -> Work:
     homes = callee.homes
-    buffers = [Buffer(t.index, t.name, t.size_bytes, homes.of[t.index]) for t in graph.tensors]
+    hidden = _hidden(groups)
+    buffers = [
+        Buffer(t.index, t.name, t.size_bytes, "elsewhere" if t.index in hidden else homes.of[t.index])
+        for t in graph.tensors
+    ]
     temporaries: dict[int, tuple[int, ...]] = {}
     for op in sorted((graph.ops[index] for index in wants), key=lambda op: not reserves_at_once(op)):
         start, own = len(buffers), wants[op.index]
@@ -187,6 +191,12 @@ def _work(
     )
     inputs = tuple(index for index in graph.inputs if homes.of[index] == "arena")
     return Work(tuple(buffers), tuple(steps), inputs, graph.outputs)
+
+
+def _hidden(groups: Sequence[tuple[Partition | None, list[Op]]]) -> frozenset[int]:
+    """What a delegate makes and keeps to itself."""
+    parts = [(part, ops) for part, ops in groups if part]
+    return frozenset(index for part, ops in parts for op in ops for index in op.outputs if index not in part.outputs)
 
 
 def _temporaries(op: Op, start: int, wanted: tuple[Scratch, ...]) -> list[Buffer]:

@@ -87,16 +87,16 @@ def _version(site: Site) -> Iterator[Reason]:
 
 
 def _counts(site: Site) -> Iterator[Reason]:
-    for side, operands, indices in (
-        ("input", site.rule.inputs, site.op.inputs),
-        ("output", site.rule.outputs, site.op.outputs),
+    for rule, side, operands, indices in (
+        ("input-count", "input", site.rule.inputs, site.op.inputs),
+        ("output-count", "output", site.rule.outputs, site.op.outputs),
     ):
         ranges = [(0 if o.optional else 1, 1) if o.count is None else o.count for o in operands]
         limits = Limits(sum(low for low, _ in ranges), sum(high for _, high in ranges))
         if not limits.hold(len(indices)):
             plural = "" if len(indices) == 1 else "s"
             message = f"{site.op.name} has {len(indices)} {side}{plural}, {site.rules.title} takes {limits}"
-            yield site.reason(f"{side}-count", message, len(indices), limits)
+            yield site.reason(rule, message, len(indices), limits)
 
 
 def _operands(site: Site) -> Iterator[Reason]:

@@ -10,27 +10,34 @@ from typing import Any
 
 from edge_sdk.artifact.model import Subgraph
 from edge_sdk.checks.placement import Placement
+from edge_sdk.checks.rule_versions import at_engine
 from edge_sdk.checks.rules import RuleSet, find_rules
 from edge_sdk.checks.site import Check
 
 CHECKS: Mapping[str, str] = MappingProxyType(
     {
         "xnnpack": "edge_sdk.checks.xnnpack:CHECKS",
+        "xnnpack_tflite_runtime": "edge_sdk.checks.xnnpack_tflite_runtime:CHECKS",
         "gpu_v2": "edge_sdk.checks.gpu_v2:CHECKS",
         "nnapi": "edge_sdk.checks.nnapi:CHECKS",
         "edgetpu": "edge_sdk.checks.edgetpu:CHECKS",
         "hexagon": "edge_sdk.checks.hexagon:CHECKS",
         "vx": "edge_sdk.checks.vx:CHECKS",
         "teflon": "edge_sdk.checks.teflon:CHECKS",
+        "ethos_u": "edge_sdk.checks.ethos_u_moves:CHECKS",
+        "ethos_u85": "edge_sdk.checks.ethos_u_moves:CHECKS_U85",
     }
 )
 """What a rule set may name in ``also``; sets that are not listed name nothing."""
 PLACING: Mapping[str, str] = MappingProxyType(
     {
         "xnnpack": "edge_sdk.checks.xnnpack:place_in_order",
+        "xnnpack_tflite_runtime": "edge_sdk.checks.xnnpack:place_in_order",
         "gpu_v2": "edge_sdk.checks.half_weights:place_with_half_weights",
         "nnapi": "edge_sdk.checks.half_weights:place_with_half_weights",
         "edgetpu": "edge_sdk.checks.edgetpu:place_first_run",
+        "ethos_u": "edge_sdk.checks.ethos_u_moves:place_by_vela",
+        "ethos_u85": "edge_sdk.checks.ethos_u_moves:place_by_vela",
     }
 )
 """How a delegate goes through a subgraph, where it does more than ask about each op."""
@@ -38,12 +45,21 @@ _PLAIN = "edge_sdk.checks.placement:place"
 
 
 @cache
-def rule_set(name: str) -> RuleSet:
+def rule_set(name: str, engine: str | None = None) -> RuleSet:
     """A built-in rule set.
+
+    Args:
+        name: of the rule set.
+        engine: version of the engine, where the rules tell them apart; None for the one that the file says.
 
     Raises:
         ProfileError: there is none of that name, or its file has faults.
     """
+    return at_engine(_read(name), engine)
+
+
+@cache
+def _read(name: str) -> RuleSet:
     return find_rules(name, checks_of(name))
 
 
@@ -53,18 +69,20 @@ def checks_of(name: str) -> Mapping[str, Check]:
     return checks
 
 
-def place_by(name: str, graph: Subgraph, *, level: int | None = None) -> Placement:
+def place_by(name: str, graph: Subgraph, *, level: int | None = None, engine: str | None = None) -> Placement:
     """What a delegate is predicted to claim of one subgraph.
 
     Args:
         name: of the rule set.
         graph: one subgraph.
         level: the device's NNAPI feature level; None leaves out what depends on it.
+        engine: see :func:`rule_set`.
 
     Raises:
         ProfileError: there is no such rule set, or its file has faults.
     """
-    placement: Placement = _find(PLACING.get(name, _PLAIN))(rule_set(name), graph, checks_of(name), level=level)
+    rules = rule_set(name, engine)
+    placement: Placement = _find(PLACING.get(name, _PLAIN))(rules, graph, checks_of(name), level=level)
     return placement
 
 

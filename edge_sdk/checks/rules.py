@@ -71,7 +71,8 @@ class Form:
 
     ``quantization`` is ``any`` where the delegate does not look at it. ``axis`` is the quantized dimension,
     ``normal_scales`` asks for scales that are positive, finite and not subnormal, ``zero_point`` for a first zero
-    point in that range, ``min_level`` for a device of that NNAPI feature level.
+    point in that range, ``min_level`` for a device of that NNAPI feature level. ``since`` is the first engine that
+    takes it, ``until`` the first that no longer does.
     """
 
     dtypes: tuple[Dtype, ...]
@@ -81,6 +82,8 @@ class Form:
     zero_point: Limits | None = None
     rank: Limits | None = None
     min_level: int | None = None
+    since: str | None = None
+    until: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,15 @@ class Operand:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What replaces a rule's functions from one engine on."""
+
+    since: str
+    also: tuple[str, ...] | None = None
+    to_load: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class OpRule:
     """What is asked of the ops named.
 
@@ -128,6 +140,8 @@ class OpRule:
         same_quantization: operands that must agree in scale and zero point where they are of 8 bits.
         also: functions of the delegate's Python file, asked last and in this order.
         to_load: likewise, for what the delegate finds out only after it has claimed the op: the file will not load.
+        since: the first engine that has the rule.
+        changes: what later engines ask instead, by engine.
     """
 
     ops: tuple[str, ...]
@@ -141,6 +155,8 @@ class OpRule:
     same_quantization: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     to_load: tuple[str, ...] = ()
+    since: str | None = None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,7 +172,10 @@ class RuleSource:
 class RuleSet:
     """The claim rules of one delegate in one version; ops without a rule are not taken.
 
-    ``title`` is what messages call the delegate; ``engines`` are the versions of ai-edge-litert that hold it.
+    ``title`` is what messages call the delegate; ``engines`` are the versions of ai-edge-litert that the data tells
+    apart, oldest first, ``engine`` the one of them that the rules here are for. ``max_partitions`` is how many
+    partitions it keeps by its default options, the largest by number of ops, ``partitions_option`` the option's name,
+    and ``min_partition_ops`` how many ops one must have.
     """
 
     name: str
@@ -166,6 +185,10 @@ class RuleSet:
     types: Mapping[str, tuple[Form, ...]]
     rules: tuple[OpRule, ...]
     engines: tuple[str, ...] = ()
+    max_partitions: int | None = None
+    partitions_option: str = ""
+    min_partition_ops: int = 1
+    engine: str | None = None
 
     @cached_property
     def by_op(self) -> Mapping[str, OpRule]:
@@ -218,6 +241,8 @@ def rule_faults(rules: RuleSet, functions: Collection[str]) -> Iterator[str]:
         yield "source: say which file was read, and in which version"
     for name, forms in rules.types.items():
         for place, form in enumerate(forms):
+            named = [one for one in (form.since, form.until) if one]
+            yield from _unknown(f"types.{name}[{place}]", "engine", named, rules.engines)
             yield from _range(f"types.{name}[{place}].rank", form.rank)
             yield from _range(f"types.{name}[{place}].zero_point", form.zero_point)
     for op, count in Counter(op for rule in rules.rules for op in rule.ops).items():
@@ -225,6 +250,8 @@ def rule_faults(rules: RuleSet, functions: Collection[str]) -> Iterator[str]:
             yield f"rules: {op} has {count} rules"
     for place, rule in enumerate(rules.rules):
         yield from (f"rules[{place}].{fault}" for fault in _op_faults(rule, rules.types, functions))
+        named = [one for one in (rule.since, *(change.since for change in rule.changes)) if one]
+        yield from _unknown(f"rules[{place}].since", "engine", named, rules.engines)
 
 
 def _op_faults(rule: OpRule, types: Collection[str], functions: Collection[str]) -> Iterator[str]:
@@ -240,8 +267,11 @@ def _op_faults(rule: OpRule, types: Collection[str], functions: Collection[str])
     yield from _unknown("options", "option", rule.options, _option_names())
     for name, limits in rule.options.items():
         yield from _option_faults(name, limits)
-    yield from _unknown("also", "function", rule.also, functions)
-    yield from _unknown("to_load", "function", rule.to_load, functions)
+    later = rule.changes
+    asked = {"also": [rule.also, *(change.also or () for change in later)]}
+    asked["to_load"] = [rule.to_load, *(change.to_load or () for change in later)]
+    for key, lists in asked.items():
+        yield from _unknown(key, "function", [name for names in lists for name in names], functions)
 
 
 def _operand_faults(operand: Operand, types: Collection[str]) -> Iterator[str]:

@@ -1,14 +1,37 @@
-"""Whether the runtimes of a device load a file, as far as that was measured."""
+"""The runtimes of a device: which load a file, and whose rules and kernels XNNPACK follows there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
+from edge_sdk.checks.rule_sets import rule_set
+from edge_sdk.checks.rule_versions import order
 from edge_sdk.checks.verdict import RuntimeCheck
-from edge_sdk.profile.records import Runtime
+from edge_sdk.profile.records import DeviceProfile, Runtime
 
 # LiteRT's Android library is built from the same kernels; its op versions were not measured on Android.
 _MEASURED_AS = {"litert-android": "ai-edge-litert"}
+_LITERT = frozenset({"ai-edge-litert", "litert-android"})
+
+
+@dataclass(frozen=True)
+class XnnpackEngine:
+    """XNNPACK as one runtime has it.
+
+    Attributes:
+        runtime: name and version.
+        rules: the rule set that holds for it.
+        version: of the rules; None where they know no version that fits.
+        exact: whether the rules were measured on that very version.
+    """
+
+    runtime: str
+    rules: str
+    version: str | None
+    exact: bool
 
 
 def check_runtime(artifact: Artifact, runtime: Runtime) -> RuntimeCheck:
@@ -18,3 +41,26 @@ def check_runtime(artifact: Artifact, runtime: Runtime) -> RuntimeCheck:
         return RuntimeCheck(runtime.name, runtime.version, None, "")
     missing = missing_ops(artifact, measured_as)
     return RuntimeCheck(runtime.name, runtime.version, not missing, measured_as, missing)
+
+
+def xnnpack_engines(profile: DeviceProfile) -> tuple[XnnpackEngine, ...]:
+    """XNNPACK in each runtime of the device that is known to use it by default: LiteRT's newest first.
+
+    Left out: Play services, which brings and updates its own, and tflite-runtime on 32-bit ARM, which was built
+    without (research in :mod:`edge_sdk.checks.xnnpack_tflite_runtime`).
+    """
+    engines = [_engine(runtime) for runtime in _by_age(profile.device.runtimes) if runtime.name in _LITERT]
+    if profile.soc.arch != "armv7l":
+        older = [runtime for runtime in profile.device.runtimes if runtime.name == "tflite-runtime"]
+        engines += [_engine(runtime) for runtime in _by_age(older)]
+    return tuple(engines)
+
+
+def _by_age(runtimes: Sequence[Runtime]) -> list[Runtime]:
+    return sorted(runtimes, key=lambda runtime: order(runtime.version), reverse=True)
+
+
+def _engine(runtime: Runtime) -> XnnpackEngine:
+    name = "xnnpack" if runtime.name in _LITERT else "xnnpack_tflite_runtime"
+    exact = runtime.version in rule_set(name).engines
+    return XnnpackEngine(f"{runtime.name} {runtime.version}", name, runtime.version, exact)

@@ -29,13 +29,15 @@ def xnnpack_rules() -> RuleSet:
     return rule_set("xnnpack")
 
 
-def place_on_xnnpack(artifact: Artifact) -> tuple[Placement, ...]:
+def place_on_xnnpack(artifact: Artifact, *, engine: str | None = None) -> tuple[Placement, ...]:
     """What the delegate is predicted to claim of each subgraph, in order.
+
+    ``engine`` is the version of ai-edge-litert; None for the one whose source was read first.
 
     The engine's default delegate visits every subgraph, those included that nothing calls, but for those whose name
     starts with ``VALIDATION:``.
     """
-    return tuple(place_by("xnnpack", graph) for graph in artifact.subgraphs)
+    return tuple(place_by("xnnpack", graph, engine=engine) for graph in artifact.subgraphs)
 
 
 def place_in_order(
@@ -70,6 +72,10 @@ class _Walk:
         self._unpackers: dict[int, int] = {}
         self._handles: dict[int, Op] = {}
         self._variables: dict[int, Tensor] = {}
+        self._readers: dict[int, list[Op]] = {}
+        for op in graph.ops:
+            for tensor in op.inputs:
+                self._readers.setdefault(tensor, []).append(op)
 
     def visit(self, op: Op) -> None:
         if (dtype := self._unpacks(op)) is not None:
@@ -158,5 +164,5 @@ class _Walk:
 
     def _only_weights(self, tensor: Tensor) -> bool:
         """Whether all that read it are layers that take float16 weights, so that no float32 copy is made."""
-        readers = [op for op in self._graph.ops if tensor.index in op.inputs]
+        readers = self._readers.get(tensor.index, [])
         return all(op.name in _TAKES_FLOAT16 and op.inputs[0] != tensor.index for op in readers)

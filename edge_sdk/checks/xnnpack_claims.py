@@ -59,7 +59,7 @@ def leaky_slope(site: Site) -> Reason | None:
 def requantize_ratio(site: Site) -> Reason | None:
     """From float always; between integers of the same type only, within a range of scales."""
     source, result = site["input"], site["output"]
-    if source.dtype == "float32":
+    if source.dtype in _FLOATS:
         return None
     if source.dtype != result.dtype:
         return site.about("mixed-types", result, f"is {result.dtype}", f"the type of the input, {source.dtype}")
@@ -136,6 +136,21 @@ def bias_like_filter(site: Site) -> Reason | None:
     return site.about("mixed-types", bias, f"is {found}", f"the type of the filter, {wanted}")
 
 
+def half_with_any_bias(site: Site) -> Reason | None:
+    """Likewise, but a float16 filter goes with a float32 bias too."""
+    bias = site.find("bias")
+    mixed = bias is not None and (site.dtype(site["filter"]), site.dtype(bias)) == ("float16", "float32")
+    return None if mixed else bias_like_filter(site)
+
+
+def second_zero_point(site: Site) -> Reason | None:
+    """Zero point of a second int8 input, unless the first is float."""
+    first, second = site["first input"], site["second input"]
+    if first.dtype != "int8" or second.dtype != "int8" or pair(second)[1] == 0:
+        return None
+    return site.about("quantization-zero-point", second, f"has zero point {pair(second)[1]}", "0")
+
+
 def hybrid_types(site: Site) -> Reason | None:
     """The filter has the input's type, or is int8 under a float32 input."""
     source, kernel = site["input"], site["filter"]
@@ -185,6 +200,49 @@ def dense_int4(site: Site) -> Reason | None:
     if kernel.shape[1] % 2:
         return site.about("tensor-elements", kernel, f"has {kernel.shape[1]} values in a row", "an even number")
     return None
+
+
+def dense_int4_pairs(site: Site) -> Reason | None:
+    """Two values share a byte."""
+    kernel = site["filter"]
+    if kernel.dtype != "int4" or kernel.shape[1] % 2 == 0:
+        return None
+    return site.about("tensor-elements", kernel, f"has {kernel.shape[1]} values in a row", "an even number")
+
+
+def dense_zero_point(site: Site) -> Reason | None:
+    """Of int8 weights, unless the input is float."""
+    kernel = site["filter"]
+    if site["input"].dtype == "float32" or kernel.dtype != "int8" or kernel.quantization is None:
+        return None
+    if stored_as(kernel) != "per_tensor" or pair(kernel)[1] == 0:
+        return None
+    return site.about("quantization-zero-point", kernel, f"has zero point {pair(kernel)[1]}", "0")
+
+
+def more_than_a_scalar(site: Site) -> Reason | None:
+    """Axis 0 of a scalar is none."""
+    source, axes = site["input"], site["axes"]
+    if source.shape or axes.values().ravel().tolist() != [0]:
+        return None
+    return site.about("tensor-rank", source, "is a scalar", "one dimension or more")
+
+
+def known_axis(site: Site) -> Reason | None:
+    """Every input has the dimension along which all are joined."""
+    axis = int(site.option("axis"))
+    short = next((tensor for tensor in site.values()[: len(site.op.inputs)] if axis >= len(tensor.shape)), None)
+    if short is None:
+        return None
+    return site.about("tensor-rank", short, f"has rank {len(short.shape)}", f"inputs with a dimension {axis}")
+
+
+def no_old_scalar(site: Site) -> Reason | None:
+    """``[0]`` once meant a scalar."""
+    shape = site.find("shape")
+    if shape is None or shape.constant is None or shape.values().ravel().tolist() != [0]:
+        return None
+    return site.about("constant-value", shape, "holds [0]", "dimensions")
 
 
 def groups(site: Site) -> Reason | None:
@@ -320,6 +378,7 @@ CLAIM_CHECKS: dict[str, Check] = {
         leaky_slope, requantize_ratio, sum_ratios, product_ratio, window, batch_matmul_axis, batch_matmul_types,
         bias_like_filter, hybrid_types, dense_types, dense_blocks, dense_bias_size, dense_int4, groups,
         whole_multiplier, transposed_channels, transposed_size, attention_sizes, uint8_quantization, whole_blocks,
-        paddings_shape, shape_in_a_row, positive_height, slice_lengths, one_index_for_each_dimension,
+        half_with_any_bias, second_zero_point, dense_int4_pairs, dense_zero_point, more_than_a_scalar, known_axis,
+        no_old_scalar, paddings_shape, shape_in_a_row, positive_height, slice_lengths, one_index_for_each_dimension,
     )
 }  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_sdk.artifact.model import Blockwise, Quantization, Tensor
 from edge_sdk.checks.site import EIGHT_BITS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
-from edge_sdk.checks.xnnpack_claims import positive_width, ratio
+from edge_sdk.checks.xnnpack_claims import positive_width
 
 _MAX_RANK = 6
 _ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int32": (0, 0), "int4": (-8, 7)}
@@ -124,6 +124,42 @@ def distinct_axes(site: Site) -> Reason | None:
     return site.about("load-axes", site["axes"], f"holds {axes}", f"each axis of {rank} once")
 
 
+def inner_axes(site: Site) -> Reason | None:
+    """Axes that are there; one may come twice."""
+    axes, rank = site["axes"].values().ravel().tolist(), len(site["input"].shape)
+    if all(-rank <= axis < rank for axis in axes):
+        return None
+    return site.about("load-axes", site["axes"], f"holds {axes}", f"axes of {rank}")
+
+
+def even_parts(site: Site) -> Reason | None:
+    """Parts of one size."""
+    source, count = site["input"], int(site.option("num_splits"))
+    axis = int(site["axis"].values().ravel()[0])
+    extent = source.shape[axis] if -len(source.shape) <= axis < len(source.shape) else 0
+    if extent and extent % count == 0:
+        return None
+    return site.about("load-shape", source, f"has {extent} along dimension {axis}", f"multiples of {count}")
+
+
+def whole_groups(site: Site) -> Reason | None:
+    """The input's channels are a multiple of the filter's depth."""
+    channels, depth = site["input"].shape[3], site["filter"].shape[3]
+    if channels % depth == 0:
+        return None
+    return site.about(
+        "load-shape", site["filter"], f"has depth {depth}", f"a divisor of {channels}, the input's channels"
+    )
+
+
+def multiplied_channels(site: Site) -> Reason | None:
+    """The filter has ``depth_multiplier`` channels for each of the input's."""
+    wanted = site["input"].shape[3] * int(site.option("depth_multiplier"))
+    if site["filter"].shape[3] == wanted:
+        return None
+    return site.about("load-shape", site["filter"], f"has {site['filter'].shape[3]} channels", f"{wanted}")
+
+
 def split_count(site: Site) -> Reason | None:
     """The delegate reads past its outputs otherwise, and crashes."""
     count, outputs = int(site.option("num_splits")), len(site.op.outputs)
@@ -151,7 +187,7 @@ def kind(site: Site, tensor: Tensor | None) -> str:
     return names.get(dtype, f"q{form}{dtype.removeprefix('int')}")
 
 
-_PRODUCTS = frozenset(
+_PRODUCTS: frozenset[tuple[str, ...]] = frozenset(
     {
         ("f32", "f32", "f32", "f32"),
         ("f32", "f16", "f16", "f32"),
@@ -164,10 +200,32 @@ _HYBRID = frozenset({("f32", kernel, "f32", "f32") for kernel in ("f16", "qs8", 
 _NARROW = frozenset({("f32", kernel, "f32", "f32") for kernel in ("qc4", "qb4")} | {("qs8", "qc4", "qc32", "qs8")})
 
 
+_HALF: frozenset[tuple[str, ...]] = frozenset(
+    {("f32", "f16", "f32", "f32"), ("f16", "f16", "f32", "f16"), ("f16", "f16", "f16", "f16")}
+)
+_ANY_BIAS: frozenset[tuple[str, ...]] = frozenset(
+    {("qs8", "qs8", "qc32", "qs8"), ("qs8", "qc8", "qs32", "qs8"), ("f32", "qs4", "f32", "f32")}
+)
+
+
 def product_types(site: Site) -> Reason | None:
     """Types of input, filter, bias and output for which there is a kernel; an absent bias fits all."""
+    return _kernel_for(site, frozenset())
+
+
+def half_products(site: Site) -> Reason | None:
+    """Likewise, with float16 weights and any float bias."""
+    return _kernel_for(site, _HALF)
+
+
+def any_bias_products(site: Site) -> Reason | None:
+    """Likewise, and it does not matter whether weights and bias both have one scale or many."""
+    return _kernel_for(site, _HALF | _ANY_BIAS)
+
+
+def _kernel_for(site: Site, more: frozenset[tuple[str, ...]]) -> Reason | None:
     found = tuple(kind(site, site.find(name)) for name in ("input", "filter", "bias", "output"))
-    known = _PRODUCTS
+    known = _PRODUCTS | more
     known |= _HYBRID if site.op.name != "DEPTHWISE_CONV_2D" else frozenset()
     known |= _NARROW if site.op.name == "FULLY_CONNECTED" else frozenset()
     if any(all(f in {k, "none"} for f, k in zip(found, candidate, strict=True)) for candidate in known):
@@ -193,7 +251,7 @@ def requantization(site: Site) -> Reason | None:
         return None
     with np.errstate(all="ignore"):
         products = np.float32(pair(source)[0]) * np.array(kernel.quantization.scale, np.float32)
-        worst = max(float(ratio(product, pair(result)[0])) for product in products)
+        worst = float(np.max(products / np.float32(pair(result)[0])))
     if worst < 256:
         return None
     message = (
@@ -237,16 +295,22 @@ def permutation(site: Site) -> Reason | None:
     return site.about("load-axes", order, f"holds {found}", f"each of {rank} dimensions once")
 
 
-def batch_matmul_arithmetic(site: Site) -> Reason | None:
-    """No kernel for uint8; float32 by int8 packs the second input, which must be constant."""
+def batch_matmul_kernels(site: Site) -> Reason | None:
+    """No kernel for uint8, and one type of input and result."""
     first, second, result = site["first input"], site["second input"], site["output"]
     if first.dtype == "uint8":
         return site.about("load-type", first, "is uint8", "float32 or int8")
-    if first.dtype != second.dtype and not second.is_stored and second.index not in site.unpacked:
-        return site.about("load-constant", second, "is computed at run time", "a constant int8 under a float32 input")
     if result.dtype != first.dtype:
         return site.about("load-type", result, f"is {result.dtype}", f"the type of the first input, {first.dtype}")
     return next((_hollow(site, tensor) for tensor in (first, second) if 0 in tensor.shape), None)
+
+
+def batch_matmul_arithmetic(site: Site) -> Reason | None:
+    """Likewise; float32 by int8 packs the second input, which must be constant."""
+    first, second = site["first input"], site["second input"]
+    if first.dtype != second.dtype and not second.is_stored and second.index not in site.unpacked:
+        return site.about("load-constant", second, "is computed at run time", "a constant int8 under a float32 input")
+    return batch_matmul_kernels(site)
 
 
 def _hollow(site: Site, tensor: Tensor) -> Reason:
@@ -256,6 +320,7 @@ def _hollow(site: Site, tensor: Tensor) -> Reason:
 _CHECKS: tuple[Callable[[Site], Reason | None], ...] = (
     one_type, one_quantization, broadcastable, distinct_axes, split_count, channels_of_blocks, product_types,
     filter_zero_point, requantization, batch_matmul_arithmetic, positive_width, image, classes, joined_axis,
-    permutation,
+    permutation, inner_axes, even_parts, whole_groups, multiplied_channels, half_products, any_bias_products,
+    batch_matmul_kernels,
 )  # fmt: skip
 LOAD_CHECKS: dict[str, Check] = {check.__name__: check for check in _CHECKS}

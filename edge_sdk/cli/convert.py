@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_sdk.cli.options import bundle_options, data_options, image_options, shapes_and_dtypes, source_options
-from edge_sdk.cli.screen import Screen, command
+from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
 if TYPE_CHECKING:
     from edge_sdk.bundle.options import BundleOptions
+    from edge_sdk.report.conversion import ConversionReport
 
 
 @command(short_help="Convert a model to .tflite and prove it against the source.")
@@ -29,9 +31,7 @@ if TYPE_CHECKING:
     "--recipe",
     "recipes",
     multiple=True,
-    default=("float32",),
-    show_default=True,
-    help="Name, or a .toml file; may be repeated.",
+    help="Name, or a .toml file; may be repeated. Default: what --profile is served best with, else float32.",
 )
 @click.option("--calibration", help="Data to observe ranges on, for int8 and int16 activations.")
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
@@ -88,10 +88,12 @@ def convert(
     \b
     edge-sdk convert model.keras -o model.tflite
     edge-sdk convert model.pt2 -o model_int8.tflite -r int8 --calibration samples.npz
+    edge-sdk convert model.keras -o model.tflite --profile imx93 --calibration samples.npz
     edge-sdk convert model.keras -o model.edge --bundle -r float16 -r int8 --calibration data.npz --profile pixel-8
     edge-sdk convert model.onnx -o out/ -r float16 -r int8 --calibration photos/ --image-mean 0.5 --image-std 0.5
+
+    With --profile the file is checked against the device at the end: exit code 3 if it does not fit (it is kept).
     """
-    from edge_sdk.converters import convert_all
     from edge_sdk.files import check_writable, write_bytes
     from edge_sdk.report.text import conversion_text
 
@@ -102,10 +104,11 @@ def convert(
         check_writable(report)
     if asked is not None:
         _convert_bundle(screen, source, output, recipes, asked, report, arguments)
-        return None
-    made = []
-    reports = convert_all(source, _outputs(source, output, recipes), progress=screen, **arguments)
+        return OK
+    made, fits = [], True
+    reports = _convert(source, output, recipes, progress=screen, **arguments)
     for result in reports:
+        fits = fits and result.fits
         made.append(result.as_json())
         if not screen.as_json:
             screen.done()
@@ -115,7 +118,31 @@ def convert(
         write_bytes(report, json.dumps(whole, indent=2, default=str).encode())
     if screen.as_json:
         screen.result(whole, "")
-    return None
+    return OK if fits else UNFIT
+
+
+def _convert(
+    source: str, output: Path, recipes: tuple[str, ...], *, profiles: tuple[str, ...], **options: Any
+) -> Iterator[ConversionReport]:
+    """One file by the recipe that the profile is served best with, where none was named; else one for each recipe."""
+    from edge_sdk.converters import convert, convert_all
+    from edge_sdk.converters.device import choose_recipe
+    from edge_sdk.profile.reading import find_profile
+
+    if len(profiles) > 1:
+        raise click.UsageError("one --profile for a file; --bundle takes several")
+    profile = find_profile(profiles[0]) if profiles else None
+    if profile and not recipes:
+        target = _in_folder(source, output, choose_recipe(profile).recipe.name) if output.is_dir() else output
+        yield convert(source, target, profile=profile, **options)
+        return
+    outputs = _outputs(source, output, recipes or ("float32",))
+    yield from convert_all(source, outputs, profile=profile, **options)
+
+
+def _in_folder(source: str, folder: Path, recipe: str) -> Path:
+    stem = Path(source.rpartition(":")[2] if ".py:" in source else source).stem
+    return folder / f"{stem}_{recipe}.tflite"
 
 
 def _bundle_options(arguments: dict[str, Any], *, as_bundle: bool) -> BundleOptions | None:
@@ -125,13 +152,14 @@ def _bundle_options(arguments: dict[str, Any], *, as_bundle: bool) -> BundleOpti
     from edge_sdk.cli.bundle import BUNDLE_OPTIONS, options_from
 
     context = click.get_current_context()
-    given = [name for name in BUNDLE_OPTIONS if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if as_bundle:
         return options_from(arguments)
+    only = [name for name in BUNDLE_OPTIONS if name != "profiles"]
+    given = [name for name in only if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if given:
         flags = ", ".join(f"--{BUNDLE_OPTIONS[name]}" for name in given)
         raise click.UsageError(f"{flags}: only with --bundle")
-    for name in BUNDLE_OPTIONS:
+    for name in only:
         arguments.pop(name)
     return None
 
@@ -150,7 +178,7 @@ def _convert_bundle(
     from edge_sdk.report.bundles import bundle_text
     from edge_sdk.report.text import conversion_text
 
-    made = convert_bundle(source, output, recipes=recipes, bundle=asked, progress=screen, **arguments)
+    made = convert_bundle(source, output, recipes=recipes or None, bundle=asked, progress=screen, **arguments)
     if report:
         conversions = {"conversions": [one.as_json() for one in made.reports]}
         write_bytes(report, json.dumps(conversions, indent=2, default=str).encode())
@@ -164,8 +192,7 @@ def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str, P
 
     names = {name: find_recipe(name).name for name in recipes}
     if output.is_dir():
-        stem = Path(source.rpartition(":")[2] if ".py:" in source else source).stem
-        return {name: output / f"{stem}_{resolved}.tflite" for name, resolved in names.items()}
+        return {name: _in_folder(source, output, resolved) for name, resolved in names.items()}
     if len(recipes) > 1:
         raise click.UsageError(f"{len(recipes)} recipes need a folder for --output, and {output} is not one")
     return dict.fromkeys(recipes, output)

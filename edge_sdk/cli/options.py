@@ -96,7 +96,13 @@ def bundle_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _apply(
         function,
         click.option("--name", help="Of the bundle; default: the output's name without its suffix."),
-        click.option("--profile", "profiles", multiple=True, metavar="ID", help="Check for this device; repeat."),
+        click.option(
+            "--profile",
+            "profiles",
+            multiple=True,
+            metavar="ID",
+            help="Device to make it for and to check it against; see `profiles list`. A bundle takes several.",
+        ),
         click.option("--labels", type=NamedFile(), multiple=True, help="A name for each index, a line each."),
         click.option("--softmax", is_flag=True, help="Outputs with labels or a ranking hold logits."),
         click.option("--top-k", type=click.IntRange(1), help="Rank the K largest values of an output."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from edge_sdk.errors import nearest
-from edge_sdk.profile.records import DEVICE_SOURCES, SOC_SOURCES, Delegate, Device, Soc, Source
+from edge_sdk.profile.records import DEVICE_SOURCES, ETHOS_U_VARIANTS, SOC_SOURCES, Delegate, Device, Soc, Source
 
 _FIRST_YEAR = 2007
 
@@ -82,10 +82,20 @@ def _delegates(delegates: tuple[Delegate, ...]) -> Iterator[str]:
             if (_NEEDED.get(delegate.rules) == needs) != (value is not None):
                 verb = "missing for" if value is None else "has no meaning for"
                 yield f"delegates[{place}].{needs}: {verb} rules {delegate.rules}"
-        if delegate.rules == "ethos_u" and delegate.variant is None:
-            yield f"delegates[{place}].variant: missing for rules ethos_u (such as ethos-u65-256)"
+        yield from (f"delegates[{place}].variant: {fault}" for fault in _ethos_u_variant(delegate))
         if (delegate.name == "external") != (delegate.library is not None):
             yield f"delegates[{place}].library: what an external delegate is loaded from, and only that"
+
+
+def _ethos_u_variant(delegate: Delegate) -> Iterator[str]:
+    families = {"ethos_u": ("ethos-u55-", "ethos-u65-"), "ethos_u85": ("ethos-u85-",)}
+    if delegate.rules not in families:
+        return
+    known = [name for name in ETHOS_U_VARIANTS if name.startswith(families[delegate.rules])]
+    if delegate.variant is None:
+        yield f"missing for rules {delegate.rules} (such as {known[-1]})"
+    elif delegate.variant not in known:
+        yield f"rules {delegate.rules} know no `{delegate.variant}`{nearest(delegate.variant, known)}"
 
 
 _NEEDED = {"nnapi": "nnapi_feature_level", "edgetpu": "parameter_cache_kib"}

@@ -70,6 +70,13 @@ def detect(machine: Machine | None = None) -> Draft:
     return Draft(identifier, "\n".join(_device(here, name, identifier)) + "\n", "\n".join(_soc(here, name)) + "\n")
 
 
+def this_isa(machine: Machine | None = None) -> tuple[str, frozenset[str]]:
+    """The architecture of this machine, and what each of its cores can do, in a profile's words."""
+    here = machine or Machine()
+    cores = [frozenset(isa) for _, isa in _clusters(here.root).values()]
+    return here.arch, cores[0].intersection(*cores[1:]) if cores else frozenset()
+
+
 def _device(here: Machine, name: str, identifier: str) -> Iterator[str]:
     memory = _text(here.root / "proc/meminfo")
     found = re.search(r"MemTotal:\s*(\d+) kB", memory)

@@ -21,8 +21,14 @@ Isa = Literal[
     "sse4_2", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8",
 ]  # fmt: skip
 RuleSet = Literal[
-    "xnnpack", "gpu_v2", "nnapi", "edgetpu", "qnn_htp", "mediatek", "hexagon", "vx", "teflon", "ethos_u"
+    "xnnpack", "gpu_v2", "nnapi", "edgetpu", "qnn_htp", "mediatek", "hexagon", "vx", "teflon", "ethos_u", "ethos_u85",
+    "xnnpack_tflite_runtime",
 ]  # fmt: skip
+ETHOS_U_VARIANTS = (
+    "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",
+    "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048",
+)  # fmt: skip
+"""What Vela 5.2 compiles for; a delegate with rules ``ethos_u`` or ``ethos_u85`` names one as its ``variant``."""
 RuntimeName = Literal["litert-android", "play-services-tflite", "ai-edge-litert", "tflite-runtime"]
 
 

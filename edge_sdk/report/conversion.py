@@ -7,11 +7,14 @@ from typing import Any
 
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.summary import Summary, summary_as_json
+from edge_sdk.checks.verdict import CheckReport
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.runtime.timing import Timing
 from edge_sdk.signature import Arrays
+
+_UNFIT = frozenset({"vela-fails", "vela-places-nothing"})
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class ConversionReport:
         tools: what made the file.
         findings: all that a user should know, the gravest first.
         stages: where the time went.
+        choice: why this recipe, where it was chosen for a device.
+        check: the file against the device asked for.
+        compiled: what the device's own compiler made of the file, as a path beside it.
         samples: the first inputs that the comparison ran on, in the file's layout, where they were asked for.
     """
 
@@ -93,6 +99,15 @@ class ConversionReport:
     tools: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     stages: tuple[Stage, ...] = field(default=(), compare=False)
+    choice: str = ""
+    check: CheckReport | None = None
+    compiled: str | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the file is predicted to fit the device asked for; True where none was."""
+        return self.check is None or (self.check.fits and not any(f.rule in _UNFIT for f in self.findings))
+
     samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -101,6 +116,7 @@ class ConversionReport:
             "verified": self.verified,
             "output": self.output,
             "recipe": self.recipe,
+            "recipe_choice": self.choice,
             "source": self.source,
             "framework": self.framework,
             "artifact": summary_as_json(self.artifact, self.summary) | {"path": self.output},
@@ -113,5 +129,7 @@ class ConversionReport:
             "timings_measured": [timing.as_json() for timing in self.timings],
             "tools": list(self.tools),
             "findings": [finding.as_json() for finding in self.findings],
+            "check": self.check.as_json() if self.check else None,
+            "compiled": self.compiled,
             "stages_seconds": {stage.name: round(stage.seconds, 3) for stage in self.stages},
         }

@@ -9,6 +9,7 @@ from typing import Any
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.summary import Summary, signature_rows
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.report.checking import check_text
 from edge_sdk.report.conversion import ConversionReport
 from edge_sdk.report.lines import field, size_text, table
 from edge_sdk.runtime.timing import Timing
@@ -18,7 +19,7 @@ from edge_sdk.signature import shape_text
 def conversion_text(report: ConversionReport) -> str:
     """A conversion's report; an unverified file says so in the first line."""
     lines = [_headline(report)]
-    lines.append(field("recipe", report.recipe))
+    lines.append(field("recipe", f"{report.recipe} ({report.choice})" if report.choice else report.recipe))
     lines.append(field("source", f"{report.source} ({report.framework})"))
     tools = ", ".join(dict.fromkeys(report.tools))
     lines.append(field("made by", f"{tools}; lowering {len(report.attempts)}: {report.attempts[-1].name}"))
@@ -34,6 +35,8 @@ def conversion_text(report: ConversionReport) -> str:
         lines += ["", field("time", timing_text(report.timings[1]))]
     if report.findings:
         lines += ["", *(f"  {finding}" for finding in report.findings)]
+    if report.check:
+        lines += ["", check_text(report.check)]
     return "\n".join(lines)
 
 

@@ -50,7 +50,7 @@ class Wish:
         engine: where.
         threads: CPU threads.
         cache_dir: see :class:`~edge_sdk.runtime.delegates.DelegateOptions`.
-        keep_state: likewise.
+        keep_state: likewise; the model is opened anew for it when it was tried, so that it starts from nothing.
         budget: that all sessions of this process share; None for no such limit.
     """
 
@@ -76,7 +76,6 @@ class Wish:
             library=candidate.library,
             library_options=candidate.options,
             cache_dir=self.cache_dir,
-            keep_state=self.keep_state,
         )
 
 
@@ -132,7 +131,11 @@ def open_model(wish: Wish) -> tuple[Loaded, Subject, Opening]:
     subject = wish.subject(candidate)
     need, model = wish.need(candidate, subject), subject.model
     opening = Opening(model.name, subject.variant, model.artifact.sha256, chosen, attempts, need)
-    return _loaded(tried[chosen.candidate]), subject, opening
+    loaded = _loaded(tried[chosen.candidate])
+    if wish.keep_state and model.artifact.is_stateful:
+        loaded.close()
+        loaded = _load(wish, candidate, subject, keep_state=True)
+    return loaded, subject, opening
 
 
 class _Attempting:
@@ -143,9 +146,10 @@ class _Attempting:
         self._trials: dict[str, Trial] = {}
 
     def attempt(self, candidate: Candidate) -> _Tried:
-        """Opens, runs and compares; leaves nothing open where that fails."""
+        """Opens, runs, compares; leaves nothing open where that fails. A damaged bundle is no fault of a candidate."""
+        subject = self._wish.subject(candidate)
         try:
-            return self._attempt(candidate, self._wish.subject(candidate))
+            return self._attempt(candidate, subject)
         except EdgeSdkError as error:
             words = f"{error} ({error.hint})" if error.hint else str(error)
             attempt = Attempt(candidate.name, candidate.accelerator, "unavailable", words)
@@ -155,23 +159,12 @@ class _Attempting:
         check_free(self._wish.need(candidate, subject), name=subject.model.name)
         trial = self._trial(candidate, subject)
         began = time.perf_counter()
-        loaded = self._load(candidate, subject)
+        loaded = _load(self._wish, candidate, subject)
         init_ms = (time.perf_counter() - began) * 1e3
         try:
             return self._tried(candidate, subject, loaded, trial, init_ms)
         except BaseException:
             loaded.close()
-            raise
-
-    def _load(self, candidate: Candidate, subject: Subject) -> Loaded:
-        """Within the budget."""
-        need, budget, model = self._wish.need(candidate, subject), self._wish.budget, subject.model
-        ticket = budget.take(model.name, need.total_bytes) if budget else 0
-        try:
-            return Loaded(open_with(candidate.delegate, model, self._wish.options(candidate)), budget, ticket)
-        except BaseException:
-            if budget:
-                budget.give_back(ticket)
             raise
 
     def _tried(self, candidate: Candidate, subject: Subject, loaded: Loaded, trial: Trial, init_ms: float) -> _Tried:
@@ -226,7 +219,20 @@ class _Attempting:
         return self._trials[key]
 
     def _reference(self, subject: Subject) -> Loaded:
-        return self._load(Candidate("cpu", "cpu"), subject)
+        return _load(self._wish, Candidate("cpu", "cpu"), subject)
+
+
+def _load(wish: Wish, candidate: Candidate, subject: Subject, *, keep_state: bool = False) -> Loaded:
+    """Within the budget. What is tried starts each run anew, as the reference does, whatever the user wants later."""
+    need, budget, model = wish.need(candidate, subject), wish.budget, subject.model
+    ticket = budget.take(model.name, need.total_bytes) if budget else 0
+    try:
+        options = replace(wish.options(candidate), keep_state=keep_state)
+        return Loaded(open_with(candidate.delegate, model, options), budget, ticket)
+    except BaseException:
+        if budget:
+            budget.give_back(ticket)
+        raise
 
 
 def _facts(tried: Mapping[str, _Tried]) -> dict[str, Facts]:

@@ -110,7 +110,7 @@ def _run(folder: Path, request: dict[str, Any], timeout_s: float) -> Trial:
     with log.open("wb") as output:
         try:
             child = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
-                [sys.executable, "-m", "edge_sdk.runtime.probe_child", str(answers)],
+                [sys.executable, "-m", "edge_sdk.runtime.probe_child", str(answers), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,

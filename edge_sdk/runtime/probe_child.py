@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pkgutil
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
+# linux/prctl.h
+_PR_SET_PDEATHSIG = 1
 Step = Callable[[str], None]
 """Tells what comes next, in words that complete "crashed while"."""
 
 
 def main() -> None:
     """Runs the request on standard input."""
+    _die_with(int(sys.argv[2]))
     # The crash is expected; a core file of it in the user's folder is not.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -27,6 +32,15 @@ def main() -> None:
         _tell(answers, {"error": type(error).__name__, "message": one_line(error)})
     else:
         _tell(answers, {"result": result})
+
+
+def _die_with(parent: int) -> None:
+    """A driver that hangs would outlive a parent that is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # It may be gone by now, and then tells nobody.
+        if os.getppid() != parent:
+            raise SystemExit(1)
 
 
 def one_line(error: BaseException) -> str:

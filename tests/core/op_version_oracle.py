@@ -17,7 +17,7 @@ from edge_sdk.artifact.schema import schema
 
 _HIGHEST_TRIED = 20
 # Not ops a file can name on its own.
-_NOT_BUILTIN = {"CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES"}
+NOT_BUILTIN = {"CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES"}
 
 
 def model_with_op(code: int, version: int) -> bytes:
@@ -43,10 +43,10 @@ def model_with_op(code: int, version: int) -> bytes:
     return pack_tree(root)
 
 
-def accepts(interpreter: Any, code: int, version: int) -> bool:
-    """Whether the engine finds a kernel for this op and version."""
+def accepts(interpreter: Any, model: bytes) -> bool:
+    """Whether the engine finds a kernel for every op of the file, at its version."""
     try:
-        interpreter(model_content=model_with_op(code, version))
+        interpreter(model_content=model)
     except (ValueError, RuntimeError) as error:
         # Kernels are looked up before options are parsed: an error about options means that there is one.
         return not any(words in str(error) for words in ("Didn't find op for builtin opcode", "out of range"))
@@ -58,9 +58,9 @@ def highest_versions() -> dict[str, int]:
     interpreter = _interpreter()
     found = {}
     for code, name in schema().enums["BuiltinOperator"].items():
-        if name not in _NOT_BUILTIN:
+        if name not in NOT_BUILTIN:
             tried = range(_HIGHEST_TRIED, 0, -1)
-            found[name] = next((v for v in tried if accepts(interpreter, code, v)), 0)
+            found[name] = next((v for v in tried if accepts(interpreter, model_with_op(code, v))), 0)
     return found
 
 

@@ -82,6 +82,10 @@ def test_with_xnnpack_only_what_crosses_a_border_stays_in_the_engines_arena(name
     assert plan.arena_bytes == real.size_bytes
 
 
+def test_there_are_enough_models_to_compare() -> None:
+    assert len(MODELS) >= 50
+
+
 def test_a_delegate_that_takes_all_leaves_inputs_and_outputs() -> None:
     artifact = parse_artifact(conv_model())
     whole = partition(artifact.main, range(len(artifact.main.ops)))
@@ -164,7 +168,7 @@ def test_a_graph_without_ops_holds_its_inputs() -> None:
     assert (plan.arena_bytes, plan.peak) == (16, None)
 
 
-def _loop(*, body_calls: int) -> bytes:
+def loop(*, body_calls: int) -> bytes:
     """``WHILE(never) x = LOGISTIC(x)`` over 10 floats; the body may name a loop whose body is itself."""
     net = Net()
     x, y = net.input(1, 10), net.tensor("y", (1, 10))
@@ -185,7 +189,7 @@ def _loop(*, body_calls: int) -> bytes:
 
 
 def test_a_loop_brings_the_arenas_of_its_subgraphs() -> None:
-    memory = plan_memory(parse_artifact(_loop(body_calls=-1)))
+    memory = plan_memory(parse_artifact(loop(body_calls=-1)))
     assert [plan.subgraph for plan in memory.subgraphs] == [0, 1, 2]
     # The condition reads nothing; the body's input lies with its caller, and 2 results of 40 bytes stay.
     assert [plan.arena_bytes for plan in memory.subgraphs] == [64 + 40, 0, 64 + 40]
@@ -195,7 +199,7 @@ def test_a_loop_brings_the_arenas_of_its_subgraphs() -> None:
 @_comparable
 @pytest.mark.runtime
 def test_the_engine_gives_a_loop_body_the_arena_that_is_predicted() -> None:
-    model = _loop(body_calls=-1)
+    model = loop(body_calls=-1)
     body = plan_memory(parse_artifact(model)).subgraphs[2]
     # Before the first run, for the engine releases it behind a loop.
     real = real_arena(allocated(model), [t.tensor for t in body.tensors], subgraph=2)
@@ -205,7 +209,7 @@ def test_the_engine_gives_a_loop_body_the_arena_that_is_predicted() -> None:
 
 
 def test_a_loop_that_runs_itself_ends() -> None:
-    assert len(plan_memory(parse_artifact(_loop(body_calls=2))).subgraphs) == 3
+    assert len(plan_memory(parse_artifact(loop(body_calls=2))).subgraphs) == 3
 
 
 def test_values_are_frozen() -> None:

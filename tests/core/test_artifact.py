@@ -133,7 +133,7 @@ def test_summary_as_json_is_complete() -> None:
     data = summary_as_json(artifact, summarize(artifact))
     assert data["sha256"] == artifact.sha256
     assert data["signatures"][0]["tensors"][0]["shape_signature"] == [-1, 8, 8, 3]
-    assert data["minimum_runtime"] == "tflite-runtime 2.14.0"
+    assert data["minimum_runtime"] == "tflite-runtime 2.7.0"
 
 
 def test_runtime_need_names_the_version_that_rules_out_older_runtimes() -> None:

@@ -17,14 +17,15 @@ from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.model import Subgraph, parse_artifact
 from edge_sdk.checks.placement import Placement
 from edge_sdk.checks.rule_sets import CHECKS, PLACING, checks_of, place_by, rule_set
-from edge_sdk.checks.rules import Operand, rule_set_names
+from edge_sdk.checks.rules import Operand, find_rules, rule_set_names
 from edge_sdk.checks.rules import RuleSet as Rules
 from edge_sdk.profile.records import RuleSet
+from tests.core.test_rules import named_by
 from tests.graphs import Graph, conv_model, options
 
 SCALE = (0.5,)
 PLAIN = frozenset({"float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool"})
-OTHERS = [name for name in rule_set_names() if name != "xnnpack"]
+OTHERS = [name for name in rule_set_names() if not name.startswith("xnnpack")]
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ EDGETPU = [
     Case(
         "edgetpu", "CONCATENATION", (q(1, 4), q(1, 4, values=1)), (q(1, 8),), "constant-value", "than zero", "of zeros"
     ),
+    Case("edgetpu", "SQUEEZE", (q(1, 5, 10),), (q(5, 10),)),
+    Case("edgetpu", "SQUEEZE", (q(5, 1, 10),), (q(5, 10),), "tensor-shape", "[5, 1, 10]", "leading dimensions of 1"),
     Case("edgetpu", "LEAKY_RELU", (q(1, 4),), (q(1, 4),), "op-not-handled", "LEAKY_RELU", ""),
 ]  # fmt: skip
 HEXAGON = [
@@ -262,8 +265,7 @@ def test_what_nothing_confirmed_is_called_predicted(name: str) -> None:
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_no_function_is_left_over(name: str) -> None:
-    used = {check for rule in rule_set(name).rules for check in (*rule.also, *rule.to_load)}
-    assert used == set(checks_of(name))
+    assert named_by(find_rules(name, checks_of(name))) == set(checks_of(name))
 
 
 def test_profiles_can_name_every_set() -> None:

@@ -104,6 +104,9 @@ def test_damaged_variant_is_never_run(bundle: Path, tmp_path: Path) -> None:
     broken.write_bytes(data)
     with pytest.raises(BundleIntegrityError, match="SHA-256"):
         Session.open(broken, variant="float")
+    # Nor does another candidate, with a variant of its own, stand in for it.
+    with pytest.raises(BundleIntegrityError, match="SHA-256"):
+        Session.open(broken, delegate=("gpu", "xnnpack"))
     # The other one is whole, and nothing of the first is touched.
     with Session.open(broken, variant="int8") as session:
         session.run(image())

@@ -73,8 +73,8 @@ def test_failure_is_one_line_and_writes_nothing(
     assert not data.with_name("y.npz").exists()
 
 
+@pytest.mark.images
 def test_images_for_a_bundle_go_through_its_own_processing(tflite: Path, tmp_path: Path) -> None:
-    pytest.importorskip("PIL", reason="pip install 'edge-sdk[images]'")
     from PIL import Image
 
     from edge_sdk.bundle.asked import ProcessingOptions

@@ -30,8 +30,6 @@ DELEGATES: dict[str, str] = {
 failed is closed, and nothing it did may slow or change what is opened next. It is imported when it is used; the module
 imports no engine at its top."""
 
-ACCELERATORS = ("cpu", "gpu", "npu", "dsp")
-
 
 @dataclass(frozen=True)
 class DelegateOptions:

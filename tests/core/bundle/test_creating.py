@@ -285,9 +285,12 @@ def test_a_wrong_key_is_found_before_any_work(tmp_path: Path) -> None:
 
 
 def test_bundle_options_need_the_flag(tmp_path: Path) -> None:
-    done = invoke("convert", "m.keras", "-o", tmp_path / "x.tflite", "--profile", "pixel-8")
+    done = invoke("convert", "m.keras", "-o", tmp_path / "x.tflite", "--top-k", "3")
     assert done.exit_code == 2
-    assert "--profile: only with --bundle" in done.stderr
+    assert "--top-k: only with --bundle" in done.stderr
+    many = invoke("convert", "m.keras", "-o", tmp_path / "x.tflite", "--profile", "pixel-8", "--profile", "imx93")
+    assert many.exit_code == 2
+    assert "one --profile for a file; --bundle takes several" in many.stderr
 
 
 def _custom_model() -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from tests.core.arena_graphs import MODELS
 from tests.core.xnnpack import graphs, one_op, perturbed
 
 FAMILIES: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
@@ -14,6 +15,7 @@ FAMILIES: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
         one_op.strided, one_op.softmax, one_op.transposed, graphs.graphs,
     )
 }  # fmt: skip
+FAMILIES["models"] = lambda: ((name, build()) for name, build in MODELS.items())
 MANY: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
     "tensors": perturbed.tensors,
     "options": perturbed.options,

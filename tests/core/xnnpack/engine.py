@@ -7,12 +7,13 @@ other shapes than come out, and the engine would write beyond them.
 
 from __future__ import annotations
 
+import functools
 import json
-import os
 import sys
 from typing import Any
 
 from edge_sdk.runtime.engines import find_engine
+from tests.core.children import in_child
 from tests.core.xnnpack import FAMILIES, MANY
 
 _DELEGATE_WORDS = ("XNNPACK", "XNNPack", "failed to delegate")
@@ -20,24 +21,10 @@ Answer = tuple[list[list[list[int]]], bool, str]
 
 
 def main() -> None:
-    module = find_engine("ai-edge-litert").module
+    module = find_engine().module
     for name in sys.argv[1:]:
         for label, content in {**FAMILIES, **MANY}[name]():
-            print(json.dumps([name, label, _in_child(module, content)]), flush=True)
-
-
-def _in_child(module: Any, content: bytes) -> Any:
-    """A fork for each probe: what one does to the engine's memory is no other's concern."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writing, json.dumps(_tried(module, content)).encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as answer:
-        text = answer.read()
-    os.waitpid(child, 0)
-    return json.loads(text) if text else None
+            print(json.dumps([name, label, in_child(functools.partial(_tried, module, content))]), flush=True)
 
 
 def _tried(module: Any, content: bytes) -> Answer | None:

@@ -151,9 +151,10 @@ public final class Bundle {
     }
 
     /**
-     * Checks every member's hash and checksum now; without it each is checked when it is first used.
+     * Every check there is, now: hashes, checksums, models, golden values, labels and steps. Without it each is checked when
+     * it is first used, so that a device pays for the variant that it runs and no other.
      *
-     * @throws EdgeException.BundleIntegrity the first that is not what the manifest says
+     * @throws EdgeException.Bundle the first thing that is wrong
      */
     public void verifyAll() {
         for (Manifest.Record record : manifest.members) {
@@ -162,6 +163,14 @@ public final class Bundle {
             if (crc.getValue() != record.crc32) {
                 throw new EdgeException.BundleIntegrity("`" + record.name + "` has another CRC-32 than the manifest says");
             }
+        }
+        for (Variant variant : manifest.variants) {
+            artifact(variant);
+            golden(variant.id);
+        }
+        for (Variant variant : manifest.variants) {
+            processing().check(variant);
+            checkLabels(variant);
         }
     }
 
@@ -225,6 +234,40 @@ public final class Bundle {
 
     List<Variant> all() {
         return manifest.variants;
+    }
+
+    /**
+     * The model of a variant, read.
+     *
+     * @throws EdgeException.BundleFormat it is no TFLite file, or not the one that the manifest describes
+     */
+    Model artifact(Variant variant) {
+        String name = source.name + ":" + variant.id;
+        Model model;
+        try {
+            model = TfliteReader.read(name, variant.sha256, model(variant.id));
+        } catch (EdgeException.Model error) {
+            throw new EdgeException.BundleFormat(error.getMessage(), "the bundle was not made by edge-sdk: make it again");
+        }
+        if (!model.inputs.equals(variant.inputs) || !model.outputs.equals(variant.outputs)) {
+            throw new EdgeException.BundleFormat(name + ": has other inputs or outputs than the manifest says", null);
+        }
+        return model;
+    }
+
+    private void checkLabels(Variant variant) {
+        for (String output : manifest.labels.keySet()) {
+            Port port = null;
+            for (Port one : variant.outputs) {
+                port = one.name.equals(output) ? one : port;
+            }
+            int[] shape = port == null ? new int[0] : port.shape();
+            int count = labels(output).size();
+            if (port == null || shape.length > 0 && count != shape[shape.length - 1]) {
+                throw new EdgeException.BundleFormat(count + " labels for output `" + output + "`, "
+                        + (port == null ? "which a variant does not have" : "of shape " + Arrays.toString(shape)), null);
+            }
+        }
     }
 
     private Processing processing() {

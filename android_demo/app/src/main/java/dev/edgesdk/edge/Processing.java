@@ -80,6 +80,41 @@ final class Processing {
         return made;
     }
 
+    /**
+     * Tries the steps on a picture that is neither square nor a multiple of anything usual.
+     *
+     * @throws EdgeException.BundleFormat they do not make what an input takes, or belong to nothing
+     */
+    void check(Variant variant) {
+        for (Map.Entry<String, Named> input : inputs.entrySet()) {
+            Port port = port(variant.inputs, input.getKey());
+            EdgeArray made = input.getValue().isImage
+                    ? preprocess(port.name, EdgeArray.zeros(DType.UINT8, 37, 53, 3)) : null;
+            if (made != null && (made.dtype != port.real().type() || !Arrays.equals(made.shape(), port.shape()))) {
+                throw new EdgeException.BundleFormat("the steps of input `" + port.name + "` make " + made + ", it takes "
+                        + port.real(), null);
+            }
+        }
+        for (Map.Entry<String, Named> output : outputs.entrySet()) {
+            port(variant.outputs, output.getKey());
+            List<Table> steps = output.getValue().steps;
+            for (int place = 0; place + 1 < steps.size(); place++) {
+                if (steps.get(place).text("op").equals("top_k")) {
+                    throw new EdgeException.BundleFormat("output `" + output.getKey() + "`: no step can follow top_k", null);
+                }
+            }
+        }
+    }
+
+    private static Port port(List<Port> ports, String name) {
+        for (Port port : ports) {
+            if (port.name.equals(name)) {
+                return port;
+            }
+        }
+        throw new EdgeException.BundleFormat("processing of `" + name + "`, which a variant does not have", null);
+    }
+
     private static void checkPicture(String name, EdgeArray picture) {
         int[] shape = picture.shape();
         if (picture.dtype != DType.UINT8 || shape.length != 3 || shape[2] != 3 || picture.size() == 0) {

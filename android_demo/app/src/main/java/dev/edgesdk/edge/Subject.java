@@ -93,18 +93,7 @@ final class Subject {
         }
 
         private Subject fromBundle(Variant variant) {
-            String name = source.name + ":" + variant.id;
-            Model model;
-            try {
-                model = TfliteReader.read(name, variant.sha256, bundle.model(variant.id));
-            } catch (EdgeException.Model error) {
-                throw new EdgeException.BundleFormat(error.getMessage(),
-                        "the bundle was not made by edge-sdk: make it again");
-            }
-            if (!model.inputs.equals(variant.inputs) || !model.outputs.equals(variant.outputs)) {
-                throw new EdgeException.BundleFormat(name + ": has other inputs or outputs than the manifest says", null);
-            }
-            return new Subject(model, variant, bundle.golden(variant.id));
+            return new Subject(bundle.artifact(variant), variant, bundle.golden(variant.id));
         }
     }
 }

@@ -181,10 +181,10 @@ final class TfliteReader {
     /** As {@code edge_sdk/artifact/compute.py} has it, without what only moves values. */
     private boolean computesInIntegers(FlatTable graph, FlatTable op) {
         int index = op.int32(0);
-        if (index < 0 || index >= root.length(0)) {
+        if (index < 0 || index >= root.length(1)) {
             throw new IndexOutOfBoundsException("operator code " + index);
         }
-        FlatTable code = root.item(0, index);
+        FlatTable code = root.item(1, index);
         if (NO_ARITHMETIC.contains(Math.max(code.int8(0), code.int32(3)))) {
             return false;
         }

@@ -1,0 +1,198 @@
+package dev.edgesdk.edge;
+
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.File;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+import org.json.JSONArray;
+import org.json.JSONObject;
+
+/** TensorFlow 2.16.1 in a child process, {@code tests/android/engine_child.py}: real numbers of the APK's own version. */
+final class PipeEngine implements Engine, AutoCloseable {
+    private final Process child;
+    private final DataInputStream answers;
+    private final OutputStream requests;
+    private final String version;
+    private int last;
+
+    /** Starts the child; {@code python} has TensorFlow. */
+    PipeEngine(String python) throws IOException {
+        child = new ProcessBuilder(python, System.getProperty("edge.child"))
+                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        answers = new DataInputStream(new BufferedInputStream(child.getInputStream()));
+        requests = child.getOutputStream();
+        version = answer().getString("version");
+    }
+
+    @Override
+    public String name() {
+        return "tensorflow " + version;
+    }
+
+    @Override
+    public List<Candidate> found() {
+        return Collections.singletonList(new Candidate("gpu", Policy.Accelerator.GPU));
+    }
+
+    /** {@code gpu} is one whose results are off. */
+    @Override
+    public Executor open(Model model, Candidate candidate, Options options) {
+        last++;
+        try {
+            File file = File.createTempFile("edge", ".tflite");
+            Files.write(file.toPath(), Hashes.bytes(model.content));
+            String delegate = candidate.name.equals("gpu") ? "wrong" : candidate.name;
+            JSONObject answer = ask(new JSONObject().put("id", last).put("path", file.getPath()).put("delegate", delegate)
+                    .put("threads", options.threads), Collections.<ByteBuffer>emptyList());
+            Files.delete(file.toPath());
+            if (answer.has("error")) {
+                throw new EdgeException.Model(model.name + ": " + name() + " refuses the file: "
+                        + answer.getString("error").replaceAll("\\s+", " "), null);
+            }
+            return new Piped(model, candidate, last);
+        } catch (IOException error) {
+            throw new EdgeException.Model("the engine's process ended: " + error.getMessage(), null);
+        }
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+        child.destroy();
+        child.waitFor();
+    }
+
+    private JSONObject ask(JSONObject request, List<ByteBuffer> data) throws IOException {
+        requests.write((request + "\n").getBytes(StandardCharsets.UTF_8));
+        for (ByteBuffer one : data) {
+            requests.write(Hashes.bytes(one));
+        }
+        requests.flush();
+        return answer();
+    }
+
+    private JSONObject answer() throws IOException {
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        for (int one = answers.read(); one != '\n'; one = answers.read()) {
+            if (one < 0) {
+                throw new IOException("end of its output");
+            }
+            line.write(one);
+        }
+        return new JSONObject(new String(line.toByteArray(), StandardCharsets.UTF_8));
+    }
+
+    private final class Piped implements Executor {
+        private final Model model;
+        private final Candidate candidate;
+        private final int id;
+        private final ByteBuffer[] inputs;
+        private final ByteBuffer[] outputs;
+
+        Piped(Model model, Candidate candidate, int id) {
+            this.model = model;
+            this.candidate = candidate;
+            this.id = id;
+            inputs = buffers(model.inputs);
+            outputs = buffers(model.outputs);
+        }
+
+        private ByteBuffer[] buffers(List<Port> ports) {
+            ByteBuffer[] made = new ByteBuffer[ports.size()];
+            for (int place = 0; place < made.length; place++) {
+                made[place] = ByteBuffer.allocateDirect((int) ports.get(place).sizeBytes()).order(ByteOrder.nativeOrder());
+            }
+            return made;
+        }
+
+        @Override
+        public String engine() {
+            return name();
+        }
+
+        @Override
+        public Arithmetic arithmetic() {
+            return Arithmetic.FLOAT32;
+        }
+
+        @Override
+        public List<String> notes() {
+            return Collections.emptyList();
+        }
+
+        @Override
+        public ByteBuffer input(int place) {
+            return inputs[place];
+        }
+
+        @Override
+        public ByteBuffer output(int place) {
+            return outputs[place];
+        }
+
+        @Override
+        public void invoke() {
+            ByteBuffer[] ordered = new ByteBuffer[inputs.length];
+            for (int place = 0; place < inputs.length; place++) {
+                ordered[model.inputPlace(place)] = (ByteBuffer) inputs[place].duplicate().clear();
+            }
+            JSONArray sizes = new JSONArray();
+            List<ByteBuffer> data = new ArrayList<>();
+            for (ByteBuffer one : ordered) {
+                sizes.put(one.limit());
+                data.add(one);
+            }
+            try {
+                read(ask(new JSONObject().put("run", id).put("sizes", sizes), data));
+            } catch (IOException error) {
+                throw new EdgeException.Model("the engine's process ended: " + error.getMessage(), null);
+            }
+        }
+
+        private void read(JSONObject answer) throws IOException {
+            if (answer.has("error")) {
+                throw new EdgeException.Model(answer.getString("error"), null);
+            }
+            byte[][] made = new byte[answer.getJSONArray("sizes").length()][];
+            for (int place = 0; place < made.length; place++) {
+                made[place] = new byte[answer.getJSONArray("sizes").getInt(place)];
+                answers.readFully(made[place]);
+            }
+            for (int place = 0; place < outputs.length; place++) {
+                outputs[place].clear();
+                outputs[place].put(made[model.outputPlace(place)]);
+            }
+        }
+
+        @Override
+        public Facts.Placement placement() {
+            return candidate.name.equals("cpu") ? new Facts.Placement(0, 0, null) : null;
+        }
+
+        @Override
+        public Integer steps() {
+            return null;
+        }
+
+        @Override
+        public void cancel(boolean cancelled) { }
+
+        @Override
+        public void close() {
+            try {
+                ask(new JSONObject().put("close", id), Collections.<ByteBuffer>emptyList());
+            } catch (IOException error) {
+                throw new EdgeException.Model("the engine's process ended: " + error.getMessage(), null);
+            }
+        }
+    }
+}

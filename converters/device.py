@@ -1,0 +1,103 @@
+"""What a device asks of a conversion: the recipe that serves it best, and the check of the file that was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_sdk.artifact.model import read_artifact
+from edge_sdk.checks.checking import check
+from edge_sdk.checks.ethos_u_check import RULES as ETHOS_U
+from edge_sdk.checks.vela import compile_for_ethos_u, vela_version
+from edge_sdk.errors import ConversionError
+from edge_sdk.files import write_bytes
+from edge_sdk.findings import Finding
+from edge_sdk.profile.records import Delegate, DeviceProfile
+from edge_sdk.recipe import Recipe, change_recipe, find_recipe
+from edge_sdk.report.conversion import ConversionReport
+
+_INTEGER_ENDS = ETHOS_U | {"edgetpu"}
+"""Rule sets whose compilers leave a float input or output to the CPU."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe, and why: ``chosen for`` the device, and what its first delegate takes."""
+
+    recipe: Recipe
+    reason: str
+
+
+def choose_recipe(profile: DeviceProfile) -> Choice:
+    """The recipe for the delegate that a runtime should try first; int8 for the CPU where there is none.
+
+    A GPU gets float16 storage, an NPU or DSP int8: integers at the ends too where its compiler leaves QUANTIZE to the
+    CPU, one scale for all weights of an op where the accelerator knows no others.
+    """
+    delegate = next(iter(profile.device.delegates), None)
+    if delegate is None:
+        reason = f"chosen for {profile.id}: it has no delegate, and int8 is the smallest that its CPU computes in"
+        return Choice(find_recipe("static_wi8_ai8"), reason)
+    whom = f"chosen for {profile.id}: its first delegate, {delegate.rules} on {delegate.accelerator},"
+    if delegate.accelerator == "gpu" and "float16" in delegate.precision:
+        return Choice(find_recipe("float16"), f"{whom} computes in float16")
+    if "int8" in delegate.precision:
+        return _integers(delegate, whom)
+    name = "float16" if "float16" in delegate.precision else "float32"
+    return Choice(find_recipe(name), f"{whom} takes no int8")
+
+
+def _integers(delegate: Delegate, whom: str) -> Choice:
+    recipe, reason = find_recipe("static_wi8_ai8"), f"{whom} takes int8"
+    if delegate.weights == "per_tensor":
+        recipe = find_recipe("static_wi8_ai8_per_tensor")
+        reason += ", with one scale for all weights of an op"
+    if delegate.rules in _INTEGER_ENDS:
+        per_channel = recipe.weights.granularity == "per_channel"
+        recipe = find_recipe("static_wi8_ai8_io8") if per_channel else change_recipe(recipe, io="int8")
+        reason += ", at the ends too"
+    return Choice(recipe, reason)
+
+
+def compiled_path(output: Path, profile: DeviceProfile | None) -> Path | None:
+    """Where the file that Vela compiles goes, beside the plain one; None where the device has no Ethos-U."""
+    return output.with_name(f"{output.stem}_vela{output.suffix}") if profile and _ethos_u(profile) else None
+
+
+def fit_to_device(report: ConversionReport, output: Path, profile: DeviceProfile) -> ConversionReport:
+    """Checks the written file against the device, and has Vela compile it where the device has an Ethos-U."""
+    checked = check(read_artifact(output), profile)
+    delegate, target = _ethos_u(profile), compiled_path(output, profile)
+    if delegate is None or target is None or delegate.variant is None:
+        return replace(report, check=checked)
+    written, findings = None, [_without_vela(target)]
+    if vela_version() is not None:
+        written, findings = _compile(output, target, delegate.variant)
+    return replace(report, check=checked, compiled=written, findings=(*report.findings, *findings))
+
+
+def _ethos_u(profile: DeviceProfile) -> Delegate | None:
+    return next((delegate for delegate in profile.device.delegates if delegate.rules in ETHOS_U), None)
+
+
+def _compile(output: Path, target: Path, variant: str) -> tuple[str | None, list[Finding]]:
+    try:
+        made = compile_for_ethos_u(output.read_bytes(), variant)
+    except ConversionError as error:
+        message = f"no {target.name} was written: {error}"
+        return None, [Finding("vela-fails", "error", message + _left_over(target), output.name, error.hint or "")]
+    if made.answer.takes_nothing:
+        message = f"no {target.name} was written: Vela places nothing on the NPU"
+        return None, [Finding("vela-places-nothing", "error", message + _left_over(target), output.name)]
+    write_bytes(target, made.content)
+    message = f"compiled for {variant} by ethos-u-vela {made.answer.version}; it was not run: no NPU, no simulator here"
+    return str(target), [Finding("vela-file-not-run", "info", message, target.name, f"the proof is {output.name}'s")]
+
+
+def _without_vela(target: Path) -> Finding:
+    message = f"no {target.name} was written: ethos-u-vela is not installed" + _left_over(target)
+    return Finding("vela-not-asked", "warning", message, target.name, "pip install 'edge-sdk[ethos-u]'")
+
+
+def _left_over(target: Path) -> str:
+    return "; the one that is there is of another conversion" if target.exists() else ""

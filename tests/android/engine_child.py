@@ -1,0 +1,67 @@
+"""An engine behind pipes, for the Java wrapper's tests: TensorFlow's own interpreter, of the version that the APK carries.
+
+A request is a line of JSON, then the bytes that it announces; so is the answer. Nothing of edge-sdk is imported.
+"""
+
+import json
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+import numpy as np
+import tensorflow as tf
+
+
+class Opened:
+    """One model; ``delegate`` is cpu or xnnpack, or ``wrong``: an xnnpack whose results are off."""
+
+    def __init__(self, request):
+        kinds = tf.lite.experimental.OpResolverType
+        plain = request["delegate"] == "cpu"
+        self.wrong = request["delegate"] == "wrong"
+        self.interpreter = tf.lite.Interpreter(
+            model_path=request["path"],
+            num_threads=request["threads"],
+            experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else kinds.AUTO,
+        )
+        self.interpreter.allocate_tensors()
+
+    def run(self, values):
+        """Inputs and outputs in the interpreter's own order."""
+        for detail, data in zip(self.interpreter.get_input_details(), values, strict=True):
+            array = np.frombuffer(data, detail["dtype"]).reshape(detail["shape"])
+            self.interpreter.set_tensor(detail["index"], array)
+        self.interpreter.reset_all_variables()
+        self.interpreter.invoke()
+        made = [self.interpreter.get_tensor(detail["index"]) for detail in self.interpreter.get_output_details()]
+        return [(np.roll(one, 1, -1) if self.wrong else one).tobytes() for one in made]
+
+
+def answer(request, source, opened):
+    """The answer's line, and its bytes."""
+    if "path" in request:
+        opened[request["id"]] = Opened(request)
+        return {}, []
+    if "close" in request:
+        opened.pop(request["close"], None)
+        return {}, []
+    made = opened[request["run"]].run([source.read(size) for size in request["sizes"]])
+    return {"sizes": [len(one) for one in made]}, made
+
+
+def main():
+    """Answers until the pipe is closed."""
+    source, sink, opened = sys.stdin.buffer, sys.stdout.buffer, {}
+    sink.write(json.dumps({"version": tf.__version__}).encode() + b"\n")
+    sink.flush()
+    while line := source.readline():
+        try:
+            head, data = answer(json.loads(line), source, opened)
+        except (ValueError, RuntimeError, KeyError) as error:
+            head, data = {"error": str(error)}, []
+        sink.write(json.dumps(head).encode() + b"\n" + b"".join(data))
+        sink.flush()
+
+
+main()
