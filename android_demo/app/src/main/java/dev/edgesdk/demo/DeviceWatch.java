@@ -101,8 +101,11 @@ final class DeviceWatch {
 
     private JSONObject properties() throws JSONException {
         JSONObject made = new JSONObject().put("ro.build.version.sdk", String.valueOf(Build.VERSION.SDK_INT))
-                .put("ro.build.fingerprint", Build.FINGERPRINT).put("ro.hardware", Build.HARDWARE)
-                .put("page_size_bytes", String.valueOf(Os.sysconf(OsConstants._SC_PAGESIZE)));
+                .put("ro.build.fingerprint", Build.FINGERPRINT).put("ro.hardware", Build.HARDWARE);
+        long page = Os.sysconf(OsConstants._SC_PAGESIZE);
+        if (page > 0) {
+            made.put("page_size_bytes", String.valueOf(page));
+        }
         if (Build.VERSION.SDK_INT >= 31) {
             made.put("ro.soc.model", Build.SOC_MODEL).put("ro.soc.manufacturer", Build.SOC_MANUFACTURER);
         }
