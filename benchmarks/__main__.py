@@ -19,6 +19,7 @@ from benchmarks import (
     runtime,
     startup,
     tables,
+    wrapper,
 )
 
 _CACHE = Path(__file__).parent / ".models"
@@ -74,6 +75,15 @@ def bundle_command(rounds: int) -> None:
         click.echo(f"{row['variant']}: {row['ratio']}, heap {row['heap_bundle_kib']} KiB")
 
 
+@main.command("wrapper")
+def wrapper_command() -> None:
+    """Time the Java wrapper on the JVM, on an engine that computes nothing."""
+    rows = wrapper.rows()
+    _keep("wrapper", rows, java=wrapper.java_version())
+    for row in rows:
+        click.echo(f"{row['model']}: {row['overhead_us']:.2f} us a run")
+
+
 @main.command("coverage")
 @click.argument("kind", type=click.Choice(["keras", "pytorch"]))
 @click.option("--only", help="One model; the results file is left alone.")
@@ -124,6 +134,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(latency_command)
     context.invoke(runtime_command)
     context.invoke(bundle_command)
+    context.invoke(wrapper_command)
     context.invoke(checking_command)
     context.invoke(memory_command, files=())
     context.invoke(coverage_command, kind="keras")

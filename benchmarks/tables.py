@@ -126,6 +126,16 @@ def bundle(result: dict[str, Any]) -> str:
     return f"{_table(head, rows)}\n\n{_versions(result)}"
 
 
+def wrapper(result: dict[str, Any]) -> str:
+    """Microseconds of a run."""
+    rows = [
+        [r["model"], str(r["values"]), f"{r['by_hand_us']:.2f}", f"{r['session_us']:.2f}", f"{r['overhead_us']:.2f}"]
+        for r in result["rows"]
+    ]
+    head = ["variant", "input values", "by hand, us", "session, us", "added, us"]
+    return f"{_table(head, rows)}\n\nMeasured on {result['machine']['cpu']}, {result['java']}; not on Android."
+
+
 def checking(result: dict[str, Any]) -> str:
     """Seconds."""
     rows = [[r["model"], r["profile"], f"{r['median_s']:.2f}"] for r in result["rows"]]
@@ -158,6 +168,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "latency": latency,
     "runtime": runtime,
     "bundle": bundle,
+    "wrapper": wrapper,
     "checking": checking,
     "memory": memory,
     "coverage_keras": coverage,
