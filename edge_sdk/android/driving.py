@@ -178,7 +178,9 @@ class _Run:
         # `am` says Error, and exits with 0 or 1 depending on its version.
         fault = re.search(r"^(?:Error|Exception|java\.).*", done, re.MULTILINE)
         if fault:
-            raise TargetError(f"{self.link.address}: the app does not start: {fault[0]}", hint="is the screen unlocked?")
+            raise TargetError(
+                f"{self.link.address}: the app does not start: {fault[0]}", hint="is the screen unlocked?"
+            )
 
     def wait(self, timeout_s: float, sleep: Callable[[float], None]) -> Benchmark:
         end, pause = time.monotonic() + timeout_s, 0.25
@@ -193,7 +195,9 @@ class _Run:
                     raise self._died()
                 if time.monotonic() > end:
                     self._do(f"am force-stop {self.package}", "stop the app")
-                    raise DeviceError(f"{self.link.address}: no result within {timeout_s:g} s", address=self.link.address)
+                    raise DeviceError(
+                        f"{self.link.address}: no result within {timeout_s:g} s", address=self.link.address
+                    )
                 sleep(pause)
                 pause = min(2.0, 2 * pause)
         finally:

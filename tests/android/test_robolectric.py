@@ -36,7 +36,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_of_them_ran(work: Path) -> None:
-    last = re.findall(r"Tests run: (\d+), Failures: 0, Errors: 0, Skipped: 0$", (work / "printed").read_text(), re.M)
+    last = re.findall(
+        r"Tests run: (\d+), Failures: 0, Errors: 0, Skipped: 0$", (work / "printed").read_text(), re.MULTILINE
+    )
     source = "".join(path.read_text() for path in (project() / "app/src/robolectric").rglob("*Test.java"))
     assert int(last[-1]) == source.count("@Test\n")
 

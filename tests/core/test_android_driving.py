@@ -184,7 +184,12 @@ def test_an_invalid_result_is_told(phone: Phone) -> None:
 
 
 def test_the_apps_own_error(phone: Phone) -> None:
-    said = {"schema": driving.ERROR_SCHEMA, "error": "DelegateUnavailableError", "message": "gpu: no", "hint": "xnnpack"}
+    said = {
+        "schema": driving.ERROR_SCHEMA,
+        "error": "DelegateUnavailableError",
+        "message": "gpu: no",
+        "hint": "xnnpack",
+    }
     phone.write("result", json.dumps(said))
     with pytest.raises(TargetError, match="adb://S1: DelegateUnavailableError: gpu: no") as caught:
         benchmark(Asked("app:digits.edge", delegate="gpu"))
@@ -208,7 +213,9 @@ def test_a_result_in_another_form(phone: Phone) -> None:
 def test_a_driver_takes_the_app_with_it(phone: Phone) -> None:
     (phone.folder / "result").unlink()
     phone.write("dead", "")
-    with pytest.raises(TargetError, match=r"ended without a result \(delegate gpu\): F DEBUG: signal 11 in libGLES_mali"):
+    with pytest.raises(
+        TargetError, match=r"ended without a result \(delegate gpu\): F DEBUG: signal 11 in libGLES_mali"
+    ):
         benchmark(Asked("app:digits.edge", delegate="gpu"))
 
 

@@ -15,9 +15,7 @@ APP = (project() / "app/build.gradle.kts").read_text(encoding="utf-8")
 def test_dependencies_are_the_locked_ones() -> None:
     said = set(re.findall(r'implementation\("([^"]+)"\)', APP))
     locked = {
-        one.coordinates.rpartition(":")[0]
-        for one in read_lock(project()).values()
-        if one.use in ("runtime", "library")
+        one.coordinates.rpartition(":")[0] for one in read_lock(project()).values() if one.use in ("runtime", "library")
     }
     assert said == locked
 
