@@ -129,8 +129,8 @@ def benchmark(
 ) -> Benchmark:
     """Runs the app's benchmark, and waits for its result.
 
-    A file here is pushed by its hash and removed afterwards. The result counts only if it came whole, and carries the id
-    of this run.
+    A file here is pushed by its hash and removed afterwards. The result counts only if it came whole, and carries this
+    run's id.
 
     Raises:
         TargetError: the app is not installed, or says why it has no result, or died.
@@ -179,7 +179,8 @@ class _Run:
         fault = re.search(r"^(?:Error|Exception|java\.).*", done, re.MULTILINE)
         if fault:
             raise TargetError(
-                f"{self.link.address}: the app does not start: {fault[0]}", hint="is the screen unlocked?"
+                f"{self.link.address}: the app does not start: {fault[0]}",
+                hint="is it the app that this edge-sdk builds?",
             )
 
     def wait(self, timeout_s: float, sleep: Callable[[float], None]) -> Benchmark:

@@ -121,11 +121,10 @@ def benchmark_command(
     timeout_s: float,
     **asked: Any,
 ) -> int:
-    """Measure MODEL in the demo app on the device that your adb lists: an .edge or .tflite file here, or app:NAME for
-    one that the app carries.
+    """Measure MODEL in the demo app on the device that your adb lists.
 
-    The file is pushed by its hash and removed afterwards. The result has the form of `edge-sdk benchmark`'s. Exit code 3
-    if it is INVALID; says why.
+    MODEL is an .edge or .tflite file here, which is pushed by its hash and removed afterwards, or app:NAME for one that
+    the app carries. The result has the form of `edge-sdk benchmark`'s. Exit code 3 if it is INVALID; says why.
 
     edge-sdk android benchmark model.edge --delegate gpu --runs 200 -o result.json
     """

@@ -1,4 +1,4 @@
-"""What the app's tests run: bundles and files like those of users, made by code and run here for their golden outputs."""
+"""What the app's tests run: bundles and files like those of users, made by code, with golden outputs from here."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_a_driver_takes_the_app_with_it(phone: Phone) -> None:
 
 def test_no_result_in_time_ends_the_app(phone: Phone) -> None:
     (phone.folder / "result").unlink()
-    with pytest.raises(DeviceError, match="no result within 0.5 s"):
+    with pytest.raises(DeviceError, match=r"no result within 0\.5 s"):
         benchmark(Asked("app:digits.edge"), timeout_s=0.5)
     assert phone.asked() == ["force-stop", "dev.edgesdk.demo"]
 
