@@ -4,6 +4,8 @@ import java.io.File;
 import java.util.UUID;
 
 import android.app.Activity;
+import android.content.Intent;
+import android.os.Build;
 import android.os.Bundle;
 import android.util.Log;
 import android.view.WindowManager;
@@ -34,20 +36,33 @@ public final class HeadlessActivity extends Activity implements Workbench.Listen
         super.onCreate(state);
         setContentView(R.layout.headless);
         getWindow().addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
+        if (Build.VERSION.SDK_INT >= 27) {
+            // A phone on a desk sleeps; behind its lock screen the app would be measured on slower cores.
+            setShowWhenLocked(true);
+            setTurnScreenOn(true);
+        }
         workbench = Workbench.of(this);
         workbench.entered();
         workbench.listen(this);
         asked = Arguments.parse(getIntent().getStringExtra("args"));
-        runId = asked.runId == null ? UUID.randomUUID().toString() : asked.runId;
+        runId = idOf(asked);
         if (state != null) {
             end(new EdgeException("Android ended the app while it measured", "start it again"), null);
         } else if (!asked.faults.isEmpty()) {
             end(new EdgeException.Policy(join(asked.faults), "see android_demo/README.md"), null);
         } else if (workbench.isBusy()) {
-            end(new EdgeException("the app is busy with other work", "am start -S ends it first"), null);
+            end(busy(), null);
         } else {
             begin();
         }
+    }
+
+    /** Started again while it measures: the first run goes on, the second is answered. */
+    @Override
+    protected void onNewIntent(Intent intent) {
+        super.onNewIntent(intent);
+        Arguments second = Arguments.parse(intent.getStringExtra("args"));
+        write(second, idOf(second), busy(), null);
     }
 
     @Override
@@ -92,8 +107,14 @@ public final class HeadlessActivity extends Activity implements Workbench.Listen
         workbench.start(setup, new BenchmarkWork(this, setup, asked.plan, runId));
     }
 
-    /** Writes the file, then the line that says so. */
     private void end(EdgeException error, JSONObject result) {
+        show(write(asked, runId, error, result));
+        workbench.unlisten(this);
+        finish();
+    }
+
+    /** Writes the file, then the line that says so, which is returned. */
+    private String write(Arguments asked, String runId, EdgeException error, JSONObject result) {
         File folder = getExternalFilesDir(null);
         File file = new File(folder == null ? getFilesDir() : folder, asked.out);
         String word = result == null ? "error" : "ok";
@@ -106,10 +127,17 @@ public final class HeadlessActivity extends Activity implements Workbench.Listen
         if (result == null) {
             Log.e(TAG, error.line());
         }
-        Log.i(TAG, END + " " + runId + " " + word + " " + file);
-        show(word + ": " + file);
-        workbench.unlisten(this);
-        finish();
+        String line = END + " " + runId + " " + word + " " + file;
+        Log.i(TAG, line);
+        return line;
+    }
+
+    private static EdgeException busy() {
+        return new EdgeException("the app is busy with other work", "am start -S ends it first");
+    }
+
+    private static String idOf(Arguments asked) {
+        return asked.runId == null ? UUID.randomUUID().toString() : asked.runId;
     }
 
     private void show(String text) {

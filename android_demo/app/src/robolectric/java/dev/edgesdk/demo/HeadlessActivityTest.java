@@ -8,6 +8,7 @@ import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 
 import android.content.Intent;
 
@@ -109,6 +110,19 @@ public final class HeadlessActivityTest {
         controller.create(state);
         assertTrue(Bench.json(file("result.json")).getString("message").contains("ended the app while it measured"));
         assertTrue(controller.get().isFinishing());
+    }
+
+    @Test
+    public void aSecondRunWhileTheFirstMeasures() throws Exception {
+        TableEngine.gate = new CountDownLatch(1);
+        ActivityController<HeadlessActivity> controller = Robolectric.buildActivity(HeadlessActivity.class,
+                intent("--model=app:digits.edge --runs=5 --seconds=0 --out=one.json")).setup();
+        controller.newIntent(intent("--model=app:digits.edge --out=two.json --run-id=second"));
+        assertTrue(Bench.json(file("two.json")).getString("message").contains("busy"));
+        assertTrue(lastLine().startsWith("EDGE-SDK-END second error "));
+        TableEngine.gate.countDown();
+        bench.await();
+        assertEquals("edge-sdk-benchmark/1", Bench.json(file("one.json")).getString("schema"));
     }
 
     private JSONObject run(String arguments, String name) throws Exception {

@@ -29,12 +29,10 @@ import org.robolectric.Robolectric;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.android.controller.ActivityController;
-import org.robolectric.annotation.GraphicsMode;
 
 import dev.edgesdk.edge.EdgeArray;
 
 @RunWith(RobolectricTestRunner.class)
-@GraphicsMode(GraphicsMode.Mode.NATIVE)
 public final class RunActivityTest {
     @Rule
     public final Bench bench = new Bench();
