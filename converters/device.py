@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_sdk.artifact.model import read_artifact
+from edge_sdk.android.properties import project, read_properties
+from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.artifact.runtimes import missing_ops
 from edge_sdk.checks.checking import check
 from edge_sdk.checks.ethos_u_check import RULES as ETHOS_U
 from edge_sdk.checks.vela import compile_for_ethos_u, vela_version
@@ -66,7 +69,10 @@ def compiled_path(output: Path, profile: DeviceProfile | None) -> Path | None:
 
 def fit_to_device(report: ConversionReport, output: Path, profile: DeviceProfile) -> ConversionReport:
     """Checks the written file against the device, and has Vela compile it where the device has an Ethos-U."""
-    checked = check(read_artifact(output), profile)
+    artifact = read_artifact(output)
+    checked = check(artifact, profile)
+    if profile.device.os.family == "android":
+        report = replace(report, findings=(*report.findings, *app_findings(artifact, output.name)))
     delegate, target = _ethos_u(profile), compiled_path(output, profile)
     if delegate is None or target is None or delegate.variant is None:
         return replace(report, check=checked)
@@ -74,6 +80,16 @@ def fit_to_device(report: ConversionReport, output: Path, profile: DeviceProfile
     if vela_version() is not None:
         written, findings = _compile(output, target, delegate.variant)
     return replace(report, check=checked, compiled=written, findings=(*report.findings, *findings))
+
+
+def app_findings(artifact: Artifact, name: str) -> Iterator[Finding]:
+    """What the engine in `edge-sdk android build` cannot load, whatever newer ones a device may have."""
+    engine = f"tensorflow {read_properties(project()).tflite}"
+    for op, version in missing_ops(artifact, engine):
+        message = f"needs {op} version {version}, which {engine} in the app of `edge-sdk android build` does not have"
+        yield Finding(
+            "apk-op-version", "warning", message, name, "take another recipe for that app: static_wi8_ai8, float16"
+        )
 
 
 def _ethos_u(profile: DeviceProfile) -> Delegate | None:

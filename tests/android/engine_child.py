@@ -1,4 +1,4 @@
-"""An engine behind pipes, for the Java wrapper's tests: TensorFlow's own interpreter, of the version that the APK carries.
+"""An engine behind pipes, for the Java wrapper's tests: TensorFlow of the version that the APK carries.
 
 A request is a line of JSON, then the bytes that it announces; so is the answer. Nothing of edge-sdk is imported.
 """

@@ -1,4 +1,4 @@
-"""What the Java wrapper's tests read: bundles right, damaged and hostile, steps and sessions, each with Python's answer.
+"""What the Java wrapper's tests read: bundles right, damaged and hostile, steps, sessions, with Python's answers.
 
 ``python -m tests.android.vectors FOLDER`` writes it anew. The hostile bundles are those of tests/core/bundle: whatever
 these tests give to Python's reader is kept, with the class of the error that Python answered with.
@@ -166,11 +166,13 @@ def _post_cases() -> Iterator[dict[str, Any]]:
 def _json_cases() -> Iterator[dict[str, Any]]:
     """Text, and whether Python's strict reader takes it."""
     texts = [
-        '{"a": 1}', '{"a": 1, "a": 1}', "{a: 1}", "{'a': 1}", "[1,]", "[01]", "[-0]", "[1.]", "[.5]", "[1e5]", "[1E+05]",
-        "[1e400]", "[NaN]", "[Infinity]", "[-Infinity]", '["\\u00e9\\ud83d\\ude00"]', '["\\x41"]', '["\\u12"]',
-        '["a\nb"]', '["\\n"]', "[1] 2", "", " ", "[", '{"a"}', '{"a":}', "nul", "null", "true", "[tru]", "// c\n1", "/**/1",
-        "\ufeff[]", "[123456789012345678901234567890]", "-", "[-]", "[+1]", "[1,,2]", "{,}", '"', '"\\', "[\u00a0]", "[1;2]",
-        '{"a"=1}', "[\t\r\n 1 ]", '["\x7f"]', '["\x1f"]', "[1e]", "[1e+]", "[0x10]", "[1_000]", "\u0661",
+        '{"a": 1}', '{"a": 1, "a": 1}', "{a: 1}", "{'a': 1}", "[1,]", "[01]", "[-0]", "[1.]", "[.5]", "[1e5]",
+        "[1E+05]", "[1e400]", "[NaN]", "[Infinity]", "[-Infinity]", '["\\u00e9\\ud83d\\ude00"]', '["\\x41"]',
+        '["\\u12"]',
+        '["a\nb"]', '["\\n"]', "[1] 2", "", " ", "[", '{"a"}', '{"a":}', "nul", "null", "true", "[tru]", "// c\n1",
+        "/**/1", "\ufeff[]", "[123456789012345678901234567890]", "-", "[-]", "[+1]", "[1,,2]", "{,}", '"', '"\\',
+        "[\u00a0]",
+        "[1;2]", '{"a"=1}', "[\t\r\n 1 ]", '["\x7f"]', '["\x1f"]', "[1e]", "[1e+]", "[0x10]", "[1_000]", "\u0661",
     ]  # fmt: skip
     for data in [*(text.encode() for text in texts), b'["\xff"]', b'["\xc3"]', b'["\xed\xa0\x80"]', b"[\x00]"]:
         try:
