@@ -26,6 +26,13 @@ def android() -> None:
     help="An .edge bundle or .tflite file that the app carries; may be repeated.",
 )
 @click.option("--abi", "abis", multiple=True, metavar="ABI", help="Native code for this ABI; may be repeated.")
+@click.option(
+    "--trusted-key",
+    "trusted_keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Public key (PEM); may be repeated. The app then opens only bundles that one of them signed.",
+)
 @click.option("--keystore", type=click.Path(path_type=Path), help="Sign with a key of yours; else the debug key.")
 @click.option("--key-alias", help="Name of the key in the keystore.")
 @click.option("--key-password", metavar="env:NAME|file:PATH", help="Where the keystore's password is.")
@@ -34,6 +41,7 @@ def build_command(
     output: Path,
     bundles: tuple[Path, ...],
     abis: tuple[str, ...],
+    trusted_keys: tuple[Path, ...],
     keystore: Path | None,
     key_alias: str | None,
     key_password: str | None,
@@ -53,7 +61,7 @@ def build_command(
     if any(given) and not all(given):
         raise click.UsageError("--keystore, --key-alias and --key-password go together")
     key = user_key(keystore, key_alias, key_password) if keystore and key_alias and key_password else None
-    report = build(output, bundles=bundles, abis=abis, key=key, progress=screen)
+    report = build(output, bundles=bundles, abis=abis, key=key, trusted_keys=trusted_keys, progress=screen)
     screen.result(report.as_json(), build_text(report))
 
 

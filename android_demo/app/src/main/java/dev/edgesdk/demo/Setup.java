@@ -33,6 +33,10 @@ final class Setup {
     SessionOptions options(Context context, Cancellation cancellation) {
         SessionOptions made = SessionOptions.defaults().threads(threads).cancellation(cancellation)
                 .cacheDir(context.getCodeCacheDir()).device(AndroidDevice.thisDevice()).limits(AndroidDevice.limits(context));
+        byte[][] keys = TrustedKeys.of(context);
+        if (keys.length > 0) {
+            made = made.trustedKeys(keys);
+        }
         if (!policy.isEmpty()) {
             made = made.policy(Policy.fromText(policy));
         }
