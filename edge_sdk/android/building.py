@@ -20,7 +20,6 @@ from edge_sdk.errors import RecipeError
 from edge_sdk.files import check_writable, replacing
 from edge_sdk.progress import Progress, Silent
 
-
 _MODELS = "assets/models/"
 
 

@@ -6,6 +6,7 @@ A request is a line of JSON, then the bytes that it announces; so is the answer.
 import json
 import os
 import sys
+from typing import Any, BinaryIO
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -16,7 +17,7 @@ import tensorflow as tf
 class Opened:
     """One model; ``delegate`` is cpu or xnnpack, or ``wrong``: an xnnpack whose results are off."""
 
-    def __init__(self, request):
+    def __init__(self, request: dict[str, Any]) -> None:
         kinds = tf.lite.experimental.OpResolverType
         plain = request["delegate"] == "cpu"
         self.wrong = request["delegate"] == "wrong"
@@ -27,7 +28,7 @@ class Opened:
         )
         self.interpreter.allocate_tensors()
 
-    def run(self, values):
+    def run(self, values: list[bytes]) -> list[bytes]:
         """Inputs and outputs in the interpreter's own order."""
         for detail, data in zip(self.interpreter.get_input_details(), values, strict=True):
             array = np.frombuffer(data, detail["dtype"]).reshape(detail["shape"])
@@ -38,7 +39,7 @@ class Opened:
         return [(np.roll(one, 1, -1) if self.wrong else one).tobytes() for one in made]
 
 
-def answer(request, source, opened):
+def answer(request: dict[str, Any], source: BinaryIO, opened: dict[int, Opened]) -> tuple[dict[str, Any], list[bytes]]:
     """The answer's line, and its bytes."""
     if "path" in request:
         opened[request["id"]] = Opened(request)
@@ -50,9 +51,10 @@ def answer(request, source, opened):
     return {"sizes": [len(one) for one in made]}, made
 
 
-def main():
+def main() -> None:
     """Answers until the pipe is closed."""
-    source, sink, opened = sys.stdin.buffer, sys.stdout.buffer, {}
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    opened: dict[int, Opened] = {}
     sink.write(json.dumps({"version": tf.__version__}).encode() + b"\n")
     sink.flush()
     while line := source.readline():

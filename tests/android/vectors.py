@@ -149,8 +149,15 @@ def _post_cases() -> Iterator[dict[str, Any]]:
     ties = np.array([[1.0, 3.0, 3.0, -2.0], [0.0, -0.0, 0.0, 0.0]], np.float32)
     extreme = np.array([[1e30, -1e30, 0.0]], np.float32)
     drawn = generator.standard_normal((2, 3, 5)).astype(np.float32)
-    ranking = {"op": "top_k", "k": 3, "min_score": 0.0}
-    chains = [["softmax"], ["sigmoid"], ["argmax"], ["softmax", ranking], [ranking], ["argmax", "argmax"]]
+    ranking: dict[str, Any] = {"op": "top_k", "k": 3, "min_score": 0.0}
+    chains: list[list[Any]] = [
+        ["softmax"],
+        ["sigmoid"],
+        ["argmax"],
+        ["softmax", ranking],
+        [ranking],
+        ["argmax", "argmax"],
+    ]
     for values in (ties, extreme, drawn):
         for chain in chains:
             steps = [one if isinstance(one, dict) else {"op": one} for one in chain]

@@ -6,6 +6,8 @@ import java.util.Arrays;
 
 /** Values of one type and shape, in C order, little-endian as on all of Android. */
 public final class EdgeArray {
+    private static final long MANY = 1L << 31;
+
     /** Of each value. */
     public final DType dtype;
     private final int[] shape;
@@ -129,12 +131,14 @@ public final class EdgeArray {
     static long elements(int[] shape) {
         long count = 1;
         for (int extent : shape) {
-            count *= extent;
+            // More than any memory holds is the same as that; a product that wraps around is not.
+            count = Math.min(count * extent, MANY);
         }
         return count;
     }
 
-    private void set(int index, double value) {
+    /** Puts one value by its place; rounded half to even and saturated for integer types. */
+    void set(int index, double value) {
         double whole = dtype.isFloat() ? value : Math.min(Math.max(Math.rint(value), dtype.least()), dtype.largest());
         switch (dtype) {
             case FLOAT32: data.putFloat(4 * index, (float) value); break;

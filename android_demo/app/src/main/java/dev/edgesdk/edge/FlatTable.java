@@ -75,6 +75,9 @@ final class FlatTable {
     }
 
     FlatTable item(int slot, int index) {
+        if (index >= length(slot)) {
+            throw new IndexOutOfBoundsException("item " + index);
+        }
         int place = begin(slot) + 4 * index;
         return new FlatTable(data, place + data.getInt(place));
     }

@@ -48,11 +48,21 @@ public abstract class MemoryLimits {
      */
     final void check(Need need, String name) {
         Limit limit = tightest();
+        Limit heap = heap();
+        if (need.trialBytes > heap.freeBytes) {
+            // Arrays and direct buffers are part of an app's heap on Android, whatever the device has free.
+            limit = limit == null || heap.freeBytes < limit.freeBytes ? heap : limit;
+        }
         if (limit != null && need.totalBytes() > limit.freeBytes) {
             throw new EdgeException.Target(name + " needs at least " + Need.mib(need.totalBytes()) + " (predicted: "
                     + need.parts() + "), " + limit.name + " leaves " + Need.mib(limit.freeBytes),
                     "close other apps or sessions, or take a smaller variant");
         }
+    }
+
+    private static Limit heap() {
+        Runtime runtime = Runtime.getRuntime();
+        return new Limit("the Java heap", runtime.maxMemory() - runtime.totalMemory() + runtime.freeMemory());
     }
 
     private static Long available(File meminfo) {

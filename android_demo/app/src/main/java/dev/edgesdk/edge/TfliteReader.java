@@ -141,6 +141,11 @@ final class TfliteReader {
         boolean scaled = quantization != null && quantization.length(2) > 0;
         Double scale = scaled ? (double) quantization.floatItem(2, 0) : null;
         Integer zero = !scaled ? null : quantization.length(3) == 0 ? 0 : (Integer) (int) quantization.longItem(3, 0);
+        for (int extent : tensor.ints(0)) {
+            if (extent < 0) {
+                throw new IndexOutOfBoundsException("extent " + extent);
+            }
+        }
         return new Port(name, type(tensor), tensor.ints(0), scale, zero);
     }
 

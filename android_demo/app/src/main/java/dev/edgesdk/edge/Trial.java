@@ -138,15 +138,15 @@ final class Trial {
                 if (port.type() == null) {
                     throw new EdgeException.Model(model.name + ": input " + port + " cannot be passed by this wrapper", null);
                 }
-                one.put(port.name, EdgeArray.of(port.type(), drawn(port, random), port.shape()));
+                one.put(port.name, drawn(port, random));
             }
             made.add(one);
         }
         return made;
     }
 
-    private static double[] drawn(Port port, Random random) {
-        double[] values = new double[(int) EdgeArray.elements(port.shape())];
+    private static EdgeArray drawn(Port port, Random random) {
+        EdgeArray values = EdgeArray.zeros(port.type(), port.shape());
         // Whole numbers without a scale may be indices: zero is one that exists.
         if (!port.type().isFloat() && !port.isScaled()) {
             return values;
@@ -154,9 +154,9 @@ final class Trial {
         double phase = random.nextDouble(), speed = 0.01 + 0.1 * random.nextDouble();
         double least = port.isScaled() ? port.type().least() : -1, range = port.isScaled()
                 ? port.type().largest() - least : 2;
-        for (int index = 0; index < values.length; index++) {
+        for (int index = 0; index < values.size(); index++) {
             double wave = 0.5 + 0.4 * Math.sin(2 * Math.PI * (phase + speed * index));
-            values[index] = least + range * (0.8 * wave + 0.2 * random.nextDouble());
+            values.set(index, least + range * (0.8 * wave + 0.2 * random.nextDouble()));
         }
         return values;
     }

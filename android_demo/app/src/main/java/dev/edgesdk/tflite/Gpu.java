@@ -45,7 +45,7 @@ final class Gpu {
     private static GpuDelegate delegate(GpuDelegateFactory.Options how) {
         try {
             return new GpuDelegate(how);
-        } catch (UnsatisfiedLinkError | RuntimeException error) {
+        } catch (LinkageError | RuntimeException error) {
             throw new EdgeException.DelegateUnavailable("gpu: " + error.getMessage(),
                     "this APK has no GPU library for this ABI, or the system has no GPU driver: take xnnpack");
         }

@@ -1,6 +1,7 @@
 package dev.edgesdk.tflite;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 
@@ -27,9 +28,19 @@ import org.tensorflow.lite.gpu.CompatibilityList;
  * </ul>
  */
 public final class TfliteEngine implements Engine {
+    /**
+     * Name and version.
+     *
+     * @throws EdgeException.Target the APK has no native code for this device
+     */
     @Override
     public String name() {
-        return "tensorflow-lite " + TensorFlowLite.runtimeVersion();
+        try {
+            return "tensorflow-lite " + TensorFlowLite.runtimeVersion();
+        } catch (LinkageError error) {
+            throw new EdgeException.Target("TensorFlow Lite cannot be loaded: the APK has no native code for "
+                    + Arrays.toString(Build.SUPPORTED_ABIS), "build it again: edge-sdk android build --abi ABI");
+        }
     }
 
     /**
@@ -49,7 +60,7 @@ public final class TfliteEngine implements Engine {
     public static boolean isGpuListed() {
         try (CompatibilityList list = new CompatibilityList()) {
             return list.isDelegateSupportedOnThisDevice();
-        } catch (UnsatisfiedLinkError error) {
+        } catch (LinkageError error) {
             return false;
         }
     }
