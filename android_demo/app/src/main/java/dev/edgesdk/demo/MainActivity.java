@@ -18,7 +18,6 @@ import android.widget.Spinner;
 import android.widget.TextView;
 import dev.edgesdk.bench.Arguments;
 import dev.edgesdk.bench.Plan;
-import dev.edgesdk.edge.EdgeException;
 import dev.edgesdk.edge.EdgeSession;
 import org.json.JSONArray;
 import org.json.JSONException;
@@ -120,17 +119,16 @@ public final class MainActivity extends Activity implements Workbench.Listener {
         if (request != OPEN || result != RESULT_OK || data == null || data.getData() == null) {
             return;
         }
-        try {
-            refreshModels(ModelCatalog.open(this, data.getData()).id);
-            trouble = null;
-        } catch (EdgeException error) {
-            trouble = Outcome.error(error).text;
-        }
-        changed();
+        trouble = null;
+        workbench.open(data.getData());
     }
 
     @Override
     public void changed() {
+        ModelChoice opened = workbench.takeOpened();
+        if (opened != null) {
+            refreshModels(opened.id);
+        }
         boolean busy = workbench.isBusy();
         boolean ready = !busy && !models.isEmpty();
         for (int id : new int[] {R.id.run, R.id.check, R.id.benchmark}) {

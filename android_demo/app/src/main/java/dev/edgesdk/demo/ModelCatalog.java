@@ -53,14 +53,16 @@ final class ModelCatalog {
      * @throws EdgeException.Model it cannot be read, or there is no room
      */
     static ModelChoice open(Context context, Uri document) {
-        String name = nameOf(context, document);
+        String name = String.valueOf(document.getLastPathSegment());
         File folder = folder(context);
-        File target = new File(folder, name);
+        File target;
         File temporary = new File(context.getCacheDir(), "opening");
         try (InputStream from = context.getContentResolver().openInputStream(document)) {
             if (from == null) {
                 throw new IOException("its app gives nothing");
             }
+            name = nameOf(context, document);
+            target = new File(folder, name);
             copy(from, temporary);
             makeRoom(folder);
             if (!folder.isDirectory() && !folder.mkdirs() || !temporary.renameTo(target)) {

@@ -8,6 +8,7 @@ import android.app.Activity;
 import android.content.ComponentCallbacks2;
 import android.content.Context;
 import android.content.res.Configuration;
+import android.net.Uri;
 import android.os.Handler;
 import android.os.Looper;
 import dev.edgesdk.edge.Cancellation;
@@ -57,6 +58,7 @@ final class Workbench implements ComponentCallbacks2 {
     private boolean busy;
     private double progress;
     private Outcome outcome;
+    private ModelChoice opened;
     private int started;
     private volatile boolean leftForeground;
     // Only on the worker's thread.
@@ -169,6 +171,46 @@ final class Workbench implements ComponentCallbacks2 {
             }
         });
         tell();
+    }
+
+    /** Copies a document to where it can be mapped; {@link #takeOpened} gives it when that is done. */
+    void open(final Uri document) {
+        if (busy) {
+            return;
+        }
+        busy = true;
+        progress = -1;
+        outcome = null;
+        worker.submit(new Callable<Void>() {
+            @Override
+            public Void call() {
+                ModelChoice made = null;
+                Outcome fault = null;
+                try {
+                    made = ModelCatalog.open(context, document);
+                } catch (EdgeException error) {
+                    fault = Outcome.error(error);
+                }
+                final ModelChoice choice = made;
+                final Outcome said = fault;
+                main.post(new Runnable() {
+                    @Override
+                    public void run() {
+                        opened = choice;
+                        end(said);
+                    }
+                });
+                return null;
+            }
+        });
+        tell();
+    }
+
+    /** What was opened since it was last asked; else null. */
+    ModelChoice takeOpened() {
+        ModelChoice made = opened;
+        opened = null;
+        return made;
     }
 
     private void end(Outcome made) {

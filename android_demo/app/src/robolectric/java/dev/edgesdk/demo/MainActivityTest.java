@@ -187,11 +187,27 @@ public final class MainActivityTest {
         byte[] bytes = Files.readAllBytes(bench.copy("plain.tflite").toPath());
         shadowOf(activity.getContentResolver()).registerInputStream(uri, new ByteArrayInputStream(bytes));
         shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, new Intent().setData(uri));
+        bench.await();
         assertEquals("model", ((Spinner) activity.findViewById(R.id.models)).getSelectedItem());
         press(activity, R.id.check);
         bench.await();
         String text = Bench.text(activity, R.id.outcome);
         assertTrue(text, text.contains("a bare .tflite has no golden cases"));
+    }
+
+    @Test
+    public void aDocumentThatCannotBeRead() {
+        MainActivity activity = start(null).get();
+        press(activity, R.id.open);
+        Intent asked = shadowOf(activity).getNextStartedActivityForResult().intent;
+        Uri uri = Uri.parse("content://somewhere/2");
+        shadowOf(activity.getContentResolver()).registerInputStreamSupplier(uri, () -> {
+            throw new SecurityException("it was taken back");
+        });
+        shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, new Intent().setData(uri));
+        bench.await();
+        assertTrue(Bench.text(activity, R.id.outcome).contains("it was taken back"));
+        assertEquals(3, ((Spinner) activity.findViewById(R.id.models)).getAdapter().getCount());
     }
 
     @Test
