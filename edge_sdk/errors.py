@@ -18,6 +18,9 @@
         DelegateUnavailableError       a delegate cannot be had, or not for this model
       DeviceError                      a device cannot be reached, or cannot do what was asked: .address
         DeviceLostError                the link ended in the middle; nothing of what came is used
+
+
+      MeasurementError                 a measurement makes no sense as asked, or could not be taken
       BundleError                      a .edge file cannot be used, or cannot be made as asked
         BundleFormatError              not in the form of FORMAT.md: archive, manifest or a member
         BundleIntegrityError           a member is not what the manifest says
@@ -225,6 +228,10 @@ class DeviceError(EdgeSdkError):
 
 class DeviceLostError(DeviceError):
     """The link to a device ended in the middle. What had come by then may be cut short, so none of it is used."""
+
+
+class MeasurementError(EdgeSdkError):
+    """A measurement makes no sense as it was asked for, or could not be taken."""
 
 
 class BundleError(EdgeSdkError):

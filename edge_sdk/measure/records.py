@@ -1,8 +1,9 @@
 """What a benchmark found, as it is written: one record for Python, for the Android app and for what reads either.
 
-Names and units are MLPerf Mobile's where it has the same thing (``mobile_app_open``: ``ExtendedResult``, its ``results``
-and ``loadgen_info``; durations and latencies there are seconds). What it lacks carries its unit in its name. All here is
-*measured*, but for :attr:`BackendInfo.delegated_told_by`. A value that is not known is left out, never 0 or null.
+Names and units are MLPerf Mobile's where it has the same thing (``mobile_app_open``: ``ExtendedResult``, its
+``results`` and ``loadgen_info``; durations and latencies there are seconds). What it lacks carries its unit in its name.
+All here is *measured*, but what :attr:`BackendInfo.delegated_told_by` calls predicted. A value that is not known is left
+out, never 0 or null.
 ``schema.json`` beside this file is the published JSON Schema, written from these classes.
 """
 
@@ -126,7 +127,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class LatencyMs:
-    """Latency of one query in ms. Percentiles are samples (nearest rank); of fewer than 1 / (1 - q) queries there is none."""
+    """Latency of one query in ms. Percentiles are samples (nearest rank); there is no p99 of fewer than 100."""
 
     mean: Figure
     p50: Figure
@@ -166,6 +167,7 @@ class PerformanceRun:
         measured_samples: queries.
         queries_per_sample: how many queries were timed together: 1, unless one takes so little that reading the clock
             would show; percentiles are then of means of so many.
+        overhead_us: what timing adds to one query: the same loop round an empty function.
         latency_ms: see there.
         trace_ms: latencies in the order in which they were taken; every ``trace_stride``-th.
         trace_at_s: when each began, in seconds from the start.
@@ -178,6 +180,7 @@ class PerformanceRun:
     loadgen_info: LoadgenInfo
     latency_ms: LatencyMs
     queries_per_sample: int = 1
+    overhead_us: float | None = None
     trace_stride: int = 1
     trace_ms: tuple[float, ...] = ()
     trace_at_s: tuple[float, ...] = ()
@@ -336,12 +339,18 @@ class Look:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The machine before, during and after the timed queries, and what could not be seen of it."""
+    """The machine before, during and after the timed queries.
+
+    Attributes:
+        not_seen: what this system does not tell, so that no rule could watch it.
+        notes: what happened and does no harm to the numbers.
+    """
 
     before: Look
     during: tuple[Look, ...]
     after: Look
     not_seen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -383,7 +392,8 @@ class Benchmark:
     @property
     def valid(self) -> bool:
         """Whether every number in it can be believed."""
-        return all(one.validity.valid for one in (*self.results, *self.comparisons))
+        verdicts = [one.validity for one in self.results] + [one.validity for one in self.comparisons]
+        return all(one.valid for one in verdicts)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; what is not known is left out."""
