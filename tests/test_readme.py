@@ -42,6 +42,7 @@ def test_number_of_devices() -> None:
         "converters/README.md",
         "benchmarks/README.md",
         "device_profiles/README.md",
+        "android_demo/README.md",
         "edge_sdk/bundle/FORMAT.md",
     ],
 )

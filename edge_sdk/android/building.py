@@ -20,6 +20,8 @@ from edge_sdk.errors import RecipeError
 from edge_sdk.files import check_writable, replacing
 from edge_sdk.progress import Progress, Silent
 
+_MODELS = "assets/models/"
+
 
 @dataclass(frozen=True)
 class BuildReport:
@@ -48,6 +50,7 @@ def build(
     bundles: Sequence[Path] = (),
     abis: Sequence[str] = (),
     key: SigningKey | None = None,
+    trusted_keys: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> BuildReport:
     """Builds the demo app.
@@ -57,12 +60,14 @@ def build(
         bundles: ``.edge`` or ``.tflite`` files that it carries; each is verified first.
         abis: native code for these, instead of those of ``android.properties``.
         key: None takes the debug key.
+        trusted_keys: public keys (PEM): the app then opens only what one of them signed, in the APK or not.
         progress: hears of the steps.
 
     Raises:
         MissingToolError: no JDK, Maven or apksigner, each with what to install.
         BuildError: a tool failed, or a fetched file is not the one that was locked.
         ModelError: a model is damaged.
+        BundleError: a bundle is damaged, or not signed by a trusted key.
         RecipeError: two models have one name, or no engine is built for an ABI.
     """
     progress = progress or Silent()
@@ -70,7 +75,7 @@ def build(
     folder = project()
     app, lock = read_properties(folder), read_lock(folder)
     wanted = check_abis(list(abis)) if abis else app.abis
-    models = _models(bundles)
+    models = [*_models(bundles, trusted_keys), *_keys(trusted_keys)]
     tools = find_toolchain(app, lock, progress)
     archives = fetch([one for one in lock.values() if one.use == "runtime"], progress)
     libraries = fetch([one for one in lock.values() if one.use == "library"], progress)
@@ -96,7 +101,7 @@ def build(
         application_id=app.application_id,
         version_name=app.version_name,
         abis=wanted,
-        models=tuple(Path(model.name).name for model in models),
+        models=tuple(Path(one.name).name for one in models if one.name.startswith(_MODELS)),
         toolchain=tools.origin,
         dexer=tools.dexer,
         key="debug" if key.is_debug else f"{key.alias} in {key.keystore.name}",
@@ -106,19 +111,34 @@ def build(
     )
 
 
-def _models(paths: Iterable[Path]) -> list[Entry]:
+def _models(paths: Iterable[Path], trusted_keys: Sequence[Path]) -> list[Entry]:
     """Models as assets, each verified: on a phone a damaged one would be found too late."""
     entries: dict[str, Entry] = {}
     for path in paths:
-        _verify(path)
-        name = f"assets/models/{path.name}"
+        _verify(path, trusted_keys)
+        name = f"{_MODELS}{path.name}"
         if name in entries:
             raise RecipeError(f"two models are called {path.name}", hint="rename one: the app lists them by name")
         entries[name] = Entry(name, path)
     return list(entries.values())
 
 
-def _verify(path: Path) -> None:
+def _keys(paths: Iterable[Path]) -> list[Entry]:
+    """Public keys as assets, numbered, for two may have one name."""
+    if not paths:
+        return []
+    from edge_sdk.bundle.signing import load_public_key
+
+    entries = []
+    for number, path in enumerate(paths):
+        load_public_key(path)
+        entries.append(Entry(f"assets/keys/{number}.pem", path))
+    return entries
+
+
+def _verify(path: Path, trusted_keys: Sequence[Path]) -> None:
+    if path.suffix == ".tflite" and trusted_keys:
+        raise RecipeError(f"{path}: a bare .tflite carries no signature", hint="make it a bundle, with --sign")
     if path.suffix == ".tflite":
         from edge_sdk.artifact import read_artifact
 
@@ -126,7 +146,7 @@ def _verify(path: Path) -> None:
     elif path.suffix == ".edge":
         from edge_sdk.bundle.reading import open_bundle
 
-        with open_bundle(path) as bundle:
+        with open_bundle(path, trusted_keys=list(trusted_keys)) as bundle:
             bundle.verify_all()
     else:
         raise RecipeError(f"{path}: expected an .edge bundle or a .tflite file")

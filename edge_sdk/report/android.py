@@ -9,6 +9,7 @@ from edge_sdk.report.lines import field, size_text, table
 if TYPE_CHECKING:
     from edge_sdk.android.building import BuildReport
     from edge_sdk.android.checking import ApkReport
+    from edge_sdk.measure.records import Benchmark, Figure
 
 
 def build_text(report: BuildReport) -> str:
@@ -45,6 +46,34 @@ def check_text(report: ApkReport) -> str:
     if report.findings:
         lines += ["", *(f"  {finding}" for finding in report.findings)]
     return "\n".join(lines)
+
+
+def benchmark_text(result: Benchmark) -> str:
+    """A phone's result: the median first, then what ran, and what speaks against it."""
+    (one,), device = result.results, result.environment_info
+    run, info = one.performance_run, one.backend_info
+    latency = run.latency_ms
+    verdict = "" if result.valid else ", INVALID"
+    percentiles = [("p90", latency.p90), ("p99", latency.p99), ("mean", latency.mean)]
+    told = ", ".join(f"{name} {_ms(figure)}" for name, figure in percentiles if figure)
+    device_name = f"{device.manufacturer or ''} {device.model_name}".strip()
+    lines = [
+        f"{one.benchmark_name}: {info.delegate_name} on {info.accelerator_name}, p50 {_ms(latency.p50)}{verdict}",
+        field("measured", f"{run.measured_samples} queries on {device_name}, {device.os_version}"),
+        field("latency", told),
+        field("engine", info.backend_name),
+        field("outputs", info.self_test or "not verified"),
+    ]
+    if one.init_ms is not None and one.first_run_ms is not None:
+        lines.insert(3, field("start", f"init {one.init_ms:.3g} ms, first run {one.first_run_ms:.3g} ms"))
+    lines += [f"  INVALID ({reason.rule}): {reason.message}" for reason in one.validity.reasons]
+    return "\n".join(lines)
+
+
+def _ms(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3g} ms"
+    return f"{figure.value:.3g} ms ({figure.low:.3g} to {figure.high:.3g})"
 
 
 def _libraries(report: ApkReport) -> list[tuple[str, str, str]]:
