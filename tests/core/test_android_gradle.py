@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-from defusedxml import ElementTree
+import xml.etree.ElementTree as ET
 
 from edge_sdk.android.locked import read_lock
 from edge_sdk.android.properties import project, read_properties
@@ -33,7 +32,7 @@ def test_numbers_and_ids_come_from_the_properties() -> None:
 
 
 def test_the_results_are_shared_under_the_apps_own_name() -> None:
-    manifest = ElementTree.parse(project() / "app/src/main/AndroidManifest.xml")
+    manifest = ET.parse(project() / "app/src/main/AndroidManifest.xml")  # noqa: S314 - our own file
     name = "{http://schemas.android.com/apk/res/android}"
     (provider,) = manifest.iter("provider")
     assert provider.get(f"{name}authorities") == f"{read_properties(project()).application_id}.results"
