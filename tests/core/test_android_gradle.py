@@ -32,7 +32,7 @@ def test_numbers_and_ids_come_from_the_properties() -> None:
 
 
 def test_the_results_are_shared_under_the_apps_own_name() -> None:
-    manifest = ET.parse(project() / "app/src/main/AndroidManifest.xml")  # noqa: S314 - our own file
+    manifest = ET.parse(project() / "app/src/main/AndroidManifest.xml")
     name = "{http://schemas.android.com/apk/res/android}"
     (provider,) = manifest.iter("provider")
     assert provider.get(f"{name}authorities") == f"{read_properties(project()).application_id}.results"
