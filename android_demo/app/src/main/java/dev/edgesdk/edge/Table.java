@@ -66,6 +66,13 @@ final class Table {
         return whole(values.get(key), path(key));
     }
 
+    /** Refuses a table whose values are not whole numbers. */
+    void checkWholes(String key) {
+        for (Object value : map(key).values()) {
+            whole(value, path(key));
+        }
+    }
+
     /** A whole number within what an int holds. */
     int small(String key) {
         return small(values.get(key), path(key));

@@ -76,9 +76,11 @@ final class Variant {
     }
 
     private static long memory(Object value, String where) {
-        Table table = new Table(value, where, "arena_bytes", "persistent_bytes", "heap_bytes", "floor_bytes", "complete");
+        Table table = new Table(value, where, "arena_bytes", "persistent_bytes", "heap_bytes", "floor_bytes",
+                "xnnpack_heap_bytes", "complete");
         table.whole("floor_bytes");
         table.flag("complete");
+        table.checkWholes("xnnpack_heap_bytes");
         return table.whole("arena_bytes") + table.whole("persistent_bytes") + table.whole("heap_bytes");
     }
 
