@@ -50,7 +50,8 @@ def test_results_are_in_the_shared_schema(work: Path, name: str) -> None:
     (one,) = result.results
     latency = one.performance_run.latency_ms
     assert latency.min <= latency.p50.value <= latency.max
-    assert one.performance_run.measured_samples == len(one.performance_run.trace_ms)
+    # Queries too short for the clock are timed together: a number in the trace stands for several.
+    assert one.performance_run.measured_samples >= len(one.performance_run.trace_ms) > 0
 
 
 def test_what_robolectric_runs_is_locked() -> None:
