@@ -60,11 +60,23 @@ class Ssh(Link):
         # Sockets have short names: no TMPDIR deep in some tree.
         self._folder = tempfile.TemporaryDirectory(prefix="edge-sdk-", dir="/tmp")
         self._socket = f"{self._folder.name}/s"
-        self._master = self._connected()
+        try:
+            self._master = self._connected()
+        except BaseException:
+            self._folder.cleanup()
+            raise
+        try:
+            self.home = self._home()
+        except BaseException:
+            self.close()
+            raise
+
+    def _home(self) -> str:
+        """Where our files go there."""
         home = self.shell('printf %s "${XDG_CACHE_HOME:-$HOME/.cache}/edge-sdk"', timeout_s=60).text
         if not home.startswith("/"):
             raise DeviceError(f"{self.address}: its HOME is no absolute path: {home}", address=self.address)
-        self.home = home
+        return home
 
     def command(self, script: str) -> list[str]:
         """``ssh HOST sh -c``; whatever shell the user has there only starts ``sh``."""
