@@ -35,7 +35,7 @@ onnx2tf.convert(
     output_signaturedefs=True,
     keep_shape_absolutely_input_names=None if image else [name],
     # TFLite has no Erf: without this the files hold an op that LiteRT refuses.
-    replace_to_pseudo_operators=["Erf"],
+    replace_to_pseudo_operators=["erf"],
     custom_input_op_name_np_data_path=[[name, str(work / "calibration.npy"), ends, ones]],
     non_verbose=True,
 )
