@@ -155,7 +155,7 @@ def conv_model(*, seed: int = 0, side: int = 8, channels: int = 4) -> bytes:
     return graph.finish((image,), (scores,))
 
 
-def padded_pool_model() -> bytes:
+def padded_pool_model(*, relu: bool = False) -> bytes:
     """What onnx2tf writes for a padded max pool: ``CONV_2D -> PADV2(-FLT_MAX) -> MAX_POOL_2D``."""
     generator = np.random.default_rng(0)
     graph = Graph()
@@ -163,7 +163,8 @@ def padded_pool_model() -> bytes:
     kernel = graph.constant("kernel", generator.standard_normal((4, 1, 1, 3)).astype(np.float32))
     bias = graph.constant("bias", np.zeros(4, np.float32))
     features = graph.tensor("features", (1, 8, 8, 4))
-    graph.op("CONV_2D", (image, kernel, bias), (features,), options("Conv2DOptions", stride_w=1, stride_h=1))
+    conv = options("Conv2DOptions", stride_w=1, stride_h=1, fused_activation_function=int(relu))
+    graph.op("CONV_2D", (image, kernel, bias), (features,), conv)
     paddings = graph.constant("paddings", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
     lowest = graph.constant("lowest", np.array(np.finfo(np.float32).min, np.float32))
     padded = graph.tensor("padded", (1, 10, 10, 4))

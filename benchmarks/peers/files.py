@@ -33,6 +33,7 @@ class Way:
 
 WAYS = (
     Way("edge-sdk", "litert", "edge_sdk_int8.tflite", None),
+    Way("edge-sdk on OpenVINO", "litert_on_openvino", "edge_sdk_int8.tflite", None),
     Way("TensorFlow's converter", "litert", "tensorflow_int8.tflite", "onnx2tf"),
     Way("onnx2tf's own int8", "litert", "onnx2tf_int8.tflite", "onnx2tf"),
     Way("ONNX Runtime", "onnxruntime", "onnxruntime_int8.onnx", "onnxruntime"),

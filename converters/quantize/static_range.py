@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.edit import GraphEdit
+from edge_sdk.artifact.flatbuffer import new_node
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, pack_tree, parse_artifact, parse_tree, read_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.converters.candidate import Axes, laid_out
@@ -111,23 +112,30 @@ def _second_factors(graph: Subgraph) -> set[int]:
 
 
 def with_neutral_padding(data: bytes, observations: dict[int, Observation]) -> bytes:
-    """A copy in which max pools are padded with the smallest value seen instead of minus infinity.
+    """A copy in which max pools are padded with a value that no maximum can pick, instead of minus infinity.
 
     Before: ``PADV2(x, paddings, -3.4e38) -> MAX_POOL_2D``, whose range makes every int8 value of ``x`` the same (it
-    is what onnx2tf writes for a padded MaxPool). After: ``PADV2(x, paddings, min(x))``, which no maximum can pick
-    over a real value, for an int8 ``x`` cannot be less. The observations of the padded tensors are corrected in place.
+    is what onnx2tf writes for a padded MaxPool). After: ``PAD(x, paddings)`` where no ``x`` is negative, for XNNPACK
+    has no integer PADV2; else ``PADV2(x, paddings, min(x))``, for an int8 ``x`` cannot be less. The observations of the
+    padded tensors are corrected in place.
     """
     artifact = parse_artifact(data)
     pads = _pads_of_max_pools(artifact, observations)
     if not pads:
         return data
     root, _ = parse_tree(data)
-    graph = root.subgraphs[0]
+    edit = GraphEdit(root)
     for op in pads:
-        source = observations[op.inputs[0]]
-        graph.operators[op.index].inputs = _with_pad_value(root, graph, op, np.float32(source.minimum))
+        lowest = min(observations[op.inputs[0]].minimum, 0.0)
+        if lowest == 0.0:
+            edit.become(op.index, "PAD", op.inputs[:2])
+        else:
+            old = artifact.main.tensors[op.inputs[2]]
+            value = edit.add_constant(np.full(old.shape, lowest, np.float32), f"{old.name}_neutral")
+            edit.read(op.index, (*op.inputs[:2], value))
         padded = observations[op.outputs[0]]
-        padded.minimum, padded.mean_square = source.minimum, source.mean_square
+        padded.minimum, padded.mean_square = lowest, observations[op.inputs[0]].mean_square
+    edit.finish()
     return pack_tree(root)
 
 
@@ -146,16 +154,6 @@ def _pads_of_max_pools(artifact: Artifact, observations: Mapping[int, Observatio
         and graph.tensors[op.inputs[2]].constant is not None
         and float(graph.tensors[op.inputs[2]].values().reshape(-1)[0]) < observations[op.inputs[0]].minimum
     ]
-
-
-def _with_pad_value(root: Node, graph: Node, op: Op, value: np.float32) -> Any:
-    root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(value.tobytes(), np.uint8)))
-    old = graph.tensors[op.inputs[2]]
-    tensor = new_node(
-        schema(), "Tensor", shape=old.shape, type=old.type, buffer=len(root.buffers) - 1, name=f"{old.name}_neutral"
-    )
-    graph.tensors.append(tensor)
-    return np.array([*op.inputs[:2], len(graph.tensors) - 1], np.int32)
 
 
 def _quantize_int8(ranged: bytes, recipe: Recipe) -> bytes:

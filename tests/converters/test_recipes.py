@@ -120,10 +120,11 @@ def test_expression_that_matches_nothing_is_refused(tmp_path: Path, workers: Wor
 
 
 @pytest.mark.keras
-def test_int8_of_padded_max_pool_is_not_ruined(tmp_path: Path, workers: Workers) -> None:
+@pytest.mark.parametrize("relu", [False, True])
+def test_int8_of_padded_max_pool_is_not_ruined(tmp_path: Path, workers: Workers, relu: bool) -> None:
     """A pad of -FLT_MAX gives every tensor around it one int8 value; peers write such files without a word."""
     source = tmp_path / "pool.tflite"
-    source.write_bytes(padded_pool_model())
+    source.write_bytes(padded_pool_model(relu=relu))
     inputs = {"image": ((1, 8, 8, 3), "float32")}
     options: Any = {"calibration": samples_for(inputs), "workers": workers, "timing": False}
     for recipe in ("int8", "int16x8"):
@@ -131,6 +132,8 @@ def test_int8_of_padded_max_pool_is_not_ruined(tmp_path: Path, workers: Workers)
         assert report.parity[0].sqnr_db > 30
         scales = [t.quantization.scale[0] for t in report.artifact.main.tensors if t.quantization]
         assert max(scales) < 1.0
+        # XNNPACK takes PAD in int8, PADV2 not.
+        assert [op.name for op in report.artifact.main.ops if "PAD" in op.name] == ["PAD" if relu else "PADV2"]
 
 
 @pytest.mark.keras
