@@ -6,6 +6,8 @@ before                           after                    why
 ``SQUARE(x)``                    ``MUL(x, x)``            TFLite computes SQUARE, NEG, SQRT and DIV in float only, so
 ``NEG(x)``                       ``MUL(x, -1)``           that an integer file would be float there
 ``DIV(1, SQRT(x))``              ``RSQRT(x)``
+``REVERSE_V2(x, axis)``          ``GATHER(x, [n-1..0])``  TFLite's quantizer gives its two ends two scales, and its
+                                                          kernel copies the integers as they are
 ``x * s + (beta - mean * s)``    ``(x - mean) * s +       the difference of two large numbers, each rounded before
                                  beta``                   it is taken; see :mod:`~edge_sdk.converters.quantize.norms`
 ``SQUARED_DIFFERENCE(x, mean)``  ``d * d``                XNNPACK has no integer kernel for it
@@ -63,6 +65,10 @@ def _replace(graph: Subgraph, kept: set[int], edit: GraphEdit) -> int:
         elif (root := _square_root(graph, op, makers)) is not None and root.index not in kept:
             edit.become(op.index, "RSQRT", (root.inputs[0],))
             edit.drop_if_unread(root.index)
+        elif op.name == "REVERSE_V2" and (axis := _reversed_axis(graph, op)) is not None:
+            backwards = np.arange(graph.tensors[op.inputs[0]].shape[axis] - 1, -1, -1, dtype=np.int32)
+            indices = edit.add_constant(backwards, f"{graph.tensors[op.outputs[0]].name}_order")
+            edit.become(op.index, "GATHER", (op.inputs[0], indices), axis=axis)
         else:
             continue
         count += 1
@@ -77,3 +83,12 @@ def _square_root(graph: Subgraph, op: Op, makers: dict[int, Op]) -> Op | None:
     if root is None or root.name != "SQRT" or one.constant is None or not np.all(one.values() == 1):
         return None
     return root if one.elements == 1 else None
+
+
+def _reversed_axis(graph: Subgraph, op: Op) -> int | None:
+    """The axis that a REVERSE_V2 turns round, where it is one and known."""
+    source, axes = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
+    if axes.constant is None or axes.elements != 1:
+        return None
+    axis = int(axes.values().reshape(-1)[0]) % len(source.shape)
+    return axis if -1 not in source.shape_signature else None

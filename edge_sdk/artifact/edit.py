@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +64,8 @@ class GraphEdit:
         self._suspects: set[int] = set()
         self._codes: dict[str, int] = {}
 
-    def become(self, index: int, kind: str, inputs: Sequence[int]) -> None:
-        """Another op in the same place, with the same result and fused activation."""
+    def become(self, index: int, kind: str, inputs: Sequence[int], **options: int) -> None:
+        """Another op in the same place, with the same result and fused activation, and with some options."""
         node = self._operators[index]
         fused = getattr(node.builtin_options, "fused_activation_function", 0)
         made = new_operator(self._code(kind), inputs, node.outputs, _options_of(kind))
@@ -72,6 +73,8 @@ class GraphEdit:
             setattr(node, field, getattr(made, field))
         if hasattr(node.builtin_options, "fused_activation_function"):
             node.builtin_options.fused_activation_function = fused
+        for name, value in options.items():
+            setattr(node.builtin_options, name, value)
 
     def read(self, index: int, inputs: Sequence[int]) -> None:
         """Other inputs for an op."""
@@ -93,12 +96,15 @@ class GraphEdit:
         self._after.setdefault(index, []).append(node)
         self._moved.add(id(node))
 
-    def add_constant(self, values: npt.NDArray[np.float32], name: str) -> int:
-        """A new float32 constant; returns the tensor's index."""
+    def add_constant(self, values: npt.NDArray[Any], name: str) -> int:
+        """A new constant; returns the tensor's index."""
         self._root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(values.tobytes(), np.uint8)))
         buffer = len(self._root.buffers) - 1
         shape = np.array(values.shape, np.int32)
-        self.graph.tensors.append(new_node(schema(), "Tensor", shape=shape, buffer=buffer, name=name, has_rank=True))
+        dtype = enum_value("TensorType", values.dtype.name.upper())
+        self.graph.tensors.append(
+            new_node(schema(), "Tensor", shape=shape, type=dtype, buffer=buffer, name=name, has_rank=True)
+        )
         return len(self.graph.tensors) - 1
 
     def drop_if_unread(self, index: int) -> None:

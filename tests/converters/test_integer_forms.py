@@ -111,6 +111,13 @@ def root_mean_square() -> bytes:
     return norm.finish(norm.op("MUL", (norm.x, inverse), "y"), norm.mean)
 
 
+def reversed_rows() -> bytes:
+    """``x`` from its last row to its first, as a bidirectional LSTM has it."""
+    norm = Norm()
+    axis = norm.graph.constant("axis", np.array([1], np.int32))
+    return norm.finish(norm.op("REVERSE_V2", (norm.x, axis), "y"), norm.mean)
+
+
 def ops(artifact: Artifact) -> list[str]:
     return [op.name for op in artifact.main.ops]
 
@@ -127,6 +134,7 @@ AFTER = ["MEAN", "SUB", "MUL", "MEAN", "ADD", "RSQRT", "MUL", "MUL"]
         (by_keras, [*AFTER, "ADD"]),
         (without_beta, AFTER),
         (late_difference, AFTER),
+        (reversed_rows, ["MEAN", "GATHER"]),
         (root_mean_square, ["MEAN", "MUL", "MEAN", "ADD", "RSQRT", "MUL"]),
     ],
 )
