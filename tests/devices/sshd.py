@@ -33,7 +33,9 @@ class Server:
         (folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
             f"AuthorizedKeysFile {folder}/authorized\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\n"
-            f"PasswordAuthentication no\nSetEnv XDG_CACHE_HOME={self.home}\n"
+            f"PasswordAuthentication no\n"
+            # A home of its own: what the user of this machine has in his .bashrc is no part of the board.
+            f"SetEnv HOME={folder} XDG_CACHE_HOME={self.home}\n"
         )
         command = [SSHD or "sshd", "-D", "-e", "-f", str(folder / "sshd_config")]
         self._log = (folder / "sshd.log").open("wb")
