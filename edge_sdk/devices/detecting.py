@@ -9,7 +9,7 @@ from typing import Final
 from edge_sdk.devices.device import Device, open_device
 from edge_sdk.devices.identity import Snapshot, snapshot
 from edge_sdk.devices.interpreter import Python, find_python
-from edge_sdk.devices.prepare import prepared
+from edge_sdk.devices.prepare import what_lies_there
 from edge_sdk.errors import DeviceError, TargetError
 from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, Draft, Machine, detect
 
@@ -68,7 +68,7 @@ def _packages(device: Device, python: Python | None) -> dict[str, str]:
     """Those of its Python, and the engine that `devices prepare` put there."""
     found = {name.replace("_", "-"): version for name, version in (python.packages if python else {}).items()}
     try:
-        name, version = prepared(device).engine.split()
+        name, version = what_lies_there(device).engine.split()
     except (DeviceError, ValueError):
         return found
     return {**found, name: version}

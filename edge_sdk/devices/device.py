@@ -127,11 +127,21 @@ class Device:
     def job(self) -> Iterator[Job]:
         """A folder there for one job, removed at the end whatever happens."""
         folder = f"{self.link.home}/jobs/{secrets.token_hex(8)}"
-        self._do(f"mkdir -p {_q(folder)}")
+        self.do(f"mkdir -p {_q(folder)}")
         try:
             yield Job(self, folder)
         finally:
             self._forget(folder)
+
+    def do(self, script: str) -> None:
+        """Runs a short script there that must succeed.
+
+        Raises:
+            DeviceError: it did not; the message has its last line.
+        """
+        done = self.link.shell(script, timeout_s=_TIMEOUT_S)
+        if done.status:
+            raise DeviceError(f"{self.address}: {done.last_line or script}", address=self.address)
 
     def clean_up(self) -> None:
         """Removes what this session pushed (unless ``keep``); jobs have removed themselves."""
@@ -190,11 +200,6 @@ class Device:
             raise DeviceError(f"{self.address}: {done.last_line}", address=self.address, hint=hint)
         return done.text.split()[0] if done.text.strip() else None
 
-    def _do(self, script: str) -> None:
-        done = self.link.shell(script, timeout_s=_TIMEOUT_S)
-        if done.status:
-            raise DeviceError(f"{self.address}: {done.last_line or script}", address=self.address)
-
     def _forget(self, path: str) -> None:
         """Removes it if the device can still be reached; what failed before is the error to tell."""
         with contextlib.suppress(EdgeSdkError):
@@ -218,7 +223,7 @@ class Job:
         """Pushes a file and gives it its own name (or another) in the folder."""
         pushed = self.device.push(path)
         placed = f"{self.folder}/{name or path.name}"
-        self.device._do(f"ln -s {_q(pushed)} {_q(placed)}")
+        self.device.do(f"ln -s {_q(pushed)} {_q(placed)}")
         return placed
 
     def place_folder(self, folder: Path, name: str | None = None) -> str:
@@ -231,7 +236,7 @@ class Job:
                     tar.add(path, str(path.relative_to(folder)), recursive=False, filter=_anonymous)
             packed = self.place(archive)
         placed = packed.removesuffix(".tar")
-        self.device._do(f"mkdir {_q(placed)} && tar -xf {_q(packed)} -C {_q(placed)}")
+        self.device.do(f"mkdir {_q(placed)} && tar -xf {_q(packed)} -C {_q(placed)}")
         return placed
 
     def place_text(self, text: str, name: str) -> str:
