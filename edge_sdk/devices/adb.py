@@ -76,8 +76,8 @@ class Adb(Link):
         """Adb's own words, or, where it says nothing, a link that was lost: then its exit status is 0."""
         return _explained(self.serial, stderr) or self.lost(f"(adb ended with status {status}, the device said no end)")
 
-    def send(self, source: Path, target: str) -> None:
-        """``adb push``."""
+    def send(self, source: Path, target: str, *, undo: str = ":") -> None:  # noqa: ARG002
+        """``adb push``. The daemon removes a file that did not come whole, and does no more than that."""
         self.run_adb("push", str(source), target, doing=f"while {source.name} was pushed")
 
     def fetch(self, source: str, target: Path) -> None:

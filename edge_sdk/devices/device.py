@@ -70,6 +70,7 @@ class Device:
         self.link = link
         self.keep = keep
         self._pushed: list[str] = []
+        self._jobs: list[str] = []
 
     @property
     def address(self) -> str:
@@ -127,11 +128,13 @@ class Device:
     def job(self) -> Iterator[Job]:
         """A folder there for one job, removed at the end whatever happens."""
         folder = f"{self.link.home}/jobs/{secrets.token_hex(8)}"
-        self.do(f"mkdir -p {_q(folder)}")
+        self._jobs.append(folder)
         try:
+            self.do(f"mkdir -p {_q(folder)}")
             yield Job(self, folder)
         finally:
             self._forget(folder)
+            self._jobs.remove(folder)
 
     def do(self, script: str) -> None:
         """Runs a short script there that must succeed.
@@ -152,7 +155,8 @@ class Device:
             # Only if they are empty by now.
             with contextlib.suppress(EdgeSdkError):
                 home = _q(self.link.home)
-                self.link.shell(f"rmdir {home}/files {home}/jobs {home} 2>/dev/null", timeout_s=_TIMEOUT_S)
+                line = f"rmdir {home}/files {home}/jobs {home} 2>/dev/null"
+                self.link.shell(line, timeout_s=_TIMEOUT_S, cleaning=True)
 
     def close(self) -> None:
         """Cleans up and ends the link."""
@@ -163,7 +167,7 @@ class Device:
 
     def _send(self, path: Path, part: str, target: str, digest: str) -> None:
         try:
-            self.link.send(path, part)
+            self.link.send(path, part, undo=self._undo())
         except DeviceLostError:
             raise
         except DeviceError as error:
@@ -174,6 +178,11 @@ class Device:
         took = f"case $(sha256sum < {_q(part)}) in {digest}*) mv -f {_q(part)} {_q(target)};; *) exit 9;; esac"
         if self.link.shell(took).status:
             raise self.link.lost(f"while {path.name} was pushed: what arrived is not what was sent")
+
+    def _undo(self) -> str:
+        """Removes all that this session has there: for the device itself, if we are gone."""
+        left = [*self._jobs, *([] if self.keep else self._pushed)]
+        return f"rm -rf {shlex.join(left)}" if left else ":"
 
     def _see_room(self, path: Path) -> None:
         free = self.space().storage_bytes
@@ -203,7 +212,7 @@ class Device:
     def _forget(self, path: str) -> None:
         """Removes it if the device can still be reached; what failed before is the error to tell."""
         with contextlib.suppress(EdgeSdkError):
-            self.link.shell(f"rm -rf {_q(path)}", timeout_s=_TIMEOUT_S)
+            self.link.shell(f"rm -rf {_q(path)}", timeout_s=_TIMEOUT_S, cleaning=True)
 
     def __enter__(self) -> Device:
         return self
@@ -264,10 +273,7 @@ class Job:
         """
         given = " ".join(f"{name}={_q(value)}" for name, value in (environment or {}).items())
         script = f"cd {_q(self.folder)} && {given} exec {shlex.join(arguments)}"
-        undo = f"rm -rf {_q(self.folder)}"
-        if not self.device.keep:
-            undo += "".join(f" {_q(path)}" for path in self.device._pushed)
-        return self.device.link.shell(script, timeout_s=timeout_s, undo=undo, lines=lines)
+        return self.device.link.shell(script, timeout_s=timeout_s, undo=self.device._undo(), lines=lines)
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:

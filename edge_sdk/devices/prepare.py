@@ -168,7 +168,8 @@ def remove(device: Device) -> None:
 
 def _ours(folder: Path, made: Path) -> tuple[Wheel, list[str]]:
     """The wheel of the code that runs here, from a folder or made; and why others there are not taken."""
-    others, here = [], own_digest()
+    others: list[str] = []
+    here = own_digest()
     for wheel in (one for one in read_wheels(folder) if one.name == "edge-sdk"):
         if wheel_digest(wheel.path) == here:
             return wheel, others

@@ -81,12 +81,17 @@ class Relay:
         self.port = int(self._listener.getsockname()[1])
         self._sockets: list[socket.socket] = []
         self._left: int | None = None
+        self._pause_s = 0.0
         self._threads: list[threading.Thread] = []
         self._start(self._accept)
 
     def cut_after(self, sent: int) -> None:
         """Cuts all connections once so many bytes more have passed, either way."""
         self._left = sent
+
+    def slow(self) -> None:
+        """From now on some 3 MB in a second, each way."""
+        self._pause_s = 0.005
 
     def cut(self) -> None:
         for one in self._sockets:
@@ -118,6 +123,7 @@ class Relay:
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 14):
+                time.sleep(self._pause_s)
                 target.sendall(data)
                 if self._left is not None:
                     self._left -= len(data)
