@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_sdk.cli.benchmark_app import benchmark_in_app
 from edge_sdk.cli.screen import FAILED, UNFIT, Screen
 from edge_sdk.cli.there import check_profile, options_there, telling
 
@@ -27,7 +28,7 @@ def benchmark_there(
     """
     from edge_sdk.devices.remote import Task, on_each, run_there
     from edge_sdk.files import write_bytes
-    from edge_sdk.measure.reading import read_benchmark
+    from edge_sdk.measure.schema import read_benchmark
     from edge_sdk.report.devices import benchmarks_text
 
     if len(set(on)) < len(on):
@@ -40,6 +41,8 @@ def benchmark_there(
     task = Task("benchmark", artifacts, tuple(options))
 
     def measure(device: Device) -> Benchmark:
+        if device.runs_apps_only:
+            return benchmark_in_app(device, context)
         return read_benchmark(run_there(device, task, lines=telling(screen.say, device.address)), device.address)
 
     screen.stage(f"edge-sdk benchmark on {', '.join(on)}")

@@ -124,7 +124,7 @@ def bundle_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def on_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Which device."""
-    text = "Run there: local, ssh://user@host:port (after `edge-sdk devices prepare`) or adb://SERIAL."
+    text = "Run there: local, ssh://user@host:port or adb://SERIAL; a board after `edge-sdk devices prepare`."
     return click.option("--on", multiple=True, metavar="ADDRESS", help=text)(function)
 
 

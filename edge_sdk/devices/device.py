@@ -81,6 +81,11 @@ class Device:
         """What it says that it is."""
         return identify(self.link)
 
+    @property
+    def runs_apps_only(self) -> bool:
+        """Whether it is Android behind adb, where the demo app runs models; a Linux board behind adb is a board."""
+        return self.address.startswith("adb://") and self.identify().platform == "android"
+
     def space(self) -> Space:
         """Free memory and storage, bytes."""
         return free_space(self.link)
@@ -277,7 +282,9 @@ class Job:
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    return entry.replace(mtime=0, uid=0, gid=0, uname="", gname="")
+    entry.mtime = entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry
 
 
 def _sha256(path: Path) -> str:

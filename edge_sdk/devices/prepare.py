@@ -109,6 +109,7 @@ def prepare(
         TargetError: Python, C library or CPU there fit no engine; the message has the reason for each wheel.
     """
     told = progress or Silent()
+    see_board(device)
     told.stage(f"{device.address}: looking at its Python")
     there = find_python(device, python)
     folder = wheels or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "edge-sdk", "wheels")
@@ -119,6 +120,20 @@ def prepare(
         told.stage(f"{device.address}: choosing wheels for {there}")
         chosen = _choose(device, there, ours, _engines(engine), folder, offline=offline)
         return _install(device, there, replace(chosen, refused=(*others, *chosen.refused)), told)
+
+
+def see_board(device: Device) -> None:
+    """Sees that Python is what runs there.
+
+    Raises:
+        DeviceError: it is Android.
+    """
+    if device.runs_apps_only:
+        raise DeviceError(
+            f"{device.address}: on Android the demo app is what runs, not Python",
+            address=device.address,
+            hint=f"`edge-sdk android install` puts it there; then `edge-sdk benchmark MODEL --on {device.address}`",
+        )
 
 
 def prepared(device: Device) -> Prepared:
