@@ -55,7 +55,7 @@ class Server:
     def configure(self, port: int, *, key: str = "user") -> None:
         """Writes the client's configuration."""
         (self.folder / "config").write_text(
-            f"Host board\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
+            f"Host board board2\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
             f"  IdentityFile {self.folder / key}\n  IdentitiesOnly yes\n  IdentityAgent none\n  HostKeyAlias board\n"
             f"  UserKnownHostsFile {self.folder}/known_hosts\n  GlobalKnownHostsFile /dev/null\n"
             "  StrictHostKeyChecking yes\n"

@@ -1,0 +1,440 @@
+"""``--on``: a command's own command line, run on a device, and what comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_sdk.cli import cli
+from edge_sdk.devices import interpreter
+from edge_sdk.devices.detecting import detect_on
+from edge_sdk.measure.measuring import measure
+from edge_sdk.measure.plan import Plan
+from edge_sdk.measure.records import Benchmark
+from edge_sdk.profile.detect import detect
+from edge_sdk.progress import Silent
+from tests.devices.phone import Phone, result
+from tests.devices.ready import ROOT, make_ready, saying
+from tests.devices.sshd import Server
+from tests.devices.test_ssh import eventually, left, runs
+from tests.graphs import conv_model
+from tests.measure.simulated import Model, Simulation
+
+ADDRESS = "ssh://board"
+drawn = pytest.mark.skipif(not find_spec("matplotlib"), reason="pip install 'edge-sdk[report]'")
+
+
+def invoke(*words: object) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words], prog_name="edge-sdk")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "a model.tflite"
+    path.write_bytes(conv_model())
+    return path
+
+
+@pytest.fixture
+def home(server: Server) -> Path:
+    """edge-sdk's folder on the board."""
+    return server.home / "edge-sdk"
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Benchmark:
+    """What a board may have measured."""
+    simulation = Simulation(tmp_path / "machine")
+    plan = Plan("custom", 100, 0.5)
+    return measure([Model(simulation, 5.0).subject()], plan, machine=simulation.machine(), progress=Silent())
+
+
+def only_what_was_there(home: Path) -> bool:
+    return [path.name for path in home.rglob("*") if path.is_file() or path.is_symlink()] == ["prepared.json"]
+
+
+# --- run ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.runtime
+def test_a_run_there_gives_what_a_run_here_gives(home: Path, model: Path, tmp_path: Path) -> None:
+    make_ready(home, tmp_path / "there")
+    data, here, there = tmp_path / "in.npz", tmp_path / "here.npz", tmp_path / "there.npz"
+    np.savez(data, image=np.random.default_rng(0).standard_normal((3, 8, 8, 3)).astype(np.float32))
+    assert invoke("run", model, "--input", data, "-o", here).exit_code == 0
+    receipt = tmp_path / "receipt.json"
+    words = ("--input", data, "-o", there, "--receipt", receipt, "--threads", 2, "--on", ADDRESS, "--json")
+    done = invoke("run", model, *words)
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["on"], said["output"]) == (ADDRESS, str(there))
+    with np.load(here) as one, np.load(there) as other:
+        assert one.files == other.files
+        for name in one.files:
+            np.testing.assert_allclose(one[name], other[name], rtol=1e-6)
+    assert json.loads(receipt.read_text())["openings"]
+    assert only_what_was_there(home)
+
+
+@pytest.mark.runtime
+def test_a_folder_of_images_goes_there(home: Path, model: Path, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    photos = tmp_path / "my photos"
+    photos.mkdir()
+    for index in range(2):
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 3), np.uint8)
+        image.fromarray(pixels).save(photos / f"{index}.png")
+    make_ready(home, tmp_path / "there")
+    outputs = {}
+    for on in ((), ("--on", ADDRESS)):
+        target = tmp_path / f"{len(on)}.npz"
+        done = invoke("run", model, "--input", photos, "--image-mean", "0.5", "-o", target, *on)
+        assert done.exit_code == 0, done.output
+        outputs[bool(on)] = np.load(target)["scores"]
+    np.testing.assert_allclose(outputs[True], outputs[False], rtol=1e-6)
+
+
+_TELL_AND_FAIL = """
+import json, os, sys
+print(json.dumps([sys.argv, os.listdir()]), file=sys.stderr)
+print(json.dumps({"error": "ModelError", "message": "no"}))
+sys.exit(1)
+"""
+
+
+def test_the_command_line_there_is_what_the_user_wrote(home: Path, model: Path, tmp_path: Path) -> None:
+    """Files by names of their own beside each other, values as they are, and nothing that nobody asked for."""
+    there = make_ready(home, tmp_path / "there", _TELL_AND_FAIL)
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("-key.pem", "a model.tflite"):
+        (other / name).write_text(name)
+    words = ("--input", other / "a model.tflite", "--delegate", "xnnpack", "--delegate", "cpu", "--raw", "--threads", 2,
+             "--trusted-key", other / "-key.pem", "--image-mean", "0.5,0.25,1/3", "--policy", "cpu=forbid")  # fmt: skip
+    done = invoke("run", model, *words, "--on", ADDRESS)
+    assert done.exit_code == 1
+    assert "error: ssh://board: no" in done.stderr
+    line = next(line for line in done.stderr.splitlines() if line.startswith("ssh://board: ["))
+    argv, listed = json.loads(line.removeprefix("ssh://board: "))
+    assert argv[:3] == [str(there), "run", "a model.tflite"]
+    assert sorted(listed) == ["-key.pem", "1-a model.tflite", "a model.tflite"]
+    options = argv[3:]
+    assert options[options.index("--input") + 1] == "1-a model.tflite"
+    assert options[options.index("--trusted-key") + 1] == "./-key.pem"
+    assert [float(one) for one in options[options.index("--image-mean") + 1].split(",")] == [0.5, 0.25, 1 / 3]
+    assert [options[at + 1] for at, word in enumerate(options) if word == "--delegate"] == ["xnnpack", "cpu"]
+    assert {"--raw", "--json"} <= set(options)
+    assert not {"--on", "--engine", "--quiet"} & set(options)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--on", ADDRESS, "--on", "ssh://board2"), 2, "this takes one --on"),
+        (("--on", ADDRESS, "--profile", "mine.toml"), 2, "it must be the ID of a built-in one"),
+        (("--on", ADDRESS, "--input", "mine.py:samples"), 2, "a function of yours does not run there"),
+        (("--on", "ssh://board/x"), 1, "expected ssh://user@host:port"),
+        (("--on", ADDRESS), 1, "error: ssh://board is not prepared"),
+    ],
+)
+def test_what_cannot_be_run_there(server: Server, model: Path, words: tuple[str, ...], code: int, message: str) -> None:
+    done = invoke("run", model, "--input", model, *words)
+    assert done.exit_code == code, done.output
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert left(server) == []
+
+
+@pytest.mark.parametrize(
+    ("does", "message"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "edge-sdk run ended there: it died of SIGKILL"),
+        ("import os; os.kill(os.getpid(), 4)", "it died of SIGILL (an instruction that this CPU does not have)"),
+        ("print('half a resu'); raise SystemExit(0)", "edge-sdk run failed there: status 0"),
+        ("import sys; sys.exit('no module named numpy')", "edge-sdk run failed there: no module named numpy"),
+        (saying({"a": 1}, 2), "edge-sdk run failed there: status 2"),
+        (saying({"receipt": {}}), "there is no file"),
+    ],
+    ids=["killed", "illegal", "half", "broken", "usage", "no output"],
+)
+def test_what_goes_wrong_there(home: Path, model: Path, tmp_path: Path, does: str, message: str) -> None:
+    make_ready(home, tmp_path / "there", does)
+    target = tmp_path / "out.npz"
+    done = invoke("run", model, "--input", model, "-o", target, "--on", ADDRESS)
+    assert done.exit_code == 1, done.output
+    assert f"error: {ADDRESS}: " in done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not target.exists()
+    assert only_what_was_there(home)
+
+
+def test_a_file_that_is_not_here(home: Path, tmp_path: Path) -> None:
+    make_ready(home, tmp_path / "there", "")
+    done = invoke("run", tmp_path / "none.tflite", "--input", tmp_path / "none.npz", "--on", ADDRESS)
+    assert done.exit_code == 1
+    assert "none.tflite: there is no such file" in done.stderr
+    assert only_what_was_there(home)
+
+
+# --- benchmark ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.runtime
+def test_a_real_benchmark_there(home: Path, model: Path, tmp_path: Path) -> None:
+    make_ready(home, tmp_path / "there")
+    done = invoke("benchmark", model, "--runs", 20, "--seconds", 0.1, "--on", ADDRESS, "--json", "--quiet")
+    assert done.exit_code in (0, 3), done.output
+    (found,) = json.loads(done.stdout)["results"]
+    assert found["performance_run"]["measured_samples"] >= 20
+    assert found["backend_settings"]["model_path"] == "a model.tflite"
+
+
+@drawn
+def test_one_device_gives_all_that_this_machine_gives(
+    home: Path, model: Path, tmp_path: Path, measured: Benchmark
+) -> None:
+    make_ready(home, tmp_path / "there", saying(measured.as_json()))
+    kept, page, pictures = tmp_path / "r.json", tmp_path / "r.html", tmp_path / "pictures"
+    pictures.mkdir()
+    done = invoke("benchmark", model, "--on", ADDRESS, "-o", kept, "--html", page, "--pictures", pictures)
+    assert done.exit_code == 0, done.output
+    assert json.loads(kept.read_text()) == measured.as_json()
+    assert page.read_text().count("<svg") == len(list(pictures.iterdir())) == 2
+    assert done.stdout.startswith(f"{ADDRESS}\n")
+    assert only_what_was_there(home)
+
+
+@drawn
+def test_a_page_shows_one_device(server: Server, model: Path, tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    done = invoke("benchmark", model, "--on", ADDRESS, "--on", "local", "--html", page)
+    assert done.exit_code == 2
+    assert "--html and --pictures show one device" in done.stderr
+    assert not page.exists()
+
+
+def test_one_that_fails_does_not_stop_the_other(home: Path, model: Path, tmp_path: Path, measured: Benchmark) -> None:
+    make_ready(home, tmp_path / "there", saying(measured.as_json()))
+    kept = tmp_path / "r.json"
+    bad = ("--on", "ssh://no-such-host.invalid", "--on", "nonsense://x")
+    done = invoke("benchmark", model, *bad, "--on", ADDRESS, "-o", kept)
+    assert done.exit_code == 1
+    unknown, nonsense, good = json.loads(kept.read_text())["devices"]
+    assert "there is no host of this name" in unknown["error"]["message"]
+    assert "is no address of a device" in nonsense["error"]["message"]
+    assert (good["address"], good["benchmark"], good["error"]) == (ADDRESS, measured.as_json(), None)
+    assert "(ssh://board)" in done.stdout
+    assert "ssh://no-such-host.invalid: error: " in done.stdout
+    assert done.stdout.count("  hint: ") == 2
+
+
+def test_the_only_one_fails_as_a_command_does(server: Server, model: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "r.json"
+    done = invoke("benchmark", model, "--on", ADDRESS, "-o", kept, "--json")
+    assert done.exit_code == 1
+    assert "error: ssh://board is not prepared" in done.stderr
+    assert json.loads(done.stdout)["error"] == "DeviceError"
+    assert not kept.exists()
+
+
+def test_an_invalid_result_there_is_exit_code_3(home: Path, model: Path, tmp_path: Path, measured: Benchmark) -> None:
+    one = measured.results[0]
+    spoilt = replace(measured, results=(replace(one, validity=replace(one.validity, valid=False)),))
+    make_ready(home, tmp_path / "there", saying(spoilt.as_json(), 3))
+    assert invoke("benchmark", model, "--on", ADDRESS).exit_code == 3
+
+
+def test_a_result_in_another_form_is_none(home: Path, model: Path, tmp_path: Path, measured: Benchmark) -> None:
+    make_ready(home, tmp_path / "there", saying(measured.as_json() | {"results": [{"benchmark_id": 1}]}))
+    done = invoke("benchmark", model, "--on", ADDRESS)
+    assert done.exit_code == 1
+    assert "ssh://board: not a benchmark result: " in done.stderr
+
+
+def test_the_same_device_twice_is_refused(server: Server, model: Path) -> None:
+    done = invoke("benchmark", model, "--on", ADDRESS, "--on", ADDRESS)
+    assert done.exit_code == 2
+    assert "--on names a device twice" in done.stderr
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["one device", "two devices"])
+def test_ctrl_c_ends_it_on_all_devices_and_cleans_them(
+    server: Server, home: Path, model: Path, tmp_path: Path, twice: bool
+) -> None:
+    """To the whole group, as a terminal sends it."""
+    make_ready(home, tmp_path / "there", "import time; time.sleep(300.375)")
+    kept = tmp_path / "r.json"
+    others = ("--on", "ssh://board2") if twice else ()
+    command = [sys.executable, "-m", "edge_sdk", "benchmark", model, "--on", ADDRESS, *others, "-o", kept]
+    child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+    words = f"{tmp_path / 'there'} benchmark"
+    assert eventually(lambda: runs(words) and len(list(home.glob("jobs/*/*"))) == 1 + twice)
+    os.killpg(child.pid, signal.SIGINT)
+    begin = time.monotonic()
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130, said
+    assert time.monotonic() - begin < 15
+    assert b"interrupted" in said
+    assert b"Traceback" not in said
+    assert not kept.exists()
+    assert only_what_was_there(home), "clean by the time that the command ends"
+    assert eventually(lambda: not runs(words))
+    assert eventually(lambda: not runs(f"ssh -F {server.folder}")), "a connection was left open"
+
+
+# --- profiles detect, devices ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [ADDRESS, "local"])
+def test_a_draft_profile_from_there(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """The board is this machine: what is told from afar is what this machine tells of itself."""
+    monkeypatch.setattr(interpreter, "_NAMES", (sys.executable,))
+    assert detect_on(address) == detect()
+    done = invoke("profiles", "detect", "--on", address, "-o", tmp_path / "drafts")
+    assert done.exit_code == 0, done.output
+    drafts = {path.relative_to(tmp_path / "drafts").as_posix() for path in tmp_path.glob("drafts/**/*.toml")}
+    assert drafts == {f"{detect().id}.toml", f"socs/{detect().id}.toml"}
+    assert left(server) == []
+
+
+def test_an_engine_that_was_prepared_is_in_the_draft(home: Path, tmp_path: Path) -> None:
+    """Of whichever edge-sdk."""
+    make_ready(home, tmp_path / "there")
+    record = home / "prepared.json"
+    record.write_text(
+        json.dumps(json.loads(record.read_text()) | {"edge_sdk_sha256": "0", "engine": "ai-edge-litert 2.2.9"})
+    )
+    assert "2.2.9" in detect_on(ADDRESS).device
+
+
+def test_no_python_there_is_no_obstacle_to_a_draft(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreter, "_NAMES", ("nopython",))
+    assert detect_on(ADDRESS).soc == detect().soc
+
+
+def test_a_draft_of_what_cannot_be_reached(server: Server, tmp_path: Path) -> None:
+    done = invoke("profiles", "detect", "--on", "ssh://no-such-host.invalid", "-o", tmp_path / "drafts")
+    assert done.exit_code == 1
+    assert "there is no host of this name" in done.stderr
+    assert not (tmp_path / "drafts").exists()
+
+
+def test_devices_are_listed_and_a_failure_stands_beside_the_others(home: Path, tmp_path: Path) -> None:
+    make_ready(home, tmp_path / "there")
+    done = invoke("devices", "list", ADDRESS, "ssh://no-such-host.invalid", "local", "--json")
+    assert done.exit_code == 1
+    board, unknown, here = json.loads(done.stdout)["devices"]
+    assert board["ready"] == "ai-edge-litert 2.3.0"
+    assert board["identity"] == here["identity"]
+    assert "no host of this name" in unknown["error"]["message"]
+    (home / "prepared.json").unlink()
+    assert "not prepared: edge-sdk devices prepare ssh://board" in invoke("devices", "list", ADDRESS).stdout
+
+
+def test_all_of_it_is_removed(home: Path, tmp_path: Path) -> None:
+    make_ready(home, tmp_path / "there")
+    assert invoke("devices", "prepare", ADDRESS, "--remove").exit_code == 0
+    assert not home.exists()
+
+
+# --- adb ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
+    """With the app on it, whose benchmark succeeds."""
+    found = Phone(tmp_path / "phone")
+    monkeypatch.setenv("PATH", str(found.folder / "adb"), prepend=":")
+    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
+    found.write("result", json.dumps(result()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--quick",), "--delegate=auto --threads=1 --mode=quick"),
+        ((), "--delegate=auto --threads=1 --mode=quotable"),
+        (("--runs", "100", "--delegate", "gpu", "--threads", "4"), "--delegate=gpu --threads=4 --runs=100"),
+        (("--seconds", "2", "--policy", "gpu=require"), "--seconds=2.0 --policy=gpu=require"),
+    ],
+)
+def test_on_android_the_app_measures(
+    phone: Phone, model: Path, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    kept = tmp_path / "r.json"
+    done = invoke("benchmark", model, *words, "--on", "adb://S1", "-o", kept)
+    assert done.exit_code == 0, done.output
+    assert json.loads(kept.read_text())["environment_info"]["platform"] == "android"
+    assert told in phone.asked()[-1]
+    assert "adb://S1" in done.stdout
+    assert not list(phone.folder.glob("tmp/**/*")), "nothing stays on the phone"
+
+
+def test_a_phone_beside_a_board(phone: Phone, home: Path, model: Path, tmp_path: Path, measured: Benchmark) -> None:
+    make_ready(home, tmp_path / "there", saying(measured.as_json()))
+    done = invoke("benchmark", model, "--quick", "--on", ADDRESS, "--on", "adb://S1", "--json")
+    assert done.exit_code == 0, done.output
+    kinds = [one["benchmark"]["build_info"]["kind"] for one in json.loads(done.stdout)["devices"]]
+    assert kinds == ["python", "android-app"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--threads", "1", "--threads", "2"), "it takes one number of threads at a time, got 2"),
+        (("--delegate", "npu"), "it has no delegate `npu`"),
+        (("--sustained", "5", "--ops"), "it has no --sustained; it has no --ops"),
+        (("--threads", "65"), "it runs on 64 threads at most"),
+        (("--input", "x.npz"), "it has no --input"),
+    ],
+)
+def test_what_the_app_does_not_do_is_told(phone: Phone, model: Path, words: tuple[str, ...], told: str) -> None:
+    done = invoke("benchmark", model, *words, "--on", "adb://S1")
+    assert done.exit_code == 1
+    assert f"adb://S1: on Android the demo app measures, and {told}" in done.stderr
+    assert "edge-sdk android benchmark --help" in done.stderr
+    assert not (phone.folder / "am").exists()
+
+
+def test_other_commands_are_not_for_android(phone: Phone, model: Path) -> None:
+    for words in (("run", model, "--input", model, "--on", "adb://S1"), ("devices", "prepare", "adb://S1")):
+        done = invoke(*words)
+        assert done.exit_code == 1
+        assert "adb://S1: on Android the demo app is what runs, not Python" in done.stderr
+        assert "edge-sdk benchmark MODEL --on adb://S1" in done.stderr
+
+
+def test_a_linux_board_behind_adb_is_a_board(
+    phone: Phone, model: Path, tmp_path: Path, measured: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone.be_a_linux_board()
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "root"))
+    home = tmp_path / "root/.cache/edge-sdk"
+    assert "adb://S1 is not prepared" in invoke("benchmark", model, "--on", "adb://S1").stderr
+    make_ready(home, tmp_path / "there", saying(measured.as_json()))
+    done = invoke("benchmark", model, "--on", "adb://S1", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == measured.as_json()
+    assert only_what_was_there(home)
+
+
+def test_an_android_phone_drafts_a_profile(phone: Phone) -> None:
+    done = invoke("profiles", "detect", "--on", "adb://S1", "--json")
+    assert done.exit_code == 0, done.output
+    assert any("android" in text for text in json.loads(done.stdout)["files"].values())
