@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge_sdk.measure.records import Benchmark, Comparison, Conditions, Figure, Look, Result, Sustained, Validity
+from edge_sdk.measure.records import Benchmark, Comparison, Conditions, Look, Result, Validity
+from edge_sdk.measure.timed import Figure, Sustained
 
 _OPS = 10
 _VERDICTS = {"faster": "faster", "slower": "slower", "equal": "equal", "undecided": "undecided: more time would tell"}
