@@ -11,7 +11,7 @@ from edge_sdk.devices.identity import Snapshot, snapshot
 from edge_sdk.devices.interpreter import Python, find_python
 from edge_sdk.devices.prepare import what_lies_there
 from edge_sdk.errors import DeviceError, TargetError
-from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, Draft, Machine, detect
+from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, UNNAMED, Draft, Machine, detect
 
 _PLACES: Final = tuple(
     f"/{folder}{inner}/{library}"
@@ -53,6 +53,8 @@ def _machine(device: Device, seen: Snapshot, root: Path) -> Machine:
         python=python.short if python else None,
         packages=_packages(device, python),
         props=props,
+        # Drafts of two boards must not take the same name.
+        called=device.address.partition("://")[2].rpartition("@")[2] or UNNAMED,
     )
 
 

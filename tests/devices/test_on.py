@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from edge_sdk.devices.detecting import detect_on
 from edge_sdk.measure.measuring import measure
 from edge_sdk.measure.plan import Plan
 from edge_sdk.measure.records import Benchmark
-from edge_sdk.profile.detect import detect
+from edge_sdk.profile.detect import UNNAMED, Machine, detect
 from edge_sdk.progress import Silent
 from tests.devices.phone import Phone, result
 from tests.devices.ready import ROOT, make_ready, saying
@@ -226,7 +227,8 @@ def test_a_page_shows_one_device(server: Server, model: Path, tmp_path: Path) ->
 
 
 def test_one_that_fails_does_not_stop_the_other(home: Path, model: Path, tmp_path: Path, measured: Benchmark) -> None:
-    make_ready(home, tmp_path / "there", saying(measured.as_json()))
+    named = replace(measured, environment_info=replace(measured.environment_info, model_name="Raspberry Pi 5"))
+    make_ready(home, tmp_path / "there", saying(named.as_json()))
     kept = tmp_path / "r.json"
     bad = ("--on", "ssh://no-such-host.invalid", "--on", "nonsense://x")
     done = invoke("benchmark", model, *bad, "--on", ADDRESS, "-o", kept)
@@ -234,10 +236,24 @@ def test_one_that_fails_does_not_stop_the_other(home: Path, model: Path, tmp_pat
     unknown, nonsense, good = json.loads(kept.read_text())["devices"]
     assert "there is no host of this name" in unknown["error"]["message"]
     assert "is no address of a device" in nonsense["error"]["message"]
-    assert (good["address"], good["benchmark"], good["error"]) == (ADDRESS, measured.as_json(), None)
-    assert "(ssh://board)" in done.stdout
+    assert (good["address"], good["benchmark"], good["error"]) == (ADDRESS, named.as_json(), None)
+    assert "Raspberry Pi 5 (ssh://board)  model " in done.stdout
     assert "ssh://no-such-host.invalid: error: " in done.stdout
     assert done.stdout.count("  hint: ") == 2
+
+
+def test_a_table_of_several_has_reasons_and_comparisons(home: Path, model: Path, tmp_path: Path) -> None:
+    simulation = Simulation(tmp_path / "machine", hog=lambda at: 1.0)
+    pair = [Model(simulation, 5.0, name="base"), Model(simulation, 6.0, name="candidate")]
+    subjects = [one.subject() for one in pair]
+    spoilt = measure(subjects, Plan("custom", 100, 0.5), machine=simulation.machine(), progress=Silent())
+    make_ready(home, tmp_path / "there", saying(spoilt.as_json(), 3))
+    done = invoke("benchmark", model, "--on", ADDRESS, "--on", "ssh://board2")
+    assert done.exit_code == 3, done.output
+    for address in (ADDRESS, "ssh://board2"):
+        assert re.search(rf"^{address} +candidate ", done.stdout, re.MULTILINE)
+        assert f"{address}: candidate: INVALID\n  because   other programs kept 1.0" in done.stdout
+        assert f"{address}: candidate against base: INVALID, slower\n  ratio     1.2" in done.stdout
 
 
 def test_the_only_one_fails_as_a_command_does(server: Server, model: Path, tmp_path: Path) -> None:
@@ -303,11 +319,13 @@ def test_a_draft_profile_from_there(
 ) -> None:
     """The board is this machine: what is told from afar is what this machine tells of itself."""
     monkeypatch.setattr(interpreter, "_NAMES", (sys.executable,))
-    assert detect_on(address) == detect()
+    # No maker named it; on the board the user's own name stands for that.
+    here = detect(Machine(called="board" if address == ADDRESS else UNNAMED))
+    assert detect_on(address) == here
     done = invoke("profiles", "detect", "--on", address, "-o", tmp_path / "drafts")
     assert done.exit_code == 0, done.output
     drafts = {path.relative_to(tmp_path / "drafts").as_posix() for path in tmp_path.glob("drafts/**/*.toml")}
-    assert drafts == {f"{detect().id}.toml", f"socs/{detect().id}.toml"}
+    assert drafts == {f"{here.id}.toml", f"socs/{here.id}.toml"}
     assert left(server) == []
 
 
@@ -323,7 +341,7 @@ def test_an_engine_that_was_prepared_is_in_the_draft(home: Path, tmp_path: Path)
 
 def test_no_python_there_is_no_obstacle_to_a_draft(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interpreter, "_NAMES", ("nopython",))
-    assert detect_on(ADDRESS).soc == detect().soc
+    assert detect_on(ADDRESS).soc == detect(Machine(called="board")).soc
 
 
 def test_a_draft_of_what_cannot_be_reached(server: Server, tmp_path: Path) -> None:
