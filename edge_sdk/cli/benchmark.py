@@ -65,7 +65,8 @@ def benchmark(
 
     All combinations of files, delegates and threads are taken in turn and compared with the first. Warm-up ends when
     latency has settled. The clock, temperatures, other programs and this process's own waiting are watched; where they
-    or the samples say that the numbers cannot be believed, the result is INVALID, with the reason (exit code 3).
+    or the samples say that the numbers cannot be believed, the result is INVALID, with the reason (exit code 3). On
+    Android the demo app measures; what it does not do is an error.
 
     \b
     edge-sdk benchmark model.tflite
