@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -152,9 +151,8 @@ def test_a_link_cut_while_running_ends_the_program_there(server: Server, relay: 
     (tmp_path / "data").write_text("x")
     with open_device(ADDRESS) as device, device.job() as job:
         job.place(tmp_path / "data")
-        threading.Timer(1, relay.cut).start()
         with pytest.raises(DeviceLostError, match=r"the link was lost"):
-            job.run(["sh", "-c", "echo half a result; sleep 300.0625"])
+            job.run(["sh", "-c", "echo half a result; echo >&2; sleep 300.0625"], lines=lambda _: relay.cut())
     assert eventually(lambda: not left(server)), left(server)
     assert eventually(lambda: not runs("sleep 300.0625"))
 
