@@ -71,7 +71,7 @@ class Adb(Link):
     @cached_property
     def home(self) -> str:  # type: ignore[override] # asked for when it is used
         """See :class:`Link`."""
-        return self.shell(_HOME, timeout_s=_TIMEOUT_S).text
+        return self.as_home(self.shell(_HOME, timeout_s=_TIMEOUT_S).text)
 
     def command(self, script: str) -> list[str]:
         """``adb shell`` without a terminal, so that bytes stay bytes."""

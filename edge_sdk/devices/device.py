@@ -234,10 +234,13 @@ class Job:
         self.folder = folder
 
     def place(self, path: Path, name: str | None = None) -> str:
-        """Pushes a file and gives it its own name (or another) in the folder."""
+        """Pushes a file and gives it its own name (or another) in the folder.
+
+        A hard link where the file system has them: another session that pushed the same file may end first.
+        """
         pushed = self.device.push(path)
         placed = f"{self.folder}/{name or path.name}"
-        self.device.do(f"ln -s {_q(pushed)} {_q(placed)}")
+        self.device.do(f"ln {_q(pushed)} {_q(placed)} 2>/dev/null || ln -s {_q(pushed)} {_q(placed)}")
         return placed
 
     def place_folder(self, folder: Path, name: str | None = None) -> str:

@@ -136,6 +136,12 @@ class Link(ABC):
             out, err = child.communicate()
         return Finished(child.returncode, out or b"", err.decode("utf-8", "replace"))
 
+    def as_home(self, text: str) -> str:
+        """What a device said that its home is, if it can be one: files are removed below it."""
+        if not re.fullmatch(r"/[^\n]+/edge-sdk", text):
+            raise DeviceError(f"{self.address}: its HOME is no absolute path: {text!r}", address=self.address)
+        return text
+
     def lost(self, doing: str) -> DeviceLostError:
         """The error of a link that ended."""
         return DeviceLostError(

@@ -85,9 +85,7 @@ class Ssh(Link):
                 address=self.address,
                 hint="let what starts with the shell there (~/.bashrc) print only for a terminal: [ -t 1 ] && ...",
             )
-        if not home.startswith("/"):
-            raise DeviceError(f"{self.address}: its HOME is no absolute path: {home}", address=self.address)
-        return home
+        return self.as_home(home)
 
     def command(self, script: str) -> list[str]:
         """``ssh HOST sh -c``; whatever shell the user has there only starts ``sh``."""

@@ -193,13 +193,15 @@ def test_a_file_that_is_not_here(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.runtime
-def test_a_real_benchmark_there(home: Path, model: Path, tmp_path: Path) -> None:
+def test_a_real_benchmark_here_and_there(home: Path, model: Path, tmp_path: Path) -> None:
     make_ready(home, tmp_path / "there")
-    done = invoke("benchmark", model, "--runs", 20, "--seconds", 0.1, "--on", ADDRESS, "--json", "--quiet")
+    words = ("--runs", 20, "--seconds", 0.1, "--on", "local", "--on", ADDRESS)
+    done = invoke("benchmark", model, *words, "--json", "--quiet")
     assert done.exit_code in (0, 3), done.output
-    (found,) = json.loads(done.stdout)["results"]
-    assert found["performance_run"]["measured_samples"] >= 20
-    assert found["backend_settings"]["model_path"] == "a model.tflite"
+    for one in json.loads(done.stdout)["devices"]:
+        (found,) = one["benchmark"]["results"]
+        assert found["performance_run"]["measured_samples"] >= 20
+        assert found["backend_settings"]["model_path"] == "a model.tflite"
 
 
 @drawn

@@ -55,6 +55,25 @@ def test_what_was_there_before_stays(server: Server, tmp_path: Path) -> None:
     assert [one.read_bytes() for one in left(server)] == [b"weights"]
 
 
+def test_what_another_session_takes_away_is_still_there(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"weights")
+    with open_device(ADDRESS) as second, open_device(ADDRESS) as first, second.job() as job:
+        first.push(path)
+        placed = job.place(path)
+        first.close()
+        assert not (server.home / "edge-sdk/files").exists() or not list((server.home / "edge-sdk/files").iterdir())
+        assert job.run(["cat", placed]).stdout == b"weights"
+    assert left(server) == []
+
+
+@pytest.mark.parametrize("home", ["", "cache/edge-sdk", "/edge-sdk", "/root", "/root\n/edge-sdk"])
+def test_a_home_that_is_none(home: str) -> None:
+    """Files are removed below it."""
+    with pytest.raises(DeviceError, match=r"local: its HOME is no absolute path"):
+        open_device("local").link.as_home(home)
+
+
 @pytest.mark.parametrize(
     ("address", "message", "hint"),
     [
