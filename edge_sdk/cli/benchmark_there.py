@@ -10,7 +10,7 @@ import click
 
 from edge_sdk.cli.benchmark_app import benchmark_in_app
 from edge_sdk.cli.screen import FAILED, UNFIT, Screen
-from edge_sdk.cli.there import check_profile, options_there, telling
+from edge_sdk.cli.there import check_movable, options_there, telling
 
 if TYPE_CHECKING:
     from edge_sdk.devices import Device
@@ -34,7 +34,7 @@ def benchmark_there(
     if len(set(on)) < len(on):
         raise click.UsageError("--on names a device twice; they would disturb each other")
     context = click.get_current_context()
-    check_profile(context.params)
+    check_movable(context.params)
     options = options_there(
         context, files=("data", "trusted_keys"), without=("artifacts", "output", "html", "pictures")
     )

@@ -122,15 +122,13 @@ def _image_options_given() -> bool:
 
 
 def _run_there(screen: Screen, address: str, artifact: Path, output: Path | None, receipt: Path | None) -> None:
-    from edge_sdk.cli.there import check_profile, options_there, telling
+    from edge_sdk.cli.there import check_movable, options_there, telling
     from edge_sdk.devices import open_device
     from edge_sdk.devices.remote import Task, run_there
     from edge_sdk.report.devices import ran_text
 
     context = click.get_current_context()
-    if ".py:" in context.params["data"]:
-        raise click.UsageError("with --on, --input is a file or a folder: a function of yours does not run there")
-    check_profile(context.params)
+    check_movable(context.params)
     wanted = {"outputs.npz": output, "receipt.json": receipt}
     results = {name: target for name, target in wanted.items() if target}
     options = options_there(context, files=("data", "trusted_keys"), without=("output", "receipt"))

@@ -181,11 +181,15 @@ def test_what_goes_wrong_there(home: Path, model: Path, tmp_path: Path, does: st
     assert only_what_was_there(home)
 
 
-def test_a_file_that_is_not_here(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("absent", ["none.tflite", "none.npz", "none.pem"])
+def test_a_file_that_is_not_here(home: Path, tmp_path: Path, absent: str) -> None:
     make_ready(home, tmp_path / "there", "")
-    done = invoke("run", tmp_path / "none.tflite", "--input", tmp_path / "none.npz", "--on", ADDRESS)
+    for name in {"none.tflite", "none.npz", "none.pem"} - {absent}:
+        (tmp_path / name).write_text(name)
+    words = ("--input", tmp_path / "none.npz", "--trusted-key", tmp_path / "none.pem", "--on", ADDRESS)
+    done = invoke("run", tmp_path / "none.tflite", *words)
     assert done.exit_code == 1
-    assert "none.tflite: there is no such file" in done.stderr
+    assert f"{absent}: there is no such file" in done.stderr
     assert only_what_was_there(home)
 
 
@@ -281,10 +285,18 @@ def test_a_result_in_another_form_is_none(home: Path, model: Path, tmp_path: Pat
     assert "ssh://board: not a benchmark result: " in done.stderr
 
 
-def test_the_same_device_twice_is_refused(server: Server, model: Path) -> None:
-    done = invoke("benchmark", model, "--on", ADDRESS, "--on", ADDRESS)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--on", ADDRESS), "--on names a device twice"),
+        (("--input", "mine.py:samples"), "a function of yours does not run there"),
+        (("--profile", "mine.toml"), "it must be the ID of a built-in one"),
+    ],
+)
+def test_what_cannot_be_measured_there(server: Server, model: Path, words: tuple[str, ...], message: str) -> None:
+    done = invoke("benchmark", model, "--on", ADDRESS, *words)
     assert done.exit_code == 2
-    assert "--on names a device twice" in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("twice", [False, True], ids=["one device", "two devices"])
