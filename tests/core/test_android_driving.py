@@ -12,18 +12,13 @@ from edge_sdk.android import driving
 from edge_sdk.android.driving import Asked, benchmark
 from edge_sdk.cli import cli
 from edge_sdk.errors import DeviceError, DeviceLostError, ModelError, TargetError
-from tests.devices.phone import Phone, result
+from tests.devices.phone import Phone, ready_phone, result
 from tests.graphs import conv_model
 
 
 @pytest.fixture
 def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
-    """With the app on it, whose benchmark succeeds."""
-    found = Phone(tmp_path / "phone")
-    monkeypatch.setenv("PATH", str(found.folder / "adb"), prepend=":")
-    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
-    found.write("result", json.dumps(result()))
-    return found
+    return ready_phone(tmp_path / "phone", monkeypatch)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 # What adb does, as far as it is used: /sdcard and /data/local/tmp lie in the phone's folder.
 _ADB = """#!{python}
 import os, pathlib, shutil, subprocess, sys
@@ -86,6 +88,15 @@ class Phone:
         """The words that ``am`` got."""
         words: list[str] = json.loads((self.folder / "am").read_text())
         return words
+
+
+def ready_phone(folder: Path, patch: pytest.MonkeyPatch) -> Phone:
+    """``adb://S1``, with the app on it, whose benchmark succeeds."""
+    found = Phone(folder)
+    patch.setenv("PATH", str(found.folder / "adb"), prepend=":")
+    patch.delenv("ANDROID_SERIAL", raising=False)
+    found.write("result", json.dumps(result()))
+    return found
 
 
 def result(*, uuid: str = "", valid: bool = True) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from edge_sdk.measure.plan import Plan
 from edge_sdk.measure.records import Benchmark
 from edge_sdk.profile.detect import UNNAMED, Machine, detect
 from edge_sdk.progress import Silent
-from tests.devices.phone import Phone, result
+from tests.devices.phone import Phone, ready_phone
 from tests.devices.ready import ROOT, make_ready, saying
 from tests.devices.sshd import Server
 from tests.devices.test_ssh import eventually, left, runs
@@ -388,12 +388,7 @@ def test_all_of_it_is_removed(home: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
-    """With the app on it, whose benchmark succeeds."""
-    found = Phone(tmp_path / "phone")
-    monkeypatch.setenv("PATH", str(found.folder / "adb"), prepend=":")
-    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
-    found.write("result", json.dumps(result()))
-    return found
+    return ready_phone(tmp_path / "phone", monkeypatch)
 
 
 @pytest.mark.parametrize(
