@@ -89,13 +89,15 @@ def test_a_run_there_gives_what_a_run_here_gives(home: Path, model: Path, tmp_pa
 
 
 @pytest.mark.runtime
+@pytest.mark.images
 def test_a_folder_of_images_goes_there(home: Path, model: Path, tmp_path: Path) -> None:
-    image = pytest.importorskip("PIL.Image")
+    from PIL import Image
+
     photos = tmp_path / "my photos"
     photos.mkdir()
     for index in range(2):
         pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 3), np.uint8)
-        image.fromarray(pixels).save(photos / f"{index}.png")
+        Image.fromarray(pixels).save(photos / f"{index}.png")
     make_ready(home, tmp_path / "there")
     outputs = {}
     for on in ((), ("--on", ADDRESS)):
