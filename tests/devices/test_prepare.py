@@ -109,7 +109,7 @@ def wheels(tmp_path: Path) -> Path:
     """A folder with an engine; what else is needed is installed in this Python."""
     folder = tmp_path / "wheels"
     folder.mkdir()
-    make_wheel(folder, "ai_edge_litert-9.9.9-py3-none-any.whl")
+    make_wheel(folder, "ai_edge_litert-2.3.0-py3-none-any.whl")
     return folder
 
 
@@ -151,7 +151,7 @@ def test_a_record_that_cannot_be_written_is_told(
 ) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
-    make_wheel(wheels, "ai_edge_litert-9.9.9-py3-none-any.whl")
+    make_wheel(wheels, "ai_edge_litert-2.3.0-py3-none-any.whl")
     whole = Device.do
 
     def full(device: Device, line: str) -> None:
