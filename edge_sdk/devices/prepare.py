@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -186,7 +187,7 @@ def _ours(folder: Path, made: Path) -> tuple[Wheel, list[str]]:
     others: list[str] = []
     here = own_digest()
     for wheel in (one for one in read_wheels(folder) if one.name == "edge-sdk"):
-        if wheel_digest(wheel.path) == here:
+        if zipfile.is_zipfile(wheel.path) and wheel_digest(wheel.path) == here:
             return wheel, others
         others.append(f"{wheel.path.name}: is not the code that runs here, of which a wheel was made")
     own_wheel(made)

@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner, Result
+
 from edge_sdk import __version__
+from edge_sdk.cli import cli
 from edge_sdk.devices.own_wheel import own_digest
 
 ROOT = Path(__file__).parents[2]
@@ -39,3 +42,12 @@ def make_ready(home: Path, folder: Path, does: str = _REAL) -> Path:
 def saying(data: Any, status: int = 0) -> str:
     """What prints a JSON object and ends."""
     return f"import sys\nprint({json.dumps(data)!r})\nsys.exit({status})\n"
+
+
+def invoke(*words: object) -> Result:
+    return CliRunner().invoke(cli, [str(word) for word in words], prog_name="edge-sdk")
+
+
+def only_what_was_there(home: Path) -> bool:
+    """Nothing but the record is left in edge-sdk's folder there."""
+    return [path.name for path in home.rglob("*") if path.is_file() or path.is_symlink()] == ["prepared.json"]

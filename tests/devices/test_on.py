@@ -15,54 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from edge_sdk.cli import cli
-from edge_sdk.devices import interpreter
-from edge_sdk.devices.detecting import detect_on
 from edge_sdk.measure.measuring import measure
 from edge_sdk.measure.plan import Plan
 from edge_sdk.measure.records import Benchmark
-from edge_sdk.profile.detect import UNNAMED, Machine, detect
 from edge_sdk.progress import Silent
-from tests.devices.phone import Phone, ready_phone
-from tests.devices.ready import ROOT, make_ready, saying
+from tests.devices.ready import ROOT, invoke, make_ready, only_what_was_there, saying
 from tests.devices.sshd import Server
 from tests.devices.test_ssh import eventually, left, runs
-from tests.graphs import conv_model
 from tests.measure.simulated import Model, Simulation
 
 ADDRESS = "ssh://board"
 drawn = pytest.mark.skipif(not find_spec("matplotlib"), reason="pip install 'edge-sdk[report]'")
-
-
-def invoke(*words: object) -> Result:
-    return CliRunner().invoke(cli, [str(word) for word in words], prog_name="edge-sdk")
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "a model.tflite"
-    path.write_bytes(conv_model())
-    return path
-
-
-@pytest.fixture
-def home(server: Server) -> Path:
-    """edge-sdk's folder on the board."""
-    return server.home / "edge-sdk"
-
-
-@pytest.fixture
-def measured(tmp_path: Path) -> Benchmark:
-    """What a board may have measured."""
-    simulation = Simulation(tmp_path / "machine")
-    plan = Plan("custom", 100, 0.5)
-    return measure([Model(simulation, 5.0).subject()], plan, machine=simulation.machine(), progress=Silent())
-
-
-def only_what_was_there(home: Path) -> bool:
-    return [path.name for path in home.rglob("*") if path.is_file() or path.is_symlink()] == ["prepared.json"]
 
 
 # --- run ------------------------------------------------------------------------------------------------------------
@@ -324,146 +288,3 @@ def test_ctrl_c_ends_it_on_all_devices_and_cleans_them(
     assert only_what_was_there(home), "clean by the time that the command ends"
     assert eventually(lambda: not runs(words))
     assert eventually(lambda: not runs(f"ssh -F {server.folder}")), "a connection was left open"
-
-
-# --- profiles detect, devices ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("address", [ADDRESS, "local"])
-def test_a_draft_profile_from_there(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    """The board is this machine: what is told from afar is what this machine tells of itself."""
-    monkeypatch.setattr(interpreter, "_NAMES", (sys.executable,))
-    # No maker named it; on the board the user's own name stands for that.
-    here = detect(Machine(called="board" if address == ADDRESS else UNNAMED))
-    assert detect_on(address) == here
-    done = invoke("profiles", "detect", "--on", address, "-o", tmp_path / "drafts")
-    assert done.exit_code == 0, done.output
-    drafts = {path.relative_to(tmp_path / "drafts").as_posix() for path in tmp_path.glob("drafts/**/*.toml")}
-    assert drafts == {f"{here.id}.toml", f"socs/{here.id}.toml"}
-    assert left(server) == []
-
-
-def test_an_engine_that_was_prepared_is_in_the_draft(home: Path, tmp_path: Path) -> None:
-    """Of whichever edge-sdk."""
-    make_ready(home, tmp_path / "there")
-    record = home / "prepared.json"
-    record.write_text(
-        json.dumps(json.loads(record.read_text()) | {"edge_sdk_sha256": "0", "engine": "ai-edge-litert 2.2.9"})
-    )
-    assert "2.2.9" in detect_on(ADDRESS).device
-
-
-def test_no_python_there_is_no_obstacle_to_a_draft(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreter, "_NAMES", ("nopython",))
-    assert detect_on(ADDRESS).soc == detect(Machine(called="board")).soc
-
-
-def test_a_draft_of_what_cannot_be_reached(server: Server, tmp_path: Path) -> None:
-    done = invoke("profiles", "detect", "--on", "ssh://no-such-host.invalid", "-o", tmp_path / "drafts")
-    assert done.exit_code == 1
-    assert "there is no host of this name" in done.stderr
-    assert not (tmp_path / "drafts").exists()
-
-
-def test_devices_are_listed_and_a_failure_stands_beside_the_others(home: Path, tmp_path: Path) -> None:
-    make_ready(home, tmp_path / "there")
-    done = invoke("devices", "list", ADDRESS, "ssh://no-such-host.invalid", "local", "--json")
-    assert done.exit_code == 1
-    board, unknown, here = json.loads(done.stdout)["devices"]
-    assert board["ready"] == "ai-edge-litert 2.3.0"
-    assert board["identity"] == here["identity"]
-    assert "no host of this name" in unknown["error"]["message"]
-    (home / "prepared.json").unlink()
-    assert "not prepared: edge-sdk devices prepare ssh://board" in invoke("devices", "list", ADDRESS).stdout
-
-
-def test_all_of_it_is_removed(home: Path, tmp_path: Path) -> None:
-    make_ready(home, tmp_path / "there")
-    assert invoke("devices", "prepare", ADDRESS, "--remove").exit_code == 0
-    assert not home.exists()
-
-
-# --- adb ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
-    return ready_phone(tmp_path / "phone", monkeypatch)
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("--quick",), "--delegate=auto --threads=1 --mode=quick"),
-        ((), "--delegate=auto --threads=1 --mode=quotable"),
-        (("--runs", "100", "--delegate", "gpu", "--threads", "4"), "--delegate=gpu --threads=4 --runs=100"),
-        (("--seconds", "2", "--policy", "gpu=require"), "--seconds=2.0 --policy=gpu=require"),
-    ],
-)
-def test_on_android_the_app_measures(
-    phone: Phone, model: Path, tmp_path: Path, words: tuple[str, ...], told: str
-) -> None:
-    kept = tmp_path / "r.json"
-    done = invoke("benchmark", model, *words, "--on", "adb://S1", "-o", kept)
-    assert done.exit_code == 0, done.output
-    assert json.loads(kept.read_text())["environment_info"]["platform"] == "android"
-    assert told in phone.asked()[-1]
-    assert "adb://S1" in done.stdout
-    assert not list(phone.folder.glob("tmp/**/*")), "nothing stays on the phone"
-
-
-def test_a_phone_beside_a_board(phone: Phone, home: Path, model: Path, tmp_path: Path, measured: Benchmark) -> None:
-    make_ready(home, tmp_path / "there", saying(measured.as_json()))
-    done = invoke("benchmark", model, "--quick", "--on", ADDRESS, "--on", "adb://S1", "--json")
-    assert done.exit_code == 0, done.output
-    kinds = [one["benchmark"]["build_info"]["kind"] for one in json.loads(done.stdout)["devices"]]
-    assert kinds == ["python", "android-app"]
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("--threads", "1", "--threads", "2"), "it takes one number of threads at a time, got 2"),
-        (("--delegate", "npu"), "it has no delegate `npu`"),
-        (("--sustained", "5", "--ops"), "it has no --sustained; it has no --ops"),
-        (("--threads", "65"), "it runs on 64 threads at most"),
-        (("--input", "x.npz"), "it has no --input"),
-    ],
-)
-def test_what_the_app_does_not_do_is_told(phone: Phone, model: Path, words: tuple[str, ...], told: str) -> None:
-    done = invoke("benchmark", model, *words, "--on", "adb://S1")
-    assert done.exit_code == 1
-    assert f"adb://S1: on Android the demo app measures, and {told}" in done.stderr
-    assert "edge-sdk android benchmark --help" in done.stderr
-    assert not (phone.folder / "am").exists()
-
-
-def test_other_commands_are_not_for_android(phone: Phone, model: Path) -> None:
-    for words in (("run", model, "--input", model, "--on", "adb://S1"), ("devices", "prepare", "adb://S1")):
-        done = invoke(*words)
-        assert done.exit_code == 1
-        assert "adb://S1: on Android the demo app is what runs, not Python" in done.stderr
-        assert "edge-sdk benchmark MODEL --on adb://S1" in done.stderr
-
-
-def test_a_linux_board_behind_adb_is_a_board(
-    phone: Phone, model: Path, tmp_path: Path, measured: Benchmark, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    phone.be_a_linux_board()
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "root"))
-    home = tmp_path / "root/.cache/edge-sdk"
-    assert "adb://S1 is not prepared" in invoke("benchmark", model, "--on", "adb://S1").stderr
-    make_ready(home, tmp_path / "there", saying(measured.as_json()))
-    done = invoke("benchmark", model, "--on", "adb://S1", "--json")
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == measured.as_json()
-    assert only_what_was_there(home)
-
-
-def test_an_android_phone_drafts_a_profile(phone: Phone) -> None:
-    done = invoke("profiles", "detect", "--on", "adb://S1", "--json")
-    assert done.exit_code == 0, done.output
-    assert any("android" in text for text in json.loads(done.stdout)["files"].values())

@@ -145,6 +145,28 @@ def test_changed_code_of_the_same_version_is_not_run_and_is_replaced(
     assert (folder / "edge_sdk/cli/screen.py").read_bytes() == Path(screen.__file__).read_bytes()
 
 
+def test_wheels_that_were_cut_off_are_passed_over(
+    server: Server, tmp_path: Path, wheels: Path, engine_that_runs: None
+) -> None:
+    """As an interrupted download leaves them."""
+    cut = []
+    for name in (
+        own_wheel(tmp_path).name,
+        "tflite_runtime-2.14.0-py3-none-any.whl",
+        "ai_edge_litert-2.3.1-py3-none-any.whl",
+    ):
+        (wheels / name).write_bytes(own_wheel(tmp_path).read_bytes()[:5000])
+        cut.append(name)
+    with open_device(ADDRESS) as device:
+        found = prepare(device, python=sys.executable, wheels=wheels, offline=True)
+        assert found.refused == (
+            f"{cut[0]}: is not the code that runs here, of which a wheel was made",
+            f"{cut[2]}: is not a whole file",
+        )
+        with pytest.raises(TargetError, match=r"tflite_runtime-.*: is not a whole file"):
+            prepare(device, python=sys.executable, wheels=wheels, offline=True, engine="tflite-runtime")
+
+
 @pytest.mark.parametrize("broken", ["cp ", "mv -f "])
 def test_a_record_that_cannot_be_written_is_told(
     server: Server, tmp_path: Path, engine_that_runs: None, monkeypatch: pytest.MonkeyPatch, broken: str
