@@ -58,7 +58,8 @@ class Server:
             f"Host board board2\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
             f"  IdentityFile {self.folder / key}\n  IdentitiesOnly yes\n  IdentityAgent none\n  HostKeyAlias board\n"
             f"  UserKnownHostsFile {self.folder}/known_hosts\n  GlobalKnownHostsFile /dev/null\n"
-            "  StrictHostKeyChecking yes\n"
+            # The default one takes 80 ms more, for each of a hundred connections.
+            "  StrictHostKeyChecking yes\n  KexAlgorithms curve25519-sha256\n"
         )
 
     @property
