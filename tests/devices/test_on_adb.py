@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from edge_sdk.measure.records import Benchmark
 from tests.devices.phone import Phone
-from tests.devices.ready import invoke, make_ready, only_what_was_there, saying
+from tests.devices.ready import ROOT, invoke, make_ready, only_what_was_there, saying
+from tests.devices.test_ssh import eventually
 
 ADDRESS = "ssh://board"
 
@@ -59,6 +64,19 @@ def test_what_the_app_does_not_do_is_told(phone: Phone, model: Path, words: tupl
     assert f"adb://S1: on Android the demo app measures, and {told}" in done.stderr
     assert "edge-sdk android benchmark --help" in done.stderr
     assert not (phone.folder / "am").exists()
+
+
+def test_ctrl_c_ends_the_app(phone: Phone, model: Path) -> None:
+    """To the whole group, as a terminal sends it, while the app measures and has no result yet."""
+    (phone.folder / "result").unlink()
+    command = [sys.executable, "-m", "edge_sdk", "benchmark", str(model), "--on", "adb://S1"]
+    child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+    assert eventually(lambda: (phone.folder / "am").exists() and phone.asked()[0] == "start")
+    os.killpg(child.pid, signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130, said
+    assert phone.asked() == ["force-stop", "dev.edgesdk.demo"]
+    assert not list(phone.folder.glob("tmp/**/*")), "nothing stays on the phone"
 
 
 def test_other_commands_are_not_for_android(phone: Phone, model: Path) -> None:
