@@ -35,7 +35,8 @@ if words[0] == "install":
 _AM = """#!{python}
 import json, pathlib, re, shlex, sys
 phone = pathlib.Path({phone!r})
-(phone / "am").write_text(json.dumps(sys.argv[1:]))
+(phone / "am.new").write_text(json.dumps(sys.argv[1:]))
+(phone / "am.new").rename(phone / "am")
 if sys.argv[1] != "start":
     sys.exit(0)
 asked = dict(re.findall(r"--([a-z-]+)=(\\S+)", sys.argv[-1]))
