@@ -173,3 +173,12 @@ def padded_pool_model(*, relu: bool = False) -> bytes:
     pool = options("Pool2DOptions", padding=_VALID, stride_w=2, stride_h=2, filter_width=3, filter_height=3)
     graph.op("MAX_POOL_2D", (padded,), (pooled,), pool)
     return graph.finish((image,), (pooled,))
+
+
+def requantizing_model() -> bytes:
+    """An int8 ``y = x`` with different scales on both sides."""
+    graph = Graph()
+    x = graph.tensor("x", (1, 4), "int8", scale=[0.5], zero_point=[3])
+    y = graph.tensor("y", (1, 4), "int8", scale=[0.25], zero_point=[-1])
+    graph.op("QUANTIZE", (x,), (y,), options("QuantizeOptions"), version=2)
+    return graph.finish((x,), (y,))
