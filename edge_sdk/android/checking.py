@@ -116,8 +116,15 @@ def _signature(apk: Apk) -> tuple[str, str]:
     try:
         run_tool([signer, "verify", str(apk.path)], what="apksigner verify")
     except BuildError as error:
-        return "does not verify", error.log_tail.splitlines()[0]
+        return "does not verify", _fault_of(error.log_tail)
     return "verified by apksigner", ""
+
+
+def _fault_of(log: str) -> str:
+    """What apksigner says is wrong; its first line is only that something is."""
+    lines = log.splitlines()
+    found = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return found[0] if found else lines[0] if lines else "apksigner does not verify it"
 
 
 def _signature_findings(apk: Apk, signature: str, fault: str) -> Iterator[Finding]:
