@@ -130,7 +130,7 @@ def _brought(artifact: LockedArtifact, folder: Path) -> Path:
     got = _sha256(path)
     if got != artifact.sha256:
         raise BuildError(
-            f"{artifact.coordinates}: expected SHA-256 {artifact.sha256}, got {got}, and again when it was fetched anew",
+            f"{artifact.coordinates}: expected SHA-256 {artifact.sha256}, got {got}, also when fetched anew",
             tool="mvn",
             hint="the repository behind Maven serves another file than the one that was checked: do not use it",
         )

@@ -29,7 +29,7 @@ from edge_sdk.bundle.signing import id_of, load_public_key, make_keys
 from edge_sdk.bundle.steps import InputProcessing, OutputProcessing
 from edge_sdk.errors import BundleError, EdgeSdkError
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
-from tests.graphs import Graph, conv_model, options
+from tests.graphs import conv_model, int8_model
 
 _FLOODS = "every_bit_flip or truncation or any_damage or any_value or every_byte"
 # Seeds of what is drawn; any will do.
@@ -202,22 +202,6 @@ def _load_case() -> dict[str, Any]:
         levels.append(state.level)
     assert set(levels) == {0, 1, 2}
     return {"ms": 10.0, "misses": 3, "calm": 5, "margin": 0.8, "usual": list(usual), "took": took, "levels": levels}
-
-
-def int8_model(*, version: int = 4) -> bytes:
-    """``image (1, 8, 8, 3) int8 -> FULLY_CONNECTED int8, of that version -> scores (1, 5)``."""
-    generator = np.random.default_rng(1)
-    graph = Graph()
-    x = graph.tensor("image", (1, 8, 8, 3), "int8", scale=[0.03], zero_point=[0])
-    shape = graph.constant("shape", np.array([1, 192], np.int32))
-    flat = graph.tensor("flat", (1, 192), "int8", scale=[0.03], zero_point=[0])
-    graph.op("RESHAPE", (x, shape), (flat,), options("ReshapeOptions", new_shape=[1, 192]))
-    drawn = generator.integers(-127, 127, (5, 192), dtype=np.int8)
-    weights = graph.constant("weights", drawn, scale=[0.01], zero_point=[0])
-    bias = graph.constant("bias", np.zeros(5, np.int32), scale=[0.0003], zero_point=[0])
-    y = graph.tensor("scores", (1, 5), "int8", scale=[0.3], zero_point=[0])
-    graph.op("FULLY_CONNECTED", (flat, weights, bias), (y,), options("FullyConnectedOptions"), version=version)
-    return graph.finish((x,), (y,))
 
 
 def _sessions(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Programs that a build needs and does not find as they should be: scripts in their places, for no JDK is needed here."""
+"""Programs that a build needs and finds otherwise: scripts in their places, so that no JDK is needed here."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_corrupt_cache_is_fetched_once_more(maven: Path, cached: bytes | None,
 def test_a_repository_that_serves_another_file(maven: Path) -> None:
     for name in ("repository", "remote"):
         (maven / name).write_bytes(_BAD)
-    with pytest.raises(BuildError, match="expected SHA-256 .*, and again when it was fetched anew"):
+    with pytest.raises(BuildError, match=r"expected SHA-256 .*, also when fetched anew"):
         fetch([_LOCKED], Silent())
     assert not list(cache_folder().iterdir())
 
