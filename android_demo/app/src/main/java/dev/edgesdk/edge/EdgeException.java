@@ -10,11 +10,22 @@ public class EdgeException extends RuntimeException {
 
     /** The next thing to try, or null. */
     public final String hint;
+    private String file;
 
     /** With a hint. */
     public EdgeException(String message, String hint) {
         super(message);
         this.hint = hint;
+    }
+
+    /** Behind the name of the file that it is about, where that was not known at first. */
+    @Override
+    public String getMessage() {
+        return file == null ? super.getMessage() : file + ": " + super.getMessage();
+    }
+
+    final void about(String name) {
+        file = name;
     }
 
     /** The error's name in {@code edge_sdk/errors.py}. */
