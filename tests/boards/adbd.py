@@ -6,6 +6,7 @@ else, and a mount namespace with a /data. adb, run inside that network, reaches 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -56,7 +57,7 @@ class Phone:
     """A daemon, and an ``adb`` that reaches it.
 
     Args:
-        folder: gets ``data/local/tmp`` (what the daemon sees as ``/data``, and ``data/media`` as ``/sdcard``), ``bin/adb``,
+        folder: gets ``data/local/tmp`` (what the daemon sees as ``/data``; of it ``media`` is ``/sdcard``), ``bin/adb``,
             and programs of the phone's, such as ``getprop``.
     """
 
@@ -121,7 +122,9 @@ class Phone:
             ["pgrep", "--ns", str(self._daemon.pid), "--nslist", "mnt"], capture_output=True, text=True, check=False
         )
         for pid in found.stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+            # Some of them end by themselves meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
         self._daemon.wait()
 
     def close(self) -> None:

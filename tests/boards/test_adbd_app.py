@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,10 +117,11 @@ def test_no_result_in_time(phone: Phone, model: Path) -> None:
 def test_a_phone_that_goes_while_the_app_measures(phone: Phone, model: Path, tmp_path: Path) -> None:
     """The model that it had been given, whole, stays on it: nothing else, and the next run takes that."""
     kept = (phone.data / "result").rename(phone.data / "later")
-    soon(phone.die, lambda: (phone.data / "alive").exists())
+    soon(phone.die, (phone.data / "alive").exists)
     done = _run("benchmark", str(model), "-o", str(tmp_path / "r.json"))
     assert done.exit_code == 1
-    assert f"adb://{SERIAL}: the link was lost" in done.stderr
+    # In the middle of a question, or between two of them.
+    assert re.search(rf"error: adb://{SERIAL}(: the link was lost| is offline)", done.stderr)
     assert not (tmp_path / "r.json").exists()
     assert "Traceback" not in done.output
     kept.rename(phone.data / "result")
