@@ -49,13 +49,27 @@ class LockedArtifact:
     @property
     def file_name(self) -> str:
         """As Maven names it."""
-        _, artifact, version, packaging = self.coordinates.split(":")
-        return f"{artifact}-{version}.{packaging}"
+        return _file_name(self.coordinates)
+
+
+@dataclass(frozen=True)
+class LockedJar:
+    """A file of Maven Central that only tests use, and that Maven itself puts on their class path; fields as above."""
+
+    coordinates: str
+    sha256: str
+    licence: str
+
+    @property
+    def file_name(self) -> str:
+        """As Maven names it."""
+        return _file_name(self.coordinates)
 
 
 @dataclass(frozen=True)
 class _Lock:
     artifact: tuple[LockedArtifact, ...]
+    test_jar: tuple[LockedJar, ...]
 
 
 def read_lock(folder: Path) -> dict[str, LockedArtifact]:
@@ -64,12 +78,27 @@ def read_lock(folder: Path) -> dict[str, LockedArtifact]:
     Raises:
         RecipeError: the file has faults.
     """
+    return {one.name: one for one in _read(folder).artifact}
+
+
+def hashes_of_tests(folder: Path) -> dict[str, str]:
+    """File name to SHA-256 of all that tests may have on their class path; errors as :func:`read_lock`."""
+    lock = _read(folder)
+    jars: tuple[LockedArtifact | LockedJar, ...] = (*lock.artifact, *lock.test_jar)
+    return {one.file_name: one.sha256 for one in jars}
+
+
+def _read(folder: Path) -> _Lock:
     path = folder / "deps.lock"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {one.name: one for one in read_record(_Lock, table).artifact}
+        return read_record(_Lock, tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, RecordError) as error:
         raise RecipeError(f"{path}: {error}") from error
+
+
+def _file_name(coordinates: str) -> str:
+    _, artifact, version, packaging = coordinates.split(":")
+    return f"{artifact}-{version}.{packaging}"
 
 
 def cache_folder() -> Path:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from edge_sdk.android.locked import read_lock
 from edge_sdk.android.properties import project
 from edge_sdk.measure.schema import read_benchmark
+from tests.android.maven import run_tests
 from tests.android.models import write_models, write_overlays
 from tests.android.robolectric import prepare
 
@@ -28,11 +27,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models, folder = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("app")
     words = prepare(folder, write_models(models))
     write_overlays(folder, models)
-    maven = shutil.which("mvn") or ""
-    command = [maven, "--batch-mode", "--no-transfer-progress", "-f", str(POM), *words, "test"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-8000:]
-    (folder / "printed").write_text(done.stdout)
+    (folder / "printed").write_text(run_tests(POM, words, folder))
     return folder
 
 

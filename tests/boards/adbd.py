@@ -57,8 +57,8 @@ class Phone:
     """A daemon, and an ``adb`` that reaches it.
 
     Args:
-        folder: gets ``data/local/tmp`` (what the daemon sees as ``/data``; of it ``media`` is ``/sdcard``), ``bin/adb``,
-            and programs of the phone's, such as ``getprop``.
+        folder: gets ``data/local/tmp`` (the daemon sees ``data`` as ``/data``, its ``media`` as ``/sdcard``), and
+            programs: ``bin/adb``, and the phone's, such as ``getprop``.
     """
 
     def __init__(self, folder: Path) -> None:
