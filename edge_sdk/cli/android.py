@@ -67,17 +67,25 @@ def build_command(
 
 @command(name="check", short_help="What would go wrong with an APK on a phone?")
 @click.argument("apk", type=click.Path(path_type=Path))
-def check_command(screen: Screen, apk: Path) -> int:
-    """What would go wrong with APK on a phone? Any app that carries models will do; nothing of it is run.
+@click.option(
+    "--try-in",
+    "python",
+    type=click.Path(path_type=Path),
+    metavar="PYTHON",
+    help="An interpreter with the TensorFlow of that APK: each model is loaded and run in it.",
+)
+def check_command(screen: Screen, apk: Path, python: Path | None) -> int:
+    """What would go wrong with APK on a phone? Any app that carries models will do; none of its code is run.
 
     Manifest, signature, page alignment of every native library in the ELF file and in the APK, ABIs, models stored
     uncompressed, classes that Android cannot run, op versions of each model against the engine inside, size by part.
+    Op versions are necessary and not sufficient: --try-in runs each model, on zeros, in a TensorFlow of that version.
     Exit code 3 if something would fail.
     """
     from edge_sdk.android.checking import check_apk
     from edge_sdk.report.android import check_text
 
-    report = check_apk(apk)
+    report = check_apk(apk, python=python)
     screen.result(report.as_json(), check_text(report))
     return OK if report.is_fit else UNFIT
 
