@@ -200,8 +200,7 @@ def _model_findings(apk: Apk, engine: str) -> Iterator[Finding]:
             message = "is deflated, so that it cannot be mapped: the whole of it is copied into memory"
             yield Finding("apk-model-compressed", "error", message, member.name, "store it uncompressed")
         try:
-            for name, artifact, _ in _artifacts(member.name, apk.read(member.name)):
-                yield from _version_findings(name, artifact, engine)
+            yield from version_findings(member.name, apk.read(member.name), engine)
         except EdgeSdkError as error:
             yield Finding("apk-model-damaged", "error", str(error), member.name)
 
@@ -239,6 +238,16 @@ def _artifacts(name: str, content: bytes) -> Iterator[tuple[str, Artifact, bytes
             bundle.verify_all()
             for variant in bundle.manifest.variants:
                 yield f"{name}, variant {variant.id}", bundle.artifact(variant.id), bytes(bundle.model(variant.id))
+
+
+def version_findings(name: str, content: bytes, engine: str) -> Iterator[Finding]:
+    """Ops of a model, or of each variant in a bundle, that an engine such as ``tensorflow 2.16.1`` does not have.
+
+    Raises:
+        EdgeSdkError: the file is damaged.
+    """
+    for label, artifact, _ in _artifacts(name, content):
+        yield from _version_findings(label, artifact, engine)
 
 
 def _version_findings(name: str, artifact: Artifact, engine: str) -> Iterator[Finding]:

@@ -45,11 +45,12 @@ def build_command(
     keystore: Path | None,
     key_alias: str | None,
     key_password: str | None,
-) -> None:
+) -> int:
     """Build the demo app as one signed APK.
 
     Needs a JDK. With ANDROID_HOME set, its build tools are taken; else apksigner from Debian, and the rest from Maven
     Central: fetched once, held against the hashes in android_demo/deps.lock. The same inputs give the same bytes.
+    Exit code 3 if the app's engine lacks an op of a model: the APK is there, and that model will not load.
 
     edge-sdk android build --bundle digits.edge -o demo.apk
     """
@@ -63,6 +64,7 @@ def build_command(
     key = user_key(keystore, key_alias, key_password) if keystore and key_alias and key_password else None
     report = build(output, bundles=bundles, abis=abis, key=key, trusted_keys=trusted_keys, progress=screen)
     screen.result(report.as_json(), build_text(report))
+    return OK if report.is_fit else UNFIT
 
 
 @command(name="check", short_help="What would go wrong with an APK on a phone?")

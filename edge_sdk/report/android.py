@@ -22,6 +22,7 @@ def build_text(report: BuildReport) -> str:
         field("tools", f"{report.toolchain} ({report.dexer})"),
         field("key", report.key),
         field("sha256", report.sha256),
+        *(f"  {finding}" for finding in report.findings),
     ]
     return "\n".join(lines)
 
