@@ -94,7 +94,7 @@ test-android: $(READY) android-tools
 	$(BIN)/python -m pytest -m android
 
 .venv-accelerators/.installed: pyproject.toml constraints/accelerators.txt
-	$(call install,$(PYTHON),.venv-accelerators,constraints/accelerators.txt,openvino$(COMMA)dev)
+	$(call install,$(PYTHON),.venv-accelerators,constraints/accelerators.txt,android$(COMMA)openvino$(COMMA)dev)
 
 .boards/%/made: .venv-accelerators/.installed
 	.venv-accelerators/bin/python -m tests.boards $*

@@ -155,6 +155,22 @@ def conv_model(*, seed: int = 0, side: int = 8, channels: int = 4) -> bytes:
     return graph.finish((image,), (scores,))
 
 
+def int8_model(*, version: int = 4) -> bytes:
+    """``image (1, 8, 8, 3) int8 -> FULLY_CONNECTED int8, of that version -> scores (1, 5)``."""
+    generator = np.random.default_rng(1)
+    graph = Graph()
+    x = graph.tensor("image", (1, 8, 8, 3), "int8", scale=[0.03], zero_point=[0])
+    shape = graph.constant("shape", np.array([1, 192], np.int32))
+    flat = graph.tensor("flat", (1, 192), "int8", scale=[0.03], zero_point=[0])
+    graph.op("RESHAPE", (x, shape), (flat,), options("ReshapeOptions", new_shape=[1, 192]))
+    drawn = generator.integers(-127, 127, (5, 192), dtype=np.int8)
+    weights = graph.constant("weights", drawn, scale=[0.01], zero_point=[0])
+    bias = graph.constant("bias", np.zeros(5, np.int32), scale=[0.0003], zero_point=[0])
+    y = graph.tensor("scores", (1, 5), "int8", scale=[0.3], zero_point=[0])
+    graph.op("FULLY_CONNECTED", (flat, weights, bias), (y,), options("FullyConnectedOptions"), version=version)
+    return graph.finish((x,), (y,))
+
+
 def padded_pool_model(*, relu: bool = False) -> bytes:
     """What onnx2tf writes for a padded max pool: ``CONV_2D -> PADV2(-FLT_MAX) -> MAX_POOL_2D``."""
     generator = np.random.default_rng(0)

@@ -45,14 +45,9 @@ def write_archive(path: Path, entries: Iterable[Entry]) -> None:
             archive.writestr(info, content)
 
 
-def alignment_of(name: str) -> int:
-    """Bytes that a stored entry's content is aligned to."""
-    return PAGE if name.endswith(_MAPPED) else 4
-
-
 def _padding(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """The extra field after which the content begins at a multiple of its alignment."""
-    alignment = alignment_of(info.filename)
+    alignment = PAGE if info.filename.endswith(_MAPPED) else 4
     begin = archive.start_dir + _LOCAL_HEADER + len(info.filename.encode()) + 6
     zeros = -begin % alignment
     return struct.pack("<HHH", _ALIGNMENT_FIELD, 2 + zeros, alignment) + bytes(zeros)

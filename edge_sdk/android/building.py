@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.android.archive import Entry, write_archive
+from edge_sdk.android.checking import version_findings
 from edge_sdk.android.compiling import archive_entries, compile_java, link_resources, make_dex, unpack_libraries
 from edge_sdk.android.locked import fetch, read_lock
 from edge_sdk.android.properties import check_abis, project, read_properties
@@ -18,6 +19,7 @@ from edge_sdk.android.signing import SigningKey, debug_key, sign
 from edge_sdk.android.toolchain import find_toolchain
 from edge_sdk.errors import RecipeError
 from edge_sdk.files import check_writable, replacing
+from edge_sdk.findings import Finding
 from edge_sdk.progress import Progress, Silent
 
 _MODELS = "assets/models/"
@@ -25,7 +27,10 @@ _MODELS = "assets/models/"
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was built: sizes in bytes; ``parts`` maps a kind of content to its bytes before packing."""
+    """What was built: sizes in bytes; ``parts`` maps a kind of content to its bytes before packing.
+
+    ``findings`` are ops of its models that the engine inside does not have.
+    """
 
     path: str
     application_id: str
@@ -38,6 +43,12 @@ class BuildReport:
     sha256: str
     size_bytes: int
     parts: dict[str, int]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether each model will load, as far as its ops tell."""
+        return not any(finding.severity == "error" for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -76,6 +87,8 @@ def build(
     app, lock = read_properties(folder), read_lock(folder)
     wanted = check_abis(list(abis)) if abis else app.abis
     models = [*_models(bundles, trusted_keys), *_keys(trusted_keys)]
+    engine = f"tensorflow {app.tflite}"
+    findings = tuple(one for path in bundles for one in version_findings(path.name, path.read_bytes(), engine))
     tools = find_toolchain(app, lock, progress)
     archives = fetch([one for one in lock.values() if one.use == "runtime"], progress)
     libraries = fetch([one for one in lock.values() if one.use == "library"], progress)
@@ -108,6 +121,7 @@ def build(
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         parts=_parts(entries),
+        findings=findings,
     )
 
 

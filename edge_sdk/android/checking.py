@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 from edge_sdk.android.apk import Apk, Manifest
 from edge_sdk.android.archive import PAGE
 from edge_sdk.android.tools import run_tool
+from edge_sdk.android.trying import try_models
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
-from edge_sdk.errors import BuildError, EdgeSdkError
+from edge_sdk.errors import BuildError, EdgeSdkError, TargetError
 from edge_sdk.findings import Finding
 
 _ENGINE = "libtensorflowlite_jni.so"
@@ -36,7 +38,11 @@ class LibraryCheck:
 
 @dataclass(frozen=True)
 class ApkReport:
-    """What was found in an APK. ``signature`` is ``verified by apksigner``, ``present, not verified`` or ``none``."""
+    """What was found in an APK.
+
+    ``signature`` is ``verified by apksigner``, ``present, not verified`` or ``none``; ``tried`` are the models that
+    were loaded and run here, in a TensorFlow of the version of ``engine``.
+    """
 
     path: str
     size_bytes: int
@@ -47,6 +53,7 @@ class ApkReport:
     libraries: tuple[LibraryCheck, ...]
     models: tuple[str, ...]
     engine: str
+    tried: tuple[str, ...]
     parts: dict[str, int]
     findings: tuple[Finding, ...]
 
@@ -60,22 +67,30 @@ class ApkReport:
         return {**asdict(self), "fit": self.is_fit}
 
 
-def check_apk(path: Path) -> ApkReport:
-    """Reads an APK and lists what would go wrong on a device. Nothing of it is run.
+def check_apk(path: Path, *, python: Path | None = None) -> ApkReport:
+    """Reads an APK and lists what would go wrong on a device.
+
+    Args:
+        path: of the APK; none of its own code is run.
+        python: an interpreter with the TensorFlow that the APK carries, to run each model in; None for no trial.
 
     Raises:
         ModelError: not an APK, or a damaged one.
         MissingDependencyError: apkInspector is not installed.
+        MissingToolError: the interpreter has no TensorFlow of that version.
+        TargetError: it is not known which version that would be.
     """
     apk = Apk(path)
     libraries = tuple(_libraries(apk))
     engine = _engine(apk)
     signature, fault = _signature(apk)
+    tried = _tried(apk, engine, python) if python else {}
     findings = (
         *_signature_findings(apk, signature, fault),
         *_library_findings(apk, libraries),
         *_class_findings(apk),
         *_model_findings(apk, engine),
+        *_trial_findings(engine, tried),
     )
     return ApkReport(
         path=str(path),
@@ -87,6 +102,7 @@ def check_apk(path: Path) -> ApkReport:
         libraries=libraries,
         models=tuple(member.name for member in apk.models),
         engine=engine,
+        tried=tuple(tried),
         parts=_parts(apk),
         findings=findings,
     )
@@ -116,8 +132,15 @@ def _signature(apk: Apk) -> tuple[str, str]:
     try:
         run_tool([signer, "verify", str(apk.path)], what="apksigner verify")
     except BuildError as error:
-        return "does not verify", error.log_tail.splitlines()[0]
+        return "does not verify", _fault_of(error.log_tail)
     return "verified by apksigner", ""
+
+
+def _fault_of(log: str) -> str:
+    """What apksigner says is wrong; its first line is only that something is."""
+    lines = log.splitlines()
+    found = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return found[0] if found else lines[0] if lines else "apksigner does not verify it"
 
 
 def _signature_findings(apk: Apk, signature: str, fault: str) -> Iterator[Finding]:
@@ -177,15 +200,34 @@ def _model_findings(apk: Apk, engine: str) -> Iterator[Finding]:
             message = "is deflated, so that it cannot be mapped: the whole of it is copied into memory"
             yield Finding("apk-model-compressed", "error", message, member.name, "store it uncompressed")
         try:
-            for name, artifact in _artifacts(member.name, apk.read(member.name)):
-                yield from _version_findings(name, artifact, engine)
+            yield from version_findings(member.name, apk.read(member.name), engine)
         except EdgeSdkError as error:
             yield Finding("apk-model-damaged", "error", str(error), member.name)
 
 
-def _artifacts(name: str, content: bytes) -> Iterator[tuple[str, Artifact]]:
+def _tried(apk: Apk, engine: str, python: Path) -> dict[str, str]:
+    """Name of each model to what the engine has against it."""
+    version = re.fullmatch(r"tensorflow ([\d.]+)", engine)
+    if version is None:
+        raise TargetError(f"{apk.path}: no model can be tried: it holds {engine or 'no engine that is known here'}")
+    models: dict[str, bytes] = {}
+    for member in apk.models:
+        # A damaged one is a finding already.
+        with contextlib.suppress(EdgeSdkError):
+            models |= {name: data for name, _, data in _artifacts(member.name, apk.read(member.name))}
+    return try_models(python, version[1], models)
+
+
+def _trial_findings(engine: str, tried: Mapping[str, str]) -> Iterator[Finding]:
+    for name, fault in tried.items():
+        if fault:
+            hint = "`edge-sdk convert --profile` for an Android device"
+            yield Finding("apk-model-refused", "error", f"does not run in {engine}: {fault}", name, hint)
+
+
+def _artifacts(name: str, content: bytes) -> Iterator[tuple[str, Artifact, bytes]]:
     if name.endswith(".tflite"):
-        yield name, parse_artifact(content, path=Path(name))
+        yield name, parse_artifact(content, path=Path(name)), content
         return
     from edge_sdk.bundle.reading import open_bundle
 
@@ -195,7 +237,17 @@ def _artifacts(name: str, content: bytes) -> Iterator[tuple[str, Artifact]]:
         with open_bundle(path) as bundle:
             bundle.verify_all()
             for variant in bundle.manifest.variants:
-                yield f"{name}, variant {variant.id}", bundle.artifact(variant.id)
+                yield f"{name}, variant {variant.id}", bundle.artifact(variant.id), bytes(bundle.model(variant.id))
+
+
+def version_findings(name: str, content: bytes, engine: str) -> Iterator[Finding]:
+    """Ops of a model, or of each variant in a bundle, that an engine such as ``tensorflow 2.16.1`` does not have.
+
+    Raises:
+        EdgeSdkError: the file is damaged.
+    """
+    for label, artifact, _ in _artifacts(name, content):
+        yield from _version_findings(label, artifact, engine)
 
 
 def _version_findings(name: str, artifact: Artifact, engine: str) -> Iterator[Finding]:

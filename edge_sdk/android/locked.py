@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge_sdk.android.tools import run_tool
-from edge_sdk.errors import BuildError, MissingToolError, RecipeError
+from edge_sdk.errors import BuildError, MissingToolError, OutputError, RecipeError
 from edge_sdk.progress import Progress
 from edge_sdk.records import RecordError, read_record
 
@@ -49,13 +49,27 @@ class LockedArtifact:
     @property
     def file_name(self) -> str:
         """As Maven names it."""
-        _, artifact, version, packaging = self.coordinates.split(":")
-        return f"{artifact}-{version}.{packaging}"
+        return _file_name(self.coordinates)
+
+
+@dataclass(frozen=True)
+class LockedJar:
+    """A file of Maven Central that only tests use, and that Maven itself puts on their class path; fields as above."""
+
+    coordinates: str
+    sha256: str
+    licence: str
+
+    @property
+    def file_name(self) -> str:
+        """As Maven names it."""
+        return _file_name(self.coordinates)
 
 
 @dataclass(frozen=True)
 class _Lock:
     artifact: tuple[LockedArtifact, ...]
+    test_jar: tuple[LockedJar, ...]
 
 
 def read_lock(folder: Path) -> dict[str, LockedArtifact]:
@@ -64,12 +78,27 @@ def read_lock(folder: Path) -> dict[str, LockedArtifact]:
     Raises:
         RecipeError: the file has faults.
     """
+    return {one.name: one for one in _read(folder).artifact}
+
+
+def hashes_of_tests(folder: Path) -> dict[str, str]:
+    """File name to SHA-256 of all that tests may have on their class path; errors as :func:`read_lock`."""
+    lock = _read(folder)
+    jars: tuple[LockedArtifact | LockedJar, ...] = (*lock.artifact, *lock.test_jar)
+    return {one.file_name: one.sha256 for one in jars}
+
+
+def _read(folder: Path) -> _Lock:
     path = folder / "deps.lock"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {one.name: one for one in read_record(_Lock, table).artifact}
+        return read_record(_Lock, tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, RecordError) as error:
         raise RecipeError(f"{path}: {error}") from error
+
+
+def _file_name(coordinates: str) -> str:
+    _, artifact, version, packaging = coordinates.split(":")
+    return f"{artifact}-{version}.{packaging}"
 
 
 def cache_folder() -> Path:
@@ -82,10 +111,11 @@ def cache_folder() -> Path:
 def fetch(artifacts: Iterable[LockedArtifact], progress: Progress) -> dict[str, Path]:
     """Name to file, from the cache, or through Maven where it is not there.
 
-    A file with another hash is fetched once more.
+    A file with another hash is fetched once more, past Maven's own repository too.
 
     Raises:
-        BuildError: Maven failed, or what it brought has another hash than the lock.
+        BuildError: Maven failed, or what it brought has another hash than the lock, twice.
+        OutputError: the cache cannot be written.
         MissingToolError: a file must be fetched, and there is no Maven.
     """
     found = {}
@@ -104,30 +134,46 @@ def _holds(path: Path, artifact: LockedArtifact) -> bool:
 
 
 def _fetch_one(artifact: LockedArtifact, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{path.parent}: what a build fetches cannot be kept there: {error.strerror}",
+            hint="free it, or name another folder in EDGE_SDK_CACHE",
+        ) from error
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        fetched = Path(folder) / artifact.file_name
-        _run_maven(artifact, Path(folder))
-        got = _sha256(fetched)
-        if got != artifact.sha256:
-            raise BuildError(
-                f"{artifact.coordinates}: expected SHA-256 {artifact.sha256}, got {got}",
-                tool="mvn",
-                hint="the repository behind Maven serves another file than the one that was checked: do not use it",
-            )
-        fetched.replace(path)
+        _brought(artifact, Path(folder)).replace(path)
 
 
-def _run_maven(artifact: LockedArtifact, folder: Path) -> None:
+def _brought(artifact: LockedArtifact, folder: Path) -> Path:
+    """Through Maven; a file that is damaged in Maven's own repository is fetched anew, once."""
+    path = folder / artifact.file_name
+    copy = ("copy", f"-Dartifact={artifact.coordinates}", f"-DoutputDirectory={folder}")
+    _run_maven(artifact, *copy)
+    if _sha256(path) != artifact.sha256:
+        path.unlink()
+        kept = artifact.coordinates.rpartition(":")[0]
+        _run_maven(artifact, "purge-local-repository", f"-DmanualInclude={kept}", "-DreResolve=false")
+        _run_maven(artifact, *copy)
+    got = _sha256(path)
+    if got != artifact.sha256:
+        raise BuildError(
+            f"{artifact.coordinates}: expected SHA-256 {artifact.sha256}, got {got}, also when fetched anew",
+            tool="mvn",
+            hint="the repository behind Maven serves another file than the one that was checked: do not use it",
+        )
+    return path
+
+
+def _run_maven(artifact: LockedArtifact, goal: str, *words: str) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise MissingToolError(
             f"{artifact.coordinates} is not in {cache_folder()}, and there is no Maven to fetch it",
             hint=f"install Maven (Debian: `apt-get install maven`), or put {artifact.file_name} there yourself",
         )
-    goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
-    command = [maven, "--batch-mode", goal, f"-Dartifact={artifact.coordinates}", f"-DoutputDirectory={folder}"]
+    command = [maven, "--batch-mode", f"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:{goal}", *words]
     hint = "this is the one step that needs the network; it is done once"
     run_tool(command, what=f"fetching {artifact.coordinates}", hint=hint)
 

@@ -14,6 +14,7 @@ from edge_sdk.android.locked import LockedArtifact, cache_folder, fetch
 from edge_sdk.android.properties import AppProperties
 from edge_sdk.android.tools import run_tool
 from edge_sdk.errors import BuildError, MissingToolError
+from edge_sdk.files import replacing
 from edge_sdk.progress import Progress
 
 _AAPT2 = "prebuilt/linux/aapt2"
@@ -53,20 +54,21 @@ def _javac() -> tuple[str, ...]:
     if found is None:
         where = f"JAVA_HOME ({home})" if home else "PATH"
         raise MissingToolError(f"no javac in {where}", hint="install a JDK (Debian: openjdk-17-jdk-headless)")
-    printed = run_tool([found, "-version"], what="javac -version")
-    version = re.search(r"(\d+)", printed)
+    hint = "install openjdk-17-jdk-headless, or point JAVA_HOME at such a JDK"
+    printed = run_tool([found, "-version"], what="javac -version", hint=hint)
+    version = re.search(r"javac (\d+)", printed)
     number = int(version[1]) if version else 0
     if not 9 <= number <= 23:
-        raise MissingToolError(
-            f"javac is version {printed.strip() or 'unknown'}; 9 to 23 can compile for Java 8",
-            hint="install openjdk-17-jdk-headless, or point JAVA_HOME at such a JDK",
-        )
+        raise MissingToolError(f"{found} says `{printed.strip()}`; javac 9 to 23 can compile for Java 8", hint=hint)
+    if not os.access(java_of([found]), os.X_OK):
+        raise MissingToolError(f"no java beside {found}", hint=hint)
     return (found,)
 
 
 def java_of(javac: Sequence[str]) -> str:
-    """The ``java`` beside a ``javac``."""
-    return str(Path(javac[0]).with_name("java"))
+    """The ``java`` beside a ``javac``, or beside what that is a link to."""
+    beside = Path(javac[0]).with_name("java")
+    return str(beside if beside.exists() else Path(javac[0]).resolve().with_name("java"))
 
 
 def _of_sdk(home: Path, app: AppProperties, javac: tuple[str, ...]) -> Toolchain:
@@ -105,11 +107,12 @@ def _unpacked_aapt2(jar: Path) -> str:
     with zipfile.ZipFile(jar) as archive:
         content = archive.read(_AAPT2)
     if not path.exists() or path.read_bytes() != content:
-        path.write_bytes(content)
-        path.chmod(0o755)
+        # Another build may be running the old one.
+        with replacing(path, mode=0o755) as temporary:
+            temporary.write_bytes(content)
     try:
         run_tool([str(path), "version"], what="aapt2 version")
-    except (OSError, BuildError) as error:
+    except BuildError as error:
         raise MissingToolError(
             "the aapt2 of Apktool is for Linux on x86_64 and does not start here", hint="set ANDROID_HOME to an SDK"
         ) from error

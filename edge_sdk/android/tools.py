@@ -10,15 +10,19 @@ from edge_sdk.errors import BuildError
 
 
 def run_tool(command: Sequence[str], *, what: str, hint: str | None = None) -> str:
-    """Runs a tool to its end and returns what it printed.
+    """Runs a tool to its end and returns what it printed: on stderr where nothing came on stdout.
 
     Raises:
-        BuildError: it failed; carries its last lines.
+        BuildError: it does not start, or it failed; carries its last lines.
     """
-    done = subprocess.run(  # noqa: S603 - arguments of our own making, no shell
-        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - arguments of our own making, no shell
+            command, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
+        )
+    except OSError as error:
+        tool = Path(command[0])
+        raise BuildError(f"{what}: {tool} does not start: {error.strerror}", tool=tool.name, hint=hint) from error
     if done.returncode:
         tail = (done.stdout + done.stderr).strip()[-3000:]
         raise BuildError(f"{what} failed", tool=Path(command[0]).name, log_tail=tail, hint=hint)
-    return done.stdout
+    return done.stdout or done.stderr

@@ -48,11 +48,12 @@ def build_command(
     keystore: Path | None,
     key_alias: str | None,
     key_password: str | None,
-) -> None:
+) -> int:
     """Build the demo app as one signed APK.
 
     Needs a JDK. With ANDROID_HOME set, its build tools are taken; else apksigner from Debian, and the rest from Maven
     Central: fetched once, held against the hashes in android_demo/deps.lock. The same inputs give the same bytes.
+    Exit code 3 if the app's engine lacks an op of a model: the APK is there, and that model will not load.
 
     edge-sdk android build --bundle digits.edge -o demo.apk
     """
@@ -66,21 +67,30 @@ def build_command(
     key = user_key(keystore, key_alias, key_password) if keystore and key_alias and key_password else None
     report = build(output, bundles=bundles, abis=abis, key=key, trusted_keys=trusted_keys, progress=screen)
     screen.result(report.as_json(), build_text(report))
+    return OK if report.is_fit else UNFIT
 
 
 @command(name="check", short_help="What would go wrong with an APK on a phone?")
 @click.argument("apk", type=click.Path(path_type=Path))
-def check_command(screen: Screen, apk: Path) -> int:
-    """What would go wrong with APK on a phone? Any app that carries models will do; nothing of it is run.
+@click.option(
+    "--try-in",
+    "python",
+    type=click.Path(path_type=Path),
+    metavar="PYTHON",
+    help="An interpreter with the TensorFlow of that APK: each model is loaded and run in it.",
+)
+def check_command(screen: Screen, apk: Path, python: Path | None) -> int:
+    """What would go wrong with APK on a phone? Any app that carries models will do; none of its code is run.
 
     Manifest, signature, page alignment of every native library in the ELF file and in the APK, ABIs, models stored
     uncompressed, classes that Android cannot run, op versions of each model against the engine inside, size by part.
+    Op versions are necessary and not sufficient: --try-in runs each model, on zeros, in a TensorFlow of that version.
     Exit code 3 if something would fail.
     """
     from edge_sdk.android.checking import check_apk
     from edge_sdk.report.android import check_text
 
-    report = check_apk(apk)
+    report = check_apk(apk, python=python)
     screen.result(report.as_json(), check_text(report))
     return OK if report.is_fit else UNFIT
 

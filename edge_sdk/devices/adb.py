@@ -40,6 +40,7 @@ _WORDS: Final = {
     "no permissions": "no permissions",
     "insufficient permissions": "no permissions",
 }
+_WAITS: Final = "- waiting for device -"
 _TIMEOUT_S: Final = 60.0
 
 
@@ -102,14 +103,20 @@ class Adb(Link):
             DeviceLostError: the device went away.
             DeviceError: adb failed; the message has its words.
         """
-        command = [self._adb, "-s", self.serial, *arguments]
-        done = self.transfer(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        lost = self.lost(doing or f"during adb {arguments[0]}")
+
+        def hear(line: str) -> None:
+            # After `adb install` has lost its device it wants to tidy up there, and waits for as long as it takes.
+            if _WAITS in line:
+                raise lost
+
+        done = Finished(*self._talk([self._adb, "-s", self.serial, *arguments], None, hear, cleaning=False))
         if done.status == 0:
             return done
         said = f"{done.stderr}\n{done.text}"
         state = {one.serial: one.state for one in listed(self._adb)}.get(self.serial)
         if state != "device":
-            raise self.lost(doing or f"during adb {arguments[0]}")
+            raise lost
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         why = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "it says nothing")
         raise _explained(self.serial, said) or DeviceError(

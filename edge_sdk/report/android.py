@@ -23,6 +23,7 @@ def build_text(report: BuildReport) -> str:
         field("tools", f"{report.toolchain} ({report.dexer})"),
         field("key", report.key),
         field("sha256", report.sha256),
+        *(f"  {finding}" for finding in report.findings),
     ]
     return "\n".join(lines)
 
@@ -32,8 +33,12 @@ def check_text(report: ApkReport) -> str:
     manifest = report.manifest
     verdict = "nothing in it is known to fail" if report.is_fit else "WOULD FAIL"
     rows = [(name, size_text(size)) for name, size in sorted(report.parts.items(), key=lambda part: -part[1])]
+    if report.tried:
+        verdict += f" ({len(report.tried)} models run here in {report.engine}, the rest predicted; run on no device)"
+    else:
+        verdict += " (predicted from the file; it was run on no device)"
     lines = [
-        f"{report.path}: {verdict} (predicted from the file; it was run on no device)",
+        f"{report.path}: {verdict}",
         field("app", f"{manifest.package} {manifest.version_name}, API {manifest.min_sdk} to {manifest.target_sdk}"),
         field("signature", f"{', '.join(report.schemes) or 'none'}: {report.signature}"),
         field("ABIs", ", ".join(report.abis) or "no native code"),

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_sdk.android.archive import Entry, write_archive
 from edge_sdk.bundle.asked import ProcessingOptions
 from edge_sdk.bundle.creating import create_bundle
-from edge_sdk.bundle.options import Golden
+from edge_sdk.bundle.options import Golden, Signing
+from edge_sdk.bundle.signing import make_keys
 from edge_sdk.data.images import ImageOptions
 from tests.graphs import Graph, conv_model, options
 
@@ -26,6 +28,23 @@ def write_models(folder: Path) -> list[Path]:
     processing = ProcessingOptions(images=ImageOptions(), top_k=2)
     create_bundle([plain], pictures, golden=Golden(samples=2), processing=processing)
     return [digits, pictures, plain]
+
+
+def write_overlays(folder: Path, models: Path) -> None:
+    """What lies over the app's assets in some tests, each an archive, and bundles that a key of them signed or did not.
+
+    ``keyed.apk`` has a trusted key, ``broken-key.apk`` one that is none, ``flipped.apk`` the bundle ``flipped.edge``;
+    ``signed.edge`` is signed by the key, ``stranger.edge`` by another.
+    """
+    for name in ("signed", "stranger"):
+        make_keys(models / f"{name}.pem")
+        signing = Signing((models / f"{name}.pem",))
+        create_bundle([models / "digits.tflite"], folder / f"{name}.edge", golden=Golden(samples=2), signing=signing)
+    write_archive(folder / "keyed.apk", [Entry("assets/keys/0.pem", models / "signed.pem.pub")])
+    write_archive(folder / "broken-key.apk", [Entry("assets/keys/0.pem", b"no key at all")])
+    flipped = bytearray((models / "digits.edge").read_bytes())
+    flipped[flipped.index(b"TFL3") + 100] ^= 1
+    write_archive(folder / "flipped.apk", [Entry("assets/models/flipped.edge", bytes(flipped))])
 
 
 def digits_like() -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from edge_sdk.android.apk import Apk
 from edge_sdk.android.archive import PAGE, Entry, write_archive
@@ -22,6 +23,7 @@ from edge_sdk.android.locked import cache_folder, fetch, read_lock
 from edge_sdk.android.properties import project, read_properties
 from edge_sdk.android.signing import user_key
 from edge_sdk.android.toolchain import find_toolchain
+from edge_sdk.cli import cli
 from edge_sdk.errors import BuildError, MissingToolError, ModelError, RecipeError
 from edge_sdk.progress import Silent
 from tests.graphs import Graph, conv_model, options
@@ -179,6 +181,15 @@ def test_ops_that_the_engine_inside_lacks(apk: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_a_build_says_what_will_not_load(tmp_path: Path) -> None:
+    (tmp_path / "newer.tflite").write_bytes(_dense_model(version=12))
+    words = ["android", "build", "--bundle", str(tmp_path / "newer.tflite"), "-o", str(tmp_path / "demo.apk")]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 3
+    assert (tmp_path / "demo.apk").exists()
+    assert "error: newer.tflite: needs FULLY_CONNECTED version 12, which tensorflow 2.16.1 in this APK" in done.stdout
+
+
 def test_a_broken_signature_is_an_error(apk: Path, tmp_path: Path) -> None:
     content = bytearray(apk.read_bytes())
     content[Apk(apk).models[0].offset + 40] ^= 1
@@ -186,7 +197,8 @@ def test_a_broken_signature_is_an_error(apk: Path, tmp_path: Path) -> None:
     path.write_bytes(content)
     report = check_apk(path)
     assert report.signature == "does not verify"
-    assert "apk-signature-broken" in {finding.rule for finding in report.findings}
+    (said,) = (finding.message for finding in report.findings if finding.rule == "apk-signature-broken")
+    assert "digest mismatch" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 no more", bytes(100)])

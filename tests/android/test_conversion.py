@@ -15,7 +15,7 @@ from edge_sdk.bundle.golden import measure
 from edge_sdk.converters import Workers, convert_all
 from edge_sdk.converters.device import app_findings
 from edge_sdk.runtime import Runner
-from tests.android.vectors import int8_model
+from tests.graphs import int8_model
 
 ENGINE = Path(__file__).parents[2] / ".venv-tf216/bin/python"
 RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "weight_only_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16")

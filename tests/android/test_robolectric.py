@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,12 @@ import pytest
 from edge_sdk.android.locked import read_lock
 from edge_sdk.android.properties import project
 from edge_sdk.measure.schema import read_benchmark
-from tests.android.models import write_models
+from tests.android.maven import run_tests
+from tests.android.models import write_models, write_overlays
 from tests.android.robolectric import prepare
 
 POM = project() / "robolectric-pom.xml"
-pytestmark = [pytest.mark.android, pytest.mark.runtime, pytest.mark.slow]
+pytestmark = [pytest.mark.android, pytest.mark.runtime, pytest.mark.signing, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +26,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where all tests of the app ran, once."""
     models, folder = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("app")
     words = prepare(folder, write_models(models))
-    maven = shutil.which("mvn") or ""
-    command = [maven, "--batch-mode", "--no-transfer-progress", "-f", str(POM), *words, "test"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-8000:]
-    (folder / "printed").write_text(done.stdout)
+    write_overlays(folder, models)
+    (folder / "printed").write_text(run_tests(POM, words, folder))
     return folder
 
 

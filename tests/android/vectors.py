@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from edge_sdk import Session
+from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.bundle import reading, strict, verifying
 from edge_sdk.bundle.asked import ProcessingOptions
 from edge_sdk.bundle.creating import create_bundle
@@ -27,11 +28,14 @@ from edge_sdk.bundle.options import Golden, Signing
 from edge_sdk.bundle.processing import postprocess, preprocess
 from edge_sdk.bundle.signing import id_of, load_public_key, make_keys
 from edge_sdk.bundle.steps import InputProcessing, OutputProcessing
+from edge_sdk.checks.memory import plan_memory
 from edge_sdk.errors import BundleError, EdgeSdkError
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
-from tests.graphs import Graph, conv_model, options
+from tests.graphs import Graph, conv_model, int8_model, options, padded_pool_model
 
 _FLOODS = "every_bit_flip or truncation or any_damage or any_value or every_byte"
+_OPTIONS = {"ADD": "AddOptions", "SOFTMAX": "SoftmaxOptions", "CONCATENATION": "ConcatenationOptions"}
+_FIELDS: dict[str, dict[str, Any]] = {"SOFTMAX": {"beta": 1.0}, "CONCATENATION": {"axis": 1}}
 # Seeds of what is drawn; any will do.
 _SEED = 3
 
@@ -44,6 +48,7 @@ def write_vectors(folder: Path) -> None:
     _dump(folder / "post.json", list(_post_cases()))
     _dump(folder / "json.json", list(_json_cases()))
     _dump(folder / "load.json", _load_case())
+    _dump(folder / "memory.json", list(_memory_cases()))
     _sessions(folder)
 
 
@@ -204,20 +209,40 @@ def _load_case() -> dict[str, Any]:
     return {"ms": 10.0, "misses": 3, "calm": 5, "margin": 0.8, "usual": list(usual), "took": took, "levels": levels}
 
 
-def int8_model(*, version: int = 4) -> bytes:
-    """``image (1, 8, 8, 3) int8 -> FULLY_CONNECTED int8, of that version -> scores (1, 5)``."""
-    generator = np.random.default_rng(1)
+def _memory_cases() -> Iterator[dict[str, Any]]:
+    """Models, and bytes that Python predicts: of the whole plan, alive at its fullest step, and of kernels' scratch."""
+    models = {"conv": conv_model(), "int8": int8_model(), "pool": padded_pool_model()}
+    models |= {f"drawn {seed}": _drawn_graph(np.random.default_rng(seed)) for seed in range(60)}
+    for name, model in models.items():
+        (plan,) = plan_memory(parse_artifact(model, path=Path(name))).subgraphs
+        assert plan.peak is not None
+        planned = plan.arena_bytes + plan.persistent_bytes + plan.heap_bytes
+        scratch = sum(one.size_bytes for one in (*plan.tensors, *plan.persistent) if " of op " in one.name)
+        sizes = {"planned": planned, "peak": plan.peak.live_bytes, "scratch": scratch}
+        yield {"name": name, "model": base64.b64encode(model).decode(), **sizes}
+
+
+def _drawn_graph(generator: np.random.Generator) -> bytes:
+    """Ops that may overwrite an operand, share its memory or neither, on tensors of 16 to 64 values."""
     graph = Graph()
-    x = graph.tensor("image", (1, 8, 8, 3), "int8", scale=[0.03], zero_point=[0])
-    shape = graph.constant("shape", np.array([1, 192], np.int32))
-    flat = graph.tensor("flat", (1, 192), "int8", scale=[0.03], zero_point=[0])
-    graph.op("RESHAPE", (x, shape), (flat,), options("ReshapeOptions", new_shape=[1, 192]))
-    drawn = generator.integers(-127, 127, (5, 192), dtype=np.int8)
-    weights = graph.constant("weights", drawn, scale=[0.01], zero_point=[0])
-    bias = graph.constant("bias", np.zeros(5, np.int32), scale=[0.0003], zero_point=[0])
-    y = graph.tensor("scores", (1, 5), "int8", scale=[0.3], zero_point=[0])
-    graph.op("FULLY_CONNECTED", (flat, weights, bias), (y,), options("FullyConnectedOptions"), version=version)
-    return graph.finish((x,), (y,))
+    known = [graph.tensor(f"in{place}", (1, size)) for place, size in enumerate((16, 64))]
+    widths, read = {known[0]: 16, known[1]: 64}, set[int]()
+    for step in range(int(generator.integers(2, 14))):
+        kind = str(generator.choice(["ADD", "SOFTMAX", "RESHAPE", "CONCATENATION", "TANH"]))
+        unread = [one for one in known[2:] if one not in read]
+        first = unread[0] if unread and generator.random() < 0.6 else int(generator.choice(known))
+        same = [one for one in known if widths[one] == widths[first]]
+        second = int(generator.choice(same))
+        operands = {"ADD": (first, second), "CONCATENATION": (first, second)}.get(kind, (first,))
+        width = widths[first] * (2 if kind == "CONCATENATION" else 1)
+        made = graph.tensor(f"t{step}", (1, width))
+        graph.op(
+            kind, operands, (made,), options(_OPTIONS[kind], **_FIELDS.get(kind, {})) if kind in _OPTIONS else None
+        )
+        widths[made] = width
+        known.append(made)
+        read.update(operands)
+    return graph.finish(known[:2], [one for one in known[2:] if one not in read])
 
 
 def _sessions(folder: Path) -> None:

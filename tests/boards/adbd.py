@@ -6,6 +6,7 @@ else, and a mount namespace with a /data. adb, run inside that network, reaches 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -56,7 +57,8 @@ class Phone:
     """A daemon, and an ``adb`` that reaches it.
 
     Args:
-        folder: gets ``data/local/tmp`` (what the daemon sees as ``/data``), ``bin/adb``, and a ``getprop``.
+        folder: gets ``data/local/tmp`` (the daemon sees ``data`` as ``/data``, its ``media`` as ``/sdcard``), and
+            programs: ``bin/adb``, and the phone's, such as ``getprop``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +69,7 @@ class Phone:
         for made in (self.bin, self._there, folder / "home"):
             made.mkdir()
         lines = "".join(f"[{name}]: [{value}]\n" for name, value in _PROPERTIES.items())
-        _script(self._there / "getprop", f"cat <<'END'\n{lines}END")
+        self.program("getprop", f"cat <<'END'\n{lines}END")
         self._folder = folder
         # Holds the network, so that it outlives the daemon.
         self._network = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], start_new_session=True)
@@ -76,20 +78,24 @@ class Phone:
         while theirs.readlink() == ours.readlink():
             time.sleep(0.01)
         inside = f"exec nsenter --target {self._network.pid} --net --"
-        _script(self.bin / "adb", f'export HOME={folder}/home\n{inside} {shutil.which("adb")} "$@"')
+        # Debian's daemon announces abb_exec, by which adb would stream an APK, and has no such service.
+        pushes = 'for word; do shift; set -- "$@" "$word"; [ "$word" != install ] || set -- "$@" --no-streaming; done'
+        _script(self.bin / "adb", f'export HOME={folder}/home\n{pushes}\n{inside} {shutil.which("adb")} "$@"')
         self.start()
 
     def start(self) -> None:
         libraries = _FOLDER / f"root/usr/lib/{platform.machine()}-linux-gnu"
         daemon = _FOLDER / "root/usr/lib/android-sdk/platform-tools/adbd"
-        inner = f"ip link set lo up 2>/dev/null || true; mount --bind {self.data} /data; exec {daemon}"
+        mounts = f"mount --bind {self.data} /data; mkdir -p /data/media; mount --bind /data/media /sdcard"
+        inner = f"ip link set lo up 2>/dev/null || true; {mounts}; exec {daemon}"
         environment = {
             **os.environ,
             "ADBD_PORT": str(_PORT),
             "LD_LIBRARY_PATH": f"{libraries}:{libraries}/android",
             "PATH": f"{self._there}:{os.environ['PATH']}",
         }
-        Path("/data").mkdir(exist_ok=True)
+        for place in ("/data", "/sdcard"):
+            Path(place).mkdir(exist_ok=True)
         with (self._folder / "adbd.log").open("ab") as log:
             self._daemon = self._started(inner, environment, log)
         self._connect()
@@ -99,6 +105,10 @@ class Phone:
             ["nsenter", "--target", str(self._network.pid), "--net", "--", "unshare", "--mount", "sh", "-c", inner],
             env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
+
+    def program(self, name: str, text: str) -> None:
+        """A shell script among the phone's programs."""
+        _script(self._there / name, text)
 
     def adb(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -112,7 +122,9 @@ class Phone:
             ["pgrep", "--ns", str(self._daemon.pid), "--nslist", "mnt"], capture_output=True, text=True, check=False
         )
         for pid in found.stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+            # Some of them end by themselves meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
         self._daemon.wait()
 
     def close(self) -> None:

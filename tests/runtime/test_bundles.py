@@ -16,30 +16,13 @@ from edge_sdk.bundle.creating import create_bundle
 from edge_sdk.errors import BundleError, BundleIntegrityError, DelegateUnavailableError, PolicyError, TargetError
 from edge_sdk.runtime import Deadline
 from edge_sdk.runtime.interpreter import InterpreterExecutor
-from tests.graphs import Graph, conv_model, options
+from tests.graphs import conv_model, int8_model
 
 pytestmark = pytest.mark.runtime
 
 
 def image(seed: int = 0) -> dict[str, Any]:
     return {"image": np.random.default_rng(seed).standard_normal((1, 8, 8, 3)).astype(np.float32)}
-
-
-def int8_model() -> bytes:
-    """``image (1, 8, 8, 3) int8 -> FULLY_CONNECTED int8 -> scores (1, 5)``."""
-    generator = np.random.default_rng(1)
-    graph = Graph()
-    x = graph.tensor("image", (1, 8, 8, 3), "int8", scale=[0.03], zero_point=[0])
-    shape = graph.constant("shape", np.array([1, 192], np.int32))
-    flat = graph.tensor("flat", (1, 192), "int8", scale=[0.03], zero_point=[0])
-    graph.op("RESHAPE", (x, shape), (flat,), options("ReshapeOptions", new_shape=[1, 192]))
-    weights = graph.constant(
-        "weights", generator.integers(-127, 127, (5, 192), dtype=np.int8), scale=[0.01], zero_point=[0]
-    )
-    bias = graph.constant("bias", np.zeros(5, np.int32), scale=[0.0003], zero_point=[0])
-    y = graph.tensor("scores", (1, 5), "int8", scale=[0.3], zero_point=[0])
-    graph.op("FULLY_CONNECTED", (flat, weights, bias), (y,), options("FullyConnectedOptions"), version=4)
-    return graph.finish((x,), (y,))
 
 
 @pytest.fixture(scope="module")

@@ -5,16 +5,11 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
-import android.app.Activity;
 import android.content.ActivityNotFoundException;
 import android.content.Intent;
 import android.os.Bundle;
-import android.view.View;
-import android.widget.ArrayAdapter;
-import android.widget.Button;
 import android.widget.EditText;
 import android.widget.ProgressBar;
-import android.widget.Spinner;
 import android.widget.TextView;
 import dev.edgesdk.bench.Arguments;
 import dev.edgesdk.bench.Plan;
@@ -24,23 +19,19 @@ import org.json.JSONException;
 import org.json.JSONObject;
 
 /** Picks a model, a delegate and threads; checks outputs and measures. A path by intent: {@code --es model PATH}. */
-public final class MainActivity extends Activity implements Workbench.Listener {
+public final class MainActivity extends Screen {
     /** Extra: the id of the model to pick. */
     static final String MODEL = "model";
     private static final String DELEGATE = "delegate", THREADS = "threads";
     private static final int OPEN = 1;
     private static final int[] THREAD_COUNTS = {1, 2, 4, 8};
 
-    private Workbench workbench;
     private final List<ModelChoice> models = new ArrayList<>();
-    /** What went wrong here rather than at the workbench; null for nothing. */
-    private String trouble;
 
     @Override
     protected void onCreate(Bundle state) {
         super.onCreate(state);
         setContentView(R.layout.main);
-        workbench = Workbench.of(this);
         fill(R.id.delegates, Delegates.LABELS, state == null ? 0 : state.getInt(DELEGATE));
         fill(R.id.threads, threads(), state == null ? 0 : state.getInt(THREADS));
         String given = getIntent().getStringExtra(MODEL);
@@ -90,21 +81,6 @@ public final class MainActivity extends Activity implements Workbench.Listener {
     }
 
     @Override
-    protected void onStart() {
-        super.onStart();
-        workbench.entered();
-        workbench.listen(this);
-        changed();
-    }
-
-    @Override
-    protected void onStop() {
-        workbench.unlisten(this);
-        workbench.left(this);
-        super.onStop();
-    }
-
-    @Override
     protected void onSaveInstanceState(Bundle state) {
         super.onSaveInstanceState(state);
         state.putInt(DELEGATE, spinner(R.id.delegates).getSelectedItemPosition());
@@ -130,10 +106,8 @@ public final class MainActivity extends Activity implements Workbench.Listener {
             refreshModels(opened.id);
         }
         boolean busy = workbench.isBusy();
-        boolean ready = !busy && !models.isEmpty();
-        for (int id : new int[] {R.id.run, R.id.check, R.id.benchmark}) {
-            findViewById(id).setEnabled(ready);
-        }
+        enable(!busy && !models.isEmpty(), R.id.run, R.id.check, R.id.benchmark);
+        enable(!busy, R.id.open);
         show(R.id.busy, busy);
         show(R.id.stop, busy);
         ProgressBar bar = findViewById(R.id.busy);
@@ -141,9 +115,7 @@ public final class MainActivity extends Activity implements Workbench.Listener {
         bar.setProgress((int) (1000 * Math.max(0, workbench.progress())));
         Outcome outcome = workbench.outcome();
         TextView text = findViewById(R.id.outcome);
-        text.setText(trouble != null ? trouble
-                : models.isEmpty() ? getString(R.string.no_models)
-                : busy ? getString(R.string.working) : outcome == null ? "" : outcome.text);
+        text.setText(said().isEmpty() && models.isEmpty() ? getString(R.string.no_models) : said());
         boolean measured = !busy && trouble == null && outcome != null && outcome.result != null;
         show(R.id.share, measured);
         show(R.id.chart, measured);
@@ -239,29 +211,5 @@ public final class MainActivity extends Activity implements Workbench.Listener {
             }
         }
         return Collections.unmodifiableList(made);
-    }
-
-    private void fill(int id, List<String> labels, int picked) {
-        ArrayAdapter<String> adapter = new ArrayAdapter<>(this, android.R.layout.simple_spinner_item, labels);
-        adapter.setDropDownViewResource(android.R.layout.simple_spinner_dropdown_item);
-        spinner(id).setAdapter(adapter);
-        spinner(id).setSelection(picked);
-    }
-
-    private Spinner spinner(int id) {
-        return findViewById(id);
-    }
-
-    private void show(int id, boolean shown) {
-        findViewById(id).setVisibility(shown ? View.VISIBLE : View.GONE);
-    }
-
-    private void onClick(int id, final Runnable action) {
-        ((Button) findViewById(id)).setOnClickListener(new View.OnClickListener() {
-            @Override
-            public void onClick(View view) {
-                action.run();
-            }
-        });
     }
 }

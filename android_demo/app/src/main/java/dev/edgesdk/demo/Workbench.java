@@ -1,6 +1,8 @@
 package dev.edgesdk.demo;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Callable;
 
@@ -29,6 +31,24 @@ final class Workbench implements ComponentCallbacks2 {
         Outcome with(EdgeSession session);
     }
 
+    /** Something to read that needs no open model. */
+    interface Reading {
+        /**
+         * On the worker's thread.
+         *
+         * @throws EdgeException it cannot be read
+         */
+        void read();
+
+        /** On the main thread, after it was read. */
+        void done();
+    }
+
+    /** Something that ends in words; on the worker's thread. */
+    private interface Job {
+        Outcome run();
+    }
+
     /** Where engines come from; tests have their own. */
     interface Engines {
         /** A new one. */
@@ -54,6 +74,7 @@ final class Workbench implements ComponentCallbacks2 {
     private final Handler main = new Handler(Looper.getMainLooper());
     private final EdgeWorker worker = new EdgeWorker();
     private final List<Listener> listeners = new ArrayList<>();
+    private final Deque<Reading> waiting = new ArrayDeque<>();
     private Cancellation cancellation = new Cancellation();
     private boolean busy;
     private double progress;
@@ -109,6 +130,11 @@ final class Workbench implements ComponentCallbacks2 {
         return outcome;
     }
 
+    /** What was said is of no interest any more. */
+    void dismiss() {
+        outcome = null;
+    }
+
     /** From the worker's thread: how far it is. */
     void report(final double share) {
         main.post(new Runnable() {
@@ -146,64 +172,53 @@ final class Workbench implements ComponentCallbacks2 {
         cancellation.cancel();
     }
 
-    /** Opens what the setup says, unless it is open, and does the work; refused while other work is under way. */
-    void start(final Setup setup, final Work work) {
+    /** Opens what the setup says, unless it is open, and does the work; false while other work is under way. */
+    boolean start(final Setup setup, final Work work) {
         if (busy) {
-            return;
+            return false;
         }
-        busy = true;
-        progress = -1;
-        outcome = null;
         leftForeground = started == 0;
         cancellation.clear();
         final Cancellation token = cancellation;
-        worker.submit(new Callable<Void>() {
+        submit(new Job() {
             @Override
-            public Void call() {
-                final Outcome made = attempt(setup, token, work);
-                main.post(new Runnable() {
-                    @Override
-                    public void run() {
-                        end(made);
-                    }
-                });
+            public Outcome run() {
+                return attempt(setup, token, work);
+            }
+        }, null);
+        return true;
+    }
+
+    /** Reads something; after the work that is under way. */
+    void read(final Reading reading) {
+        if (busy) {
+            waiting.add(reading);
+            return;
+        }
+        submit(new Job() {
+            @Override
+            public Outcome run() {
+                reading.read();
                 return null;
             }
-        });
-        tell();
+        }, reading);
     }
 
     /** Copies a document to where it can be mapped; {@link #takeOpened} gives it when that is done. */
     void open(final Uri document) {
-        if (busy) {
-            return;
-        }
-        busy = true;
-        progress = -1;
-        outcome = null;
-        worker.submit(new Callable<Void>() {
+        read(new Reading() {
+            private ModelChoice made;
+
             @Override
-            public Void call() {
-                ModelChoice made = null;
-                Outcome fault = null;
-                try {
-                    made = ModelCatalog.open(context, document);
-                } catch (EdgeException error) {
-                    fault = Outcome.error(error);
-                }
-                final ModelChoice choice = made;
-                final Outcome said = fault;
-                main.post(new Runnable() {
-                    @Override
-                    public void run() {
-                        opened = choice;
-                        end(said);
-                    }
-                });
-                return null;
+            public void read() {
+                made = ModelCatalog.open(context, document);
+            }
+
+            @Override
+            public void done() {
+                opened = made;
             }
         });
-        tell();
     }
 
     /** What was opened since it was last asked; else null. */
@@ -213,17 +228,43 @@ final class Workbench implements ComponentCallbacks2 {
         return made;
     }
 
-    private void end(Outcome made) {
-        busy = false;
-        outcome = made;
+    private void submit(final Job job, final Reading reading) {
+        busy = true;
+        progress = -1;
+        outcome = null;
+        worker.submit(new Callable<Void>() {
+            @Override
+            public Void call() {
+                final Outcome made = guarded(job);
+                main.post(new Runnable() {
+                    @Override
+                    public void run() {
+                        end(made, reading);
+                    }
+                });
+                return null;
+            }
+        });
         tell();
     }
 
+    private void end(Outcome made, Reading reading) {
+        busy = false;
+        outcome = made;
+        if (reading != null && made == null) {
+            reading.done();
+        }
+        tell();
+        Reading next = waiting.poll();
+        if (next != null) {
+            read(next);
+        }
+    }
+
     /** On the worker's thread. What nobody expected ends the app, loudly, rather than the work in silence. */
-    private Outcome attempt(Setup setup, Cancellation token, Work work) {
+    private Outcome guarded(Job job) {
         try {
-            open(setup, token);
-            return work.with(session);
+            return job.run();
         } catch (EdgeException error) {
             if (error instanceof EdgeException.Cancelled) {
                 close();
@@ -242,6 +283,11 @@ final class Workbench implements ComponentCallbacks2 {
             });
             throw error;
         }
+    }
+
+    private Outcome attempt(Setup setup, Cancellation token, Work work) {
+        open(setup, token);
+        return work.with(session);
     }
 
     private void open(Setup setup, Cancellation token) {

@@ -50,6 +50,15 @@ public final class Bundle {
      * @throws EdgeException.Bundle in its four kinds
      */
     public static Bundle open(ModelSource source, List<byte[]> trustedKeys) {
+        try {
+            return read(source, trustedKeys);
+        } catch (EdgeException.Bundle error) {
+            error.about(source.name);
+            throw error;
+        }
+    }
+
+    private static Bundle read(ModelSource source, List<byte[]> trustedKeys) {
         Archive archive = new Archive(source.content);
         Map<String, Archive.Member> members = archive.members();
         for (String name : Arrays.asList(Manifest.FILE, Manifest.HASH)) {

@@ -4,17 +4,28 @@ import org.json.JSONException;
 import org.json.JSONObject;
 
 /** What went wrong, and what to do about it; one class for each party who must act, as in {@code edge_sdk/errors.py}. */
+@SuppressWarnings("serial") // Nobody writes them to a stream.
 public class EdgeException extends RuntimeException {
-    private static final long serialVersionUID = 1L;
     private static final String COPY = "the file was damaged or changed: copy it again from where it was made";
 
     /** The next thing to try, or null. */
     public final String hint;
+    private String file;
 
     /** With a hint. */
     public EdgeException(String message, String hint) {
         super(message);
         this.hint = hint;
+    }
+
+    /** Behind the name of the file that it is about, where that was not known at first. */
+    @Override
+    public String getMessage() {
+        return file == null ? super.getMessage() : file + ": " + super.getMessage();
+    }
+
+    final void about(String name) {
+        file = name;
     }
 
     /** The error's name in {@code edge_sdk/errors.py}. */
@@ -35,8 +46,6 @@ public class EdgeException extends RuntimeException {
 
     /** The model cannot be read or run. */
     public static class Model extends EdgeException {
-        private static final long serialVersionUID = 1L;
-
         /** With a hint. */
         public Model(String message, String hint) {
             super(message, hint);
@@ -45,8 +54,6 @@ public class EdgeException extends RuntimeException {
 
     /** An input is missing, misnamed, or of another shape or type than the signature says. */
     public static final class Signature extends Model {
-        private static final long serialVersionUID = 1L;
-
         /** With a hint. */
         public Signature(String message, String hint) {
             super(message, hint);
@@ -55,8 +62,6 @@ public class EdgeException extends RuntimeException {
 
     /** A run was ended from another thread. */
     public static final class Cancelled extends Model {
-        private static final long serialVersionUID = 1L;
-
         /** Without a hint. */
         public Cancelled() {
             super("cancelled", null);
@@ -65,8 +70,6 @@ public class EdgeException extends RuntimeException {
 
     /** A delegate policy, or an option, is ill-formed. */
     public static final class Policy extends EdgeException {
-        private static final long serialVersionUID = 1L;
-
         /** With the usual hint. */
         public Policy(String message) {
             super(message, "such as npu=require,max_latency_ms=20");
@@ -80,8 +83,6 @@ public class EdgeException extends RuntimeException {
 
     /** It does not fit this device. */
     public static class Target extends EdgeException {
-        private static final long serialVersionUID = 1L;
-
         /** With a hint. */
         public Target(String message, String hint) {
             super(message, hint);
@@ -90,8 +91,6 @@ public class EdgeException extends RuntimeException {
 
     /** A delegate cannot be had here, or not for this model. */
     public static final class DelegateUnavailable extends Target {
-        private static final long serialVersionUID = 1L;
-
         /** With a hint. */
         public DelegateUnavailable(String message, String hint) {
             super(message, hint);
@@ -100,8 +99,6 @@ public class EdgeException extends RuntimeException {
 
     /** A bundle cannot be used. */
     public static class Bundle extends EdgeException {
-        private static final long serialVersionUID = 1L;
-
         /** With a hint. */
         public Bundle(String message, String hint) {
             super(message, hint);
@@ -110,8 +107,6 @@ public class EdgeException extends RuntimeException {
 
     /** Not in the form of FORMAT.md: archive, manifest or a member. */
     public static final class BundleFormat extends Bundle {
-        private static final long serialVersionUID = 1L;
-
         /** With a hint. */
         public BundleFormat(String message, String hint) {
             super(message, hint);
@@ -120,8 +115,6 @@ public class EdgeException extends RuntimeException {
 
     /** A member is not what the manifest says. */
     public static final class BundleIntegrity extends Bundle {
-        private static final long serialVersionUID = 1L;
-
         /** The hint is to copy the file again. */
         public BundleIntegrity(String message) {
             super(message, COPY);
@@ -130,8 +123,6 @@ public class EdgeException extends RuntimeException {
 
     /** Made by a newer edge-sdk. */
     public static final class BundleVersion extends Bundle {
-        private static final long serialVersionUID = 1L;
-
         /** With a hint. */
         public BundleVersion(String message, String hint) {
             super(message, hint);
@@ -140,8 +131,6 @@ public class EdgeException extends RuntimeException {
 
     /** Unsigned, or not signed by a key that is trusted. */
     public static final class BundleSignature extends Bundle {
-        private static final long serialVersionUID = 1L;
-
         /** With a hint. */
         public BundleSignature(String message, String hint) {
             super(message, hint);

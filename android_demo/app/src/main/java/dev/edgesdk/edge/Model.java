@@ -26,8 +26,8 @@ public final class Model {
     final boolean computesInIntegers;
     /** Of constants, each shared buffer once. */
     final long weightsBytes;
-    /** Of the largest tensor that is computed: a lower bound of any memory plan. */
-    final long largestBytes;
+    /** Of values that are alive at once: a lower bound of any memory plan. */
+    final long liveBytes;
 
     Model(String name, String sha256, ByteBuffer content, TfliteReader file) {
         this.name = name;
@@ -41,7 +41,7 @@ public final class Model {
         this.outputPlaces = file.outputPlaces;
         this.computesInIntegers = file.computesInIntegers;
         this.weightsBytes = file.weightsBytes;
-        this.largestBytes = file.largestBytes;
+        this.liveBytes = file.liveBytes;
     }
 
     /** The place of an input of the signature among the interpreter's inputs. */

@@ -9,7 +9,7 @@ import org.json.JSONObject;
 public final class Need {
     private static final double MIB = 1 << 20;
 
-    /** What TFLite plans for values and scratch. */
+    /** What TFLite plans for values and scratch; of a bare file values alone, those that are alive at once. */
     public final long arenaBytes;
     /** Weights in XNNPACK's own order, which lie beside those of the file. */
     public final long packedBytes;

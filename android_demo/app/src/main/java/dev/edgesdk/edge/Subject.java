@@ -33,7 +33,7 @@ final class Subject {
 
     /** Predicted memory. */
     Need need(Candidate candidate) {
-        long planned = variant == null ? model.largestBytes : variant.plannedBytes;
+        long planned = variant == null ? model.liveBytes : variant.plannedBytes;
         long packed = candidate.name.equals("xnnpack") ? model.weightsBytes : 0;
         return new Need(planned, packed, cases.isEmpty() ? Trial.seededBytes(model) : 0);
     }

@@ -31,7 +31,7 @@ final class TfliteReader {
     boolean isStateful;
     boolean computesInIntegers;
     long weightsBytes;
-    long largestBytes;
+    long liveBytes;
 
     private final FlatTable root;
 
@@ -158,6 +158,7 @@ final class TfliteReader {
     }
 
     private void readGraph(FlatTable graph, Map<Integer, Long> constants) {
+        long[] sizes = new long[graph.length(0)];
         for (int index = 0; index < graph.length(0); index++) {
             FlatTable tensor = graph.item(0, index);
             isStateful |= tensor.int8(5) != 0 || type(tensor).equals("resource");
@@ -165,12 +166,37 @@ final class TfliteReader {
             if (stored > 0) {
                 constants.put(tensor.int32(2), stored);
             } else {
-                largestBytes = Math.max(largestBytes, port("", tensor).sizeBytes());
+                sizes[index] = port("", tensor).sizeBytes();
             }
         }
         for (int index = 0; index < graph.length(3); index++) {
             computesInIntegers |= computesInIntegers(graph, graph.item(3, index));
         }
+        // Each graph has memory of its own; those that another runs need theirs beside it, but not all are run.
+        liveBytes = Math.max(liveBytes, live(graph, sizes));
+    }
+
+    private long live(FlatTable graph, long[] sizes) {
+        int steps = graph.length(3);
+        LiveBytes made = new LiveBytes(sizes, steps, graph.ints(1), graph.ints(2));
+        for (int step = 0; step < steps; step++) {
+            made.reads(checked(graph, graph.item(3, step).ints(1)));
+        }
+        for (int step = 0; step < steps; step++) {
+            FlatTable op = graph.item(3, step);
+            made.op(step, code(op), checked(graph, op.ints(1)), checked(graph, op.ints(2)));
+        }
+        return made.peak();
+    }
+
+    /** Absent operands and results are -1. */
+    private static int[] checked(FlatTable graph, int[] tensors) {
+        for (int index : tensors) {
+            if (index < -1 || index >= graph.length(0)) {
+                throw new IndexOutOfBoundsException("tensor " + index);
+            }
+        }
+        return tensors;
     }
 
     /** Bytes of a constant, in the FlatBuffer or behind it; 0 of what is computed. */
@@ -185,17 +211,21 @@ final class TfliteReader {
 
     /** As {@code edge_sdk/artifact/compute.py} has it, without what only moves values. */
     private boolean computesInIntegers(FlatTable graph, FlatTable op) {
-        int index = op.int32(0);
-        if (index < 0 || index >= root.length(1)) {
-            throw new IndexOutOfBoundsException("operator code " + index);
-        }
-        FlatTable code = root.item(1, index);
-        if (NO_ARITHMETIC.contains(Math.max(code.int8(0), code.int32(3)))) {
+        if (NO_ARITHMETIC.contains(code(op))) {
             return false;
         }
         String dtype = mainType(graph, op);
         return Arrays.asList("int8", "uint8", "int16").contains(dtype)
                 || FLOATS.contains(dtype) && hasStoredIntegers(graph, op);
+    }
+
+    private int code(FlatTable op) {
+        int index = op.int32(0);
+        if (index < 0 || index >= root.length(1)) {
+            throw new IndexOutOfBoundsException("operator code " + index);
+        }
+        FlatTable code = root.item(1, index);
+        return Math.max(code.int8(0), code.int32(3));
     }
 
     /** Of the result; of the first computed operand where the result is an index or a truth value. */

@@ -1,33 +1,28 @@
 package dev.edgesdk.tflite;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
+import dev.edgesdk.edge.BufferedExecutor;
 import dev.edgesdk.edge.EdgeException;
 import dev.edgesdk.edge.Engine;
-import dev.edgesdk.edge.Executor;
 import dev.edgesdk.edge.Facts;
 import dev.edgesdk.edge.Model;
-import dev.edgesdk.edge.Port;
 import org.tensorflow.lite.Delegate;
 import org.tensorflow.lite.ExecutionPlan;
 import org.tensorflow.lite.Interpreter;
 import org.tensorflow.lite.TensorFlowLite;
 
 /** A model in TensorFlow Lite's interpreter, with a delegate or none. */
-final class TfliteExecutor implements Executor {
-    private final Model model;
+final class TfliteExecutor extends BufferedExecutor {
     private final String engine = "tensorflow-lite " + TensorFlowLite.runtimeVersion();
     private final Arithmetic arithmetic;
     private final boolean resets;
     private final List<String> notes = new ArrayList<>();
-    private final ByteBuffer[] inputs;
-    private final ByteBuffer[] outputs;
     private final Object[] into;
     private final Map<Integer, Object> outof = new HashMap<>();
     private final Facts.Placement placement;
@@ -38,13 +33,11 @@ final class TfliteExecutor implements Executor {
 
     private TfliteExecutor(Model model, Engine.Options options, String name, Interpreter interpreter, Delegate delegate,
             Arithmetic arithmetic) {
-        this.model = model;
+        super(model);
         this.arithmetic = arithmetic;
         this.delegate = delegate;
         this.interpreter = interpreter;
         resets = model.isStateful && !options.keepState;
-        inputs = buffers(model.inputs);
-        outputs = buffers(model.outputs);
         into = new Object[interpreter.getInputTensorCount()];
         for (int place = 0; place < inputs.length; place++) {
             into[model.inputPlace(place)] = inputs[place];
@@ -97,16 +90,6 @@ final class TfliteExecutor implements Executor {
 
     void note(String words) {
         notes.add(words);
-    }
-
-    @Override
-    public ByteBuffer input(int place) {
-        return inputs[place];
-    }
-
-    @Override
-    public ByteBuffer output(int place) {
-        return outputs[place];
     }
 
     @Override
@@ -178,18 +161,6 @@ final class TfliteExecutor implements Executor {
             how.addDelegate(delegate);
         }
         return new Interpreter(model.content, how);
-    }
-
-    private static ByteBuffer[] buffers(List<Port> ports) {
-        ByteBuffer[] made = new ByteBuffer[ports.size()];
-        for (int place = 0; place < made.length; place++) {
-            Port port = ports.get(place);
-            if (port.type() == null) {
-                throw new IllegalArgumentException(port + " cannot be passed through TensorFlow Lite's Java API");
-            }
-            made[place] = ByteBuffer.allocateDirect((int) port.sizeBytes()).order(ByteOrder.nativeOrder());
-        }
-        return made;
     }
 
     private static EdgeException refused(Model model, String name, Delegate delegate, RuntimeException error) {

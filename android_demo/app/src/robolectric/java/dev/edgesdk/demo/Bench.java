@@ -14,6 +14,7 @@ import java.util.List;
 import android.app.Activity;
 import android.app.ActivityManager;
 import android.content.Context;
+import android.content.res.AssetManager;
 import android.os.Looper;
 import android.widget.TextView;
 
@@ -87,6 +88,18 @@ final class Bench extends ExternalResource {
 
     static JSONObject json(File file) throws Exception {
         return new JSONObject(new String(Files.readAllBytes(file.toPath()), StandardCharsets.UTF_8));
+    }
+
+    /** Lays an archive of tests/android/models.py over what the app carries. */
+    void carry(String name) throws Exception {
+        AssetManager assets = context.getAssets();
+        Object cookie = AssetManager.class.getMethod("addAssetPath", String.class).invoke(assets, made(name).getPath());
+        assertTrue(name, (Integer) cookie > 0);
+    }
+
+    /** A file that tests/android/models.py made. */
+    static File made(String name) {
+        return new File(System.getProperty("edge.work"), name);
     }
 
     /** A copy of a carried model as a file, where a path can name it. */

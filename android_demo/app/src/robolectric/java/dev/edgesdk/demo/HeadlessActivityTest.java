@@ -103,6 +103,20 @@ public final class HeadlessActivityTest {
     }
 
     @Test
+    public void whatTheAppCarriesIsDamagedOrNotSigned() throws Exception {
+        bench.carry("flipped.apk");
+        JSONObject error = run("--model=app:flipped.edge", "result.json");
+        assertEquals("BundleIntegrityError", error.getString("error"));
+        bench.carry("keyed.apk");
+        error = run("--model=app:digits.edge", "result.json");
+        assertEquals("BundleSignatureError", error.getString("error"));
+        error = run("--model=" + Bench.made("stranger.edge"), "result.json");
+        assertTrue(error.toString(), error.getString("message").contains("trusted are"));
+        assertEquals("edge-sdk-benchmark/1",
+                run("--model=" + Bench.made("signed.edge") + " --runs=5 --seconds=0", "result.json").getString("schema"));
+    }
+
+    @Test
     public void androidKilledItInTheMiddle() throws Exception {
         Intent intent = intent("--model=app:digits.edge --run-id=k");
         android.os.Bundle state = new android.os.Bundle();

@@ -205,7 +205,9 @@ public final class MainActivityTest {
             throw new SecurityException("it was taken back");
         });
         shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, new Intent().setData(uri));
+        assertFalse(activity.findViewById(R.id.open).isEnabled());
         bench.await();
+        assertTrue(activity.findViewById(R.id.open).isEnabled());
         assertTrue(Bench.text(activity, R.id.outcome).contains("it was taken back"));
         assertEquals(3, ((Spinner) activity.findViewById(R.id.models)).getAdapter().getCount());
     }

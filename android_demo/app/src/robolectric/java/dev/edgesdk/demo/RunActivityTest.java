@@ -2,6 +2,7 @@ package dev.edgesdk.demo;
 
 import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertNotEquals;
 import static org.junit.Assert.assertTrue;
 import static org.robolectric.Shadows.shadowOf;
@@ -10,17 +11,22 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
 
 import android.app.Activity;
 import android.content.Intent;
 import android.graphics.Bitmap;
 import android.graphics.Color;
 import android.net.Uri;
+import android.os.Looper;
 import android.os.SystemClock;
 import android.provider.MediaStore;
 import android.view.MotionEvent;
 import android.view.View;
+import android.widget.Spinner;
 
 import org.junit.Rule;
 import org.junit.Test;
@@ -36,6 +42,7 @@ import dev.edgesdk.edge.EdgeArray;
 public final class RunActivityTest {
     @Rule
     public final Bench bench = new Bench();
+    private final List<Thread> readOn = Collections.synchronizedList(new ArrayList<>());
 
     @Test
     public void theGoldenInputGivesTheGoldenRanking() {
@@ -93,6 +100,7 @@ public final class RunActivityTest {
         assertEquals(255, array.get(0), 0);
         assertEquals(0, array.get(1), 0);
         answer(activity, asked, png(bitmap));
+        assertFalse(readOn.isEmpty());
         assertEquals("image: a picture of 16 x 8", Bench.text(activity, R.id.held));
         // A third of 8 x 8 x 3 values is 1, the rest 0: what the engine sums.
         String text = run(activity);
@@ -109,6 +117,7 @@ public final class RunActivityTest {
         assertEquals(ResultProvider.picture(activity), uri);
         assertNotEquals(0, asked.getFlags() & Intent.FLAG_GRANT_WRITE_URI_PERMISSION);
         shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, null);
+        bench.await();
         assertTrue(Bench.text(activity, R.id.outcome), Bench.text(activity, R.id.outcome).contains("picture cannot be read"));
     }
 
@@ -139,6 +148,74 @@ public final class RunActivityTest {
     }
 
     @Test
+    public void theScreenLivesWhileAFileIsRead() throws Exception {
+        ActivityController<RunActivity> controller = start("app:digits.edge");
+        RunActivity before = controller.get();
+        CountDownLatch gate = new CountDownLatch(1);
+        Uri uri = Uri.parse("content://far/away");
+        shadowOf(bench.context.getContentResolver()).registerInputStreamSupplier(uri, () -> {
+            try {
+                gate.await();
+            } catch (InterruptedException error) {
+                throw new IllegalStateException(error);
+            }
+            return new ByteArrayInputStream(new byte[256]);
+        });
+        shadowOf(before).receiveResult(pick(before), Activity.RESULT_OK, new Intent().setData(uri));
+        assertEquals(before.getString(R.string.working), Bench.text(before, R.id.outcome));
+        for (int id : new int[] {R.id.run, R.id.file, R.id.golden}) {
+            assertFalse(before.findViewById(id).isEnabled());
+        }
+        RuntimeEnvironment.setQualifiers("+land");
+        controller.configurationChange();
+        gate.countDown();
+        bench.await();
+        RunActivity after = controller.get();
+        assertNotEquals(before, after);
+        assertEquals("image: a file", Bench.text(after, R.id.held));
+        assertTrue(after.findViewById(R.id.run).isEnabled());
+        assertTrue(run(after).contains("0.0000"));
+    }
+
+    /** The system ends apps behind a camera or a document picker; what was picked comes to a new one. */
+    @Test
+    public void whatWasPickedWhileAndroidHadEndedTheApp() {
+        ActivityController<RunActivity> first = start("app:digits.edge");
+        Intent asked = pick(first.get());
+        android.os.Bundle state = new android.os.Bundle();
+        first.pause().stop().saveInstanceState(state);
+        Workbench.forget();
+        TableEngine.gate = new CountDownLatch(1);
+        ActivityController<RunActivity> second = Robolectric.buildActivity(RunActivity.class, first.getIntent());
+        second.create(state).start().restoreInstanceState(state);
+        RunActivity activity = second.get();
+        activity.onActivityResult(3, Activity.RESULT_OK, new Intent().setData(document(new byte[256])));
+        second.resume().visible();
+        assertEquals("", Bench.text(activity, R.id.held));
+        assertEquals("android.intent.action.OPEN_DOCUMENT", asked.getAction());
+        TableEngine.gate.countDown();
+        bench.await();
+        assertEquals("image: a file", Bench.text(activity, R.id.held));
+        assertEquals(1, readOn.size());
+    }
+
+    @Test
+    public void turningTheDeviceWhileTheModelOpens() {
+        TableEngine.gate = new CountDownLatch(1);
+        ActivityController<RunActivity> controller = Robolectric.buildActivity(RunActivity.class,
+                RunActivity.intent(bench.context, setup("app:digits.edge"))).setup();
+        RuntimeEnvironment.setQualifiers("+land");
+        controller.configurationChange();
+        TableEngine.gate.countDown();
+        bench.await();
+        RunActivity activity = controller.get();
+        assertEquals("image: float32[1, 8, 8, 1]",
+                ((Spinner) activity.findViewById(R.id.inputs)).getSelectedItem());
+        activity.findViewById(R.id.golden).performClick();
+        assertTrue(run(activity).contains("table 1"));
+    }
+
+    @Test
     public void aModelThatDoesNotOpen() {
         RunActivity activity = start("/nowhere/m.edge").get();
         assertTrue(Bench.text(activity, R.id.outcome).contains("/nowhere/m.edge"));
@@ -147,11 +224,14 @@ public final class RunActivityTest {
     }
 
     private ActivityController<RunActivity> start(String model) {
-        Setup setup = new Setup(new ModelChoice(model), "cpu", Collections.<String, String>emptyMap(), 1, "", null);
         ActivityController<RunActivity> made = Robolectric.buildActivity(RunActivity.class,
-                RunActivity.intent(bench.context, setup)).setup();
+                RunActivity.intent(bench.context, setup(model))).setup();
         bench.await();
         return made;
+    }
+
+    private static Setup setup(String model) {
+        return new Setup(new ModelChoice(model), "cpu", Collections.<String, String>emptyMap(), 1, "", null);
     }
 
     private String run(RunActivity activity) {
@@ -165,10 +245,20 @@ public final class RunActivityTest {
         return shadowOf(activity).getNextStartedActivityForResult().intent;
     }
 
-    private static void answer(RunActivity activity, Intent asked, final byte[] bytes) {
+    private void answer(RunActivity activity, Intent asked, byte[] bytes) {
+        shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, new Intent().setData(document(bytes)));
+        bench.await();
+    }
+
+    /** A document that is never read on the main thread. */
+    private Uri document(byte[] bytes) {
         Uri uri = Uri.parse("content://somewhere/" + System.nanoTime());
-        shadowOf(activity.getContentResolver()).registerInputStreamSupplier(uri, () -> new ByteArrayInputStream(bytes));
-        shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, new Intent().setData(uri));
+        shadowOf(bench.context.getContentResolver()).registerInputStreamSupplier(uri, () -> {
+            readOn.add(Thread.currentThread());
+            assertNotEquals("read on the main thread", Looper.getMainLooper().getThread(), Thread.currentThread());
+            return new ByteArrayInputStream(bytes);
+        });
+        return uri;
     }
 
     private static void touch(View view, int action, float x, float y) {

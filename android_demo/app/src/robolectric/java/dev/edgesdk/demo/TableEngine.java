@@ -1,12 +1,11 @@
 package dev.edgesdk.demo;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 
+import dev.edgesdk.edge.BufferedExecutor;
 import dev.edgesdk.edge.Bundle;
 import dev.edgesdk.edge.Candidate;
 import dev.edgesdk.edge.EdgeException;
@@ -48,11 +47,9 @@ final class TableEngine implements Engine {
         if (candidate.name.equals("gpu")) {
             throw new EdgeException.DelegateUnavailable("gpu: this engine has none", "take xnnpack");
         }
-        final List<ByteBuffer> inputs = buffers(model.inputs);
-        final List<ByteBuffer> outputs = buffers(model.outputs);
         open++;
         opened++;
-        return new Executor() {
+        return new BufferedExecutor(model) {
             private boolean closed;
             private volatile boolean cancelled;
 
@@ -72,16 +69,6 @@ final class TableEngine implements Engine {
             }
 
             @Override
-            public ByteBuffer input(int place) {
-                return inputs.get(place);
-            }
-
-            @Override
-            public ByteBuffer output(int place) {
-                return outputs.get(place);
-            }
-
-            @Override
             public void invoke() {
                 await();
                 if (cancelled) {
@@ -95,11 +82,11 @@ final class TableEngine implements Engine {
                     }
                 }
                 float sum = wrong;
-                for (int at = 0; at < inputs.get(0).capacity(); at += 4) {
-                    sum += inputs.get(0).getFloat(at);
+                for (int at = 0; at < inputs[0].capacity(); at += 4) {
+                    sum += inputs[0].getFloat(at);
                 }
-                for (int at = 0; at < outputs.get(0).capacity(); at += 4) {
-                    outputs.get(0).putFloat(at, sum);
+                for (int at = 0; at < outputs[0].capacity(); at += 4) {
+                    outputs[0].putFloat(at, sum);
                 }
             }
 
@@ -137,17 +124,9 @@ final class TableEngine implements Engine {
         }
     }
 
-    private static List<ByteBuffer> buffers(List<Port> ports) {
-        List<ByteBuffer> made = new ArrayList<>();
-        for (Port port : ports) {
-            made.add(ByteBuffer.allocateDirect((int) port.sizeBytes()).order(ByteOrder.nativeOrder()));
-        }
-        return made;
-    }
-
-    private static boolean same(List<Port> ports, List<ByteBuffer> buffers, Bundle.GoldenCase one) {
+    private static boolean same(List<Port> ports, ByteBuffer[] buffers, Bundle.GoldenCase one) {
         for (int place = 0; place < ports.size(); place++) {
-            ByteBuffer held = buffers.get(place).duplicate();
+            ByteBuffer held = buffers[place].duplicate();
             held.clear();
             if (!held.equals(one.inputs.get(ports.get(place).name).buffer())) {
                 return false;
@@ -156,11 +135,11 @@ final class TableEngine implements Engine {
         return true;
     }
 
-    private static void answer(List<Port> ports, List<ByteBuffer> buffers, Bundle.GoldenCase one, float wrong) {
+    private static void answer(List<Port> ports, ByteBuffer[] buffers, Bundle.GoldenCase one, float wrong) {
         for (int place = 0; place < ports.size(); place++) {
             ByteBuffer expected = one.outputs.get(ports.get(place).name).buffer();
             for (int at = 0; at < expected.capacity(); at += 4) {
-                buffers.get(place).putFloat(at, expected.getFloat(at) + wrong);
+                buffers[place].putFloat(at, expected.getFloat(at) + wrong);
             }
         }
     }

@@ -91,7 +91,7 @@ public final class BundleTest {
         assertTrue(verify(whole, Collections.singletonList(new byte[32])).startsWith("BundleSignatureError"));
         for (byte[] nonsense : new byte[][] {new byte[5], "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----".getBytes(),
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----".getBytes()}) {
-            assertTrue(verify(whole, Collections.singletonList(nonsense)).startsWith("BundleError: not"));
+            assertTrue(verify(whole, Collections.singletonList(nonsense)).startsWith("BundleError: test: not"));
         }
     }
 

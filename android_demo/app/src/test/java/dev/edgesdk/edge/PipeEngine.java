@@ -7,7 +7,6 @@ import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.ArrayList;
@@ -91,27 +90,14 @@ final class PipeEngine implements Engine, AutoCloseable {
         return new JSONObject(new String(line.toByteArray(), StandardCharsets.UTF_8));
     }
 
-    private final class Piped implements Executor {
-        private final Model model;
+    private final class Piped extends BufferedExecutor {
         private final Candidate candidate;
         private final int id;
-        private final ByteBuffer[] inputs;
-        private final ByteBuffer[] outputs;
 
         Piped(Model model, Candidate candidate, int id) {
-            this.model = model;
+            super(model);
             this.candidate = candidate;
             this.id = id;
-            inputs = buffers(model.inputs);
-            outputs = buffers(model.outputs);
-        }
-
-        private ByteBuffer[] buffers(List<Port> ports) {
-            ByteBuffer[] made = new ByteBuffer[ports.size()];
-            for (int place = 0; place < made.length; place++) {
-                made[place] = ByteBuffer.allocateDirect((int) ports.get(place).sizeBytes()).order(ByteOrder.nativeOrder());
-            }
-            return made;
         }
 
         @Override
@@ -127,16 +113,6 @@ final class PipeEngine implements Engine, AutoCloseable {
         @Override
         public List<String> notes() {
             return Collections.emptyList();
-        }
-
-        @Override
-        public ByteBuffer input(int place) {
-            return inputs[place];
-        }
-
-        @Override
-        public ByteBuffer output(int place) {
-            return outputs[place];
         }
 
         @Override

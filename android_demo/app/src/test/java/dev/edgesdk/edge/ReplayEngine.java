@@ -1,7 +1,6 @@
 package dev.edgesdk.edge;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -59,33 +58,20 @@ final class ReplayEngine implements Engine {
         return new Replay(model, candidate);
     }
 
-    private final class Replay implements Executor {
-        private final Model model;
+    private final class Replay extends BufferedExecutor {
         private final Candidate candidate;
         private final String how;
-        private final ByteBuffer[] inputs;
-        private final ByteBuffer[] outputs;
         private final List<Bundle.GoldenCase> cases;
         private volatile boolean cancelled;
         private boolean closed;
 
         Replay(Model model, Candidate candidate) {
-            this.model = model;
+            super(model);
             this.candidate = candidate;
             String told = behaviour.get(candidate.name);
             how = told == null ? "good" : told;
-            inputs = buffers(model.inputs);
-            outputs = buffers(model.outputs);
             cases = bundle == null ? Collections.<Bundle.GoldenCase>emptyList()
                     : bundle.golden(model.name.substring(model.name.lastIndexOf(':') + 1));
-        }
-
-        private ByteBuffer[] buffers(List<Port> ports) {
-            ByteBuffer[] made = new ByteBuffer[ports.size()];
-            for (int place = 0; place < made.length; place++) {
-                made[place] = ByteBuffer.allocateDirect((int) ports.get(place).sizeBytes()).order(ByteOrder.nativeOrder());
-            }
-            return made;
         }
 
         @Override
@@ -101,16 +87,6 @@ final class ReplayEngine implements Engine {
         @Override
         public List<String> notes() {
             return Collections.singletonList("a test's own");
-        }
-
-        @Override
-        public ByteBuffer input(int place) {
-            return inputs[place];
-        }
-
-        @Override
-        public ByteBuffer output(int place) {
-            return outputs[place];
         }
 
         @Override

@@ -6,8 +6,11 @@ import static org.junit.Assert.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.Random;
 
+import org.json.JSONArray;
+import org.json.JSONObject;
 import org.junit.Test;
 
 /** Bare files, whole and damaged: an error of ours, never a crash. */
@@ -30,8 +33,21 @@ public final class TfliteReaderTest {
         assertTrue(model.computesInIntegers);
         assertFalse(model.isStateful);
         assertEquals(5 * 192 + 5 * 4 + 2 * 4, model.weightsBytes);
-        assertEquals(192, model.largestBytes);
+        // The input, which is kept, the same in another shape, and the scores.
+        assertEquals(192 + 192 + 5, model.liveBytes);
         assertFalse(read(Vectors.bytes("float.tflite")).computesInIntegers);
+    }
+
+    /** As much as is alive at the fullest step of Python's plan, but for what kernels want as scratch. */
+    @Test
+    public void bytesThatAreAlive() throws Exception {
+        JSONArray cases = Vectors.list("memory.json");
+        for (int index = 0; index < cases.length(); index++) {
+            JSONObject one = cases.getJSONObject(index);
+            long live = read(Base64.getDecoder().decode(one.getString("model"))).liveBytes;
+            long scratch = one.getLong("scratch"), peak = one.getLong("peak");
+            assertTrue(one.toString(), live >= peak - scratch && live <= peak && live <= one.getLong("planned"));
+        }
     }
 
     @Test
