@@ -20,6 +20,7 @@ from edge_sdk.converters.from_trained import TrainedSource
 from edge_sdk.converters.ladder import FloatModel, Ladder
 from edge_sdk.converters.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
+from edge_sdk.converters.quantize.integer_forms import with_integer_forms
 from edge_sdk.converters.source import SourceOptions
 from edge_sdk.converters.workshop import OpenSource, Workers, Workshop
 from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
@@ -140,7 +141,7 @@ class _Line:
     def make(self, job: Job) -> ConversionReport:
         """Makes, proves and writes one file."""
         self._stages = []
-        lowered = self._lower(job.recipe)
+        lowered = self._ready(job.recipe, self._lower(job.recipe))
         path, tools, findings = self._quantize(job.recipe, lowered)
         with self._stage("compare with the source"):
             artifact = read_artifact(path)
@@ -182,7 +183,7 @@ class _Line:
 
     def template(self, recipe: Recipe) -> Template:
         """The float and the int8 file."""
-        lowered = self._lower(recipe)
+        lowered = self._ready(recipe, self._lower(recipe))
         path, tools, findings = self._quantize(recipe, lowered)
         findings += check_form(read_artifact(path), lowered.artifact, recipe)
         every = _gravest_first([*self._findings, *findings])
@@ -229,6 +230,18 @@ class _Line:
             lowered = ladder.climb(rungs, keep_unverified=self._settings.keep_unverified)
         self._floats[key] = lowered, self._stages[-1]
         return lowered
+
+    def _ready(self, recipe: Recipe, lowered: FloatModel) -> FloatModel:
+        """The float file that the quantizer shall see."""
+        if recipe.mode != "static_range" or lowered.quantized is not None:
+            return lowered
+        data = lowered.path.read_bytes()
+        ready = with_integer_forms(data, recipe)
+        if ready is data:
+            return lowered
+        path = self._shop.path(f"{recipe.name}.float.tflite")
+        path.write_bytes(ready)
+        return replace(lowered, path=path, artifact=read_artifact(path))
 
     def _prepare_comparison(self, artifact: Artifact) -> None:
         """Spools the comparison data; seeded ids stay inside the tables that the first candidate shows."""

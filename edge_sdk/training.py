@@ -170,15 +170,7 @@ def train_problems(train: Train, *, static_int8: bool) -> list[str]:
     )
     problems += _range_problems("train", train, {"epochs": 1, "batch_size": 1, "patience": 1})
     for name, settings in train.stages.items():
-        lowest = {
-            "epochs": 0,
-            "clusters": 2,
-            "calibration_samples": 1,
-            "temperature": 0.01,
-            "feature_weight": 0,
-            "round_to": 1,
-        }
-        problems += _range_problems(f"train.{name}", settings, lowest)
+        problems += _range_problems(f"train.{name}", settings, _LOWEST)
         problems += [f"train.{name}.{p}" for p in _share_problems(settings)]
     if train.learning_rate <= 0:
         problems.append(f"train.learning_rate: must be above 0, got {train.learning_rate:g}")

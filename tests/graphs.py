@@ -171,7 +171,7 @@ def int8_model(*, version: int = 4) -> bytes:
     return graph.finish((x,), (y,))
 
 
-def padded_pool_model() -> bytes:
+def padded_pool_model(*, relu: bool = False) -> bytes:
     """What onnx2tf writes for a padded max pool: ``CONV_2D -> PADV2(-FLT_MAX) -> MAX_POOL_2D``."""
     generator = np.random.default_rng(0)
     graph = Graph()
@@ -179,7 +179,8 @@ def padded_pool_model() -> bytes:
     kernel = graph.constant("kernel", generator.standard_normal((4, 1, 1, 3)).astype(np.float32))
     bias = graph.constant("bias", np.zeros(4, np.float32))
     features = graph.tensor("features", (1, 8, 8, 4))
-    graph.op("CONV_2D", (image, kernel, bias), (features,), options("Conv2DOptions", stride_w=1, stride_h=1))
+    conv = options("Conv2DOptions", stride_w=1, stride_h=1, fused_activation_function=int(relu))
+    graph.op("CONV_2D", (image, kernel, bias), (features,), conv)
     paddings = graph.constant("paddings", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
     lowest = graph.constant("lowest", np.array(np.finfo(np.float32).min, np.float32))
     padded = graph.tensor("padded", (1, 10, 10, 4))
@@ -188,3 +189,12 @@ def padded_pool_model() -> bytes:
     pool = options("Pool2DOptions", padding=_VALID, stride_w=2, stride_h=2, filter_width=3, filter_height=3)
     graph.op("MAX_POOL_2D", (padded,), (pooled,), pool)
     return graph.finish((image,), (pooled,))
+
+
+def requantizing_model() -> bytes:
+    """An int8 ``y = x`` with different scales on both sides."""
+    graph = Graph()
+    x = graph.tensor("x", (1, 4), "int8", scale=[0.5], zero_point=[3])
+    y = graph.tensor("y", (1, 4), "int8", scale=[0.25], zero_point=[-1])
+    graph.op("QUANTIZE", (x,), (y,), options("QuantizeOptions"), version=2)
+    return graph.finish((x,), (y,))

@@ -7,8 +7,10 @@ import sys
 import venv
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / ".models" / "peers"
-REQUIREMENTS = {
+_ROOT = Path(__file__).parents[2]
+FOLDER = _ROOT / "benchmarks" / ".models" / "peers"
+REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    "litert_on_openvino": ("-c", str(_ROOT / "constraints" / "accelerators.txt"), "-e", f"{_ROOT}[openvino]"),
     "onnxruntime": ("onnxruntime==1.31.*", "onnx", "sympy"),
     "openvino": ("openvino==2026.3.1", "nncf==3.4.*", "onnx"),
     "executorch": ("executorch==1.5.1", "torch==2.13.0"),

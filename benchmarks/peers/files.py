@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ class Way:
 
 WAYS = (
     Way("edge-sdk", "litert", "edge_sdk_int8.tflite", None),
+    Way("edge-sdk on OpenVINO", "litert_on_openvino", "edge_sdk_int8.tflite", None),
     Way("TensorFlow's converter", "litert", "tensorflow_int8.tflite", "onnx2tf"),
     Way("onnx2tf's own int8", "litert", "onnx2tf_int8.tflite", "onnx2tf"),
     Way("ONNX Runtime", "onnxruntime", "onnxruntime_int8.onnx", "onnxruntime"),
@@ -75,5 +77,14 @@ def _make(way: Way, folder: Path) -> str:
     script = _HERE / f"make_{way.maker}.py"
     done = subprocess.run([python, "-W", "ignore", script, folder], capture_output=True, text=True, check=False)
     (folder / f"{way.maker}.log").write_text(done.stdout + done.stderr)
-    lines = (done.stderr or done.stdout).strip().splitlines()
-    return "" if done.returncode == 0 else (lines or ["no word"])[-1][:_LAST_WORDS]
+    return _last_words(done.returncode, (done.stderr or done.stdout).strip().splitlines())
+
+
+def _last_words(status: int, lines: list[str]) -> str:
+    """Why a script failed; nothing if it did not."""
+    if status == 0:
+        return ""
+    if status < 0:
+        return f"died of {signal.Signals(-status).name}"
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (errors or lines or ["no word"])[-1][:_LAST_WORDS]

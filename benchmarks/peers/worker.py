@@ -23,12 +23,30 @@ def litert(path: str, inputs: Mapping[str, Any], threads: int) -> Run:
     interpreter = Interpreter(model_path=path, num_threads=threads)
     interpreter.allocate_tensors()
     for details in interpreter.get_input_details():
-        values = next(iter(inputs.values()))
-        if tuple(details["shape"]) != values.shape:
-            values = values.transpose(0, 2, 3, 1) if values.ndim == 4 else values.transpose(0, 2, 1)
+        values = _laid_out(next(iter(inputs.values())), tuple(details["shape"]))
         interpreter.set_tensor(details["index"], values.astype(details["dtype"]))
     run: Run = interpreter.invoke
     return run
+
+
+def litert_on_openvino(path: str, inputs: Mapping[str, Any], threads: int) -> Run:
+    """Any .tflite, by edge-sdk's delegate ``npu``: LiteRT's dispatch, here to OpenVINO's CPU plugin."""
+    from edge_sdk import Session
+    from edge_sdk.runtime.candidates import Candidate
+    from edge_sdk.runtime.policy import Policy
+
+    options = {"backend": "cpu", "INFERENCE_NUM_THREADS": str(threads)}
+    session = Session.open(path, delegate=[Candidate("npu", "npu", options=options)], policy=Policy(self_test=False))
+    ((name, spec),) = ((one.name, one) for one in session.inputs)
+    given = {name: _laid_out(next(iter(inputs.values())), spec.shape).copy()}
+    return lambda: session.run(given)
+
+
+def _laid_out(values: Any, shape: tuple[int | None, ...]) -> Any:
+    """PyTorch's values in the file's layout."""
+    if shape == values.shape:
+        return values
+    return values.transpose(0, 2, 3, 1) if values.ndim == 4 else values.transpose(0, 2, 1)
 
 
 def onnxruntime(path: str, inputs: Mapping[str, Any], threads: int) -> Run:
@@ -69,7 +87,13 @@ def executorch(path: str, inputs: Mapping[str, Any], threads: int) -> Run:
     return lambda: program.run_method("forward", tensors)
 
 
-PEERS = {"litert": litert, "onnxruntime": onnxruntime, "openvino": openvino, "executorch": executorch}
+PEERS = {
+    "litert": litert,
+    "litert_on_openvino": litert_on_openvino,
+    "onnxruntime": onnxruntime,
+    "openvino": openvino,
+    "executorch": executorch,
+}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.converters.train.timing import ratios
 from edge_sdk.report.training import FileFacts, StageReport
 
 _WEIGHTED = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
@@ -62,19 +63,10 @@ class Measuring:
         """The source's file, and all stages with times against it, measured in one run."""
         base = self.facts("source", source, lowered)
         names = [report.name for report in reports if report.name in self._files]
-        rows = (
-            self._options["workers"]
-            .get("engine")
-            .function(
-                "edge_sdk.converters.candidate:timings",
-                "measuring latency",
-                paths=[str(self._files[name]) for name in ("source", *names)],
-                seconds=_TIMING_SECONDS,
-            )
-        )
-        ratios = {name: float(row["ratio"]) for name, row in zip(("source", *names), rows, strict=True)}
+        paths = [self._files[name] for name in ("source", *names)]
+        measured = dict(zip(names, ratios(self._options["workers"], paths, _TIMING_SECONDS)[1:], strict=True))
         made = [
-            replace(r, file=replace(r.file, time_ratio=ratios[r.name])) if r.file and r.name in ratios else r
+            replace(r, file=replace(r.file, time_ratio=measured[r.name])) if r.file and r.name in measured else r
             for r in reports
         ]
         self.close()

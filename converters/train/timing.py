@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +42,7 @@ class TimedBudget:
 
     def ratio(self, candidate: Any) -> float:
         """Time of a run of the candidate over that of the whole model: medians of one interleaved run."""
-        path = self._lowered(candidate)
-        rows = (
-            self._options["workers"]
-            .get("engine")
-            .function(
-                "edge_sdk.converters.candidate:timings",
-                "measuring latency",
-                paths=[str(self._base), str(path)],
-                seconds=_SECONDS,
-            )
-        )
-        return float(rows[1]["ratio"])
+        return ratios(self._options["workers"], (self._base, self._lowered(candidate)), _SECONDS)[1]
 
     def _lowered(self, model: Any) -> Path:
         from edge_sdk.converters import convert
@@ -62,3 +52,14 @@ class TimedBudget:
         convertible = self._context.framework.convertible(model)
         convert(convertible, path, recipe="float32", timing=False, keep_unverified=True, **self._options)
         return path
+
+
+def ratios(workers: Any, paths: Sequence[Path], seconds: float) -> list[float]:
+    """Median time of each file over the first one's, of one interleaved run in a worker."""
+    rows = workers.get("engine").function(
+        "edge_sdk.converters.candidate:timings",
+        "measuring latency",
+        paths=[str(path) for path in paths],
+        seconds=seconds,
+    )
+    return [float(row["ratio"]) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets
@@ -138,15 +139,21 @@ def benchmark(
         DeviceLostError: the link ended in the middle.
         ModelError: the file is absent, or the result is not in the form of the schema.
     """
-    app, progress = read_properties(project()), progress or Silent()
     _check_model(asked.model)
     with Device(Adb(serial)) as device:
-        run = _Run(device.link, app, asked)
-        run.see_installed()
-        model = asked.model if asked.model.startswith(CARRIED) else run.push(device, Path(asked.model))
-        progress.stage(f"benchmark on {device.address}")
-        run.start(model)
-        return run.wait(timeout_s, sleep)
+        (progress or Silent()).stage(f"benchmark on {device.address}")
+        return benchmark_there(device, asked, timeout_s=timeout_s, sleep=sleep)
+
+
+def benchmark_there(
+    device: Device, asked: Asked, *, timeout_s: float = 1800.0, sleep: Callable[[float], None] = time.sleep
+) -> Benchmark:
+    """The same on a device that is open already."""
+    _check_model(asked.model)
+    run = _Run(device.link, read_properties(project()), asked)
+    run.see_installed()
+    model = asked.model if asked.model.startswith(CARRIED) else run.push(device, Path(asked.model))
+    return run.measured(model, timeout_s, sleep)
 
 
 class _Run:
@@ -183,26 +190,31 @@ class _Run:
                 hint="is it the app that this edge-sdk builds?",
             )
 
-    def wait(self, timeout_s: float, sleep: Callable[[float], None]) -> Benchmark:
-        end, pause = time.monotonic() + timeout_s, 0.25
+    def measured(self, model: str, timeout_s: float, sleep: Callable[[float], None]) -> Benchmark:
         try:
-            while True:
-                # Asked in this order: an app that ends between the two questions has written its result by then.
-                alive = bool(self.link.shell(f"pidof {self.package}", timeout_s=_ANSWER_S).text.strip())
-                found = self.link.shell(f"cat {shlex.quote(self.path)}", timeout_s=_ANSWER_S)
-                if found.status == 0:
-                    return self._read(found.text)
-                if not alive:
-                    raise self._died()
-                if time.monotonic() > end:
-                    self._do(f"am force-stop {self.package}", "stop the app")
-                    raise DeviceError(
-                        f"{self.link.address}: no result within {timeout_s:g} s", address=self.link.address
-                    )
-                sleep(pause)
-                pause = min(2.0, 2 * pause)
+            self.start(model)
+            return self._awaited(timeout_s, sleep)
+        except BaseException:
+            # Nobody waits for what it would measure on.
+            self._clean(f"am force-stop {self.package}")
+            raise
         finally:
-            self._forget()
+            self._clean(f"rm -f {shlex.quote(self.path)}")
+
+    def _awaited(self, timeout_s: float, sleep: Callable[[float], None]) -> Benchmark:
+        end, pause = time.monotonic() + timeout_s, 0.25
+        while True:
+            # Asked in this order: an app that ends between the two questions has written its result by then.
+            alive = bool(self.link.shell(f"pidof {self.package}", timeout_s=_ANSWER_S).text.strip())
+            found = self.link.shell(f"cat {shlex.quote(self.path)}", timeout_s=_ANSWER_S)
+            if found.status == 0:
+                return self._read(found.text)
+            if not alive:
+                raise self._died()
+            if time.monotonic() > end:
+                raise DeviceError(f"{self.link.address}: no result within {timeout_s:g} s", address=self.link.address)
+            sleep(pause)
+            pause = min(2.0, 2 * pause)
 
     def _read(self, text: str) -> Benchmark:
         try:
@@ -213,7 +225,7 @@ class _Run:
             raise TargetError(
                 f"{self.link.address}: {table.get('error')}: {table.get('message')}", hint=table.get("hint")
             )
-        result = read_benchmark(table)
+        result = read_benchmark(table, self.link.address)
         if result.meta.uuid != self.run_id:
             raise ModelError(f"{self.link.address}: the result is of run {result.meta.uuid}, expected {self.run_id}")
         return result
@@ -229,12 +241,10 @@ class _Run:
             hint="a GPU or NPU driver may have crashed: try --delegate xnnpack; `adb logcat -b crash` has all of it",
         )
 
-    def _forget(self) -> None:
-        try:
-            self.link.shell(f"rm -f {shlex.quote(self.path)}", timeout_s=_ANSWER_S)
-        except EdgeSdkError:
-            # The device is gone; what ended the run says so.
-            return
+    def _clean(self, script: str) -> None:
+        # If the device is gone, what ended the run says so.
+        with contextlib.suppress(EdgeSdkError):
+            self.link.shell(script, timeout_s=_ANSWER_S, cleaning=True)
 
     def _do(self, script: str, what: str) -> str:
         done = self.link.shell(script, timeout_s=_ANSWER_S)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.schema import schema
@@ -24,14 +26,14 @@ def add_operator_code(root: Node, name: str, version: int) -> int:
     return len(root.operator_codes) - 1
 
 
-def new_operator(code: int, inputs: Sequence[int], outputs: Sequence[int], options: str) -> Node:
+def new_operator(code: int, inputs: Sequence[int], outputs: Sequence[int], options: str | None) -> Node:
     """An op whose options all have their defaults.
 
     Args:
         code: from :func:`add_operator_code`.
         inputs: tensor indices.
         outputs: likewise.
-        options: the options' table, such as ``CastOptions``.
+        options: the options' table, such as ``CastOptions``; None for an op that has none.
     """
     return new_node(
         schema(),
@@ -39,6 +41,94 @@ def new_operator(code: int, inputs: Sequence[int], outputs: Sequence[int], optio
         opcode_index=code,
         inputs=np.array(inputs, np.int32),
         outputs=np.array(outputs, np.int32),
-        builtin_options_type=enum_value("BuiltinOptions", options),
-        builtin_options=new_node(schema(), options),
+        builtin_options_type=enum_value("BuiltinOptions", options) if options else 0,
+        builtin_options=new_node(schema(), options) if options else None,
     )
+
+
+def _options_of(kind: str) -> str | None:
+    """The table of options of an op named by one word, such as ``MUL``."""
+    name = f"{kind.capitalize()}Options"
+    return name if name in schema().tables else None
+
+
+class GraphEdit:
+    """Changes to the operators of one subgraph; indices of operators hold until :meth:`finish`."""
+
+    def __init__(self, root: Node, place: int = 0) -> None:
+        self._root = root
+        self.graph = root.subgraphs[place]
+        self._operators: list[Node] = list(self.graph.operators or [])
+        self._after: dict[int, list[Node]] = {}
+        self._moved: set[int] = set()
+        self._suspects: set[int] = set()
+        self._codes: dict[str, int] = {}
+
+    def become(self, index: int, kind: str, inputs: Sequence[int], **options: int) -> None:
+        """Another op in the same place, with the same result and fused activation, and with some options."""
+        node = self._operators[index]
+        fused = getattr(node.builtin_options, "fused_activation_function", 0)
+        made = new_operator(self._code(kind), inputs, node.outputs, _options_of(kind))
+        for field in ("opcode_index", "inputs", "builtin_options_type", "builtin_options"):
+            setattr(node, field, getattr(made, field))
+        if hasattr(node.builtin_options, "fused_activation_function"):
+            node.builtin_options.fused_activation_function = fused
+        for name, value in options.items():
+            setattr(node.builtin_options, name, value)
+
+    def read(self, index: int, inputs: Sequence[int]) -> None:
+        """Other inputs for an op."""
+        self._operators[index].inputs = np.array(inputs, np.int32)
+
+    def insert_after(self, index: int, kind: str, inputs: Sequence[int], like: int, name: str) -> int:
+        """A new op with a new result, of the shape and type of tensor ``like``; returns the result's index."""
+        model = self.graph.tensors[like]
+        fields = {field: getattr(model, field) for field in ("shape", "shape_signature", "type", "has_rank")}
+        self.graph.tensors.append(new_node(schema(), "Tensor", name=name, **fields))
+        result = len(self.graph.tensors) - 1
+        node = new_operator(self._code(kind), inputs, [result], _options_of(kind))
+        self._after.setdefault(index, []).append(node)
+        return result
+
+    def move_after(self, index: int, operator: int) -> None:
+        """Runs an op right after the one at ``index``."""
+        node = self._operators[operator]
+        self._after.setdefault(index, []).append(node)
+        self._moved.add(id(node))
+
+    def add_constant(self, values: npt.NDArray[Any], name: str) -> int:
+        """A new constant; returns the tensor's index."""
+        self._root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(values.tobytes(), np.uint8)))
+        buffer = len(self._root.buffers) - 1
+        shape = np.array(values.shape, np.int32)
+        dtype = enum_value("TensorType", values.dtype.name.upper())
+        self.graph.tensors.append(
+            new_node(schema(), "Tensor", shape=shape, type=dtype, buffer=buffer, name=name, has_rank=True)
+        )
+        return len(self.graph.tensors) - 1
+
+    def drop_if_unread(self, index: int) -> None:
+        """Takes an op out at the end, unless something reads its results."""
+        self._suspects.add(id(self._operators[index]))
+
+    def finish(self) -> None:
+        """Writes the operators back, in order."""
+        ordered = []
+        for index, node in enumerate(self._operators):
+            if id(node) not in self._moved:
+                ordered.append(node)
+            ordered += self._after.get(index, [])
+        self.graph.operators = self._without_dead(ordered)
+
+    def _without_dead(self, operators: list[Node]) -> list[Node]:
+        while True:
+            read = {int(index) for op in operators for index in op.inputs} | {int(i) for i in self.graph.outputs}
+            alive = [op for op in operators if id(op) not in self._suspects or read & {int(i) for i in op.outputs}]
+            if len(alive) == len(operators):
+                return alive
+            operators = alive
+
+    def _code(self, kind: str) -> int:
+        if kind not in self._codes:
+            self._codes[kind] = add_operator_code(self._root, kind, 1)
+        return self._codes[kind]

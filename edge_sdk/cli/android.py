@@ -10,6 +10,9 @@ import click
 
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
+APP_DELEGATES = ("auto", "xnnpack", "cpu", "gpu", "nnapi")
+"""What the demo app can be asked for."""
+
 
 @click.group(short_help="The Android demo app: build, check, install, benchmark.")
 def android() -> None:
@@ -115,7 +118,7 @@ def install_command(screen: Screen, apk: Path, serial: str) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON.")
 @click.option(
     "--delegate",
-    type=click.Choice(("auto", "xnnpack", "cpu", "gpu", "nnapi")),
+    type=click.Choice(APP_DELEGATES),
     default="auto",
     show_default=True,
     help="Only this one, and no fallback.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import on_option
+from edge_sdk.cli.options import delegate_option, on_option, session_options
 from edge_sdk.cli.screen import UNFIT, Screen, command
 
 if TYPE_CHECKING:
@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 
 @command(short_help="Measure latency with the conditions it was taken under, or say INVALID.")
 @click.argument("artifacts", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="ARTIFACT...")
-@click.option(
-    "--delegate",
-    "delegates",
-    multiple=True,
-    default=("auto",),
-    show_default=True,
-    metavar="NAME",
-    help="xnnpack, gpu, npu, nnapi, cpu or external:LIBRARY; repeat to compare. No fallback, but for `auto`.",
-)
+@delegate_option("repeat to compare. No fallback, but for `auto`.")
 @click.option(
     "--threads", multiple=True, type=click.IntRange(1), default=(1,), show_default=True, help="Repeat to compare."
 )
@@ -53,11 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option("--input", "data", metavar="DATA", help="Run on its first sample; default: golden or seeded inputs.")
 @click.option("--ops", is_flag=True, help="Times of single ops too, in runs of their own, where the engine gives them.")
-@click.option("--policy", metavar="RULES", help="As for `run`.")
-@click.option("--profile", metavar="ID", help="Device whose delegates `auto` tries; default: what is found here.")
-@click.option("--variant", help="Of a bundle; default: what suits the accelerator.")
-@click.option("--trusted-key", "trusted_keys", multiple=True, type=click.Path(), help="One must have signed it.")
-@click.option("--engine", help="ai-edge-litert or tflite-runtime; default: the first installed.")
+@session_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result there, as JSON.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with pictures (extra `report`).")
 @click.option("--pictures", type=click.Path(path_type=Path), help="Write the pictures into this folder, as SVG.")
@@ -77,7 +65,8 @@ def benchmark(
 
     All combinations of files, delegates and threads are taken in turn and compared with the first. Warm-up ends when
     latency has settled. The clock, temperatures, other programs and this process's own waiting are watched; where they
-    or the samples say that the numbers cannot be believed, the result is INVALID, with the reason (exit code 3).
+    or the samples say that the numbers cannot be believed, the result is INVALID, with the reason (exit code 3). On
+    Android the demo app measures; what it does not do is an error.
 
     \b
     edge-sdk benchmark model.tflite

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_sdk.cli.benchmark_app import benchmark_in_app
 from edge_sdk.cli.screen import FAILED, UNFIT, Screen
-from edge_sdk.cli.there import check_profile, options_there, telling
+from edge_sdk.cli.there import check_movable, options_there, telling
 
 if TYPE_CHECKING:
     from edge_sdk.devices import Device
@@ -27,19 +28,21 @@ def benchmark_there(
     """
     from edge_sdk.devices.remote import Task, on_each, run_there
     from edge_sdk.files import write_bytes
-    from edge_sdk.measure.reading import read_benchmark
+    from edge_sdk.measure.schema import read_benchmark
     from edge_sdk.report.devices import benchmarks_text
 
     if len(set(on)) < len(on):
         raise click.UsageError("--on names a device twice; they would disturb each other")
     context = click.get_current_context()
-    check_profile(context.params)
+    check_movable(context.params)
     options = options_there(
         context, files=("data", "trusted_keys"), without=("artifacts", "output", "html", "pictures")
     )
     task = Task("benchmark", artifacts, tuple(options))
 
     def measure(device: Device) -> Benchmark:
+        if device.runs_apps_only:
+            return benchmark_in_app(device, context)
         return read_benchmark(run_there(device, task, lines=telling(screen.say, device.address)), device.address)
 
     screen.stage(f"edge-sdk benchmark on {', '.join(on)}")

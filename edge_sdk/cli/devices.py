@@ -13,8 +13,8 @@ from edge_sdk.cli.screen import FAILED, OK, Screen, command
 def devices() -> None:
     """Devices: this machine (local), boards (ssh://user@host:port) and Android devices (adb://SERIAL).
 
-    ssh is your own, with its configuration, keys and agent; adb likewise. On Android the demo app is what runs:
-    see `edge-sdk android`.
+    ssh is your own, with its configuration, keys and agent; adb likewise. On Android the demo app is what runs, also
+    for `edge-sdk benchmark --on adb://SERIAL`: see `edge-sdk android`.
     """
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import image_options, on_option, pixel_options
+from edge_sdk.cli.options import delegate_option, image_options, on_option, pixel_options, session_options
 from edge_sdk.cli.screen import Screen, command
 
 if TYPE_CHECKING:
@@ -27,15 +27,7 @@ _TOP = 5
     help=".npz (arrays named after inputs), .npy, images, or file.py:function.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write all outputs there, as .npz.")
-@click.option(
-    "--delegate",
-    "delegates",
-    multiple=True,
-    default=("auto",),
-    show_default=True,
-    metavar="NAME",
-    help="xnnpack, gpu, npu, nnapi, cpu or external:LIBRARY; may be repeated, in order. Nothing else is then tried.",
-)
+@delegate_option("may be repeated, in order. Nothing else is then tried.")
 @click.option(
     "--delegate-option",
     "library_options",
@@ -43,14 +35,10 @@ _TOP = 5
     metavar="KEY=VALUE",
     help="For the library of an external delegate, for gpu (precision, software) or for npu (backend).",
 )
-@click.option("--policy", metavar="RULES", help="Such as npu=require,min_mac_share=0.9,max_latency_ms=20.")
-@click.option("--profile", metavar="ID", help="Device whose delegates `auto` tries; default: what is found here.")
-@click.option("--variant", help="Of a bundle; default: what suits the accelerator.")
-@click.option("--trusted-key", "trusted_keys", multiple=True, type=click.Path(), help="One must have signed it.")
+@session_options
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write there what ran where and why, as JSON.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), help="For XNNPACK's packed weights, then mapped.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
-@click.option("--engine", help="ai-edge-litert or tflite-runtime; default: the first installed.")
 @click.option("--raw", is_flag=True, help="Take and give a quantized file's own integers, not real values.")
 @on_option
 @pixel_options
@@ -134,15 +122,13 @@ def _image_options_given() -> bool:
 
 
 def _run_there(screen: Screen, address: str, artifact: Path, output: Path | None, receipt: Path | None) -> None:
-    from edge_sdk.cli.there import check_profile, options_there, telling
+    from edge_sdk.cli.there import check_movable, options_there, telling
     from edge_sdk.devices import open_device
     from edge_sdk.devices.remote import Task, run_there
     from edge_sdk.report.devices import ran_text
 
     context = click.get_current_context()
-    if ".py:" in context.params["data"]:
-        raise click.UsageError("with --on, --input is a file or a folder: a function of yours does not run there")
-    check_profile(context.params)
+    check_movable(context.params)
     wanted = {"outputs.npz": output, "receipt.json": receipt}
     results = {name: target for name, target in wanted.items() if target}
     options = options_there(context, files=("data", "trusted_keys"), without=("output", "receipt"))

@@ -20,7 +20,7 @@ def options_there(context: click.Context, *, files: tuple[str, ...] = (), withou
 
     Args:
         context: of the command.
-        files: names of parameters whose value is a path to be pushed where such a file is here.
+        files: names of parameters whose value is a path to be pushed.
         without: names of parameters that stay here.
     """
     words: list[Word] = ["--quiet"] if context.params.get("quiet") else []
@@ -51,15 +51,17 @@ def _words(option: click.Option, value: Any, *, pushed: bool) -> Iterator[Word]:
         return
     for one in value if option.multiple else (value,):
         yield option.opts[0]
-        yield Pushed(Path(one)) if pushed and Path(one).exists() else _text(one)
+        yield Pushed(Path(one)) if pushed else _text(one)
 
 
 def _text(value: Any) -> str:
     return ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)
 
 
-def check_profile(parameters: Mapping[str, Any]) -> None:
-    """A profile there is one that edge-sdk brings."""
+def check_movable(parameters: Mapping[str, Any]) -> None:
+    """What a device is to use is there, or can be brought there: a profile of edge-sdk's own, data in files."""
+    if ".py:" in (parameters.get("data") or ""):
+        raise click.UsageError("with --on, --input is a file or a folder: a function of yours does not run there")
     profile = parameters.get("profile")
     if profile and Path(profile).suffix == ".toml":
         raise click.UsageError(f"--profile {profile}: with --on it must be the ID of a built-in one")

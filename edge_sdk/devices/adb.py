@@ -1,4 +1,4 @@
-"""Android devices, through the user's own ``adb`` and its server.
+"""Android devices, and Linux boards that have adb's daemon, through the user's own ``adb`` and its server.
 
 ``adb`` is the one on PATH, or of the SDK that ``ANDROID_HOME`` names. Its own variables hold, such as
 ``ANDROID_ADB_SERVER_PORT`` and ``ANDROID_SERIAL``.
@@ -11,14 +11,15 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from edge_sdk.devices.link import Finished, Link
 from edge_sdk.errors import DeviceError
 
-HOME: Final = "/data/local/tmp/edge-sdk"
-"""The shell user may write there, and nowhere else that lasts."""
+# On Android the shell user may write there, and nowhere else that lasts; a Linux board has no such folder.
+_HOME: Final = 'd=/data/local/tmp; [ -d $d ] || d="${XDG_CACHE_HOME:-${HOME%/}/.cache}"; printf "%s/edge-sdk" "$d"'
 _STATES: Final = {
     "unauthorized": ("has not authorised this computer", "unlock it, and allow USB debugging in the dialog it shows"),
     "authorizing": ("is still authorising this computer", "unlock it, and allow USB debugging in the dialog it shows"),
@@ -53,7 +54,7 @@ class Listed:
 
 
 class Adb(Link):
-    """One Android device.
+    """One device that adb lists.
 
     Args:
         serial: as ``adb devices`` lists it, or nothing where there is one device (or ``ANDROID_SERIAL`` names it).
@@ -67,7 +68,11 @@ class Adb(Link):
         self._adb = find_adb()
         self.serial = _chosen(serial or os.environ.get("ANDROID_SERIAL", ""), listed(self._adb)).serial
         self.address = f"adb://{self.serial}"
-        self.home = HOME
+
+    @cached_property
+    def home(self) -> str:  # type: ignore[override] # asked for when it is used
+        """See :class:`Link`."""
+        return self.as_home(self.shell(_HOME, timeout_s=_TIMEOUT_S).text)
 
     def command(self, script: str) -> list[str]:
         """``adb shell`` without a terminal, so that bytes stay bytes."""
@@ -77,8 +82,8 @@ class Adb(Link):
         """Adb's own words, or, where it says nothing, a link that was lost: then its exit status is 0."""
         return _explained(self.serial, stderr) or self.lost(f"(adb ended with status {status}, the device said no end)")
 
-    def send(self, source: Path, target: str) -> None:
-        """``adb push``."""
+    def send(self, source: Path, target: str, *, undo: str = ":") -> None:  # noqa: ARG002
+        """``adb push``. The daemon removes a file that did not come whole, and does no more than that."""
         self.run_adb("push", str(source), target, doing=f"while {source.name} was pushed")
 
     def fetch(self, source: str, target: Path) -> None:
@@ -105,7 +110,7 @@ class Adb(Link):
             if _WAITS in line:
                 raise lost
 
-        done = Finished(*self._talk([self._adb, "-s", self.serial, *arguments], None, hear))
+        done = Finished(*self._talk([self._adb, "-s", self.serial, *arguments], None, hear, cleaning=False))
         if done.status == 0:
             return done
         said = f"{done.stderr}\n{done.text}"

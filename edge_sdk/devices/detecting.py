@@ -9,9 +9,9 @@ from typing import Final
 from edge_sdk.devices.device import Device, open_device
 from edge_sdk.devices.identity import Snapshot, snapshot
 from edge_sdk.devices.interpreter import Python, find_python
-from edge_sdk.devices.prepare import prepared
+from edge_sdk.devices.prepare import what_lies_there
 from edge_sdk.errors import DeviceError, TargetError
-from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, Draft, Machine, detect
+from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, UNNAMED, Draft, Machine, detect
 
 _PLACES: Final = tuple(
     f"/{folder}{inner}/{library}"
@@ -53,6 +53,8 @@ def _machine(device: Device, seen: Snapshot, root: Path) -> Machine:
         python=python.short if python else None,
         packages=_packages(device, python),
         props=props,
+        # Drafts of two boards must not take the same name.
+        called=device.address.partition("://")[2].rpartition("@")[2] or UNNAMED,
     )
 
 
@@ -68,7 +70,7 @@ def _packages(device: Device, python: Python | None) -> dict[str, str]:
     """Those of its Python, and the engine that `devices prepare` put there."""
     found = {name.replace("_", "-"): version for name, version in (python.packages if python else {}).items()}
     try:
-        name, version = prepared(device).engine.split()
+        name, version = what_lies_there(device).engine.split()
     except (DeviceError, ValueError):
         return found
     return {**found, name: version}

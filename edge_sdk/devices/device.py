@@ -70,6 +70,7 @@ class Device:
         self.link = link
         self.keep = keep
         self._pushed: list[str] = []
+        self._jobs: list[str] = []
 
     @property
     def address(self) -> str:
@@ -79,6 +80,11 @@ class Device:
     def identify(self) -> Identity:
         """What it says that it is."""
         return identify(self.link)
+
+    @property
+    def runs_apps_only(self) -> bool:
+        """Whether it is Android behind adb, where the demo app runs models; a Linux board behind adb is a board."""
+        return self.address.startswith("adb://") and self.identify().platform == "android"
 
     def space(self) -> Space:
         """Free memory and storage, bytes."""
@@ -127,11 +133,23 @@ class Device:
     def job(self) -> Iterator[Job]:
         """A folder there for one job, removed at the end whatever happens."""
         folder = f"{self.link.home}/jobs/{secrets.token_hex(8)}"
-        self._do(f"mkdir -p {_q(folder)}")
+        self._jobs.append(folder)
         try:
+            self.do(f"mkdir -p {_q(folder)}")
             yield Job(self, folder)
         finally:
             self._forget(folder)
+            self._jobs.remove(folder)
+
+    def do(self, script: str) -> None:
+        """Runs a short script there that must succeed.
+
+        Raises:
+            DeviceError: it did not; the message has its last line.
+        """
+        done = self.link.shell(script, timeout_s=_TIMEOUT_S)
+        if done.status:
+            raise DeviceError(f"{self.address}: {done.last_line or script}", address=self.address)
 
     def clean_up(self) -> None:
         """Removes what this session pushed (unless ``keep``); jobs have removed themselves."""
@@ -142,7 +160,8 @@ class Device:
             # Only if they are empty by now.
             with contextlib.suppress(EdgeSdkError):
                 home = _q(self.link.home)
-                self.link.shell(f"rmdir {home}/files {home}/jobs {home} 2>/dev/null", timeout_s=_TIMEOUT_S)
+                line = f"rmdir {home}/files {home}/jobs {home} 2>/dev/null"
+                self.link.shell(line, timeout_s=_TIMEOUT_S, cleaning=True)
 
     def close(self) -> None:
         """Cleans up and ends the link."""
@@ -153,7 +172,7 @@ class Device:
 
     def _send(self, path: Path, part: str, target: str, digest: str) -> None:
         try:
-            self.link.send(path, part)
+            self.link.send(path, part, undo=self._undo())
         except DeviceLostError:
             raise
         except DeviceError as error:
@@ -164,6 +183,11 @@ class Device:
         took = f"case $(sha256sum < {_q(part)}) in {digest}*) mv -f {_q(part)} {_q(target)};; *) exit 9;; esac"
         if self.link.shell(took).status:
             raise self.link.lost(f"while {path.name} was pushed: what arrived is not what was sent")
+
+    def _undo(self) -> str:
+        """Removes all that this session has there: for the device itself, if we are gone."""
+        left = [*self._jobs, *([] if self.keep else self._pushed)]
+        return f"rm -rf {shlex.join(left)}" if left else ":"
 
     def _see_room(self, path: Path) -> None:
         free = self.space().storage_bytes
@@ -190,15 +214,10 @@ class Device:
             raise DeviceError(f"{self.address}: {done.last_line}", address=self.address, hint=hint)
         return done.text.split()[0] if done.text.strip() else None
 
-    def _do(self, script: str) -> None:
-        done = self.link.shell(script, timeout_s=_TIMEOUT_S)
-        if done.status:
-            raise DeviceError(f"{self.address}: {done.last_line or script}", address=self.address)
-
     def _forget(self, path: str) -> None:
         """Removes it if the device can still be reached; what failed before is the error to tell."""
         with contextlib.suppress(EdgeSdkError):
-            self.link.shell(f"rm -rf {_q(path)}", timeout_s=_TIMEOUT_S)
+            self.link.shell(f"rm -rf {_q(path)}", timeout_s=_TIMEOUT_S, cleaning=True)
 
     def __enter__(self) -> Device:
         return self
@@ -215,10 +234,13 @@ class Job:
         self.folder = folder
 
     def place(self, path: Path, name: str | None = None) -> str:
-        """Pushes a file and gives it its own name (or another) in the folder."""
+        """Pushes a file and gives it its own name (or another) in the folder.
+
+        A hard link where the file system has them: another session that pushed the same file may end first.
+        """
         pushed = self.device.push(path)
         placed = f"{self.folder}/{name or path.name}"
-        self.device._do(f"ln -s {_q(pushed)} {_q(placed)}")
+        self.device.do(f"ln {_q(pushed)} {_q(placed)} 2>/dev/null || ln -s {_q(pushed)} {_q(placed)}")
         return placed
 
     def place_folder(self, folder: Path, name: str | None = None) -> str:
@@ -231,7 +253,7 @@ class Job:
                     tar.add(path, str(path.relative_to(folder)), recursive=False, filter=_anonymous)
             packed = self.place(archive)
         placed = packed.removesuffix(".tar")
-        self.device._do(f"mkdir {_q(placed)} && tar -xf {_q(packed)} -C {_q(placed)}")
+        self.device.do(f"mkdir {_q(placed)} && tar -xf {_q(packed)} -C {_q(placed)}")
         return placed
 
     def place_text(self, text: str, name: str) -> str:
@@ -259,14 +281,13 @@ class Job:
         """
         given = " ".join(f"{name}={_q(value)}" for name, value in (environment or {}).items())
         script = f"cd {_q(self.folder)} && {given} exec {shlex.join(arguments)}"
-        undo = f"rm -rf {_q(self.folder)}"
-        if not self.device.keep:
-            undo += "".join(f" {_q(path)}" for path in self.device._pushed)
-        return self.device.link.shell(script, timeout_s=timeout_s, undo=undo, lines=lines)
+        return self.device.link.shell(script, timeout_s=timeout_s, undo=self.device._undo(), lines=lines)
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    return entry.replace(mtime=0, uid=0, gid=0, uname="", gname="")
+    entry.mtime = entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry
 
 
 def _sha256(path: Path) -> str:

@@ -74,8 +74,13 @@ class Link(ABC):
         """Why that program ended before the device had answered."""
 
     @abstractmethod
-    def send(self, source: Path, target: str) -> None:
+    def send(self, source: Path, target: str, *, undo: str = ":") -> None:
         """Copies a file there. What arrives is compared by the caller.
+
+        Args:
+            source: here.
+            target: there.
+            undo: runs there if the link ends first, where the way of copying lets the device notice.
 
         Raises:
             DeviceError: it could not be written; the message has the device's own words.
@@ -89,7 +94,13 @@ class Link(ABC):
         """Ends the link."""
 
     def shell(
-        self, script: str, *, timeout_s: float | None = None, undo: str = ":", lines: Lines | None = None
+        self,
+        script: str,
+        *,
+        timeout_s: float | None = None,
+        undo: str = ":",
+        lines: Lines | None = None,
+        cleaning: bool = False,
     ) -> Finished:
         """Runs a script in the device's ``sh`` to its end.
 
@@ -98,20 +109,22 @@ class Link(ABC):
             timeout_s: after which it is ended, there too.
             undo: runs there if the link ends before the script did, after the script's processes were ended.
             lines: hears each line of standard error as it comes.
+            cleaning: runs after :meth:`cancel` too, and is not ended by it.
 
         Raises:
             DeviceLostError: the link ended first.
             DeviceError: the device cannot be reached, or the time is over.
         """
         token = f"edge-sdk-end-{secrets.token_hex(8)}"
-        status, stdout, stderr = self._talk(self.command(guarded(script, token, undo)), timeout_s, lines)
+        command = self.command(guarded(script, token, undo))
+        status, stdout, stderr = self._talk(command, timeout_s, lines, cleaning=cleaning)
         end = re.search(rb"\n" + token.encode() + rb" (\d+)\r?\n\Z", stdout)
         if end is None:
             raise self.broken(status, stderr)
         return Finished(int(end[1]), stdout[: end.start()], stderr)
 
     def cancel(self) -> None:
-        """Ends what runs, from another thread; it fails with :class:`DeviceLostError` and nothing more is started."""
+        """Ends what runs, from another thread, with :class:`DeviceLostError`; only cleaning is started then."""
         self._cancelled = True
         for child in tuple(self._running):
             with contextlib.suppress(ProcessLookupError):
@@ -123,6 +136,12 @@ class Link(ABC):
             out, err = child.communicate()
         return Finished(child.returncode, out or b"", err.decode("utf-8", "replace"))
 
+    def as_home(self, text: str) -> str:
+        """What a device said that its home is, if it can be one: files are removed below it."""
+        if not re.fullmatch(r"/[^\n]+/edge-sdk", text):
+            raise DeviceError(f"{self.address}: its HOME is no absolute path: {text!r}", address=self.address)
+        return text
+
     def lost(self, doing: str) -> DeviceLostError:
         """The error of a link that ended."""
         return DeviceLostError(
@@ -131,11 +150,16 @@ class Link(ABC):
             hint="see that the device is on and stays connected, then try again; nothing of what came is used",
         )
 
-    def _talk(self, command: Sequence[str], timeout_s: float | None, lines: Lines | None) -> tuple[int, bytes, str]:
+    def _talk(
+        self, command: Sequence[str], timeout_s: float | None, lines: Lines | None, *, cleaning: bool
+    ) -> tuple[int, bytes, str]:
         heard: list[str] = []
         late = threading.Event()
         # Standard input stays open while the program runs: its end tells the device that we are gone.
-        with tempfile.TemporaryFile() as output, self._started(command, subprocess.PIPE, output) as child:
+        with (
+            tempfile.TemporaryFile() as output,
+            self._started(command, subprocess.PIPE, output, cleaning=cleaning) as child,
+        ):
             timer = threading.Timer(timeout_s or 0, _kill_late, (child, late))
             if timeout_s is not None:
                 timer.start()
@@ -155,10 +179,10 @@ class Link(ABC):
 
     @contextlib.contextmanager
     def _started(
-        self, command: Sequence[str], stdin: IO[bytes] | int, stdout: IO[bytes] | int
+        self, command: Sequence[str], stdin: IO[bytes] | int, stdout: IO[bytes] | int, *, cleaning: bool = False
     ) -> Iterator[subprocess.Popen[bytes]]:
         """A process that does not outlive the block. A session of its own: Ctrl-C is ours to handle."""
-        if self._cancelled:
+        if self._cancelled and not cleaning:
             raise self.lost("because it was given up")
         try:
             child = subprocess.Popen(  # noqa: S603 - sh, ssh or adb
@@ -166,7 +190,8 @@ class Link(ABC):
             )
         except OSError as error:
             raise DeviceError(f"{command[0]} does not start: {error.strerror}", address=self.address) from error
-        self._running.add(child)
+        if not cleaning:
+            self._running.add(child)
         try:
             with child:
                 try:

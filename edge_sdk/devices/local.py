@@ -29,7 +29,7 @@ class Local(Link):
         """The shell was ended from outside."""
         return self.lost(f"(the shell ended with status {status})")
 
-    def send(self, source: Path, target: str) -> None:
+    def send(self, source: Path, target: str, *, undo: str = ":") -> None:  # noqa: ARG002
         """A plain copy."""
         _copy(str(source), target)
 

@@ -1,11 +1,14 @@
-"""edge-sdk's own wheel, made from what is running: a checkout or an installation, without a build tool."""
+"""edge-sdk's own wheel, made from what is running: a checkout or an installation, without a build tool.
+
+Two wheels of one version may hold different code, a developer's above all: what a device has is told by its content.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +16,9 @@ import edge_sdk
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _WHEEL = "Wheel-Version: 1.0\nGenerator: edge-sdk\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+# A wheel that was built leaves some of these out, and a board runs none of them.
+_ANDROID, _DOCUMENT = "edge_sdk/android_demo/", ".md"
 
 
 def own_wheel(folder: Path) -> Path:
@@ -29,6 +35,26 @@ def own_wheel(folder: Path) -> Path:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, _TIME), content, zipfile.ZIP_DEFLATED)
     return path
+
+
+def own_digest() -> str:
+    """SHA-256 of the code and data that run here, by name and content; documents and the Android project aside."""
+    return _digest(_package())
+
+
+def wheel_digest(path: Path) -> str:
+    """The same of a wheel, whoever built it and however it is packed."""
+    with zipfile.ZipFile(path) as archive:
+        names = (name for name in archive.namelist() if name.startswith("edge_sdk/") and not name.endswith("/"))
+        return _digest((name, archive.read(name)) for name in names)
+
+
+def _digest(members: Iterable[tuple[str, bytes]]) -> str:
+    found = hashlib.sha256()
+    for name, content in sorted(members):
+        if not (name.startswith(_ANDROID) or name.endswith(_DOCUMENT)):
+            found.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    return found.hexdigest()
 
 
 def _package() -> Iterator[tuple[str, bytes]]:

@@ -11,8 +11,9 @@ import json
 import os
 import shlex
 import tempfile
+import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from edge_sdk.devices.device import Device
 from edge_sdk.devices.download import fetch
 from edge_sdk.devices.interpreter import Python, death, find_python
 from edge_sdk.devices.link import Finished
-from edge_sdk.devices.own_wheel import own_wheel
+from edge_sdk.devices.own_wheel import own_digest, own_wheel, wheel_digest
 from edge_sdk.devices.wheels import Chosen, Unfit, Wheel, choose, read_wheels
 from edge_sdk.errors import DeviceError, TargetError
 from edge_sdk.progress import Progress, Silent
@@ -62,6 +63,7 @@ class Prepared:
         own: packages of the device itself that are used, with their versions.
         refused: wheels that did not fit, with the reason.
         edge_sdk: version.
+        edge_sdk_sha256: of its code, see :func:`~edge_sdk.devices.own_wheel.own_digest`.
     """
 
     program: str
@@ -72,6 +74,7 @@ class Prepared:
     own: dict[str, str]
     refused: tuple[str, ...]
     edge_sdk: str
+    edge_sdk_sha256: str
 
     @property
     def command(self) -> list[str]:
@@ -107,26 +110,57 @@ def prepare(
         TargetError: Python, C library or CPU there fit no engine; the message has the reason for each wheel.
     """
     told = progress or Silent()
+    see_board(device)
     told.stage(f"{device.address}: looking at its Python")
     there = find_python(device, python)
     folder = wheels or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "edge-sdk", "wheels")
     if offline and not folder.is_dir():
         raise DeviceError(f"{folder}: there is no such folder", hint="--wheels names a folder of .whl files")
     with tempfile.TemporaryDirectory(prefix="edge-sdk-wheel-") as made:
-        ours = next((one for one in read_wheels(folder) if one.name == "edge-sdk"), None)
-        if ours is None:
-            own_wheel(Path(made))
-            (ours,) = read_wheels(Path(made))
+        ours, others = _ours(folder, Path(made))
         told.stage(f"{device.address}: choosing wheels for {there}")
         chosen = _choose(device, there, ours, _engines(engine), folder, offline=offline)
-        return _install(device, there, chosen, told)
+        return _install(device, there, replace(chosen, refused=(*others, *chosen.refused)), told)
+
+
+def see_board(device: Device) -> None:
+    """Sees that Python is what runs there.
+
+    Raises:
+        DeviceError: it is Android.
+    """
+    if device.runs_apps_only:
+        raise DeviceError(
+            f"{device.address}: on Android the demo app is what runs, not Python",
+            address=device.address,
+            hint=f"`edge-sdk android install` puts it there; then `edge-sdk benchmark MODEL --on {device.address}`",
+        )
 
 
 def prepared(device: Device) -> Prepared:
-    """What :func:`prepare` left there.
+    """What :func:`prepare` left there, if it is the code that runs here.
 
     Raises:
-        DeviceError: nothing, or of another version of edge-sdk.
+        DeviceError: nothing, or another edge-sdk: of another version, or a checkout that was changed since.
+    """
+    found = what_lies_there(device)
+    here = own_digest()
+    if found.edge_sdk_sha256 != here:
+        which = "and this is" if found.edge_sdk != __version__ else "of other code than this"
+        raise DeviceError(
+            f"{device.address} was prepared with edge-sdk {found.edge_sdk} (sha256 {found.edge_sdk_sha256[:12]}), "
+            f"{which} {__version__} ({here[:12]})",
+            address=device.address,
+            hint=f"edge-sdk devices prepare {device.address}",
+        )
+    return found
+
+
+def what_lies_there(device: Device) -> Prepared:
+    """What :func:`prepare` left there, whichever edge-sdk it is.
+
+    Raises:
+        DeviceError: nothing, or its record cannot be read.
     """
     done = device.link.shell(f"cat {shlex.quote(_record(device))}", timeout_s=60)
     hint = f"edge-sdk devices prepare {device.address}"
@@ -134,18 +168,11 @@ def prepared(device: Device) -> Prepared:
         raise DeviceError(f"{device.address} is not prepared", address=device.address, hint=hint)
     try:
         found = json.loads(done.text)
-        read = Prepared(**{**found, "wheels": tuple(found["wheels"]), "refused": tuple(found["refused"])})
+        return Prepared(**{**found, "wheels": tuple(found["wheels"]), "refused": tuple(found["refused"])})
     except (ValueError, TypeError, KeyError) as error:
         raise DeviceError(
             f"{device.address}: {_record(device)} is damaged", address=device.address, hint=hint
         ) from error
-    if read.edge_sdk != __version__:
-        raise DeviceError(
-            f"{device.address} was prepared with edge-sdk {read.edge_sdk}, and this is {__version__}",
-            address=device.address,
-            hint=hint,
-        )
-    return read
 
 
 def remove(device: Device) -> None:
@@ -153,6 +180,19 @@ def remove(device: Device) -> None:
     done = device.link.shell(f"rm -rf {shlex.quote(device.link.home)}", timeout_s=300)
     if done.status:
         raise DeviceError(f"{device.address}: {done.last_line}", address=device.address)
+
+
+def _ours(folder: Path, made: Path) -> tuple[Wheel, list[str]]:
+    """The wheel of the code that runs here, from a folder or made; and why others there are not taken."""
+    others: list[str] = []
+    here = own_digest()
+    for wheel in (one for one in read_wheels(folder) if one.name == "edge-sdk"):
+        if zipfile.is_zipfile(wheel.path) and wheel_digest(wheel.path) == here:
+            return wheel, others
+        others.append(f"{wheel.path.name}: is not the code that runs here, of which a wheel was made")
+    own_wheel(made)
+    (ours,) = read_wheels(made)
+    return ours, others
 
 
 def _engines(name: str | None) -> tuple[str, ...]:
@@ -231,12 +271,14 @@ def _install(device: Device, there: Python, chosen: Chosen, told: Progress) -> P
         own=dict(chosen.own),
         refused=chosen.refused,
         edge_sdk=__version__,
+        edge_sdk_sha256=own_digest(),
     )
     with device.job() as job:
-        record = job.place_text(json.dumps(found.as_json(), indent=1), "prepared.json")
-        home = shlex.quote(device.link.home)
-        others = f'for d in {home}/edge-sdk-*; do [ "$d" = {shlex.quote(folder)} ] || rm -rf "$d"; done'
-        device.link.shell(f"cp {shlex.quote(record)} {shlex.quote(_record(device))}; {others}", timeout_s=300)
+        record = shlex.quote(job.place_text(json.dumps(found.as_json(), indent=1), "prepared.json"))
+        whole = shlex.quote(f"{job.folder}/whole.json")
+        device.do(f"cp {record} {whole} && mv -f {whole} {shlex.quote(_record(device))}")
+        others = f"{shlex.quote(device.link.home)}/edge-sdk-*"
+        device.do(f'for d in {others}; do [ "$d" = {shlex.quote(folder)} ] || rm -rf "$d"; done')
     return found
 
 
@@ -261,7 +303,7 @@ def _unpack(device: Device, there: Python, wheels: Sequence[Wheel], folder: str,
             raise DeviceError(
                 f"{device.address}: the wheels cannot be unpacked: {_why(result)}", address=device.address
             )
-        device.link.shell(f"mv {shlex.quote(part)} {shlex.quote(folder)}", timeout_s=60)
+        device.do(f"mv {shlex.quote(part)} {shlex.quote(folder)}")
 
 
 def _engine(device: Device, there: Python, folder: str) -> str:

@@ -15,7 +15,7 @@ import edge_sdk
 from edge_sdk.devices.device import Device, Job, open_device
 from edge_sdk.devices.interpreter import death
 from edge_sdk.devices.link import Finished, Lines
-from edge_sdk.devices.prepare import prepared
+from edge_sdk.devices.prepare import prepared, see_board
 from edge_sdk.errors import DeviceError, EdgeSdkError, TargetError, error_from_json
 
 _FAILED: Final = 1
@@ -125,12 +125,7 @@ def _program(device: Device) -> tuple[list[str], dict[str, str]]:
         root = str(Path(edge_sdk.__file__).resolve().parents[1])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         return [sys.executable, "-m", "edge_sdk"], {"PYTHONPATH": os.pathsep.join(paths)}
-    if device.address.startswith("adb://"):
-        raise DeviceError(
-            f"{device.address}: on Android the demo app is what runs, not Python",
-            address=device.address,
-            hint="edge-sdk android benchmark measures there with the app",
-        )
+    see_board(device)
     return prepared(device).command, {}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,9 @@ from edge_sdk.errors import DeviceError
 
 # With these a silent link is given up after 30 s.
 _ALIVE: Final = ("-oConnectTimeout=20", "-oServerAliveInterval=10", "-oServerAliveCountMax=3")
+_HOME: Final = "edge-sdk-home="
+# Exit status of a copy that ended early.
+_CUT: Final = 9
 # OpenSSH's own words, and what to do. The first that is found counts: a changed key is followed by a general line.
 _CAUSES: Final = (
     (
@@ -73,10 +77,15 @@ class Ssh(Link):
 
     def _home(self) -> str:
         """Where our files go there."""
-        home = self.shell('printf %s "${XDG_CACHE_HOME:-$HOME/.cache}/edge-sdk"', timeout_s=60).text
-        if not home.startswith("/"):
-            raise DeviceError(f"{self.address}: its HOME is no absolute path: {home}", address=self.address)
-        return home
+        script = f'printf "%s%s" {_HOME} "${{XDG_CACHE_HOME:-$HOME/.cache}}/edge-sdk"'
+        before, _, home = self.shell(script, timeout_s=60).text.partition(_HOME)
+        if before:
+            raise DeviceError(
+                f"{self.address}: its shell prints before each command: {before.strip().splitlines()[:1]}",
+                address=self.address,
+                hint="let what starts with the shell there (~/.bashrc) print only for a terminal: [ -t 1 ] && ...",
+            )
+        return self.as_home(home)
 
     def command(self, script: str) -> list[str]:
         """``ssh HOST sh -c``; whatever shell the user has there only starts ``sh``."""
@@ -93,10 +102,15 @@ class Ssh(Link):
             )
         return self.lost(f"({_last(stderr)})" if stderr.strip() else "in the middle")
 
-    def send(self, source: Path, target: str) -> None:
-        """Through ``cat``: boards with dropbear have no sftp."""
+    def send(self, source: Path, target: str, *, undo: str = ":") -> None:
+        """Through ``cat``: boards with dropbear have no sftp. A file that ends early is a link that ended."""
+        there, size = shlex.quote(target), source.stat().st_size
+        script = (
+            f"cat > {there} || {{ rm -f {there}; exit 1; }}; "
+            f"[ $(wc -c < {there}) -eq {size} ] || {{ rm -f {there}; {undo}; exit {_CUT}; }}"
+        )
         with source.open("rb") as file:
-            done = self.transfer(self.command(f"cat > {shlex.quote(target)}"), stdin=file, stdout=subprocess.PIPE)
+            done = self.transfer(self.command(script), stdin=file, stdout=subprocess.PIPE)
         self._see(done, f"while {source.name} was sent")
 
     def fetch(self, source: str, target: Path) -> None:
@@ -111,7 +125,7 @@ class Ssh(Link):
         self._folder.cleanup()
 
     def _see(self, done: Finished, doing: str) -> None:
-        if done.status == 255 or self._master.poll() is not None or done.status < 0:
+        if done.status in (255, _CUT) or self._master.poll() is not None or done.status < 0:
             raise self.lost(doing)
         if done.status:
             raise DeviceError(f"{self.address}: {done.last_line}", address=self.address)
@@ -127,7 +141,11 @@ class Ssh(Link):
         try:
             with Path(self._folder.name, "log").open("wb") as log:
                 master = subprocess.Popen(  # noqa: S603 - the user's own ssh
-                    command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    preexec_fn=_ignore_ctrl_c,  # noqa: PLW1509 - it takes no lock
                 )
             self._wait(master)
         except OSError as error:
@@ -164,6 +182,11 @@ class Ssh(Link):
             address=self.address,
             hint=f"see what `ssh -v {self._host}` says",
         )
+
+
+def _ignore_ctrl_c() -> None:
+    """A terminal sends it to ssh too, which must stay until the board is clean. No new session: ssh may ask there."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _end(master: subprocess.Popen[bytes]) -> None:

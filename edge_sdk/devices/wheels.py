@@ -174,6 +174,9 @@ def _best(
 
 def _against(wheel: Wheel, specifier: SpecifierSet, python: Python) -> Iterator[str]:
     """Reasons why a wheel does not fit."""
+    if not zipfile.is_zipfile(wheel.path):
+        yield "is not a whole file"
+        return
     if not specifier.contains(wheel.version, prereleases=True):
         yield f"is version {wheel.version}, and {specifier} is needed"
     supported = frozenset(supported_tags(python))

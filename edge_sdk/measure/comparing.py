@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_sdk.measure.records import Comparison, Figure, Reason, Validity, Verdict
+from edge_sdk.measure.records import Comparison, Reason, Validity, Verdict
 from edge_sdk.measure.statistics import ratio_of_sittings
 from edge_sdk.measure.taking import Taken
+from edge_sdk.measure.timed import Figure
 
 
 def verdict_of(ratio: Figure, margin: float) -> Verdict:

@@ -26,12 +26,12 @@ from edge_sdk.measure.records import (
     MetaInfo,
     Reason,
     Result,
-    WarmUp,
 )
 from edge_sdk.measure.steady import settle
 from edge_sdk.measure.subjects import About, Opened, Subject
 from edge_sdk.measure.summary import Run, result_of
 from edge_sdk.measure.taking import Taken, Turn, batch_for, overhead_ns, round_of, turn_for
+from edge_sdk.measure.timed import WarmUp
 from edge_sdk.measure.validity import machine_reasons
 from edge_sdk.progress import Progress
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_sdk.errors import TargetError
-from edge_sdk.measure.records import Benchmark, OpProfile, OpTime, Result
+from edge_sdk.measure.records import Benchmark, Result
+from edge_sdk.measure.timed import OpProfile, OpTime
 from edge_sdk.progress import Progress
 from edge_sdk.runtime.engines import Engine, find_engine
 from edge_sdk.runtime.probe import try_in_child

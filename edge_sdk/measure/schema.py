@@ -14,18 +14,23 @@ from edge_sdk.records import RecordError, read_record
 PATH = Path(__file__).parent / "schema.json"
 
 
-def read_benchmark(table: Mapping[str, Any]) -> Benchmark:
+def read_benchmark(table: Mapping[str, Any], where: str = "") -> Benchmark:
     """A result from what its JSON holds, whoever wrote it.
+
+    Args:
+        table: the JSON.
+        where: it comes from, for messages.
 
     Raises:
         ModelError: it is not in the form of the schema; every fault with its path.
     """
+    what = f"{where}: not a benchmark result" if where else "not a benchmark result"
     if table.get("schema") != SCHEMA:
-        raise ModelError(f"not a benchmark result: `schema` is {table.get('schema')!r}, expected {SCHEMA!r}")
+        raise ModelError(f"{what}: `schema` is {table.get('schema')!r}, expected {SCHEMA!r}")
     try:
         return read_record(Benchmark, table)
     except RecordError as error:
-        raise ModelError(f"not a benchmark result: {error}") from error
+        raise ModelError(f"{what}: {error}") from error
 
 
 if __name__ == "__main__":

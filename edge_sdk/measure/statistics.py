@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.measure.records import Figure, LatencyMs
+from edge_sdk.measure.timed import Figure, LatencyMs
 
 Samples = npt.NDArray[np.float64]
 

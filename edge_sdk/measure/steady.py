@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edge_sdk.measure.clock import Clock
-from edge_sdk.measure.records import WarmUp
+from edge_sdk.measure.timed import WarmUp
 
 _WINDOWS = 3
 _WINDOW_NS, _WINDOW_RUNS, _LONGEST_WINDOW_NS = 50_000_000, 10, 1_000_000_000

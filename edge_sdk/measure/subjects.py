@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge_sdk.measure import memory
-from edge_sdk.measure.records import BackendInfo, BackendSettings, Memory
+from edge_sdk.measure.records import BackendInfo, BackendSettings
+from edge_sdk.measure.timed import Memory
 from edge_sdk.runtime.candidates import Candidate
 from edge_sdk.runtime.session import Session
 from edge_sdk.signature import Arrays

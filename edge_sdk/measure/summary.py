@@ -11,21 +11,11 @@ import numpy as np
 from edge_sdk.errors import MeasurementError
 from edge_sdk.measure.clock import Reading
 from edge_sdk.measure.plan import Plan
-from edge_sdk.measure.records import (
-    LoadgenInfo,
-    Memory,
-    Minute,
-    PerformanceRun,
-    Reason,
-    Result,
-    Sustained,
-    Throughput,
-    Validity,
-    WarmUp,
-)
+from edge_sdk.measure.records import Reason, Result, Validity
 from edge_sdk.measure.statistics import Samples, latency_ms, ratio_in_blocks
 from edge_sdk.measure.subjects import About
 from edge_sdk.measure.taking import Taken
+from edge_sdk.measure.timed import LoadgenInfo, Memory, Minute, PerformanceRun, Sustained, Throughput, WarmUp
 from edge_sdk.measure.validity import sample_reasons
 
 _TRACE = 5000

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from edge_sdk.measure.records import Conditions, LatencyMs, Look, Reason, WarmUp
+from edge_sdk.measure.records import Conditions, Look, Reason
 from edge_sdk.measure.statistics import FEWEST, Samples, reach
+from edge_sdk.measure.timed import LatencyMs, WarmUp
 
 # CPUs that other programs may keep busy: a quarter of one, or a twentieth of all.
 _OTHERS, _OTHERS_SHARE = 0.25, 0.05

@@ -38,6 +38,8 @@ _LIBRARIES = (
     Delegate("external", "teflon", "npu", ("int8",), library="libteflon.so"),
     Delegate("external", "ethos_u", "npu", ("int8",), library="libethosu_delegate.so"),
 )
+UNNAMED = "this machine"
+"""Where no maker wrote down a name."""
 LIBRARY_FOLDERS = ("lib", "usr/lib", "usr/local/lib", "vendor/lib64", "system/lib64")
 LIBRARIES = tuple(one.library or "" for one in _LIBRARIES)
 _PROCESS_SHARE = 0.6
@@ -66,13 +68,15 @@ class Machine:
     """Installed in that Python; None for this one's."""
     props: Mapping[str, str] = field(default_factory=dict)
     """Android's system properties; empty elsewhere."""
+    called: str = UNNAMED
+    """By its user; a maker's name goes first."""
 
 
 def detect(machine: Machine | None = None) -> Draft:
     """A draft of a machine's profile, of this one's unless another is given; reads files only."""
     here = machine or Machine()
     name = _name(here)
-    identifier = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "this-machine"
+    identifier = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or UNNAMED.replace(" ", "-")
     return Draft(identifier, "\n".join(_device(here, name, identifier)) + "\n", "\n".join(_soc(here, name)) + "\n")
 
 
@@ -154,7 +158,8 @@ def _version(package: str) -> str | None:
 
 
 def _name(here: Machine) -> str:
-    return here.props.get("ro.product.model") or _model(here.root)
+    name = here.props.get("ro.product.model") or _model(here.root)
+    return here.called if name == UNNAMED else name
 
 
 def found_delegates(machine: Machine | None = None) -> tuple[Delegate, ...]:
@@ -247,7 +252,7 @@ def _model(root: Path) -> str:
         name = _text(root / place).strip("\0 \n")
         if name:
             return name
-    return "this machine"
+    return UNNAMED
 
 
 def _text(path: Path) -> str:

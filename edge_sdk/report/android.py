@@ -9,7 +9,8 @@ from edge_sdk.report.lines import field, size_text, table
 if TYPE_CHECKING:
     from edge_sdk.android.building import BuildReport
     from edge_sdk.android.checking import ApkReport
-    from edge_sdk.measure.records import Benchmark, Figure
+    from edge_sdk.measure.records import Benchmark
+    from edge_sdk.measure.timed import Figure
 
 
 def build_text(report: BuildReport) -> str:

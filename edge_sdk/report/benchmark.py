@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge_sdk.measure.records import Benchmark, Comparison, Conditions, Figure, Look, Result, Sustained, Validity
+from edge_sdk.measure.records import Benchmark, Comparison, Conditions, Look, Result, Validity
+from edge_sdk.measure.timed import Figure, Sustained
 
 _OPS = 10
 _VERDICTS = {"faster": "faster", "slower": "slower", "equal": "equal", "undecided": "undecided: more time would tell"}
@@ -14,7 +15,7 @@ def as_text(benchmark: Benchmark) -> str:
     """All of it, the verdict on each number first."""
     lines = [line for result in benchmark.results for line in _result(result, benchmark.meta.run_mode)]
     for one in benchmark.comparisons:
-        lines += _comparison(one)
+        lines += comparison_text(one)
     return "\n".join([*lines, *_conditions(benchmark.conditions)])
 
 
@@ -39,7 +40,7 @@ def _result(result: Result, run_mode: str) -> Iterator[str]:
     run, info = result.performance_run, result.backend_info
     latency = run.latency_ms
     yield f"{result.benchmark_name}: {quotable(result, run_mode)}"
-    yield from _reasons(result.validity)
+    yield from reasons_text(result.validity)
     yield f"  ran on    {info.delegate_name} on {info.accelerator_name}; {info.backend_name}; {_placement(result)}"
     yield f"  p50       {_ms(latency.p50)}"
     for name, figure in (("p90", latency.p90), ("p99", latency.p99)):
@@ -61,12 +62,14 @@ def _result(result: Result, run_mode: str) -> Iterator[str]:
         yield from _sustained(result.sustained)
 
 
-def _reasons(validity: Validity) -> Iterator[str]:
+def reasons_text(validity: Validity) -> Iterator[str]:
+    """A line for each reason why a number cannot be believed."""
     for reason in validity.reasons:
         yield f"  because   {reason.message}{f' ({reason.hint})' if reason.hint else ''} [{reason.rule}]"
 
 
-def _comparison(one: Comparison) -> Iterator[str]:
+def comparison_text(one: Comparison) -> Iterator[str]:
+    """One against the other: the verdict, the ratio."""
     mark = "" if one.validity.valid else "INVALID, "
     yield f"{one.candidate} against {one.base}: {mark}{_VERDICTS[one.verdict]}"
     interval = f", 95 % {one.ratio.low:.3f} to {one.ratio.high:.3f}" if one.ratio.low is not None else ""

@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 
 from edge_sdk.files import write_bytes
-from edge_sdk.measure.records import Benchmark, Comparison, Figure, Result, Validity
+from edge_sdk.measure.records import Benchmark, Comparison, Result, Validity
+from edge_sdk.measure.timed import Figure
 from edge_sdk.report.benchmark import condition_lines, quotable
 from edge_sdk.report.benchmark_pictures import Picture
 

@@ -9,7 +9,8 @@ from edge_sdk.devices.listing import Looked
 from edge_sdk.devices.prepare import Prepared
 from edge_sdk.devices.remote import Outcome
 from edge_sdk.measure.records import Benchmark
-from edge_sdk.report.benchmark import as_text, quotable
+from edge_sdk.profile.detect import UNNAMED
+from edge_sdk.report.benchmark import as_text, comparison_text, quotable, reasons_text
 
 _MIB = 1 << 20
 
@@ -42,23 +43,37 @@ def ran_text(address: str, found: Mapping[str, Any]) -> str:
 
 
 def benchmarks_text(found: Sequence[Outcome[Benchmark]]) -> str:
-    """Of one device all of it; of several a table, what failed below it."""
+    """Of one device all of it; of several a table, with reasons, comparisons and failures below it."""
     if len(found) == 1 and found[0].result is not None:
         return f"{found[0].address}\n{as_text(found[0].result)}"
     rows = [row for one in found if one.result for row in _rows(one.address, one.result)]
+    details = [line for one in found if one.result for line in _details(one.address, one.result)]
     failed = [f"{one.address}: error: {one.error}" for one in found if one.error]
     hints = [f"  hint: {one.error.hint}" if one.error and one.error.hint else "" for one in found if one.error]
     table = _table([("device", "model", "delegate", "p50 ms", "p90 ms", "verdict"), *rows]) if rows else []
-    return "\n".join([*table, *(line for pair in zip(failed, hints, strict=True) for line in pair if line)])
+    return "\n".join([*table, *details, *(line for pair in zip(failed, hints, strict=True) for line in pair if line)])
 
 
 def _rows(address: str, found: Benchmark) -> Iterator[tuple[str, ...]]:
     for one in found.results:
         latency = one.performance_run.latency_ms
         p90 = f"{latency.p90.value:.4g}" if latency.p90 else "-"
-        name = f"{found.environment_info.model_name} ({address})"
+        model = found.environment_info.model_name
+        name = address if model == UNNAMED else f"{model} ({address})"
         ran = one.backend_info.delegate_name
         yield name, one.benchmark_name, ran, f"{latency.p50.value:.4g}", p90, quotable(one, found.meta.run_mode)
+
+
+def _details(address: str, found: Benchmark) -> Iterator[str]:
+    """Why a number is INVALID, and how files compare."""
+    for result in found.results:
+        if not result.validity.valid:
+            yield f"{address}: {result.benchmark_name}: INVALID"
+            yield from reasons_text(result.validity)
+    for one in found.comparisons:
+        verdict, *rest = comparison_text(one)
+        yield f"{address}: {verdict}"
+        yield from rest
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -72,7 +74,7 @@ def test_a_serial_that_adb_does_not_know(phone: Phone) -> None:
 def test_a_daemon_that_dies_while_running_is_not_a_short_result(phone: Phone) -> None:
     """adb itself exits with 0 then: this is what the last line is for."""
     with open_device(ADDRESS) as device:
-        soon(phone.die, lambda: runs("sleep 300.5"))
+        soon(phone.die, lambda: runs("^sleep 300.5$"))
         with pytest.raises(DeviceLostError, match=r"the link was lost"), device.job() as job:
             job.run(["sh", "-c", "echo half a result; sleep 300.5"])
 
@@ -80,8 +82,8 @@ def test_a_daemon_that_dies_while_running_is_not_a_short_result(phone: Phone) ->
 def test_adb_itself_says_that_all_is_well(phone: Phone) -> None:
     """What is guarded against is real."""
     command = [str(phone.bin / "adb"), "-s", SERIAL, "shell", "-T", "echo half; sleep 300.75"]
-    # The process itself: adb's own words have it too, before anything has come.
-    soon(phone.die, lambda: runs("^sleep 300.75"))
+    # Not adb's own command line, in which these words stand, too.
+    soon(phone.die, lambda: runs("^sleep 300.75$"))
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
     assert (done.returncode, done.stdout) == (0, b"half\n")
 
@@ -111,6 +113,24 @@ def test_time_that_is_over_is_over_there_too(phone: Phone) -> None:
         with pytest.raises(DeviceError, match=r"no answer within 0.5 s"):
             job.run(["sleep", "301.25"], timeout_s=0.5)
         assert eventually(lambda: not runs("sleep 301.25"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
+def test_an_end_of_ours_is_the_end_there(phone: Phone, tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "data").write_text("x")
+    script = (
+        "from pathlib import Path; from edge_sdk.devices import open_device\n"
+        f"with open_device({ADDRESS!r}) as device, device.job() as job:\n"
+        f"    job.place(Path({str(tmp_path / 'data')!r}))\n"
+        "    job.run(['sleep', '301.5'])\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, start_new_session=True)
+    assert eventually(lambda: runs("^sleep 301.5$"))
+    assert files(phone)
+    os.killpg(child.pid, number)
+    child.communicate(timeout=30)
+    assert eventually(lambda: not files(phone)), files(phone)
+    assert eventually(lambda: not runs("^sleep 301.5$"))
 
 
 def test_a_disk_that_fills_meanwhile(phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from edge_sdk.errors import DeviceError, DeviceLostError, TargetError
 from tests.android.axml import write_apk
 from tests.boards.adbd import SERIAL, Phone, adbd_is_made
 from tests.boards.test_adbd import soon
-from tests.core.test_android_driving import result
+from tests.devices.phone import result
 from tests.devices.test_ssh import runs
 from tests.graphs import conv_model
 
@@ -141,7 +141,7 @@ def test_a_phone_that_goes_while_the_model_is_pushed(phone: Phone, tmp_path: Pat
 
 def test_half_a_result_is_none(phone: Phone, model: Path) -> None:
     phone.program("cat", _CAT)
-    soon(phone.die, lambda: runs("sleep 303.5"))
+    soon(phone.die, lambda: runs("^sleep 303.5$"))
     with pytest.raises(DeviceLostError, match=r"the link was lost"):
         benchmark(Asked(str(model)))
 
@@ -173,7 +173,7 @@ def test_a_phone_that_goes_while_an_app_is_pushed(phone: Phone, tmp_path: Path) 
 def test_a_phone_that_goes_while_it_installs(phone: Phone, tmp_path: Path) -> None:
     """Adb itself may say that all is well: only the package manager's own word counts."""
     (phone.data / "hangs").touch()
-    soon(phone.die, lambda: runs("sleep 302.5"))
+    soon(phone.die, lambda: runs("^sleep 302.5$"))
     with pytest.raises(DeviceLostError, match=r"the link was lost while the app was installed"):
         install(write_apk(tmp_path / "demo.apk", _PACKAGE))
 

@@ -18,8 +18,8 @@ from edge_sdk.checks.lint.ranges import MOVERS
 from edge_sdk.cli import cli
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime import Runner
+from tests.core.lint_cases import CASES
 from tests.core.lint_graphs import IN, SIDE, Net, ints, plain, weights_of
-from tests.core.test_lint import CASES
 
 pytestmark = pytest.mark.runtime
 SHAPE = (1, SIDE, SIDE, IN)

@@ -1,11 +1,9 @@
-"""The app driven over adb: a script in adb's place, with a phone's commands beside it and its files in a folder."""
+"""The app driven over adb, on a phone that is a folder."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -14,91 +12,13 @@ from edge_sdk.android import driving
 from edge_sdk.android.driving import Asked, benchmark
 from edge_sdk.cli import cli
 from edge_sdk.errors import DeviceError, DeviceLostError, ModelError, TargetError
+from tests.devices.phone import Phone, ready_phone, result
 from tests.graphs import conv_model
-
-# What adb does, as far as it is used: /sdcard and /data/local/tmp lie in the phone's folder.
-_ADB = """#!{python}
-import os, pathlib, shutil, subprocess, sys
-phone = pathlib.Path({phone!r})
-words = sys.argv[1:]
-(phone / "heard").open("a").write(repr(words) + "\\n")
-def here(text):
-    return text.replace("/sdcard", f"{{phone}}/sdcard").replace("/data/local/tmp", f"{{phone}}/tmp")
-if words[0] == "devices":
-    print("List of devices attached\\n" + (phone / "devices").read_text())
-    sys.exit(0)
-words = words[2:]
-if (phone / "dies-at").exists() and (phone / "dies-at").read_text() in " ".join(words):
-    sys.exit(0)  # as adb does when its daemon dies
-if words[0] == "shell":
-    environment = dict(os.environ, PATH=f"{{phone}}/bin:" + os.environ["PATH"])
-    sys.exit(subprocess.run(["setsid", "-w", "sh", "-c", here(words[-1])], env=environment).returncode)
-if words[0] == "push":
-    shutil.copy(words[1], here(words[2]))
-if words[0] == "install":
-    answer = phone / "install"
-    sys.exit(print(answer.read_text(), file=sys.stderr) or 1) if answer.exists() else print("Success")
-"""
-_AM = """#!{python}
-import json, pathlib, re, shlex, sys
-phone = pathlib.Path({phone!r})
-(phone / "am").write_text(json.dumps(sys.argv[1:]))
-if sys.argv[1] != "start":
-    sys.exit(0)
-asked = dict(re.findall(r"--([a-z-]+)=(\\S+)", sys.argv[-1]))
-if (phone / "am-says").exists():
-    print((phone / "am-says").read_text())
-    sys.exit(0)
-if (phone / "result").exists():
-    table = json.loads((phone / "result").read_text())
-    if "meta" in table:
-        table["meta"]["uuid"] = table["meta"]["uuid"] or asked["run-id"]
-    folder = phone / "sdcard/Android/data/dev.edgesdk.demo/files"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / asked["out"]).write_text(json.dumps(table))
-"""
-
-
-class Phone:
-    """A folder that stands for a phone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("bin", "tmp", "sdcard"):
-            (folder / name).mkdir(parents=True)
-        self.write("devices", "S1 device product:p model:M\n")
-        self.script("bin/pm", "#!/bin/sh\necho package:/data/app/base.apk\n")
-        self.script("bin/pidof", f"#!/bin/sh\n[ -e {folder}/dead ] || echo 4711\n")
-        self.script("bin/logcat", "#!/bin/sh\necho 'F DEBUG: signal 11 in libGLES_mali.so'\n")
-        self.script("bin/am", _AM)
-        self.script("adb/adb", _ADB)
-
-    def write(self, name: str, text: str) -> None:
-        """A file of the phone's."""
-        (self.folder / name).write_text(text, encoding="utf-8")
-
-    def script(self, name: str, text: str) -> None:
-        """A program of the phone's, or beside it."""
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text.replace("{python}", sys.executable).replace("{phone!r}", repr(str(self.folder)))
-                        .replace("{{", "{").replace("}}", "}"), encoding="utf-8")  # fmt: skip
-        path.chmod(0o755)
-
-    def asked(self) -> list[str]:
-        """The words that ``am`` got."""
-        words: list[str] = json.loads((self.folder / "am").read_text())
-        return words
 
 
 @pytest.fixture
 def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
-    """With the app on it, whose benchmark succeeds."""
-    found = Phone(tmp_path / "phone")
-    monkeypatch.setenv("PATH", str(found.folder / "adb"), prepend=":")
-    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
-    found.write("result", json.dumps(result()))
-    return found
+    return ready_phone(tmp_path / "phone", monkeypatch)
 
 
 @pytest.fixture
@@ -107,50 +27,6 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "a model.tflite"
     path.write_bytes(conv_model())
     return path
-
-
-def result(*, uuid: str = "", valid: bool = True) -> dict[str, Any]:
-    """As the app writes it; tests/android/test_robolectric.py holds the app's own against the schema."""
-    run = {
-        "start_datetime": "2026-01-01T00:00:00+00:00",
-        "measured_duration": 0.2,
-        "measured_samples": 100,
-        "throughput": {"value": 500.0},
-        "loadgen_info": {
-            "query_count": 100,
-            "latency_mean": 0.002,
-            "is_min_duration_met": True,
-            "is_min_query_met": True,
-            "is_result_valid": valid,
-        },
-        "latency_ms": {"mean": {"value": 2.0}, "p50": {"value": 2.0, "low": 1.9, "high": 2.1}, "min": 1.0, "max": 3.0,
-                       "stddev": 0.1},
-    }  # fmt: skip
-    return {
-        "schema": "edge-sdk-benchmark/1",
-        "meta": {"uuid": uuid, "creation_date": "2026-01-01T00:00:00+00:00", "run_mode": "custom"},
-        "build_info": {"app": "dev.edgesdk.demo", "version": "0.1.0", "kind": "android-app"},
-        "environment_info": {"platform": "android", "os_version": "15 (API 35)", "model_name": "M", "arch": "arm64-v8a",
-                             "cpus": 8},
-        "results": [
-            {
-                "benchmark_id": "1",
-                "benchmark_name": "digits",
-                "loadgen_scenario": "SingleStream",
-                "backend_settings": {"accelerator_code": "gpu", "delegate": "gpu", "framework": "TFLite",
-                                     "model_path": "m", "model_sha256": "0" * 64, "model_bytes": 1, "batch_size": 1,
-                                     "threads": 1},
-                "backend_info": {"backend_name": "tensorflow-lite 2.16.1", "delegate_name": "gpu",
-                                 "accelerator_name": "gpu"},
-                "warm_up": {"detected": True, "queries": 30, "duration_ms": 60.0, "why": "it settled"},
-                "performance_run": run,
-                "validity": {"valid": valid, "reasons": [] if valid else [{"rule": "throttled", "message": "hot"}]},
-                "min_duration": 0.0,
-                "min_samples": 100,
-            }
-        ],
-        "conditions": {"before": {"at_s": -1.0}, "during": [], "after": {"at_s": 0.2}},
-    }  # fmt: skip
 
 
 def test_a_file_here_is_pushed_measured_and_removed(phone: Phone, model: Path, tmp_path: Path) -> None:
@@ -273,6 +149,18 @@ def test_bad_usage(phone: Phone, tmp_path: Path) -> None:
     assert _run("benchmark", "app:x", "--runs", "0").exit_code == 2
     assert _run("benchmark", "app:x", "--quotable", "--runs", "5").exit_code == 2
     assert "expected KEY=VALUE" in _run("benchmark", "app:x", "--delegate-option", "precision").stderr
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DeviceError("no")])
+def test_what_nobody_waits_for_is_ended_and_leaves_nothing(phone: Phone, error: BaseException) -> None:
+    (phone.folder / "result").unlink()
+
+    def sleep(_: float) -> None:
+        raise error
+
+    with pytest.raises((KeyboardInterrupt, DeviceError)):
+        benchmark(Asked("app:digits.edge"), sleep=sleep)
+    assert phone.asked() == ["force-stop", "dev.edgesdk.demo"]
 
 
 def _run(*words: str) -> Result:

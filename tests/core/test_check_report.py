@@ -17,8 +17,8 @@ from edge_sdk.cli import cli
 from edge_sdk.errors import ModelError
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.report.checking import check_text
+from tests.core.lint_cases import CASES
 from tests.core.lint_graphs import OUT, Net, plain, weights_of
-from tests.core.test_lint import CASES
 
 A_SCREEN = 50
 

@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[2]
 AMX = KERNELS["x86-amx"]
 # Records of a few kB, which only partly follow from the file, are most of what a graph of five ops takes.
 SMALL_BYTES = 4096
+# What one file took differed by up to 864 bytes from process to process (split_in_forty, 15 processes).
+NOISE_BYTES = 1024
 LARGE: dict[str, Callable[[], bytes]] = {
     "wide": lambda: conv_model(side=32, channels=192),
     "large": lambda: conv_model(side=160, channels=24),
@@ -61,7 +63,7 @@ def test_predicted_heap_is_what_the_engine_takes(tmp_path: Path) -> None:
     far = []
     for name, path, real in zip(models, paths, map(json.loads, done.stdout.splitlines()), strict=True):
         heap = predicted(parse_artifact(path.read_bytes())).heap_bytes
-        if abs(heap - real) > max(0.15 * real, SMALL_BYTES):
+        if abs(heap - real) > max(0.15 * real + NOISE_BYTES, SMALL_BYTES):
             far.append(f"{name}: predicted {heap}, measured {real}")
         if name in LARGE:
             assert abs(heap - real) <= 0.05 * real, name

@@ -14,7 +14,7 @@ from edge_sdk.measure.side_by_side import time_side_by_side
 from edge_sdk.parity import compare_tensors
 from edge_sdk.runtime import Runner, find_engine
 from edge_sdk.runtime.observe import observe
-from tests.graphs import Graph, conv_model, options
+from tests.graphs import Graph, conv_model, requantizing_model
 
 pytestmark = pytest.mark.runtime
 
@@ -57,13 +57,8 @@ def test_wrong_input_is_refused_before_the_engine_sees_it(
 
 
 def quantized(tmp_path: Path) -> Path:
-    """An int8 ``y = x`` with different scales on both sides."""
-    graph = Graph()
-    x = graph.tensor("x", (1, 4), "int8", scale=[0.5], zero_point=[3])
-    y = graph.tensor("y", (1, 4), "int8", scale=[0.25], zero_point=[-1])
-    graph.op("QUANTIZE", (x,), (y,), options("QuantizeOptions"), version=2)
     path = tmp_path / "q.tflite"
-    path.write_bytes(graph.finish((x,), (y,)))
+    path.write_bytes(requantizing_model())
     return path
 
 

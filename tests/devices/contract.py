@@ -23,6 +23,7 @@ def check_device(device: Device, folder: Path) -> None:
     source.write_bytes(np.random.default_rng(0).integers(0, 256, SIZE, np.uint8).tobytes())
     with device.job() as job:
         _check_files(device, job, source, folder)
+        _check_folders(device, job, folder)
         _check_runs(job)
         assert present(device, job.folder)
     assert not present(device, job.folder)
@@ -45,6 +46,26 @@ def _check_files(device: Device, job, source: Path, folder: Path) -> None:  # ty
     assert device.link.shell(f"ls -li --full-time {device.link.home}/files").text == before
     device.pull(placed, folder / "back.bin")
     assert (folder / "back.bin").read_bytes() == source.read_bytes()
+
+
+def _check_folders(device: Device, job, folder: Path) -> None:  # type: ignore[no-untyped-def]
+    here = folder / "a folder's"
+    (here / "in ner").mkdir(parents=True)
+    (here / "empty").mkdir()
+    (here / "in ner/one $HOME.txt").write_text("one")
+    (here / "linked").symlink_to(here / "in ner/one $HOME.txt")
+    placed = job.place_folder(here)
+    assert placed.endswith("/a folder's")
+    listed = job.run(["sh", "-c", 'cd "$1" && find . | sort && cat linked', "sh", placed])
+    assert listed.text == ".\n./empty\n./in ner\n./in ner/one $HOME.txt\n./linked\none"
+    # Told by its content: the same files under another name, written later, are not sent again.
+    before = device.link.shell(f"ls {device.link.home}/files").text
+    (here / "in ner/one $HOME.txt").write_text("one")
+    assert job.place_folder(here, "again").endswith("/again")
+    assert device.link.shell(f"ls {device.link.home}/files").text == before
+    nothing = folder / "nothing"
+    nothing.mkdir()
+    assert job.run(["ls", job.place_folder(nothing)]).text == ""
 
 
 def _check_runs(job) -> None:  # type: ignore[no-untyped-def]

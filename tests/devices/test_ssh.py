@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -31,11 +30,11 @@ def runs(words: str) -> bool:
 
 def eventually(true_of: object, seconds: float = 15) -> bool:
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if true_of():  # type: ignore[operator]
-            return True
+    while not true_of():  # type: ignore[operator]
+        if time.monotonic() > end:
+            return False
         time.sleep(0.1)
-    return False
+    return True
 
 
 def test_a_board_does_what_every_device_does(server: Server, tmp_path: Path) -> None:
@@ -54,6 +53,25 @@ def test_what_was_there_before_stays(server: Server, tmp_path: Path) -> None:
     with open_device(ADDRESS) as device:
         device.push(path)
     assert [one.read_bytes() for one in left(server)] == [b"weights"]
+
+
+def test_what_another_session_takes_away_is_still_there(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"weights")
+    with open_device(ADDRESS) as second, open_device(ADDRESS) as first, second.job() as job:
+        first.push(path)
+        placed = job.place(path)
+        first.close()
+        assert not (server.home / "edge-sdk/files").exists() or not list((server.home / "edge-sdk/files").iterdir())
+        assert job.run(["cat", placed]).stdout == b"weights"
+    assert left(server) == []
+
+
+@pytest.mark.parametrize("home", ["", "cache/edge-sdk", "/edge-sdk", "/root", "/root\n/edge-sdk"])
+def test_a_home_that_is_none(home: str) -> None:
+    """Files are removed below it."""
+    with pytest.raises(DeviceError, match=r"local: its HOME is no absolute path"):
+        open_device("local").link.as_home(home)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +140,17 @@ def test_no_ssh_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_link_cut_while_pushing(server: Server, relay: Relay, tmp_path: Path) -> None:
+    """The device itself removes what came, and what came before it."""
     path = tmp_path / "large.bin"
     path.write_bytes(os.urandom(8 << 20))
-    with open_device(ADDRESS) as device:
+    (tmp_path / "data").write_text("x")
+    with open_device(ADDRESS) as device, device.job() as job:
+        job.place(tmp_path / "data")
         relay.cut_after(3 << 20)
         with pytest.raises(DeviceLostError, match=r"the link was lost while large.bin was sent"):
-            device.push(path)
-    assert not [one for one in left(server) if not one.name.endswith(".part")]
+            job.place(path)
+    assert eventually(lambda: not left(server)), left(server)
+    assert eventually(lambda: not list((server.home / "edge-sdk/jobs").iterdir()))
 
 
 def test_a_link_cut_while_pulling_leaves_nothing(server: Server, relay: Relay, tmp_path: Path) -> None:
@@ -148,9 +170,8 @@ def test_a_link_cut_while_running_ends_the_program_there(server: Server, relay: 
     (tmp_path / "data").write_text("x")
     with open_device(ADDRESS) as device, device.job() as job:
         job.place(tmp_path / "data")
-        threading.Timer(1, relay.cut).start()
         with pytest.raises(DeviceLostError, match=r"the link was lost"):
-            job.run(["sh", "-c", "echo half a result; sleep 300.0625"])
+            job.run(["sh", "-c", "echo half a result; echo >&2; sleep 300.0625"], lines=lambda _: relay.cut())
     assert eventually(lambda: not left(server)), left(server)
     assert eventually(lambda: not runs("sleep 300.0625"))
 
@@ -175,6 +196,47 @@ def test_an_end_of_ours_is_the_end_there(server: Server, tmp_path: Path, number:
     assert eventually(lambda: not left(server)), left(server)
     assert eventually(lambda: not runs("sleep 300.125"))
     assert eventually(lambda: not runs(f"ssh -F {server.folder}")), "a connection was left open"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
+def test_an_end_of_ours_in_the_middle_of_a_push(
+    server: Server, relay: Relay, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Sent to the whole group, as a terminal sends Ctrl-C: ssh gets it, too."""
+    path = tmp_path / "large.bin"
+    path.write_bytes(os.urandom(8 << 20))
+    (tmp_path / "data").write_text("x")
+    script = (
+        "from pathlib import Path; from edge_sdk.devices import open_device\n"
+        f"with open_device({ADDRESS!r}) as device, device.job() as job:\n"
+        f"    job.place(Path({str(tmp_path / 'data')!r})); print(flush=True); input()\n"
+        f"    job.place(Path({str(path)!r}))\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdin is not None
+    child.stdout.readline()
+    relay.slow()
+    child.stdin.write(b"\n")
+    child.stdin.flush()
+    assert eventually(lambda: any(one.suffix == ".part" and one.stat().st_size > 1 << 19 for one in left(server)))
+    os.killpg(child.pid, number)
+    child.communicate(timeout=30)
+    # On Ctrl-C all is clean before the command ends; else the device sees to it.
+    assert eventually(lambda: not left(server), 0 if number == signal.SIGINT else 15), left(server)
+    assert eventually(lambda: not runs(f"ssh -F {server.folder}")), "a connection was left open"
+
+
+def test_a_shell_that_prints_is_told(server: Server) -> None:
+    """What it printed would be taken for the start of every answer."""
+    for name in (".bashrc", ".zshenv"):
+        (server.folder / name).write_text("echo Welcome to the lab; echo 'be kind'\n")
+    with pytest.raises(DeviceError, match=r"its shell prints before each command: \['Welcome to the lab'\]") as caught:
+        open_device(ADDRESS)
+    assert ".bashrc" in (caught.value.hint or "")
 
 
 def test_time_that_is_over(server: Server) -> None:

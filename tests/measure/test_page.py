@@ -14,7 +14,8 @@ import pytest
 from edge_sdk.errors import MissingDependencyError, OutputError
 from edge_sdk.measure.measuring import measure
 from edge_sdk.measure.plan import Plan
-from edge_sdk.measure.records import Benchmark, OpProfile, OpTime
+from edge_sdk.measure.records import Benchmark
+from edge_sdk.measure.timed import OpProfile, OpTime
 from edge_sdk.progress import Silent
 from edge_sdk.report.benchmark_page import page, write_page
 from edge_sdk.report.benchmark_pictures import check_drawable, draw, write_pictures

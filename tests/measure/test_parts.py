@@ -12,10 +12,11 @@ from edge_sdk.measure.clock import Clock, Reading, jumps
 from edge_sdk.measure.comparing import verdict_of
 from edge_sdk.measure.conditions import Watch
 from edge_sdk.measure.memory import around, heap_bytes, peak_rss_bytes
-from edge_sdk.measure.records import Figure, Verdict
+from edge_sdk.measure.records import Verdict
 from edge_sdk.measure.statistics import figures, latency_ms, quantile, ratio_of_sittings, student
 from edge_sdk.measure.steady import settle
 from edge_sdk.measure.taking import Taken, batch_for, overhead_ns, round_of, take, turn_for
+from edge_sdk.measure.timed import Figure
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 10, 99, 100, 101, 1024])

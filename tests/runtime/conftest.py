@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_sdk.runtime.delegates import DELEGATES
-from tests.graphs import Graph, options
+from tests.graphs import requantizing_model
 
 
 @pytest.fixture
@@ -28,11 +28,6 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def quantized(tmp_path: Path) -> Path:
-    """An int8 ``y = x`` with different scales on both sides."""
-    graph = Graph()
-    x = graph.tensor("x", (1, 4), "int8", scale=[0.5], zero_point=[3])
-    y = graph.tensor("y", (1, 4), "int8", scale=[0.25], zero_point=[-1])
-    graph.op("QUANTIZE", (x,), (y,), options("QuantizeOptions"), version=2)
     path = tmp_path / "q.tflite"
-    path.write_bytes(graph.finish((x,), (y,)))
+    path.write_bytes(requantizing_model())
     return path

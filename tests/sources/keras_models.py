@@ -111,10 +111,20 @@ def untrained(keras: Any) -> Any:
     return keras.Model(x, tiny(x))
 
 
+def norms(keras: Any) -> Any:
+    """Layer, group and root-mean-square norms."""
+    layers = keras.layers
+    sequence = layers.Input((12, 16), name="sequence")
+    x = layers.LayerNormalization()(layers.Dense(16)(sequence))
+    x = layers.GroupNormalization(4)(layers.Dense(16, activation="relu")(x))
+    x = layers.RMSNormalization()(layers.Dense(16)(x))
+    return keras.Model(sequence, layers.Dense(4, name="last")(x))
+
+
 def _spread(model: Any) -> None:
-    """Biases and batch norm statistics that are not zeros and ones."""
+    """Biases and norms' statistics that are not zeros and ones."""
     generator = np.random.default_rng(1)
     for layer in model.layers:
-        if type(layer).__name__ == "BatchNormalization":
+        if type(layer).__name__.endswith("Normalization"):
             shapes = [weight.shape for weight in layer.get_weights()]
             layer.set_weights([generator.uniform(0.5, 1.5, shape).astype(np.float32) for shape in shapes])

@@ -150,6 +150,27 @@ def attention() -> Any:
     return Attention().eval(), {"tokens": torch.randn(1, 10, 16)}
 
 
+class Norms(nn.Module):
+    """Layer and root-mean-square norms, with weights that are not ones and zeros."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.Sequential(
+            nn.Linear(16, 16), nn.LayerNorm(16), nn.Linear(16, 16), nn.RMSNorm(16), nn.Linear(16, 4)
+        )
+        for norm in (self.parts[1], self.parts[3]):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(self.parts[1].bias)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.parts(sequence)
+
+
+def norms() -> Any:
+    torch.manual_seed(0)
+    return Norms().eval(), {"sequence": torch.randn(1, 12, 16)}
+
+
 def save_pt2(name: str, path: str, *, open_batch: bool = False) -> None:
     """Exports a model by name."""
     model, inputs = globals()[name]()
