@@ -141,7 +141,7 @@ def test_a_phone_that_goes_while_the_model_is_pushed(phone: Phone, tmp_path: Pat
 
 def test_half_a_result_is_none(phone: Phone, model: Path) -> None:
     phone.program("cat", _CAT)
-    soon(phone.die, lambda: runs("sleep 303.5"))
+    soon(phone.die, lambda: runs("^sleep 303.5$"))
     with pytest.raises(DeviceLostError, match=r"the link was lost"):
         benchmark(Asked(str(model)))
 
@@ -173,7 +173,7 @@ def test_a_phone_that_goes_while_an_app_is_pushed(phone: Phone, tmp_path: Path) 
 def test_a_phone_that_goes_while_it_installs(phone: Phone, tmp_path: Path) -> None:
     """Adb itself may say that all is well: only the package manager's own word counts."""
     (phone.data / "hangs").touch()
-    soon(phone.die, lambda: runs("sleep 302.5"))
+    soon(phone.die, lambda: runs("^sleep 302.5$"))
     with pytest.raises(DeviceLostError, match=r"the link was lost while the app was installed"):
         install(write_apk(tmp_path / "demo.apk", _PACKAGE))
 
