@@ -9,6 +9,7 @@ import click
 
 from benchmarks import (
     bundle,
+    channels,
     checking,
     conversion,
     coverage,
@@ -139,14 +140,21 @@ def figures_command(runs: int, model: Path | None) -> None:
 @click.option("--only", multiple=True, help="Names of models.")
 def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tuple[str, ...]) -> None:
     """Time int8 files against what a user would pick instead; makes an environment for each peer."""
-    from benchmarks.peers import measuring
+    from benchmarks.peers import environments, measuring
 
     rows = []
     for row in measuring.rows(threads, sittings, rounds, click.echo, only):
         rows.append(row)
         valid = "" if row["valid"] else f" INVALID: {', '.join(row['reasons'])}"
         click.echo(f"{row['model']}, {row['threads']}: {row['way']} {row['ratio']} {row['ratio_95']}{valid}")
-    _keep("peers", rows, sittings=sittings, rounds=rounds)
+    _keep("peers", rows, sittings=sittings, rounds=rounds, peers=environments.versions())
+
+
+@main.command("channels")
+@click.option("--seconds", default=20.0, show_default=True)
+def channels_command(seconds: float) -> None:
+    """Time int8 convolutions by their number of input channels."""
+    _keep("channels", channels.rows(seconds))
 
 
 @main.command("training")
@@ -208,6 +216,7 @@ def all_command(context: click.Context) -> None:
     context.invoke(memory_command, files=())
     context.invoke(figures_command, runs=20, model=None)
     context.invoke(peers_command, threads=(1, 2), sittings=6, rounds=15, only=())
+    context.invoke(channels_command)
     context.invoke(coverage_command, kind="keras")
     context.invoke(coverage_command, kind="pytorch")
     context.invoke(training_command)

@@ -197,7 +197,24 @@ def peers(result: dict[str, Any]) -> str:
         if reasons
         else ""
     )
-    return "\n\n".join([_table(["model", "threads", *ways], table), words, _versions(result)])
+    others = ", ".join(f"{name} {version}" for name, version in result.get("peers", {}).items())
+    peers_too = f"In the peers' environments: {others}." if others else ""
+    parts = [_table(["model", "threads", *ways], table), words, peers_too, _versions(result)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def channels(result: dict[str, Any]) -> str:
+    """Microseconds, and what that is in MACs."""
+    rows = [
+        [str(r["channels"]), str(r["median_us"]), _ratio(r), f"{r['macs'] / r['median_us'] / 1e3:.0f}"]
+        for r in result["rows"]
+    ]
+    return f"{_table(['input channels', 'us', 'to 64 channels', 'MACs in a ns'], rows)}\n\n{_versions(result)}"
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    low, high = row["ratio_95"]
+    return "1" if low == high else f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _peer(row: dict[str, Any] | None) -> str:
@@ -307,6 +324,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "memory": memory,
     "figures": figures,
     "peers": peers,
+    "channels": channels,
     "weights": weights,
     "coverage_keras": coverage,
     "pruning": pruning,

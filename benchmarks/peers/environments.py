@@ -16,6 +16,12 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "executorch": ("executorch==1.5.1", "torch==2.13.0"),
 }
 """Peer to what its environment holds; what is not named here runs in this one."""
+_SHOWN = {
+    "litert_on_openvino": ("ai-edge-litert", "openvino"),
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino", "nncf"),
+    "executorch": ("executorch", "torch"),
+}
 
 
 def python_of(peer: str) -> Path:
@@ -30,3 +36,14 @@ def python_of(peer: str) -> Path:
         subprocess.run(command, check=True)
         ready.touch()
     return python
+
+
+def versions() -> dict[str, str]:
+    """What ran in the peers' environments, by distribution."""
+    code = "import sys, importlib.metadata as m; print(*(f'{n}={m.version(n)}' for n in sys.argv[1:]))"
+    found = {}
+    for peer, names in _SHOWN.items():
+        done = subprocess.run([python_of(peer), "-c", code, *names], check=True, capture_output=True, text=True)
+        for name, version in (pair.split("=") for pair in done.stdout.split()):
+            found[f"{name} for {peer}" if name in found else name] = version
+    return found
