@@ -18,12 +18,14 @@ The same in real numbers, op by op; what comes out is compared with the source l
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.model import Op, Subgraph, pack_tree, parse_artifact, parse_tree
 from edge_sdk.converters.quantize.kept import kept_ops
-from edge_sdk.converters.quantize.norms import center_norms
+from edge_sdk.converters.quantize.norms import center_norms, is_clipped
 from edge_sdk.recipe import Recipe
 
 
@@ -50,45 +52,54 @@ def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
 
 def _replace(graph: Subgraph, kept: set[int], edit: GraphEdit) -> int:
     """The rules of one or two ops; returns how many were applied."""
-    makers = {index: op for op in graph.ops for index in op.outputs}
-    count = 0
-    minus = -1
-    for op in graph.ops:
-        if op.index in kept or graph.tensors[op.outputs[0]].dtype != "float32":
-            continue
-        if op.name == "SQUARE":
-            edit.become(op.index, "MUL", (op.inputs[0], op.inputs[0]))
-        elif op.name == "NEG":
-            if minus < 0:
-                minus = edit.add_constant(np.array(-1, np.float32), "minus_one")
-            edit.become(op.index, "MUL", (op.inputs[0], minus))
-        elif (root := _square_root(graph, op, makers)) is not None and root.index not in kept:
-            edit.become(op.index, "RSQRT", (root.inputs[0],))
-            edit.drop_if_unread(root.index)
-        elif op.name == "REVERSE_V2" and (axis := _reversed_axis(graph, op)) is not None:
-            backwards = np.arange(graph.tensors[op.inputs[0]].shape[axis] - 1, -1, -1, dtype=np.int32)
-            indices = edit.add_constant(backwards, f"{graph.tensors[op.outputs[0]].name}_order")
-            edit.become(op.index, "GATHER", (op.inputs[0], indices), axis=axis)
-        else:
-            continue
-        count += 1
-    return count
+    rules = _Rules(graph, kept, edit)
+    return sum(rules.apply(op) for op in graph.ops)
 
 
-def _square_root(graph: Subgraph, op: Op, makers: dict[int, Op]) -> Op | None:
-    """The SQRT that an op divides 1 by."""
-    if op.name != "DIV" or op.options.get("fused_activation_function"):
-        return None
-    one, root = graph.tensors[op.inputs[0]], makers.get(op.inputs[1])
-    if root is None or root.name != "SQRT" or one.constant is None or not np.all(one.values() == 1):
-        return None
-    return root if one.elements == 1 else None
+class _Rules:
+    """One method for each op type that has none in integers; it says whether it applied."""
 
+    def __init__(self, graph: Subgraph, kept: set[int], edit: GraphEdit) -> None:
+        self._tensors = graph.tensors
+        self._kept = kept
+        self._edit = edit
+        self._makers = {index: op for op in graph.ops for index in op.outputs}
+        self._rules = {"SQUARE": self._square, "NEG": self._neg, "DIV": self._div, "REVERSE_V2": self._reverse}
 
-def _reversed_axis(graph: Subgraph, op: Op) -> int | None:
-    """The axis that a REVERSE_V2 turns round, where it is one and known."""
-    source, axes = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
-    if axes.constant is None or axes.elements != 1:
-        return None
-    axis = int(axes.values().reshape(-1)[0]) % len(source.shape)
-    return axis if -1 not in source.shape_signature else None
+    def apply(self, op: Op) -> bool:
+        if op.name not in self._rules or op.index in self._kept or self._tensors[op.outputs[0]].dtype != "float32":
+            return False
+        return self._rules[op.name](op)
+
+    def _square(self, op: Op) -> bool:
+        self._edit.become(op.index, "MUL", (op.inputs[0], op.inputs[0]))
+        return True
+
+    def _neg(self, op: Op) -> bool:
+        self._edit.become(op.index, "MUL", (op.inputs[0], self._minus_one))
+        return True
+
+    @cached_property
+    def _minus_one(self) -> int:
+        return self._edit.add_constant(np.array(-1, np.float32), "minus_one")
+
+    def _div(self, op: Op) -> bool:
+        """1 over a SQRT."""
+        one, root = self._tensors[op.inputs[0]], self._makers.get(op.inputs[1])
+        is_one = one.elements == 1 and one.constant is not None and bool(np.all(one.values() == 1))
+        if root is None or root.name != "SQRT" or root.index in self._kept or not is_one or is_clipped(op):
+            return False
+        self._edit.become(op.index, "RSQRT", (root.inputs[0],))
+        self._edit.drop_if_unread(root.index)
+        return True
+
+    def _reverse(self, op: Op) -> bool:
+        """Along one axis that is known."""
+        source, axes = (self._tensors[index] for index in op.inputs)
+        if axes.constant is None or axes.elements != 1 or -1 in source.shape_signature:
+            return False
+        axis = int(axes.values().reshape(-1)[0]) % len(source.shape)
+        backwards = np.arange(source.shape[axis] - 1, -1, -1, dtype=np.int32)
+        order = self._edit.add_constant(backwards, f"{self._tensors[op.outputs[0]].name}_order")
+        self._edit.become(op.index, "GATHER", (op.inputs[0], order), axis=axis)
+        return True

@@ -104,7 +104,7 @@ class _Finder:
         x, m = mean.inputs[0], mean.outputs[0]
         both = [op for op in self._users[x] if m in op.inputs]
         squares = tuple(op for op in both if op.name == "SQUARED_DIFFERENCE")
-        differences = tuple(op for op in both if op.name == "SUB" and op.inputs == (x, m) and _is_plain(op))
+        differences = tuple(op for op in both if op.name == "SUB" and op.inputs == (x, m) and not is_clipped(op))
         affine = tuple(self._affine(x, m))
         # A difference of its own pays only where it is needed twice.
         worth = affine or (squares and differences)
@@ -144,7 +144,7 @@ class _Finder:
     def _negated(self, index: int, mean: int, factor: int) -> tuple[Op, ...]:
         """The ops of ``(-mean) * factor``."""
         for user in self._users[mean]:
-            if user.name == "MUL" and self._is_minus_one(_other(user, mean)) and _is_plain(user):
+            if user.name == "MUL" and self._is_minus_one(_other(user, mean)) and not is_clipped(user):
                 product = self._product(index, user.outputs[0], factor)
                 if product:
                     return (*product, user)
@@ -157,11 +157,12 @@ class _Finder:
     def _is_inner(self, op: Op) -> bool:
         """Whether one op alone reads the result, as it is."""
         index = op.outputs[0]
-        return _is_plain(op) and len(self._users[index]) == 1 and index not in self._graph.outputs
+        return not is_clipped(op) and len(self._users[index]) == 1 and index not in self._graph.outputs
 
 
-def _is_plain(op: Op) -> bool:
-    return not op.options.get("fused_activation_function")
+def is_clipped(op: Op) -> bool:
+    """Whether an activation is fused into an op, so that its result is not what the op alone computes."""
+    return bool(op.options.get("fused_activation_function"))
 
 
 def _other(op: Op, index: int) -> int:
