@@ -18,6 +18,8 @@ def fill(page: str) -> str:
     for name, make in TABLES.items():
         table = make(results.read(name))
         before, begin, rest = page.partition(f"<!-- {name} -->\n")
+        if not begin:
+            raise ValueError(f"{PAGE.name} has no place for `{name}`: <!-- {name} --> and <!-- /{name} -->")
         _, end, after = rest.partition(f"<!-- /{name} -->")
         page = f"{before}{begin}{table}\n{end}{after}"
     return page
