@@ -58,7 +58,7 @@ def _starts(name: str, way: files.Way, path: Path, say: Callable[[str], None]) -
 def _compared(
     name: str, ways: Sequence[tuple[files.Way, Path]], threads: int, sittings: int, rounds: int
 ) -> Iterator[dict[str, Any]]:
-    watch, clock, draw = Watch(), Clock(), np.random.default_rng(0)
+    watch, clock, draw = Watch(children=True), Clock(), np.random.default_rng(0)
     begin = clock.now_ns() / 1e9
     watch.look(0.0, begin)
     before = watch.look(0.0, begin)

@@ -33,10 +33,12 @@ class Watch:
 
     Args:
         root: of the file system.
+        children: processes that this one started and that ended between two looks are not other programs.
     """
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), *, children: bool = False) -> None:
         self._root = root
+        self._whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)[: 1 + children]
         self._virtual = _is_virtual(root)
         self._last: _Counters | None = None
 
@@ -79,11 +81,11 @@ class Watch:
     def _counters(self, now_s: float) -> _Counters:
         words = _text(self._root / "proc/stat").partition("\n")[0].split()
         ticks = [int(word) for word in words[1:9]] if words[:1] == ["cpu"] and len(words) >= 9 else None
-        usage = resource.getrusage(resource.RUSAGE_SELF)
+        usages = [resource.getrusage(who) for who in self._whose]
         return _Counters(
             busy_s=sum(ticks[i] for i in (0, 1, 2, 5, 6)) / _TICKS if ticks else None,
             stolen_s=ticks[7] / _TICKS if ticks else None,
-            own_s=usage.ru_utime + usage.ru_stime,
+            own_s=sum(usage.ru_utime + usage.ru_stime for usage in usages),
             waited_s=self._waited(),
             at_s=now_s,
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +230,18 @@ def test_this_machine_tells_of_load_and_waiting() -> None:
     look = watch.look(1, 1)
     assert look.on_cpu is not None
     assert look.load is not None
+
+
+def test_processes_of_ones_own_are_no_other_programs(tmp_path: Path) -> None:
+    put(tmp_path, **{"proc/stat": "cpu 0 0 0 0 0 0 0 0\n"})
+    strict, lenient = Watch(tmp_path), Watch(tmp_path, children=True)
+    for watch in (strict, lenient):
+        watch.look(0, 0)
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
+    subprocess.run([sys.executable, "-c", burn], check=True)
+    put(tmp_path, **{"proc/stat": f"cpu {2 * os.sysconf('SC_CLK_TCK')} 0 0 0 0 0 0 0\n"})
+    loads = [watch.look(1, 1).load or 0 for watch in (strict, lenient)]
+    assert loads[0] - loads[1] >= 0.5
 
 
 @pytest.mark.skipif(heap_bytes() is None, reason="needs glibc 2.33")
