@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,8 @@ def conversion_command(rounds: int) -> None:
 @click.option("--seconds", default=20.0, show_default=True, help="For each model.")
 def latency_command(seconds: float) -> None:
     """Time int8 files against TFLiteConverter's own."""
-    rows = []
-    for family in latency.FAMILIES:
-        rows.append(latency.row(family, _CACHE, seconds=seconds))
-        click.echo(f"{rows[-1]['model']}: ratio {rows[-1]['ratio']} {rows[-1]['ratio_95']}")
-    _keep("latency", rows)
+    rows = (latency.row(family, _CACHE, seconds=seconds) for family in latency.FAMILIES)
+    _keep("latency", _told(rows, lambda row: f"{row['model']}: ratio {row['ratio']} {row['ratio_95']}"))
 
 
 @main.command("runtime")
@@ -93,10 +91,7 @@ def wrapper_command() -> None:
 @click.option("--only", help="One model; the results file is left alone.")
 def coverage_command(kind: str, only: str | None) -> None:
     """Convert every architecture to three precisions."""
-    rows = []
-    for row in coverage.keras_rows(_CACHE, only) if kind == "keras" else coverage.pytorch_rows(only):
-        rows.append(row)
-        click.echo(_in_words(row))
+    rows = _told(coverage.keras_rows(_CACHE, only) if kind == "keras" else coverage.pytorch_rows(only), _in_words)
     if only is None:
         _keep(f"coverage_{kind}", rows)
 
@@ -115,11 +110,8 @@ def checking_command(rounds: int) -> None:
 @click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 def memory_command(files: tuple[Path, ...]) -> None:
     """Hold the predicted heap against the measured one: of FILES, or of every model in every recipe."""
-    rows = []
-    for row in memory.rows_of(files) if files else memory.rows(_CACHE):
-        rows.append(row)
-        click.echo(f"{row['model']}: {row['error']:+.1%} of {row['measured_bytes']}")
-    _keep("memory", rows)
+    rows = memory.rows_of(files) if files else memory.rows(_CACHE)
+    _keep("memory", _told(rows, lambda row: f"{row['model']}: {row['error']:+.1%} of {row['measured_bytes']}"))
 
 
 @main.command("figures")
@@ -142,11 +134,7 @@ def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tu
     """Time int8 files against what a user would pick instead; makes an environment for each peer."""
     from benchmarks.peers import environments, measuring
 
-    rows = []
-    for row in measuring.rows(threads, sittings, rounds, click.echo, only):
-        rows.append(row)
-        valid = "" if row["valid"] else f" INVALID: {', '.join(row['reasons'])}"
-        click.echo(f"{row['model']}, {row['threads']}: {row['way']} {row['ratio']} {row['ratio_95']}{valid}")
+    rows = _told(measuring.rows(threads, sittings, rounds, click.echo, only), _peer_in_words)
     _keep("peers", rows, sittings=sittings, rounds=rounds, peers=environments.versions())
 
 
@@ -162,10 +150,7 @@ def channels_command(seconds: float) -> None:
 @click.option("--only", help="One data set and framework, as digits-torch; the results file is left alone.")
 def training_command(seeds: int, only: str | None) -> None:
     """Train models on which plain int8 fails."""
-    rows = []
-    for row in training.rows(seeds, only):
-        rows.append(row)
-        click.echo(f"{row['data']} {row['framework']}: {row['worst']} {[(r['float'], r['int8']) for r in row['runs']]}")
+    rows = _told(training.rows(seeds, only), _training_in_words)
     if only is None:
         _keep("training", rows, seeds=seeds)
 
@@ -224,9 +209,27 @@ def all_command(context: click.Context) -> None:
     context.invoke(tables_command)
 
 
+def _told(rows: Iterable[dict[str, Any]], words: Callable[[dict[str, Any]], str]) -> list[dict[str, Any]]:
+    """All rows, each told as soon as it is there."""
+    found = []
+    for row in rows:
+        found.append(row)
+        click.echo(words(row))
+    return found
+
+
 def _keep(name: str, rows: list[dict[str, Any]], **facts: Any) -> None:
     results.write(name, rows, **facts)
     tables.PAGE.write_text(tables.fill(tables.PAGE.read_text()))
+
+
+def _peer_in_words(row: dict[str, Any]) -> str:
+    valid = "" if row["valid"] else f" INVALID: {', '.join(row['reasons'])}"
+    return f"{row['model']}, {row['threads']}: {row['way']} {row['ratio']} {row['ratio_95']}{valid}"
+
+
+def _training_in_words(row: dict[str, Any]) -> str:
+    return f"{row['data']} {row['framework']}: {row['worst']} {[(r['float'], r['int8']) for r in row['runs']]}"
 
 
 def _in_words(row: dict[str, Any]) -> str:

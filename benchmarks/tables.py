@@ -223,9 +223,7 @@ def _peer(row: dict[str, Any] | None) -> str:
     if row is None:
         return "not made"
     low, high = row["ratio_95"]
-    if low == high:
-        return f"{row['median_us']:.0f} us"
-    return f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})"
+    return f"{row['median_us']:.0f} us" if low == high else _ratio(row)
 
 
 def pruning(result: dict[str, Any]) -> str:

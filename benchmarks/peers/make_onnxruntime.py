@@ -29,7 +29,7 @@ prepared = folder / "model_prepared.onnx"
 try:
     quant_pre_process(str(folder / "model.onnx"), str(prepared))
 except AssertionError:
-    # Its symbolic shapes fail on a transformer's RESHAPE; its documentation says to leave them out then.
+    # Its symbolic shapes fail on a transformer's RESHAPE; this leaves them out.
     quant_pre_process(str(folder / "model.onnx"), str(prepared), skip_symbolic_shape=True)
 quantize_static(
     str(prepared),

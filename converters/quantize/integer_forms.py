@@ -39,14 +39,15 @@ def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
     Raises:
         RecipeError: what it wants to keep is not there.
     """
+    artifact = parse_artifact(data)
     for rewrite in (_replace, center_norms):
-        artifact = parse_artifact(data)
         kept = {op.index for graph, op in kept_ops(artifact, recipe) if graph.index == 0}
         root, _ = parse_tree(data)
         edit = GraphEdit(root)
         if rewrite(artifact.main, kept, edit):
             edit.finish()
             data = pack_tree(root)
+            artifact = parse_artifact(data)
     return data
 
 

@@ -19,7 +19,7 @@ from edge_sdk.android.signing import SigningKey, debug_key, sign
 from edge_sdk.android.toolchain import find_toolchain
 from edge_sdk.errors import RecipeError
 from edge_sdk.files import check_writable, replacing
-from edge_sdk.findings import Finding
+from edge_sdk.findings import Finding, has_error
 from edge_sdk.progress import Progress, Silent
 
 _MODELS = "assets/models/"
@@ -48,7 +48,7 @@ class BuildReport:
     @property
     def is_fit(self) -> bool:
         """Whether each model will load, as far as its ops tell."""
-        return not any(finding.severity == "error" for finding in self.findings)
+        return not has_error(self.findings)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -18,7 +18,7 @@ from edge_sdk.android.trying import try_models
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
 from edge_sdk.errors import BuildError, EdgeSdkError, TargetError
-from edge_sdk.findings import Finding
+from edge_sdk.findings import Finding, has_error
 
 _ENGINE = "libtensorflowlite_jni.so"
 _VERSION = re.compile(rb"\0(2\.\d{1,2}\.\d{1,2})\0")
@@ -60,7 +60,7 @@ class ApkReport:
     @property
     def is_fit(self) -> bool:
         """Whether no finding is an error."""
-        return not any(finding.severity == "error" for finding in self.findings)
+        return not has_error(self.findings)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

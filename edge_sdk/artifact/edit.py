@@ -53,12 +53,12 @@ def _options_of(kind: str) -> str | None:
 
 
 class GraphEdit:
-    """Changes to the operators of one subgraph; indices of operators hold until :meth:`finish`."""
+    """Changes to the operators of the main subgraph; indices of operators hold until :meth:`finish`."""
 
-    def __init__(self, root: Node, place: int = 0) -> None:
+    def __init__(self, root: Node) -> None:
         self._root = root
-        self.graph = root.subgraphs[place]
-        self._operators: list[Node] = list(self.graph.operators or [])
+        self._graph = root.subgraphs[0]
+        self._operators: list[Node] = list(self._graph.operators or [])
         self._after: dict[int, list[Node]] = {}
         self._moved: set[int] = set()
         self._suspects: set[int] = set()
@@ -82,10 +82,10 @@ class GraphEdit:
 
     def insert_after(self, index: int, kind: str, inputs: Sequence[int], like: int, name: str) -> int:
         """A new op with a new result, of the shape and type of tensor ``like``; returns the result's index."""
-        model = self.graph.tensors[like]
+        model = self._graph.tensors[like]
         fields = {field: getattr(model, field) for field in ("shape", "shape_signature", "type", "has_rank")}
-        self.graph.tensors.append(new_node(schema(), "Tensor", name=name, **fields))
-        result = len(self.graph.tensors) - 1
+        self._graph.tensors.append(new_node(schema(), "Tensor", name=name, **fields))
+        result = len(self._graph.tensors) - 1
         node = new_operator(self._code(kind), inputs, [result], _options_of(kind))
         self._after.setdefault(index, []).append(node)
         return result
@@ -102,10 +102,10 @@ class GraphEdit:
         buffer = len(self._root.buffers) - 1
         shape = np.array(values.shape, np.int32)
         dtype = enum_value("TensorType", values.dtype.name.upper())
-        self.graph.tensors.append(
+        self._graph.tensors.append(
             new_node(schema(), "Tensor", shape=shape, type=dtype, buffer=buffer, name=name, has_rank=True)
         )
-        return len(self.graph.tensors) - 1
+        return len(self._graph.tensors) - 1
 
     def drop_if_unread(self, index: int) -> None:
         """Takes an op out at the end, unless something reads its results."""
@@ -118,11 +118,11 @@ class GraphEdit:
             if id(node) not in self._moved:
                 ordered.append(node)
             ordered += self._after.get(index, [])
-        self.graph.operators = self._without_dead(ordered)
+        self._graph.operators = self._without_dead(ordered)
 
     def _without_dead(self, operators: list[Node]) -> list[Node]:
         while True:
-            read = {int(index) for op in operators for index in op.inputs} | {int(i) for i in self.graph.outputs}
+            read = {int(index) for op in operators for index in op.inputs} | {int(i) for i in self._graph.outputs}
             alive = [op for op in operators if id(op) not in self._suspects or read & {int(i) for i in op.outputs}]
             if len(alive) == len(operators):
                 return alive

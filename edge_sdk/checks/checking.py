@@ -16,6 +16,7 @@ from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engin
 from edge_sdk.checks.traits import traits
 from edge_sdk.checks.verdict import CheckReport, DelegateCheck
 from edge_sdk.errors import ProfileError, nearest
+from edge_sdk.findings import has_error
 from edge_sdk.profile.records import Delegate, DeviceProfile
 
 
@@ -50,7 +51,7 @@ def check(
     return CheckReport(
         artifact=str(artifact.path or "model"),
         profile=profile.id,
-        fits=not any(finding.severity == "error" for finding in (*findings, *linted)),
+        fits=not has_error((*findings, *linted)),
         delegates=checked,
         memory=memory,
         runtimes=runtimes,
