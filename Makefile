@@ -103,8 +103,8 @@ test-android: $(READY) android-tools
 test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
-	.venv-accelerators/bin/python -m pytest tests/delegates tests/runtime tests/measure/test_ops.py -m 'not (images or signing)' \
-	  --ignore tests/delegates/test_xnnpack_int8.py
+	.venv-accelerators/bin/python -m pytest tests/engines tests/runtime tests/measure/test_ops.py -m 'not (images or signing)' \
+	  --ignore tests/engines/test_xnnpack_int8.py
 
 test-boards: .boards/adbd/made .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made
 	.venv-accelerators/bin/python -m pytest tests/boards
@@ -113,8 +113,8 @@ test-boards: .boards/adbd/made .boards/arm64/made .boards/arm64-tflite/made .boa
 	$(call install,$(PYTHON),.venv-tflite,constraints/tflite-runtime.txt,tflite-runtime$(COMMA)dev)
 
 test-tflite: .venv-tflite/.installed
-	.venv-tflite/bin/python -m pytest tests/delegates tests/runtime tests/core/test_loading_oracle.py \
-	  tests/core/test_xnnpack_oracle.py --ignore tests/delegates/test_gpu.py --ignore tests/delegates/test_npu.py \
+	.venv-tflite/bin/python -m pytest tests/engines tests/runtime tests/core/checks/delegates/xnnpack/test_loading_oracle.py \
+	  tests/core/checks/delegates/xnnpack/test_oracle.py --ignore tests/engines/delegates/test_gpu.py --ignore tests/engines/delegates/test_npu.py \
 	  -m 'not (images or signing or slow)'
 
 # tflite-support is an oracle and no dependency: its own pins (protobuf < 4) are left out, and it has no wheel for 3.12.

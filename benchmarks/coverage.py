@@ -18,12 +18,12 @@ import numpy as np
 
 from benchmarks.models import keras_applications
 from edge_sdk.converters import Options, convert_all
-from edge_sdk.converters.source import SourceOptions
-from edge_sdk.converters.workshop import OpenSource, Workshop
+from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.converters.sources.source import SourceOptions
+from edge_sdk.converters.workers.workshop import OpenSource, Workshop
 from edge_sdk.data import seeded_samples
 from edge_sdk.errors import EdgeSdkError, ParityError
 from edge_sdk.parity.localize import compare_tensors
-from edge_sdk.report.conversion import ConversionReport
 from edge_sdk.signature import Arrays, TensorSpec
 
 RECIPES = ("float32", "float16", "static_wi8_ai8")

@@ -2,7 +2,7 @@
 
 Measured is what glibc's ``mallinfo2`` counts around ``allocate_tensors`` and the first run on one thread, after another
 model has run in that process: a library's first call takes memory that stays. Predicted is
-:func:`edge_sdk.checks.cpu_path.xnnpack_footprint` for the CPU that the machine says it has.
+:func:`edge_sdk.checks.memory.cpu_path.xnnpack_footprint` for the CPU that the machine says it has.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any
 
 from edge_sdk.artifact import read_artifact
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.checks.cpu_path import xnnpack_footprint
-from edge_sdk.checks.footprint import Footprint
-from edge_sdk.checks.xnnpack_kernels import cpu_kernels
+from edge_sdk.checks.delegates.xnnpack.kernels import cpu_kernels
+from edge_sdk.checks.memory.cpu_path import xnnpack_footprint
+from edge_sdk.checks.memory.footprint import Footprint
 from edge_sdk.converters import Options, convert_all
-from edge_sdk.converters.source import SourceOptions
-from edge_sdk.converters.workshop import OpenSource, Workshop
+from edge_sdk.converters.sources.source import SourceOptions
+from edge_sdk.converters.workers.workshop import OpenSource, Workshop
 from edge_sdk.data import seeded_samples
+from edge_sdk.engines.installed import find_engine
 from edge_sdk.errors import EdgeSdkError
 from edge_sdk.profile.detect import this_isa
-from edge_sdk.runtime.engines import find_engine
 from tests.graphs import conv_model
 
 RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16")
@@ -42,7 +42,7 @@ def predicted(artifact: Artifact, *, engine: str | None = None) -> Footprint:
 
 def measured(path: Path, warm: Path) -> int:
     """Bytes of heap; in a child process, which runs ``warm`` first."""
-    command = [sys.executable, "-m", "tests.core.heap_oracle", str(warm), str(path)]
+    command = [sys.executable, "-m", "tests.core.checks.memory.heap_oracle", str(warm), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout.splitlines()[-1]))
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from benchmarks.models.small import SETS, Images, trained
 from edge_sdk.converters import Workers
+from edge_sdk.converters.reports.training import TrainReport
 from edge_sdk.converters.train import train
 from edge_sdk.recipe import Recipe, parse_recipe
-from edge_sdk.report.training import TrainReport
 
 _HEAD = 'description = "Benchmark."\nmode = "float"\n'
 STRUCTURED = """[train]

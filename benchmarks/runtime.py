@@ -27,7 +27,7 @@ _WORKER = """
 import sys, time
 import numpy as np
 from edge_sdk import Session
-from edge_sdk.runtime.delegates import DELEGATES
+from edge_sdk.engines.delegates import DELEGATES
 if sys.argv[2] == "after failures":
     DELEGATES |= {"gpu": "tests.runtime.fakes:wrong", "npu": "tests.runtime.fakes:dying"}
 names = ("gpu", "npu", "xnnpack") if sys.argv[2] == "after failures" else ("xnnpack",)

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.models import hard
 from edge_sdk.converters import Workers, convert
-from edge_sdk.converters.source import SourceOptions
+from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train import PlainStage, train
 from edge_sdk.converters.train.data import ArrayBatches
 from edge_sdk.converters.train.metrics import find_metric

@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.runtime.compiled import Ask, CompiledExecutor
-from edge_sdk.runtime.delegates import DelegateOptions, open_with
-from edge_sdk.runtime.engines import find_engine
-from edge_sdk.runtime.executor import Executor
-from edge_sdk.runtime.source import ModelSource, open_source
-from tests.core.heap_oracle import used_bytes
+from edge_sdk.engines.compiled import Ask, CompiledExecutor
+from edge_sdk.engines.delegates import DelegateOptions, open_with
+from edge_sdk.engines.executor import Executor
+from edge_sdk.engines.installed import find_engine
+from edge_sdk.engines.source import ModelSource, open_source
+from tests.core.checks.memory.heap_oracle import used_bytes
 
 _RUNS = 60
 _NUMBERS = ("load_ms", "heap_kib", "anonymous_kib", "files_kib", "run_ms")
@@ -80,9 +80,6 @@ def _measured(way: str, path: Path, cache: str) -> dict[str, float]:
 
 def _measure(way: str, path: Path, cache: Path) -> dict[str, float]:
     # Imports are paid before.
-
-    import edge_sdk.profile.detect
-    import edge_sdk.runtime.weight_cache  # noqa: F401
 
     model = open_source(path)
     inputs = {name: np.zeros(t.shape, t.dtype) for name, t in model.artifact.signature.inputs.items()}

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.options import Options, recipe_from, settings_from
 from edge_sdk.converters.pipeline import Job, run_jobs
-from edge_sdk.converters.workshop import Workers
+from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.converters.workers.workshop import Workers
 from edge_sdk.progress import Progress
 from edge_sdk.recipe import Recipe
-from edge_sdk.report.conversion import ConversionReport
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

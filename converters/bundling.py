@@ -15,12 +15,12 @@ from edge_sdk.bundle.sources import source_facts
 from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.options import Options, recipe_from, settings_from
 from edge_sdk.converters.pipeline import Job, run_jobs
+from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import BundleError
 from edge_sdk.files import check_writable
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.progress import Progress
 from edge_sdk.recipe import Recipe, find_recipe
-from edge_sdk.report.conversion import ConversionReport
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

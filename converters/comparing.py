@@ -11,10 +11,10 @@ from edge_sdk.artifact.indices import index_bounds
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.summary import float_ops
-from edge_sdk.converters.candidate import Axes
 from edge_sdk.converters.options import Options, source_options_from
-from edge_sdk.converters.source import SourceOptions, read_outputs
-from edge_sdk.converters.workshop import OpenSource, Workshop
+from edge_sdk.converters.proving.candidate import Axes
+from edge_sdk.converters.sources.source import SourceOptions, read_outputs
+from edge_sdk.converters.workers.workshop import OpenSource, Workshop
 from edge_sdk.data import ImageOptions, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import DataSource
@@ -177,7 +177,7 @@ class _Pairing:
         outputs = shop.path("got")
         if _is_tflite(self._candidate):
             shop.worker("engine").function(
-                "edge_sdk.converters.candidate:run",
+                "edge_sdk.converters.proving.candidate:run",
                 "running the candidate",
                 path=str(Path(str(self._candidate)).absolute()),
                 samples=str(samples),
@@ -208,7 +208,7 @@ class _Pairing:
                 hint="convert the source to float32 first and compare with that",
             )
         rows = shop.worker("engine").function(
-            "edge_sdk.converters.candidate:blame",
+            "edge_sdk.converters.proving.candidate:blame",
             "comparing intermediate results",
             reference=str(Path(str(reference)).absolute()),
             candidate=str(Path(str(self._candidate)).absolute()),

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.converters import convert_all
-from edge_sdk.converters.worker_main import report_progress
-from edge_sdk.converters.workshop import Workshop
+from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.converters.workers.child import report_progress
+from edge_sdk.converters.workers.workshop import Workshop
+from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import MissingDependencyError
 from edge_sdk.progress import Progress
-from edge_sdk.report.conversion import ConversionReport
 from edge_sdk.report.lines import size_text, table
-from edge_sdk.runtime.runner import Runner
 
 RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8")
 _EPOCHS = 12

@@ -10,14 +10,14 @@ from edge_sdk.android.properties import project, read_properties
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.runtimes import missing_ops
 from edge_sdk.checks.checking import check
-from edge_sdk.checks.ethos_u_check import RULES as ETHOS_U
-from edge_sdk.checks.vela import compile_for_ethos_u, vela_version
+from edge_sdk.checks.delegates.ethos_u.check import RULES as ETHOS_U
+from edge_sdk.checks.delegates.ethos_u.vela import compile_for_ethos_u, vela_version
+from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import ConversionError
 from edge_sdk.files import write_bytes
 from edge_sdk.findings import Finding
 from edge_sdk.profile.records import Delegate, DeviceProfile
 from edge_sdk.recipe import Recipe, change_recipe, find_recipe
-from edge_sdk.report.conversion import ConversionReport
 
 _INTEGER_ENDS = ETHOS_U | {"edgetpu"}
 """Rule sets whose compilers leave a float input or output to the CPU."""

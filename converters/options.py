@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from edge_sdk.converters.pipeline import Settings
-from edge_sdk.converters.source import SourceOptions
+from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train.data import TrainData
 from edge_sdk.converters.train.options import TrainingOptions
-from edge_sdk.converters.workshop import Workers
+from edge_sdk.converters.workers.workshop import Workers
 from edge_sdk.data.images import ImageOptions
 from edge_sdk.data.opening import Data
 from edge_sdk.profile.reading import find_profile

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edge_sdk import __version__
 from edge_sdk.artifact.indices import index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device
-from edge_sdk.converters.finish import Port, finish
-from edge_sdk.converters.form import check_form
-from edge_sdk.converters.from_trained import TrainedSource
-from edge_sdk.converters.ladder import FloatModel, Ladder
-from edge_sdk.converters.proof import Proof
+from edge_sdk.converters.proving.finish import Port, finish
+from edge_sdk.converters.proving.form import check_form
+from edge_sdk.converters.proving.ladder import FloatModel, Ladder
+from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.integer_forms import with_integer_forms
-from edge_sdk.converters.source import SourceOptions
-from edge_sdk.converters.workshop import OpenSource, Workers, Workshop
+from edge_sdk.converters.reports.conversion import ConversionReport, Layout, Stage
+from edge_sdk.converters.sources.from_trained import TrainedSource
+from edge_sdk.converters.sources.source import SourceOptions
+from edge_sdk.converters.workers.workshop import OpenSource, Workers, Workshop
 from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import Data, DataSource
@@ -33,7 +33,7 @@ from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe
-from edge_sdk.report.conversion import ConversionReport, Layout, Stage
+from edge_sdk.version import __version__
 
 _TIMING_SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.
@@ -128,7 +128,7 @@ class _Line:
         self._name = str(source) if isinstance(source, str | Path) else f"{type(source).__name__} in memory"
         with self._stage("load the source"):
             # What is needed later is imported while the source loads.
-            shop.worker("engine", preload=("edge_sdk.converters.candidate", "ai_edge_litert.interpreter"))
+            shop.worker("engine", preload=("edge_sdk.converters.proving.candidate", "ai_edge_litert.interpreter"))
             self._source = OpenSource(shop, source, settings.options)
             if self._source.lowering_preload:
                 shop.worker("lowering", preload=self._source.lowering_preload)
@@ -316,7 +316,7 @@ class _Line:
             return (), []
         with self._stage("measure latency"):
             rows = self._shop.worker("engine").function(
-                "edge_sdk.converters.candidate:timings",
+                "edge_sdk.converters.proving.candidate:timings",
                 "measuring latency",
                 paths=[str(lowered.path), str(path)],
                 seconds=_TIMING_SECONDS,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
+from edge_sdk.version import __version__
+
 if TYPE_CHECKING:
     from edge_sdk.artifact import Artifact as Artifact
     from edge_sdk.artifact import read_artifact as read_artifact
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from edge_sdk.runtime import Receipt as Receipt
     from edge_sdk.runtime import Runner as Runner
     from edge_sdk.runtime import Session as Session
-
-__version__ = "0.1.0"
 
 _PUBLIC = {
     "Artifact": "edge_sdk.artifact:Artifact",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from edge_sdk import __version__
 from edge_sdk.errors import MissingDependencyError
+from edge_sdk.version import __version__
 
 if TYPE_CHECKING:
     from edge_sdk.runtime.here import Here
@@ -128,7 +128,7 @@ def diagnose() -> Diagnosis:
 
 
 def _engine() -> tuple[str | None, str | None]:
-    from edge_sdk.runtime.engines import find_engine
+    from edge_sdk.engines.installed import find_engine
 
     try:
         engine = find_engine()

@@ -11,8 +11,8 @@ import numpy as np
 from edge_sdk.artifact import read_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.converters import Options, Workers, convert_all
+from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.recipe import find_recipe
-from edge_sdk.report.conversion import ConversionReport
 from edge_sdk.runtime import Runner
 
 COMPUTES = {

@@ -13,7 +13,7 @@ import edge_sdk
 from edge_sdk.cli import COMMANDS
 from edge_sdk.converters.lower import LOWERINGS
 from edge_sdk.converters.quantize import QUANTIZERS
-from edge_sdk.converters.source import FRONT_ENDS
+from edge_sdk.converters.sources.source import FRONT_ENDS
 from edge_sdk.recipe import find_recipe, recipe_names
 
 
@@ -54,9 +54,9 @@ def test_every_table_entry_resolves(reference: str) -> None:
 def test_tables_are_complete() -> None:
     from pathlib import Path
 
-    from edge_sdk import converters
+    from edge_sdk.converters import sources
 
-    folder = Path(converters.__file__).parent
+    folder = Path(sources.__file__).parent
     listed = {reference.split(":")[0].rpartition(".")[2] for reference in FRONT_ENDS.values()}
     assert listed == {path.stem for path in folder.glob("from_*.py")}
     assert {find_recipe(name).mode for name in recipe_names()} == {*QUANTIZERS, "float"}

@@ -35,7 +35,7 @@ android {
     packaging { jniLibs { useLegacyPackaging = false } }
 }
 
-// Versions equal deps.lock; tests/core/test_android_gradle.py compares them.
+// Versions equal deps.lock; tests/core/android/test_gradle.py compares them.
 dependencies {
     implementation("org.tensorflow:tensorflow-lite:2.16.1")
     implementation("org.tensorflow:tensorflow-lite-api:2.16.1")

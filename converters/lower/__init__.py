@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_sdk.converters.source import Rung
+from edge_sdk.converters.sources.source import Rung
 from edge_sdk.errors import MissingDependencyError, RecipeError, nearest
 from edge_sdk.signature import TensorSpec
 

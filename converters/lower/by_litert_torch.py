@@ -12,7 +12,7 @@ from edge_sdk.artifact.edit import add_operator_code, enum_value, new_operator
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Subgraph, pack_tree, parse_artifact, parse_tree
 from edge_sdk.artifact.schema import schema
-from edge_sdk.converters.worker_main import running, tool_version
+from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.signature import TensorSpec
 
 _TO_NHWC = (0, 2, 3, 1)
@@ -31,7 +31,7 @@ def write_tflite(
         layout: ``nhwc`` or ``source``.
 
     Returns:
-        A hand-over of kind ``tflite``; see :class:`~edge_sdk.converters.source.Source`.
+        A hand-over of kind ``tflite``; see :class:`~edge_sdk.converters.sources.source.Source`.
     """
     import litert_torch
     import torch

@@ -20,9 +20,9 @@ import numpy as np
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.converters.lower import onnx_graph
 from edge_sdk.converters.lower.by_tensorflow import write_tflite
-from edge_sdk.converters.worker_main import running, tool_version, working_in
+from edge_sdk.converters.workers.child import running, tool_version, working_in
+from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import ConversionError, MissingDependencyError, UnsupportedOpError
-from edge_sdk.runtime.runner import Runner
 from edge_sdk.signature import TensorSpec, spec_from_json
 
 _TO_NHWC = (0, 2, 3, 1)

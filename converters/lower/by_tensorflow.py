@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.artifact.model import read_artifact
-from edge_sdk.converters.worker_main import running, tool_version
+from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.errors import ConversionError, UnsupportedOpError
 from edge_sdk.signature import TensorSpec
 
@@ -38,7 +38,7 @@ def write_tflite(
         folder: where ``lowered.tflite`` is written.
 
     Returns:
-        A hand-over of kind ``tflite``; see :class:`~edge_sdk.converters.source.Source`.
+        A hand-over of kind ``tflite``; see :class:`~edge_sdk.converters.sources.source.Source`.
 
     Raises:
         UnsupportedOpError: TFLite has no form for some op; lists all of them.

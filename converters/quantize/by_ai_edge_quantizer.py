@@ -11,11 +11,11 @@ import numpy as np
 
 from edge_sdk.artifact.model import Artifact, Op, read_artifact
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
-from edge_sdk.converters.worker_main import running, tool_version
+from edge_sdk.converters.workers.child import running, tool_version
+from edge_sdk.engines.observe import Observation
 from edge_sdk.errors import MissingDependencyError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe, recipe_from_json
-from edge_sdk.runtime.observe import Observation
 
 _TOOL = "ai-edge-quantizer"
 _NO_QUANTIZE = "no_quantize"

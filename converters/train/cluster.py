@@ -14,7 +14,7 @@ from edge_sdk.converters.train.preserve import Shared
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding
-from edge_sdk.training import Cluster
+from edge_sdk.recipe.training import Cluster
 
 
 class ClusterStage(PlainStage):

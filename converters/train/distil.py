@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.converters.source import SourceOptions
+from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train.distil_losses import LOSSES, Losses
 from edge_sdk.converters.train.features import Features, layers_by_name
 from edge_sdk.converters.train.stage import Batch, Context, PlainStage, Stage
 from edge_sdk.errors import TrainingError, nearest
 from edge_sdk.findings import Finding
-from edge_sdk.training import Distil
+from edge_sdk.recipe.training import Distil
 
 
 class Teaching:

@@ -13,8 +13,8 @@ import numpy as np
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.converters.reports.training import FileFacts, StageReport
 from edge_sdk.converters.train.timing import ratios
-from edge_sdk.report.training import FileFacts, StageReport
 
 _WEIGHTED = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
 """Op to the place of its weights among the inputs."""
@@ -29,7 +29,7 @@ class Measuring:
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        from edge_sdk.converters.workshop import Workers
+        from edge_sdk.converters.workers.workshop import Workers
 
         self._options = dict(options)
         self._own_workers = None if "workers" in options else Workers()

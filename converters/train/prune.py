@@ -16,7 +16,7 @@ from edge_sdk.converters.train.sensitivity import Sensitivity, measure_sensitivi
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage, Stage
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding
-from edge_sdk.training import Prune
+from edge_sdk.recipe.training import Prune
 
 # New masks for a while, then none: recovery needs a target that stands still.
 _MASKS = 40

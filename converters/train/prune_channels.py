@@ -18,7 +18,7 @@ from edge_sdk.converters.train.structure import Structure, emptied, removed_chan
 from edge_sdk.converters.train.timing import TimedBudget
 from edge_sdk.errors import ModelError, TrainingError
 from edge_sdk.findings import Finding
-from edge_sdk.training import Prune
+from edge_sdk.recipe.training import Prune
 
 # Rounding of float32 sums in another order, relative to the largest output; ten times what was seen.
 _TOLERANCE = 1e-3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from edge_sdk.converters.from_keras import generation_of
+from edge_sdk.converters.sources.from_keras import generation_of
 from edge_sdk.converters.train.qat.engine import Gate
 from edge_sdk.converters.train.qat.plan import Plan
 from edge_sdk.converters.train.qat.stage import QatBase

@@ -27,8 +27,8 @@ import numpy.typing as npt
 from edge_sdk.findings import Finding
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe
+from edge_sdk.recipe.training import StageSettings
 from edge_sdk.signature import Arrays, TensorSpec
-from edge_sdk.training import StageSettings
 
 STAGES: dict[str, dict[str, str]] = {
     "distil": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.distil:DistilStage"),
@@ -39,7 +39,7 @@ STAGES: dict[str, dict[str, str]] = {
         "torch": "edge_sdk.converters.train.qat_torch:QatStage",
     },
 }
-"""Stage to framework to ``module:class``. The order of stages is ``edge_sdk.training.STAGE_NAMES``."""
+"""Stage to framework to ``module:class``. The order of stages is ``edge_sdk.recipe.training.STAGE_NAMES``."""
 
 _FLOOR = 0.01
 State = dict[str, npt.NDArray[Any]]

@@ -26,7 +26,7 @@ class TimedBudget:
         self._count = 0
 
     def __enter__(self) -> TimedBudget:
-        from edge_sdk.converters.workshop import Workers
+        from edge_sdk.converters.workers.workshop import Workers
 
         self._options = dict(self._context.source_options)
         self._own = None if "workers" in self._options else Workers()
@@ -57,7 +57,7 @@ class TimedBudget:
 def ratios(workers: Any, paths: Sequence[Path], seconds: float) -> list[float]:
     """Median time of each file over the first one's, of one interleaved run in a worker."""
     rows = workers.get("engine").function(
-        "edge_sdk.converters.candidate:timings",
+        "edge_sdk.converters.proving.candidate:timings",
         "measuring latency",
         paths=[str(path) for path in paths],
         seconds=seconds,

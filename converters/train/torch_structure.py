@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge_sdk.converters.train.channels import Block, Cost
-from edge_sdk.converters.worker_main import running
+from edge_sdk.converters.workers.child import running
 from edge_sdk.errors import MissingDependencyError
 
 # Rounding of float32 sums, relative to the largest output; the deepest models tried stay ten times below.

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_sdk.converters.source import SourceOptions, front_end_name
+from edge_sdk.converters.reports.training import FileFacts, StageReport, TrainReport
+from edge_sdk.converters.sources.source import SourceOptions, front_end_name
 from edge_sdk.converters.train.checkpoint import Checkpoint, Place, fingerprint
 from edge_sdk.converters.train.data import ArrayBatches, OwnBatches, TrainData, open_training_data, with_evaluation
 from edge_sdk.converters.train.loop import History, Plan, StageLoop
@@ -24,8 +25,7 @@ from edge_sdk.errors import RecipeError, TrainingError, nearest
 from edge_sdk.findings import Finding
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe, find_recipe
-from edge_sdk.report.training import FileFacts, StageReport, TrainReport
-from edge_sdk.training import StageSettings, Train
+from edge_sdk.recipe.training import StageSettings, Train
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -317,7 +317,10 @@ def open_framework(source: object, options: SourceOptions) -> Any:
             hint="give the Keras model, or file.py:function that returns the PyTorch module with example inputs",
         )
     if isinstance(source, str | Path):
-        loader = {"keras": "edge_sdk.converters.from_keras:load", "torch": "edge_sdk.converters.from_torch:load"}[name]
+        loader = {
+            "keras": "edge_sdk.converters.sources.from_keras:load",
+            "torch": "edge_sdk.converters.sources.from_torch:load",
+        }[name]
         source = pkgutil.resolve_name(loader)(Path(source), trust=options.trust)
     return pkgutil.resolve_name(FRAMEWORKS[name])(source, options)
 

@@ -1,1 +1,1 @@
-"""What delegates take, as data: one TOML file each; ``edge_sdk.checks.rules`` reads them."""
+"""What delegates take, as data: one TOML file each; ``edge_sdk.checks.placement.rules`` reads them."""

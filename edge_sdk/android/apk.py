@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_sdk.android.dex import lambda_machinery
+from edge_sdk.engines.elf import BrokenLibraryError, Library, parse_library
 from edge_sdk.errors import MissingDependencyError, ModelError
-from edge_sdk.runtime.elf import BrokenLibraryError, Library, parse_library
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edge_sdk import __version__
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.runtimes import runtime_need
@@ -33,6 +32,7 @@ from edge_sdk.profile.reading import find_profile
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.signature import Arrays
+from edge_sdk.version import __version__
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

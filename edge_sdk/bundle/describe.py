@@ -51,8 +51,8 @@ def precision(artifact: Artifact) -> Precision:
 
 def predicted_memory(artifact: Artifact) -> PredictedMemory:
     """What TFLite plans for the file without a delegate, and the heap with XNNPACK."""
-    from edge_sdk.checks.cpu_path import xnnpack_heaps
-    from edge_sdk.checks.memory import plan_memory
+    from edge_sdk.checks.memory.cpu_path import xnnpack_heaps
+    from edge_sdk.checks.memory.need import plan_memory
 
     plan = plan_memory(artifact)
     planned = plan.arena_bytes + plan.persistent_bytes + plan.heap_bytes

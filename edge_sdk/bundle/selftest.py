@@ -18,10 +18,10 @@ from edge_sdk.bundle.manifest import GoldenRecord, Limit, Port
 from edge_sdk.bundle.tolerance import limits, widened
 from edge_sdk.data import ImageOptions, SampleCheck, open_data, seeded_samples
 from edge_sdk.data.opening import Data
+from edge_sdk.engines.runner import Runner
+from edge_sdk.engines.values import to_raw, to_real
 from edge_sdk.errors import BundleError
 from edge_sdk.parity.compare import ParityMeter
-from edge_sdk.runtime.runner import Runner
-from edge_sdk.runtime.values import to_raw, to_real
 from edge_sdk.signature import Arrays, TensorSpec
 
 _INTEGERS = ("int8", "uint8", "int16")

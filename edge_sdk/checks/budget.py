@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.checks.delegates import Placed
-from edge_sdk.checks.footprint import Footprint, footprint
-from edge_sdk.checks.memory import plan_memory
+from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels, cpu_kernels
+from edge_sdk.checks.delegation import Placed
+from edge_sdk.checks.memory.footprint import Footprint, footprint
+from edge_sdk.checks.memory.need import plan_memory
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import MemoryCheck, MemoryPath
-from edge_sdk.checks.xnnpack_kernels import CpuKernels, cpu_kernels
 from edge_sdk.profile.records import Delegate, DeviceProfile
 
 MIB = 1 << 20

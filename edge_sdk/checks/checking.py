@@ -9,7 +9,7 @@ from edge_sdk.artifact.model import Artifact
 from edge_sdk.checks.advice.advising import advise
 from edge_sdk.checks.budget import check_memory
 from edge_sdk.checks.conclusions import conclusions
-from edge_sdk.checks.delegates import Placed, check_delegate, place_delegate, summed_up
+from edge_sdk.checks.delegation import Placed, check_delegate, place_delegate, summed_up
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engines

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edge_sdk.checks.budget import MIB
-from edge_sdk.checks.ethos_u_check import ethos_u_findings
-from edge_sdk.checks.rule_sets import rule_set
+from edge_sdk.checks.delegates.ethos_u.check import ethos_u_findings
+from edge_sdk.checks.placement.rule_sets import rule_set
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import DelegateCheck, MemoryCheck, RuntimeCheck
 from edge_sdk.findings import Finding

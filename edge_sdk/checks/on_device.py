@@ -6,12 +6,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Op, Subgraph
-from edge_sdk.checks.partition import Partition, partition
-from edge_sdk.checks.placement import Placement
-from edge_sdk.checks.rule_sets import place_by, rule_set
-from edge_sdk.checks.rules import RuleSet
+from edge_sdk.checks.placement.partition import Partition, partition
+from edge_sdk.checks.placement.placing import Placement
+from edge_sdk.checks.placement.rule_sets import place_by, rule_set
+from edge_sdk.checks.placement.rules import RuleSet
+from edge_sdk.checks.placement.site import Reason
 from edge_sdk.checks.runtimes import XnnpackEngine
-from edge_sdk.checks.site import Reason
 from edge_sdk.profile.records import Delegate
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
-from edge_sdk.checks.rule_sets import rule_set
-from edge_sdk.checks.rule_versions import order
+from edge_sdk.checks.placement.rule_sets import rule_set
+from edge_sdk.checks.placement.rule_versions import order
 from edge_sdk.checks.verdict import RuntimeCheck
 from edge_sdk.profile.records import DeviceProfile, Runtime
 
@@ -47,7 +47,7 @@ def xnnpack_engines(profile: DeviceProfile) -> tuple[XnnpackEngine, ...]:
     """XNNPACK in each runtime of the device that is known to use it by default: LiteRT's newest first.
 
     Left out: Play services, which brings and updates its own, and tflite-runtime on 32-bit ARM, which was built
-    without (research in :mod:`edge_sdk.checks.xnnpack_tflite_runtime`).
+    without (research in :mod:`edge_sdk.checks.delegates.xnnpack.tflite_runtime`).
     """
     engines = [_engine(runtime) for runtime in _by_age(profile.device.runtimes) if runtime.name in _LITERT]
     if profile.soc.arch != "armv7l":

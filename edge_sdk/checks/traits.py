@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.checks.callees import callees
-from edge_sdk.checks.delegates import Placed
-from edge_sdk.checks.footprint import variable_bytes
+from edge_sdk.checks.delegation import Placed
+from edge_sdk.checks.memory.callees import callees
+from edge_sdk.checks.memory.footprint import variable_bytes
 from edge_sdk.findings import Finding
 from edge_sdk.profile.records import Delegate
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from edge_sdk.checks.delegates.ethos_u.vela_answer import VelaAnswer
 from edge_sdk.checks.lint.scene import LintFinding
-from edge_sdk.checks.site import Reason
-from edge_sdk.checks.vela_answer import VelaAnswer
+from edge_sdk.checks.placement.site import Reason
 from edge_sdk.findings import Finding
 
 Verdict = Literal["all", "most", "part", "none", "not predicted"]

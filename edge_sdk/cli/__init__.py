@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_sdk import __version__
+from edge_sdk.version import __version__
 
 COMMANDS: dict[str, str] = {
     "convert": "edge_sdk.cli.convert:convert",

@@ -66,7 +66,7 @@ def check_command(
 def _measured(screen: Screen, artifact: Path, data: str, count: int, images: ImageOptions) -> tuple[LintFinding, ...]:
     from edge_sdk.checks.lint.activations import input_specs, measure
     from edge_sdk.data.opening import open_data
-    from edge_sdk.runtime.runner import Runner
+    from edge_sdk.engines.runner import Runner
 
     runner = Runner(artifact, preserve_all_tensors=True)
     source = open_data(data, input_specs(runner.artifact), images=images)

@@ -22,7 +22,7 @@ from edge_sdk.cli.training import check_sensitivity, checkpoint_for, draw
 
 if TYPE_CHECKING:
     from edge_sdk.bundle.options import BundleOptions
-    from edge_sdk.report.conversion import ConversionReport
+    from edge_sdk.converters.reports.conversion import ConversionReport
 
 
 @command(short_help="Convert a model to .tflite and prove it against the source.")

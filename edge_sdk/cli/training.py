@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_sdk.report.conversion import ConversionReport
+    from edge_sdk.converters.reports.conversion import ConversionReport
 
 
 def check_sensitivity(picture: Path, recipes: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-import edge_sdk
+from edge_sdk.version import PACKAGE, __version__
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _WHEEL = "Wheel-Version: 1.0\nGenerator: edge-sdk\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -27,8 +27,8 @@ def own_wheel(folder: Path) -> Path:
     Returns:
         ``folder/edge_sdk-<version>-py3-none-any.whl``.
     """
-    path = folder / f"edge_sdk-{edge_sdk.__version__}-py3-none-any.whl"
-    info = f"edge_sdk-{edge_sdk.__version__}.dist-info"
+    path = folder / f"edge_sdk-{__version__}-py3-none-any.whl"
+    info = f"edge_sdk-{__version__}.dist-info"
     members = {**dict(_package()), f"{info}/METADATA": _metadata().encode(), f"{info}/WHEEL": _WHEEL.encode()}
     members[f"{info}/RECORD"] = _record(members, f"{info}/RECORD").encode()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -59,7 +59,7 @@ def _digest(members: Iterable[tuple[str, bytes]]) -> str:
 
 def _package() -> Iterator[tuple[str, bytes]]:
     """Every file of the package; links to folders of the checkout are followed."""
-    root = Path(edge_sdk.__file__).parent
+    root = PACKAGE
     folders = [(root, "edge_sdk")]
     while folders:
         folder, name = folders.pop(0)

@@ -20,7 +20,6 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from edge_sdk import __version__
 from edge_sdk.devices.device import Device
 from edge_sdk.devices.download import fetch
 from edge_sdk.devices.interpreter import Python, death, find_python
@@ -29,6 +28,7 @@ from edge_sdk.devices.own_wheel import own_digest, own_wheel, wheel_digest
 from edge_sdk.devices.wheels import Chosen, Unfit, Wheel, choose, read_wheels
 from edge_sdk.errors import DeviceError, TargetError
 from edge_sdk.progress import Progress, Silent
+from edge_sdk.version import __version__
 
 ENGINES: Final = {"ai-edge-litert": "runtime", "tflite-runtime": "tflite-runtime"}
 """Engine to the extra of edge-sdk that brings it, the better one first."""

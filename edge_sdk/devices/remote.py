@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-import edge_sdk
 from edge_sdk.devices.device import Device, Job, open_device
 from edge_sdk.devices.interpreter import death
 from edge_sdk.devices.link import Finished, Lines
 from edge_sdk.devices.prepare import prepared, see_board
 from edge_sdk.errors import DeviceError, EdgeSdkError, TargetError, error_from_json
+from edge_sdk.version import PACKAGE
 
 _FAILED: Final = 1
 _WITH_RESULT: Final = (0, 3)
@@ -122,7 +122,7 @@ def _outcome(address: str, device: Device | EdgeSdkError, act: Callable[[Device]
 def _program(device: Device) -> tuple[list[str], dict[str, str]]:
     """``edge-sdk`` there, and its environment."""
     if device.address == "local":
-        root = str(Path(edge_sdk.__file__).resolve().parents[1])
+        root = str(PACKAGE.parent)
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         return [sys.executable, "-m", "edge_sdk"], {"PYTHONPATH": os.pathsep.join(paths)}
     see_board(device)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edge_sdk import __version__
 from edge_sdk.measure import memory
 from edge_sdk.measure.clock import Reading, jumps
 from edge_sdk.measure.comparing import compare, undecided
@@ -34,6 +33,7 @@ from edge_sdk.measure.taking import Taken, Turn, batch_for, overhead_ns, round_o
 from edge_sdk.measure.timed import WarmUp
 from edge_sdk.measure.validity import machine_reasons
 from edge_sdk.progress import Progress
+from edge_sdk.version import __version__
 
 _LOOK_S = 1.0
 _MOST_LOOKS = 2000

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from edge_sdk.engines.installed import Engine, find_engine
+from edge_sdk.engines.probe import try_in_child
 from edge_sdk.errors import TargetError
 from edge_sdk.measure.records import Benchmark, Result
 from edge_sdk.measure.timed import OpProfile, OpTime
 from edge_sdk.progress import Progress
-from edge_sdk.runtime.engines import Engine, find_engine
-from edge_sdk.runtime.probe import try_in_child
 
 RUNS = 50
 # The functions are exported and public, their layout is not promised: these versions were tried.

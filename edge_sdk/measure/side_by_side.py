@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.engines.runner import Runner
 from edge_sdk.measure.clock import Clock
 from edge_sdk.measure.statistics import ratio_in_blocks
 from edge_sdk.measure.steady import settle
 from edge_sdk.measure.taking import Taken, Turn, overhead_ns, round_of, turn_for
 from edge_sdk.measure.taking import batch_for as batch_of
-from edge_sdk.runtime.runner import Runner
 
 _PATIENCE_S = 0.5
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from edge_sdk.artifact.compute import CONVERT_OPS
 from edge_sdk.artifact.model import Artifact, Op
-from edge_sdk.runtime.runner import Runner
-from edge_sdk.runtime.values import to_raw, to_real
+from edge_sdk.engines.runner import Runner
+from edge_sdk.engines.values import to_raw, to_real
 from edge_sdk.signature import Arrays
 
 _PADDING = 1e30

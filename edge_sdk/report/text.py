@@ -8,10 +8,10 @@ from typing import Any
 
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.summary import Summary, signature_rows
+from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.report.checking import check_text
-from edge_sdk.report.conversion import ConversionReport
 from edge_sdk.report.lines import field, size_text, table
 from edge_sdk.report.training import training_lines
 from edge_sdk.signature import shape_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_sdk.checks.vela_answer import VelaAnswer
+from edge_sdk.checks.delegates.ethos_u.vela_answer import VelaAnswer
 from edge_sdk.report.lines import field, size_text, table
 
 _MOST = 12

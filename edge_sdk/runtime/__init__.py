@@ -6,30 +6,30 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge_sdk.engines.installed import ENGINES as ENGINES
+    from edge_sdk.engines.installed import Engine as Engine
+    from edge_sdk.engines.installed import find_engine as find_engine
+    from edge_sdk.engines.runner import Runner as Runner
     from edge_sdk.runtime.candidates import Candidate as Candidate
-    from edge_sdk.runtime.engines import ENGINES as ENGINES
-    from edge_sdk.runtime.engines import Engine as Engine
-    from edge_sdk.runtime.engines import find_engine as find_engine
     from edge_sdk.runtime.load import Deadline as Deadline
     from edge_sdk.runtime.memory import MemoryBudget as MemoryBudget
     from edge_sdk.runtime.policy import Policy as Policy
     from edge_sdk.runtime.receipt import Receipt as Receipt
-    from edge_sdk.runtime.runner import Runner as Runner
     from edge_sdk.runtime.session import Session as Session
     from edge_sdk.runtime.session import Views as Views
 
 _PUBLIC = {
-    "ENGINES": "edge_sdk.runtime.engines:ENGINES",
+    "ENGINES": "edge_sdk.engines.installed:ENGINES",
     "Candidate": "edge_sdk.runtime.candidates:Candidate",
     "Deadline": "edge_sdk.runtime.load:Deadline",
-    "Engine": "edge_sdk.runtime.engines:Engine",
+    "Engine": "edge_sdk.engines.installed:Engine",
     "MemoryBudget": "edge_sdk.runtime.memory:MemoryBudget",
     "Policy": "edge_sdk.runtime.policy:Policy",
     "Receipt": "edge_sdk.runtime.receipt:Receipt",
-    "Runner": "edge_sdk.runtime.runner:Runner",
+    "Runner": "edge_sdk.engines.runner:Runner",
     "Session": "edge_sdk.runtime.session:Session",
     "Views": "edge_sdk.runtime.session:Views",
-    "find_engine": "edge_sdk.runtime.engines:find_engine",
+    "find_engine": "edge_sdk.engines.installed:find_engine",
 }
 
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - names of strings

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from edge_sdk.engines.delegates import DELEGATES
 from edge_sdk.errors import PolicyError, nearest
-from edge_sdk.runtime.delegates import DELEGATES
 from edge_sdk.runtime.policy import Accelerator
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from edge_sdk.engines.compiled import check_engine, check_weight_file
+from edge_sdk.engines.cpu_features import has_atomics
+from edge_sdk.engines.delegates import DelegateOptions
+from edge_sdk.engines.delegates.npu import asked
+from edge_sdk.engines.installed import ENGINES, Engine, find_engine
 from edge_sdk.errors import DelegateUnavailableError, MissingDependencyError
-from edge_sdk.runtime.compiled import check_engine, check_weight_file
-from edge_sdk.runtime.cpu_features import has_atomics
-from edge_sdk.runtime.delegates import DelegateOptions
-from edge_sdk.runtime.delegates.npu import asked
-from edge_sdk.runtime.engines import ENGINES, Engine, find_engine
 from edge_sdk.runtime.memory import limits
 
 _UNTRIED = "not tried: a session tries it with its model, in a child process"

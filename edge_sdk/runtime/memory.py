@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import TargetError
-from edge_sdk.runtime.source import ModelSource
 
 _MIB = 1 << 20
 # A cgroup v1 without a limit states the largest multiple of the page size.

@@ -12,16 +12,17 @@ import numpy as np
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.engines.delegates import DelegateOptions, open_with
+from edge_sdk.engines.executor import Executor
+from edge_sdk.engines.installed import Engine
+from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import DelegateUnavailableError, EdgeSdkError, ModelError
 from edge_sdk.runtime.candidates import Candidate
-from edge_sdk.runtime.delegates import DelegateOptions, open_with
-from edge_sdk.runtime.engines import Engine
-from edge_sdk.runtime.executor import Executor
+from edge_sdk.runtime.loaded import Loaded
 from edge_sdk.runtime.memory import MemoryBudget, Need, check_free, predicted_need
 from edge_sdk.runtime.policy import Decision, Facts, Policy, Reason, decide, fastest
 from edge_sdk.runtime.receipt import Attempt, Opening, Placement, SelfTest
 from edge_sdk.runtime.selftest import Trial, golden_trial, judge, seeded_trial, trial_bytes, untested
-from edge_sdk.runtime.source import ModelSource
 from edge_sdk.signature import Arrays
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Wish:
         policy: the contract.
         engine: where.
         threads: CPU threads.
-        cache_dir: see :class:`~edge_sdk.runtime.delegates.DelegateOptions`.
+        cache_dir: see :class:`~edge_sdk.engines.delegates.DelegateOptions`.
         keep_state: likewise; the model is opened anew for it when it was tried, so that it starts from nothing.
         budget: that all sessions of this process share; None for no such limit.
     """
@@ -77,21 +78,6 @@ class Wish:
             library_options=candidate.options,
             cache_dir=self.cache_dir,
         )
-
-
-class Loaded:
-    """An executor, and what it holds of a memory budget."""
-
-    def __init__(self, executor: Executor, budget: MemoryBudget | None, ticket: int) -> None:
-        self.executor = executor
-        self._budget = budget
-        self._ticket = ticket
-
-    def close(self) -> None:
-        """Frees both; twice is harmless."""
-        self.executor.close()
-        if self._budget is not None:
-            self._budget.give_back(self._ticket)
 
 
 @dataclass(frozen=True)
@@ -272,9 +258,9 @@ def _placement(artifact: Artifact, executor: Executor, candidate: Candidate) -> 
 
 
 def _predicted(artifact: Artifact, candidate: Candidate) -> Placement:
-    from edge_sdk.checks.partition import partition
-    from edge_sdk.checks.rule_sets import place_by
-    from edge_sdk.checks.rules import rule_set_names
+    from edge_sdk.checks.placement.partition import partition
+    from edge_sdk.checks.placement.rule_sets import place_by
+    from edge_sdk.checks.placement.rules import rule_set_names
 
     graph = artifact.main
     if candidate.rules not in rule_set_names():

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_sdk.engines.source import ModelSource, open_source, source_of
 from edge_sdk.errors import PolicyError
 from edge_sdk.runtime.candidates import Candidate
 from edge_sdk.runtime.opening import Subject
-from edge_sdk.runtime.source import ModelSource, open_source, source_of
 
 if TYPE_CHECKING:
     from edge_sdk.bundle import Bundle, Variant

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import DTYPES, Signature, Tensor
+from edge_sdk.engines.executor import Executor
+from edge_sdk.engines.values import to_real
 from edge_sdk.errors import SignatureError
-from edge_sdk.runtime.executor import Executor
-from edge_sdk.runtime.values import to_real
 from edge_sdk.signature import Arrays, TensorSpec, check_arrays, shape_text
 
 Values = Literal["real", "raw"]
@@ -88,7 +88,7 @@ class InputPort:
         raise SignatureError(f"input `{self.name}`: expected {expected}, got {values.dtype}")
 
     def _round(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Steps of the scale, as :func:`~edge_sdk.runtime.values.to_raw` has them, without new memory."""
+        """Steps of the scale, as :func:`~edge_sdk.engines.values.to_raw` has them, without new memory."""
         steps = self._rounded
         with np.errstate(over="ignore"):
             np.divide(values, self._scale, out=steps, casting="same_kind")

@@ -6,9 +6,9 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from edge_sdk import __version__
 from edge_sdk.runtime.memory import Need
 from edge_sdk.runtime.policy import Accelerator, Policy, Reason
+from edge_sdk.version import __version__
 
 ToldBy = Literal["measured", "predicted"]
 """``measured``: by the engine itself after loading; ``predicted``: by rules, where the engine does not say."""

@@ -12,17 +12,17 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.compute import compute_type
 from edge_sdk.artifact.model import Artifact, Tensor
+from edge_sdk.engines.executor import Executor
+from edge_sdk.engines.source import ModelSource
+from edge_sdk.engines.values import to_raw
 from edge_sdk.errors import ModelError
-from edge_sdk.runtime.executor import Executor
+from edge_sdk.runtime.loaded import Loaded
 from edge_sdk.runtime.receipt import SelfTest
-from edge_sdk.runtime.source import ModelSource
-from edge_sdk.runtime.values import to_raw
 from edge_sdk.signature import Arrays, TensorSpec
 
 if TYPE_CHECKING:
     from edge_sdk.bundle.golden import GoldenCase
     from edge_sdk.bundle.manifest import Limit
-    from edge_sdk.runtime.opening import Loaded
 
 _SEEDED_CASES = 2
 # In dB, by what a candidate computes in; POLICY.md says why.

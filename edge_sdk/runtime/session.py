@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 
+from edge_sdk.engines.installed import Engine, find_engine
 from edge_sdk.errors import ModelError, SignatureError, TargetError
 from edge_sdk.runtime.candidates import Named, candidates
-from edge_sdk.runtime.engines import Engine, find_engine
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
-from edge_sdk.runtime.opening import Loaded, Wish, open_model
+from edge_sdk.runtime.loaded import Loaded
+from edge_sdk.runtime.opening import Wish, open_model
 from edge_sdk.runtime.options import Options, SessionOptions
 from edge_sdk.runtime.package import Package, open_package
 from edge_sdk.runtime.policy import Policy, policy_from

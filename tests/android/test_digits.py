@@ -14,7 +14,7 @@ from edge_sdk.bundle.creating import create_bundle
 from edge_sdk.bundle.options import Golden
 from edge_sdk.bundle.verifying import verify_bundle
 from edge_sdk.converters import convert_all
-from edge_sdk.converters.workshop import Workshop
+from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.progress import Silent
 
 RECIPES = ("float32", "static_wi8_ai8")

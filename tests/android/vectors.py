@@ -28,7 +28,7 @@ from edge_sdk.bundle.options import Golden, Signing
 from edge_sdk.bundle.processing import postprocess, preprocess
 from edge_sdk.bundle.signing import id_of, load_public_key, make_keys
 from edge_sdk.bundle.steps import InputProcessing, OutputProcessing
-from edge_sdk.checks.memory import plan_memory
+from edge_sdk.checks.memory.need import plan_memory
 from edge_sdk.errors import BundleError, EdgeSdkError
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
 from tests.graphs import Graph, conv_model, int8_model, options, padded_pool_model

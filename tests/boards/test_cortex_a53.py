@@ -17,7 +17,7 @@ import pytest
 
 from tests.boards.board import Board, make_board, system_is_made
 from tests.boards.remote import open_all
-from tests.delegates.models import MODELS
+from tests.engines.models import MODELS
 
 pytestmark = [
     pytest.mark.boards,
@@ -73,7 +73,7 @@ def outputs(answer: dict[str, Any]) -> npt.NDArray[np.float64]:
 
 def test_it_is_the_processor_that_it_should_be(board: Board) -> None:
     script = (
-        "import platform, sys, edge_sdk; from edge_sdk.runtime.cpu_features import has_atomics\n"
+        "import platform, sys, edge_sdk; from edge_sdk.engines.cpu_features import has_atomics\n"
         "print(platform.machine(), has_atomics(), edge_sdk.__file__)"
     )
     done = board.run(["-c", script])

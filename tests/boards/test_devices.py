@@ -24,8 +24,8 @@ from edge_sdk.devices.prepare import prepared
 from edge_sdk.runtime import Session
 from tests.boards.board import ROOT, make_board, system_is_made
 from tests.boards.opening import inputs_of
-from tests.delegates.models import MODELS
 from tests.devices.sshd import SSHD, Server, running
+from tests.engines.models import MODELS
 
 SYSTEMS = {"arm64": ("cortex-a53", "accelerators.txt"), "armhf-tflite": ("cortex-a7", "tflite-runtime.txt")}
 pytestmark = [

@@ -14,7 +14,7 @@ import pytest
 
 from tests.boards.board import make_board, system_is_made
 from tests.boards.remote import open_all
-from tests.delegates.models import MODELS
+from tests.engines.models import MODELS
 
 SYSTEMS = {"arm64-tflite": "cortex-a72", "armhf-tflite": "cortex-a7"}
 pytestmark = [

@@ -15,7 +15,7 @@ from edge_sdk.converters import Workers, convert
 from edge_sdk.converters.comparing import compare
 from edge_sdk.errors import SignatureError
 from tests.contract import samples_for
-from tests.converters.test_front_ends import HERE, KERAS, write
+from tests.converters.sources.test_front_ends import HERE, KERAS, write
 from tests.converters.test_recipes import NCHW_IN
 from tests.graphs import conv_model
 

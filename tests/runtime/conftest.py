@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sdk.runtime.delegates import DELEGATES
+from edge_sdk.engines.delegates import DELEGATES
 from tests.graphs import requantizing_model
 
 

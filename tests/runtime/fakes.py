@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from edge_sdk.engines.delegates import DelegateOptions
+from edge_sdk.engines.executor import EnginePlacement
+from edge_sdk.engines.interpreter import InterpreterExecutor
+from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import DelegateUnavailableError, ModelError
-from edge_sdk.runtime.delegates import DelegateOptions
-from edge_sdk.runtime.executor import EnginePlacement
-from edge_sdk.runtime.interpreter import InterpreterExecutor
-from edge_sdk.runtime.source import ModelSource
 
 OPEN: list[Fake] = []
 """What was opened and is not closed yet."""

@@ -13,9 +13,9 @@ import pytest
 from edge_sdk import Runner, Session
 from edge_sdk.bundle import open_bundle
 from edge_sdk.bundle.creating import create_bundle
+from edge_sdk.engines.interpreter import InterpreterExecutor
 from edge_sdk.errors import BundleError, BundleIntegrityError, DelegateUnavailableError, PolicyError, TargetError
 from edge_sdk.runtime import Deadline
-from edge_sdk.runtime.interpreter import InterpreterExecutor
 from tests.graphs import conv_model, int8_model
 
 pytestmark = pytest.mark.runtime

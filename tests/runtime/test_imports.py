@@ -33,7 +33,7 @@ def test_runtime_imports_numpy_alone() -> None:
 
 def test_session_imports_one_engine_and_what_that_imports(tflite: Path) -> None:
     engine_alone = modules_after(
-        "from edge_sdk.runtime.engines import find_engine\nfind_engine()",
+        "from edge_sdk.engines.installed import find_engine\nfind_engine()",
     )
     script = (
         "import numpy\nfrom edge_sdk import Session\n"

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_sdk.engines.source import source_of
 from edge_sdk.errors import TargetError
 from edge_sdk.runtime import MemoryBudget
 from edge_sdk.runtime.memory import Limit, Need, check_free, limits, predicted_need
 from edge_sdk.runtime.selftest import trial_bytes
-from edge_sdk.runtime.source import source_of
 from tests.graphs import Graph, conv_model, options
 
 MIB = 1 << 20

@@ -181,14 +181,14 @@ def test_candidates_of_profiles_in_their_order() -> None:
 
 def test_every_profile_names_delegates_that_exist() -> None:
     from edge_sdk import profile_names
-    from edge_sdk.runtime.delegates import DELEGATES
+    from edge_sdk.engines.delegates import DELEGATES
 
     for name in profile_names():
         assert {one.delegate for one in candidates("auto", find_profile(name))} <= set(DELEGATES), name
 
 
 def test_no_engine_is_one_error_with_the_extra(tflite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_sdk.runtime.engines import ENGINES
+    from edge_sdk.engines.installed import ENGINES
 
     for name in list(ENGINES):
         monkeypatch.setitem(ENGINES, name, "no_such_engine_module")

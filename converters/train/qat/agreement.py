@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from edge_sdk.converters.train.qat.engine import Gate
 from edge_sdk.converters.train.qat.plan import Plan, Step
-from edge_sdk.runtime.runner import Runner
-from edge_sdk.runtime.values import to_real
+from edge_sdk.engines.runner import Runner
+from edge_sdk.engines.values import to_real
 from edge_sdk.signature import Arrays
 
 Array = npt.NDArray[Any]

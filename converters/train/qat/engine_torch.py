@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edge_sdk.converters.torch_calls import eval_mode
+from edge_sdk.converters.sources.torch_calls import eval_mode
 from edge_sdk.converters.train.qat.backend_torch import TorchBackend
 from edge_sdk.converters.train.qat.engine import Gate, execute, execute_step, feed, result
 from edge_sdk.converters.train.qat.plan import Operand, Plan, Step

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.options import Options, settings_from
 from edge_sdk.converters.pipeline import Settings, Template, make_template
-from edge_sdk.converters.source import SourceOptions
+from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train.qat.agreement import Agreement, OpError, agreement, blame, listing
 from edge_sdk.converters.train.qat.engine import Gate, gates
 from edge_sdk.converters.train.qat.equalize import equalized
@@ -23,12 +23,12 @@ from edge_sdk.converters.train.qat.preserved import Preserved
 from edge_sdk.converters.train.qat.trained import TrainedGraph
 from edge_sdk.converters.train.qat.writing import scales_of, write_float, write_template
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage, whole_arrays
-from edge_sdk.converters.worker_main import running
+from edge_sdk.converters.workers.child import running
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
+from edge_sdk.recipe.training import Qat, Train
 from edge_sdk.signature import Arrays
-from edge_sdk.training import Qat, Train
 
 Array = npt.NDArray[Any]
 _COMPARED = 256

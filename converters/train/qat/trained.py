@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge_sdk.converters.finish import Port
+from edge_sdk.converters.proving.finish import Port
 from edge_sdk.signature import Arrays, TensorSpec
 
 

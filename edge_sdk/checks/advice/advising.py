@@ -10,10 +10,10 @@ from edge_sdk.artifact.model import Subgraph
 from edge_sdk.checks.advice.changes import CONVERT, FOLLOWS, Change, changes
 from edge_sdk.checks.advice.rewriting import first_part, last_part
 from edge_sdk.checks.on_device import place_on_device
-from edge_sdk.checks.partition import partition
-from edge_sdk.checks.placement import Placement
-from edge_sdk.checks.rule_sets import rule_set
-from edge_sdk.checks.rules import rule_set_names
+from edge_sdk.checks.placement.partition import partition
+from edge_sdk.checks.placement.placing import Placement
+from edge_sdk.checks.placement.rule_sets import rule_set
+from edge_sdk.checks.placement.rules import rule_set_names
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import VERDICTS, Advice, Verdict, verdict_of
 from edge_sdk.profile.records import Delegate

@@ -12,7 +12,7 @@ from edge_sdk.artifact.compute import compute_type, macs
 from edge_sdk.artifact.model import Subgraph
 from edge_sdk.checks.advice.requantizing import floated, quantized, with_weights_per_tensor
 from edge_sdk.checks.advice.rewriting import renamed, sliced, with_batch_of_one, without
-from edge_sdk.checks.placement import Placement
+from edge_sdk.checks.placement.placing import Placement
 from edge_sdk.profile.records import Delegate
 
 _FLOAT_TYPES = frozenset({"float32", "float16", "hybrid_int8"})

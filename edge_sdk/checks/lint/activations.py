@@ -17,7 +17,7 @@ from edge_sdk.checks.lint.scene import LIMITS, LintFinding, Mark, Scene, named, 
 from edge_sdk.signature import Arrays, TensorSpec
 
 if TYPE_CHECKING:
-    from edge_sdk.runtime.runner import Runner
+    from edge_sdk.engines.runner import Runner
 
 SATURATED = 0.01
 FEW_LEVELS = 16

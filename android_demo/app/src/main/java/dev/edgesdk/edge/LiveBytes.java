@@ -5,7 +5,7 @@ import java.util.List;
 
 /**
  * Bytes of values that are alive at once when a graph runs, without kernels' scratch and without padding: no plan of memory
- * can do with less. Python knows the whole plan ({@code edge_sdk/checks/memory.py}).
+ * can do with less. Python knows the whole plan ({@code edge_sdk/checks/memory/need.py}).
  */
 final class LiveBytes {
     /** RESHAPE, SQUEEZE, EXPAND_DIMS, BITCAST: the result may lie where the operand lies, for as long as either is needed. */

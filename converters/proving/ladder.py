@@ -1,0 +1,201 @@
+"""Lowering to float32 by a short ladder of settings: the first candidate that computes what the source does wins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.converters.proving.finish import Port, finish
+from edge_sdk.converters.proving.proof import Proof
+from edge_sdk.converters.reports.conversion import Attempt
+from edge_sdk.converters.sources.source import SourceOptions
+from edge_sdk.converters.workers.workshop import OpenSource, Workshop
+from edge_sdk.errors import ConversionError, EdgeSdkError, ModelError, ParityError, UnsupportedOpError
+from edge_sdk.parity.bounds import float_bound
+from edge_sdk.parity.compare import OutputParity, ParityMeter
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """A float32 .tflite with the source's signature.
+
+    Attributes:
+        path: the file.
+        artifact: the file, read.
+        inputs: in the source's order.
+        outputs: likewise.
+        tool: what lowered it.
+        role: the worker that has the lowering's toolchain loaded.
+        attempts: every rung tried, this one last.
+        parity: against the source.
+        verified: within the float32 bound.
+        quantized: the integer file that training made along with it; None where quantization is still to come.
+        quantized_for: name of the recipe that it was trained for.
+    """
+
+    path: Path
+    artifact: Artifact
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    tool: str
+    role: str
+    attempts: tuple[Attempt, ...] = ()
+    parity: tuple[OutputParity, ...] = ()
+    verified: bool = False
+    quantized: Path | None = None
+    quantized_for: str = ""
+
+    @property
+    def input_axes(self) -> dict[str, list[int] | None]:
+        """Input name to how the source's array is transposed."""
+        return {port.name: list(port.axes) if port.axes else None for port in self.inputs}
+
+    @property
+    def output_axes(self) -> dict[str, list[int] | None]:
+        """Likewise for outputs."""
+        return {port.name: list(port.axes) if port.axes else None for port in self.outputs}
+
+
+class Ladder:
+    """Tries rungs until one passes.
+
+    Args:
+        shop: workers and folder.
+        source: the open source.
+        proof: compares candidates with it.
+        prepare: called once with the first candidate, before anything is compared.
+    """
+
+    def __init__(self, shop: Workshop, source: OpenSource, proof: Proof, prepare: Callable[[Artifact], None]) -> None:
+        self._shop = shop
+        self._source = source
+        self._proof = proof
+        self._prepare = prepare
+
+    def climb(self, rungs: Sequence[Mapping[str, Any]], *, keep_unverified: bool) -> FloatModel:
+        """The first model within the float32 bound.
+
+        Args:
+            rungs: names and settings, best first.
+            keep_unverified: rather than fail, return the candidate with the smallest error.
+
+        Raises:
+            ParityError: candidates were made, and none passed.
+            EdgeSdkError: no candidate could be made; the first rung's error.
+        """
+        attempts: list[Attempt] = []
+        errors: list[EdgeSdkError] = []
+        rejected: list[FloatModel] = []
+        for number, rung in enumerate(rungs):
+            begin = time.perf_counter()
+            try:
+                model = self._lower(rung, self._shop.path(f"rung_{number}"))
+            except (ConversionError, ModelError) as error:
+                if _is_about_the_source(error):
+                    raise
+                errors.append(error)
+                attempts.append(Attempt(rung["name"], str(error), time.perf_counter() - begin))
+                continue
+            reason = "parity holds" if model.verified else self._proof.worst(model.parity)
+            seconds = time.perf_counter() - begin
+            attempts.append(Attempt(rung["name"], reason, seconds, model.tool, accepted=model.verified))
+            if model.verified:
+                return replace(model, attempts=tuple(attempts))
+            rejected.append(model)
+        if not rejected:
+            raise errors[0]
+        best = max(rejected, key=lambda model: min(row.sqnr_db for row in model.parity))
+        if not keep_unverified:
+            raise _none_passed(attempts, best, self._proof)
+        return replace(best, attempts=tuple(attempts))
+
+    def _lower(self, rung: Mapping[str, Any], folder: Path) -> FloatModel:
+        handed = self._source.hand_over(folder, rung["settings"])
+        role = self._source.role
+        if handed["kind"] == "onnx":
+            role, handed = "lowering", self._lower_onnx(handed, folder)
+        elif handed["kind"] == "source":
+            role, handed = self._lower_source(handed, folder)
+        elif self._source.front_end == "tflite":
+            role = "lowering"
+        return self._checked(handed, folder, role)
+
+    def _lower_onnx(self, handed: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        worker = self._shop.worker("lowering", preload=self._source.lowering_preload)
+        arguments = {key: value for key, value in handed.items() if key != "kind"}
+        lowered: dict[str, Any] = worker.function(
+            "edge_sdk.converters.lower.by_onnx2tf:lower", "lowering the ONNX graph", folder=str(folder), **arguments
+        )
+        return lowered
+
+    def _lower_source(self, handed: Mapping[str, Any], folder: Path) -> tuple[str, dict[str, Any]]:
+        """An object of this process was saved as a file of another kind, whose own front end takes it on."""
+        options = SourceOptions(shapes=handed.get("shapes", {}))
+        inner = OpenSource(self._shop, handed["path"], options, role="lowering")
+        lowered = inner.hand_over(folder, handed.get("settings", {}))
+        for ports, names in ((lowered["inputs"], handed["inputs"]), (lowered["outputs"], handed["outputs"])):
+            for port in ports:
+                port["name"] = names[port["name"]]
+            ports.sort(key=lambda port: list(names.values()).index(port["name"]))
+        return inner.role, lowered
+
+    def _checked(self, handed: Mapping[str, Any], folder: Path, role: str) -> FloatModel:
+        inputs = tuple(_port(port) for port in handed["inputs"])
+        outputs = tuple(_port(port) for port in handed["outputs"])
+        data = finish(Path(handed["path"]).read_bytes(), inputs, outputs, {})
+        path = folder / "float32.tflite"
+        path.write_bytes(data)
+        artifact = parse_artifact(data, path=path)
+        if not self._proof.begun:
+            self._prepare(artifact)
+        # In the finished file the place in the list says which tensor a port is.
+        model = FloatModel(path, artifact, _by_place(inputs), _by_place(outputs), handed["tool"], role)
+        meter = self._measure(model)
+        bounds = {name: float_bound(artifact, largest) for name, largest in meter.max_abs_reference().items()}
+        rows = meter.report(bounds)
+        ready = Path(handed["quantized"]) if "quantized" in handed else None
+        return replace(
+            model,
+            parity=rows,
+            verified=all(row.ok for row in rows),
+            quantized=ready,
+            quantized_for=handed.get("quantized_for", ""),
+        )
+
+    def _measure(self, model: FloatModel) -> ParityMeter:
+        try:
+            return self._proof.measure(model.path, model.input_axes, model.output_axes)
+        except ModelError as error:
+            if self._source.front_end == "tflite":
+                raise
+            # What an engine refuses is the lowering's fault, not the source's: the next rung may do better.
+            raise ConversionError(str(error), tool=model.tool, hint=error.hint) from error
+
+
+def _port(data: Mapping[str, Any]) -> Port:
+    return Port(data["name"], tuple(data["axes"]) if data["axes"] else None, data["tensor"])
+
+
+def _by_place(ports: tuple[Port, ...]) -> tuple[Port, ...]:
+    return tuple(replace(port, tensor=None) for port in ports)
+
+
+def _is_about_the_source(error: EdgeSdkError) -> bool:
+    """Errors that no other setting can cure."""
+    return isinstance(error, ModelError) and not isinstance(error, UnsupportedOpError)
+
+
+def _none_passed(attempts: Sequence[Attempt], best: FloatModel, proof: Proof) -> ParityError:
+    listing = "; ".join(f"{a.name}: {a.reason}" for a in attempts)
+    return ParityError(
+        f"no lowering computes what the source computes ({proof.worst(best.parity)})",
+        report={
+            "attempts": [attempt.as_json() for attempt in attempts],
+            "parity": [row.as_json() for row in best.parity],
+        },
+        hint=f"tried {listing}"[:600],
+    )

@@ -1,0 +1,1 @@
+"""What conversions and trainings did, as values."""

@@ -1,0 +1,139 @@
+"""What a conversion did and what it proved, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.summary import Summary, summary_as_json
+from edge_sdk.checks.verdict import CheckReport
+from edge_sdk.converters.reports.training import TrainReport
+from edge_sdk.data.checks import DataFacts
+from edge_sdk.findings import Finding
+from edge_sdk.measure.side_by_side import Timing
+from edge_sdk.parity.compare import OutputParity
+from edge_sdk.signature import Arrays
+
+_UNFIT = frozenset({"vela-fails", "vela-places-nothing"})
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One rung of the ladder: how it was lowered and how it ended."""
+
+    name: str
+    reason: str
+    seconds: float
+    tool: str = ""
+    accepted: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What happened to the layout of one input or output; ``axes`` as in ``numpy.transpose``, source to file."""
+
+    name: str
+    role: str
+    axes: tuple[int, ...] | None
+
+    def __str__(self) -> str:
+        if self.axes is None:
+            return "as in the source"
+        return "NCHW in the source, NHWC in the file" if self.axes == (0, 2, 3, 1) else f"transposed by {self.axes}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Wall-clock seconds of one part of the work."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """The account of one file.
+
+    Attributes:
+        verified: every output is within its bound, and the form is what the recipe says.
+        output: the file written, as the user named it; None where none was.
+        recipe: resolved name.
+        source: what was converted, in words.
+        framework: what it was loaded with.
+        artifact: the file itself.
+        summary: what computes in which type, what it needs.
+        layouts: of inputs and outputs.
+        attempts: all rungs tried.
+        data: what the comparison ran on.
+        calibration: what ranges were observed on, where they were.
+        float_parity: the float file against the source.
+        parity: this file against the source.
+        timings: the float file and this one, measured side by side; empty where not timed.
+        tools: what made the file.
+        findings: all that a user should know, the gravest first.
+        stages: where the time went.
+        choice: why this recipe, where it was chosen for a device.
+        check: the file against the device asked for.
+        compiled: what the device's own compiler made of the file, as a path beside it.
+        samples: the first inputs that the comparison ran on, in the file's layout, where they were asked for.
+        training: what was trained before, for recipes that train.
+    """
+
+    verified: bool
+    output: str | None
+    recipe: str
+    source: str
+    framework: str
+    artifact: Artifact
+    summary: Summary
+    layouts: tuple[Layout, ...]
+    attempts: tuple[Attempt, ...]
+    data: DataFacts
+    calibration: DataFacts | None
+    float_parity: tuple[OutputParity, ...]
+    parity: tuple[OutputParity, ...]
+    timings: tuple[Timing, ...] = ()
+    tools: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    stages: tuple[Stage, ...] = field(default=(), compare=False)
+    choice: str = ""
+    check: CheckReport | None = None
+    compiled: str | None = None
+
+    samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
+    training: TrainReport | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the file is predicted to fit the device asked for; True where none was."""
+        return self.check is None or (self.check.fits and not any(f.rule in _UNFIT for f in self.findings))
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole report as plain data."""
+        return {
+            "verified": self.verified,
+            "output": self.output,
+            "recipe": self.recipe,
+            "recipe_choice": self.choice,
+            "source": self.source,
+            "framework": self.framework,
+            "artifact": summary_as_json(self.artifact, self.summary) | {"path": self.output},
+            "layouts": [vars(layout) for layout in self.layouts],
+            "attempts": [attempt.as_json() for attempt in self.attempts],
+            "data": self.data.as_json(),
+            "calibration": self.calibration.as_json() if self.calibration else None,
+            "float_parity": [row.as_json() for row in self.float_parity],
+            "parity": [row.as_json() for row in self.parity],
+            "timings_measured": [timing.as_json() for timing in self.timings],
+            "tools": list(self.tools),
+            "findings": [finding.as_json() for finding in self.findings],
+            "check": self.check.as_json() if self.check else None,
+            "compiled": self.compiled,
+            "stages_seconds": {stage.name: round(stage.seconds, 3) for stage in self.stages},
+            "training": self.training.as_json() if self.training else None,
+        }

@@ -1,0 +1,113 @@
+"""ONNX files and ModelProto objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.converters.lower import onnx2tf_settings, onnx_graph, onnx_hand_over
+from edge_sdk.converters.sources.source import Description, Rung, options_from_json, stacked_runs, write_outputs
+from edge_sdk.converters.workers.child import first_line, running
+from edge_sdk.data.store import SampleStore
+from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError
+from edge_sdk.signature import Arrays, fix_shapes
+
+_RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+
+
+class OnnxSource:
+    """An ONNX graph; reference runs use ONNX Runtime without graph optimisations."""
+
+    preload = ("onnx", "onnxruntime")
+    lowering_preload = ("tensorflow", "onnx2tf")
+
+    def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
+        self._options = options_from_json(options)
+        self._model = _load(Path(source)) if isinstance(source, str | Path) else source
+        constants = {initializer.name for initializer in self._model.graph.initializer}
+        inputs = [value for value in self._model.graph.input if value.name not in constants]
+        self._open = onnx_graph.onnx_specs(inputs)
+        self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
+        self._outputs = tuple(value.name for value in self._model.graph.output)
+        self._runtime: Any = None
+
+    @staticmethod
+    def reads(source: object) -> bool:
+        """An ``.onnx`` path or a ModelProto."""
+        if isinstance(source, str | Path):
+            return Path(source).suffix == ".onnx"
+        return type(source).__name__ == "ModelProto" and type(source).__module__.startswith("onnx")
+
+    def describe(self) -> dict[str, Any]:
+        opset = max((o.version for o in self._model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+        producer = f"{self._model.producer_name} {self._model.producer_version}".strip() or "unknown producer"
+        framework = f"onnx opset {opset} by {producer}"
+        return Description(framework, self._inputs, self._open, self._outputs).as_json()
+
+    def run(self, samples: str, outputs: str) -> int:
+        results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=False)
+        return write_outputs(results, self._outputs, outputs)
+
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
+        recurrent = any(node.op_type in _RECURRENT for node in self._model.graph.node)
+        ladder = onnx2tf_settings(recurrent=recurrent, static_range=static_range)
+        return [asdict(Rung(words, {"lowering": "onnx2tf", "onnx2tf": flags})) for words, flags in ladder]
+
+    def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        import onnx
+
+        names = [spec.name for spec in self._inputs]
+        path = Path(folder) / "model.onnx"
+        onnx.save(onnx_graph.with_plain_names(self._model, names, self._outputs), str(path))
+        return onnx_hand_over(path, self._inputs, self._outputs, self._options.layout, settings["onnx2tf"])
+
+    def _arrays(self, arrays: Arrays) -> Arrays:
+        if self._runtime is None:
+            self._runtime = _session(self._model)
+        with running("onnxruntime", "running the model"):
+            values = self._runtime.run(list(self._outputs), dict(arrays))
+        return dict(zip(self._outputs, values, strict=True))
+
+
+def _session(model: Any) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError("onnxruntime", extra="onnx", why="running an ONNX model") from error
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base
+        _raise_unsupported(model)
+        raise ConversionError(
+            f"onnxruntime {onnxruntime.__version__} cannot run this model: {first_line(error)}", tool="onnxruntime"
+        ) from error
+
+
+def _raise_unsupported(model: Any) -> None:
+    """A graph that the runtime refuses for a custom op is better explained by naming all of them."""
+    onnx_graph.check_ops(model, {node.op_type for node in model.graph.node})
+
+
+def _load(path: Path) -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingDependencyError("onnx", extra="onnx", why=f"reading {path.name}") from error
+    try:
+        model = onnx.load(str(path))
+        known = [n for n in model.graph.node if n.domain in ("", "ai.onnx")]
+        if len(known) == len(model.graph.node):
+            onnx.checker.check_model(model)
+    except Exception as error:  # protobuf and the checker share no base class
+        raise ModelError(
+            f"{path}: not a whole, valid ONNX file: {first_line(error)}",
+            hint="check that the download or copy finished",
+        ) from error
+    if not model.graph.node:
+        raise ModelError(f"{path}: holds no nodes, so it is truncated or not an ONNX file")
+    return model

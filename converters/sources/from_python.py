@@ -1,0 +1,44 @@
+"""``file.py:function``: the user's own script returns a model of any kind."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.converters.sources.source import FRONT_ENDS, Source, front_end_name
+from edge_sdk.converters.workers.child import working_in
+from edge_sdk.data.functions import call, is_function_reference, load_function
+from edge_sdk.errors import ModelError
+
+
+class PythonSource:
+    """Calls the function, then stands in front of the front end that takes what it returned."""
+
+    preload: tuple[str, ...] = ()
+    lowering_preload = ("tensorflow",)
+
+    def __init__(self, source: str, options: Mapping[str, Any]) -> None:
+        with working_in(options["folder"]):
+            model = call(load_function(source), source, ModelError)
+        if model is None:
+            raise ModelError(f"{source} returned None", hint="return the model, or (model, example_inputs)")
+        self._inner: Source = pkgutil.resolve_name(FRONT_ENDS[front_end_name(model)])(model, options)
+
+    @staticmethod
+    def reads(source: object) -> bool:
+        """Text of the form ``file.py:function``."""
+        return isinstance(source, str | Path) and is_function_reference(str(source))
+
+    def describe(self) -> dict[str, Any]:
+        return self._inner.describe()
+
+    def run(self, samples: str, outputs: str) -> int:
+        return self._inner.run(samples, outputs)
+
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
+        return self._inner.rungs(static_range=static_range)
+
+    def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return self._inner.hand_over(folder, settings)

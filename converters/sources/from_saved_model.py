@@ -1,0 +1,96 @@
+"""TensorFlow SavedModel folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.converters.lower.by_tensorflow import describe_specs, tensor_type, write_tflite
+from edge_sdk.converters.sources.source import Description, Rung, options_from_json, stacked_runs, write_outputs
+from edge_sdk.converters.workers.child import first_line
+from edge_sdk.data.store import SampleStore
+from edge_sdk.errors import MissingDependencyError, ModelError, SignatureError, nearest
+from edge_sdk.signature import Arrays, fix_shapes
+
+_DEFAULT = "serving_default"
+
+
+class SavedModelSource:
+    """One signature of a SavedModel."""
+
+    preload = ("tensorflow",)
+    lowering_preload: tuple[str, ...] = ()
+
+    def __init__(self, source: str, options: Mapping[str, Any]) -> None:
+        self._options = options_from_json(options)
+        self._path = Path(source)
+        # The loaded object must outlive its functions, which hold weak references to its variables.
+        self._loaded = _load(self._path)
+        self._function = _signature(self._path, dict(self._loaded.signatures), self._options.signature)
+        self._open = describe_specs(self._function.structured_input_signature[1])
+        self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
+        self._outputs = tuple(self._function.structured_outputs)
+
+    @staticmethod
+    def reads(source: object) -> bool:
+        """A folder that holds ``saved_model.pb``."""
+        return isinstance(source, str | Path) and (Path(source) / "saved_model.pb").is_file()
+
+    def describe(self) -> dict[str, Any]:
+        import tensorflow as tf
+
+        framework = f"SavedModel in tensorflow {tf.__version__}"
+        return Description(framework, self._inputs, self._open, self._outputs).as_json()
+
+    def run(self, samples: str, outputs: str) -> int:
+        can_stack = all(s.shape and s.shape[0] is None for s in self._open) and not self._options.batch
+        results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=can_stack)
+        return write_outputs(results, self._outputs, outputs)
+
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
+        return [asdict(Rung("TFLiteConverter on the frozen signature"))]
+
+    def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return write_tflite(self._tensors, self._inputs, self._outputs, Path(folder))
+
+    def _arrays(self, arrays: Arrays) -> Arrays:
+        import tensorflow as tf
+
+        feeds = {s.name: tf.constant(arrays[s.name], tensor_type(s.dtype)) for s in self._inputs}
+        return {name: tensor.numpy() for name, tensor in self._function(**feeds).items()}
+
+    def _tensors(self, *tensors: Any) -> list[Any]:
+        results = self._function(**{s.name: t for s, t in zip(self._inputs, tensors, strict=True)})
+        return [results[name] for name in self._outputs]
+
+
+def _load(path: Path) -> Any:
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise MissingDependencyError("tensorflow", extra="keras", why="reading a SavedModel") from error
+    try:
+        return tf.saved_model.load(str(path))
+    except Exception as error:  # TensorFlow raises anything on a damaged folder
+        raise ModelError(
+            f"{path}: tensorflow {tf.__version__} cannot load this SavedModel: {first_line(error)}",
+            hint="a SavedModel is saved_model.pb and the folder variables/ beside it",
+        ) from error
+
+
+def _signature(path: Path, signatures: Mapping[str, Any], wanted: str | None) -> Any:
+    if not signatures:
+        raise SignatureError(
+            f"{path}: this SavedModel has no signatures", hint="save it with tf.saved_model.save(..., signatures=...)"
+        )
+    key = wanted or (_DEFAULT if _DEFAULT in signatures else next(iter(signatures)))
+    if key not in signatures or (wanted is None and key != _DEFAULT and len(signatures) > 1):
+        raise SignatureError(
+            f"{path}: no signature `{key}`{nearest(key, signatures)}"
+            if key not in signatures
+            else f"{path}: has several signatures and none is `{_DEFAULT}`",
+            hint=f"choose one: --signature {' | '.join(signatures)}",
+        )
+    return signatures[key]

@@ -1,0 +1,100 @@
+"""A float .tflite as a source: quantized further, or compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.artifact.model import Artifact, pack_tree, parse_tree, read_artifact
+from edge_sdk.artifact.summary import summarize
+from edge_sdk.converters.sources.source import (
+    Description,
+    Rung,
+    SourceOptions,
+    options_from_json,
+    stacked_runs,
+    write_outputs,
+)
+from edge_sdk.data.store import SampleStore
+from edge_sdk.engines.runner import Runner
+from edge_sdk.errors import ModelError, SignatureError
+from edge_sdk.signature import TensorSpec, fix_shapes
+
+_QUANTIZED = ("int8", "uint8", "int16", "hybrid_int8")
+
+
+class TfliteSource:
+    """Reads ``.tflite``. Reference runs use the engine's own kernels, without XNNPACK, on real values."""
+
+    preload = ("ai_edge_litert.interpreter",)
+    lowering_preload: tuple[str, ...] = ()
+
+    def __init__(self, source: str, options: Mapping[str, Any]) -> None:
+        self._path = Path(source)
+        self._options: SourceOptions = options_from_json(options)
+        self._artifact: Artifact = read_artifact(self._path)
+        self._open = tuple(
+            TensorSpec(name, tuple(None if e < 0 else e for e in t.shape_signature), _real_dtype(t.dtype, t))
+            for name, t in self._artifact.signature.inputs.items()
+        )
+        self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
+
+    @staticmethod
+    def reads(source: object) -> bool:
+        """A path that ends in ``.tflite``."""
+        return isinstance(source, str | Path) and Path(source).suffix == ".tflite"
+
+    def describe(self) -> dict[str, Any]:
+        outputs = tuple(self._artifact.signature.outputs)
+        return Description("tflite", self._inputs, self._open, outputs).as_json()
+
+    def run(self, samples: str, outputs: str) -> int:
+        self._check_shapes()
+        runner = Runner(self._path, xnnpack=False)
+        results = stacked_runs(SampleStore.open(samples), runner.run_real, can_stack=False)
+        return write_outputs(results, tuple(self._artifact.signature.outputs), outputs)
+
+    def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
+        return [vars(Rung("the file itself"))]
+
+    def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy with every open dimension closed."""
+        quantized = {k: n for k, n in summarize(self._artifact).ops.items() if k in _QUANTIZED}
+        if quantized:
+            listing = ", ".join(f"{n} ops in {kind}" for kind, n in quantized.items())
+            raise ModelError(f"{self._path}: is quantized already ({listing})", hint="start from the float model")
+        self._check_shapes()
+        root, _ = parse_tree(self._path.read_bytes(), path=self._path)
+        if self._open != self._inputs:
+            for tensor in root.subgraphs[0].tensors:
+                tensor.shape_signature = None
+        path = Path(folder) / "source.tflite"
+        path.write_bytes(pack_tree(root))
+        signature = self._artifact.signature
+        return {
+            "kind": "tflite",
+            "path": str(path),
+            "inputs": [{"name": n, "tensor": t.index, "axes": None} for n, t in signature.inputs.items()],
+            "outputs": [{"name": n, "tensor": t.index, "axes": None} for n, t in signature.outputs.items()],
+            "tool": "copied",
+        }
+
+    def _check_shapes(self) -> None:
+        """The file's tensors are laid out for the shapes in it; others would need a conversion from the source."""
+        for spec in self._inputs:
+            laid_out = self._artifact.signature.inputs[spec.name].shape
+            if spec.static_shape != laid_out:
+                raise SignatureError(
+                    f"{self._path}: input {spec} is laid out for {list(laid_out)} in the file",
+                    hint="convert again from the model this file was made from",
+                )
+        if self._artifact.unknown:
+            raise ModelError(
+                f"{self._path}: holds fields newer than this schema ({', '.join(self._artifact.unknown[:3])}), "
+                "which rewriting would lose"
+            )
+
+
+def _real_dtype(dtype: str, tensor: Any) -> str:
+    return "float32" if tensor.quantization is not None and dtype in ("int8", "uint8", "int16") else dtype

@@ -1,0 +1,65 @@
+"""Ranges and power of every float tensor of a file while it runs over samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_sdk.artifact.model import Artifact
+from edge_sdk.engines.runner import Runner
+from edge_sdk.signature import Arrays
+
+
+@dataclass
+class Observation:
+    """Minimum, maximum and mean square of one tensor over all samples."""
+
+    minimum: float = np.inf
+    maximum: float = -np.inf
+    mean_square: float = 0.0
+    runs: int = 0
+
+
+def observe(
+    path: str, samples: Iterable[Arrays], *, threads: int = 1, progress: Callable[[int], None] = lambda done: None
+) -> dict[int, Observation]:
+    """Runs a float file and watches every float tensor of its main subgraph that is not constant.
+
+    Args:
+        path: a float .tflite; tensors inside WHILE and IF bodies are not seen.
+        samples: inputs by name.
+        threads: CPU threads.
+        progress: called with the number of samples done.
+
+    Returns:
+        Tensor index to what was seen.
+    """
+    runner = Runner(path, threads=threads, preserve_all_tensors=True)
+    seen = {index: Observation() for index in _float_activations(runner.artifact)}
+    for done, sample in enumerate(samples, 1):
+        runner.run(sample)
+        for index, observation in seen.items():
+            _see(runner, index, observation)
+        progress(done)
+    return {index: observation for index, observation in seen.items() if observation.runs}
+
+
+def _float_activations(artifact: Artifact) -> list[int]:
+    graph = artifact.main
+    computed = {index for op in graph.ops for index in op.outputs if index >= 0} | set(graph.inputs)
+    return sorted(i for i in computed if graph.tensors[i].dtype == "float32")
+
+
+def _see(runner: Runner, index: int, observation: Observation) -> None:
+    values = runner.tensor(index)
+    if values is None or not values.size:
+        return
+    flat = values.reshape(-1)
+    observation.minimum = min(observation.minimum, float(flat.min()))
+    observation.maximum = max(observation.maximum, float(flat.max()))
+    # In float64, for the square of a -FLT_MAX padding overflows float32.
+    power = float(np.dot(flat, flat)) if abs(observation.minimum) < 1e18 else float("inf")
+    observation.mean_square += (power / flat.size - observation.mean_square) / (observation.runs + 1)
+    observation.runs += 1

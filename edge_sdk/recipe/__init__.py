@@ -1,0 +1,12 @@
+"""Recipes: what precision a file is made in, and how it is trained before. Built-in ones: ``converters/recipes``."""
+
+from edge_sdk.recipe.reading import Granularity as Granularity
+from edge_sdk.recipe.reading import IoType as IoType
+from edge_sdk.recipe.reading import KeepFloat as KeepFloat
+from edge_sdk.recipe.reading import Recipe as Recipe
+from edge_sdk.recipe.reading import Weights as Weights
+from edge_sdk.recipe.reading import change_recipe as change_recipe
+from edge_sdk.recipe.reading import find_recipe as find_recipe
+from edge_sdk.recipe.reading import parse_recipe as parse_recipe
+from edge_sdk.recipe.reading import recipe_from_json as recipe_from_json
+from edge_sdk.recipe.reading import recipe_names as recipe_names

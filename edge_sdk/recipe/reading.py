@@ -1,0 +1,229 @@
+"""Recipes: what precision a file is made in. Built-in ones are TOML files in ``converters/recipes``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from edge_sdk.errors import RecipeError, nearest
+from edge_sdk.recipe.training import Train, train_problems
+from edge_sdk.records import RecordError, read_record
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Mode = Literal["float", "float16", "dynamic_range", "weight_only", "static_range"]
+IoType = Literal["float32", "int8", "uint8", "int16"]
+Granularity = Literal["per_channel", "per_tensor"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How constants are stored; ``granularity`` is for int8: one scale for each output channel, or one in all."""
+
+    dtype: Literal["float32", "float16", "int8"] = "float32"
+    granularity: Granularity = "per_channel"
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What intermediate values are held in."""
+
+    dtype: Literal["float32", "int8", "int16"] = "float32"
+
+
+@dataclass(frozen=True)
+class KeepFloat:
+    """What is left in float: regular expressions, searched in op types and in the names of ops' results."""
+
+    ops: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to make a file.
+
+    Attributes:
+        name: file name of the TOML file without its suffix.
+        description: one line.
+        mode: ``float``, ``float16``, ``dynamic_range``, ``weight_only`` or ``static_range``.
+        short_names: other names it goes by.
+        weights: how constants are stored.
+        activations: what intermediate values are held in.
+        io: type of the file's inputs and outputs; other than float32 means integer-only.
+        keep_float: ops left in float.
+        min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
+        train: stages of training before the file is made; None for recipes that need no training.
+    """
+
+    name: str
+    description: str
+    mode: Mode
+    short_names: tuple[str, ...] = ()
+    weights: Weights = Weights()
+    activations: Activations = Activations()
+    io: IoType = "float32"
+    keep_float: KeepFloat = field(default_factory=KeepFloat)
+    min_sqnr_db: float | None = None
+    train: Train | None = None
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether ranges of activations must be observed on data."""
+        return self.mode == "static_range"
+
+    @property
+    def integer_only(self) -> bool:
+        """Whether no float may be left, inputs and outputs included."""
+        return self.io != "float32"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, read back by :func:`recipe_from_json`."""
+        return asdict(self)
+
+
+def recipe_from_json(data: dict[str, Any]) -> Recipe:
+    """The inverse of :meth:`Recipe.as_json`."""
+    return read_record(Recipe, data)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the built-in recipes, sorted."""
+    return tuple(sorted(_built_in()))
+
+
+def find_recipe(name: str | Path) -> Recipe:
+    """A built-in recipe by name or short name, or a user's own ``.toml`` file.
+
+    Raises:
+        RecipeError: unknown (names the nearest), or ill-formed (lists every fault).
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        try:
+            return parse_recipe(path.stem, path.read_text(encoding="utf-8"), where=str(path))
+        except OSError as error:
+            raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    built_in = _built_in()
+    short = {short: recipe for recipe in built_in.values() for short in recipe.short_names}
+    found = built_in.get(str(name)) or short.get(str(name))
+    if found is None:
+        known = [*built_in, *short]
+        raise RecipeError(
+            f"unknown recipe `{name}`{nearest(str(name), known)}",
+            hint=f"one of {', '.join(sorted(built_in))}, or a .toml file of your own",
+        )
+    return found
+
+
+def parse_recipe(name: str, text: str, *, where: str) -> Recipe:
+    """Reads a recipe's TOML text.
+
+    Raises:
+        RecipeError: not TOML, keys or values that do not fit, or fields that contradict each other.
+    """
+    try:
+        recipe = read_record(Recipe, {"name": name, **tomllib.loads(text)})
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{where}: not TOML: {error}") from error
+    except RecordError as error:
+        raise RecipeError(f"{where}: {error}") from error
+    return check_recipe(recipe, where=where)
+
+
+def change_recipe(
+    recipe: Recipe,
+    *,
+    io: IoType | None = None,
+    granularity: Granularity | None = None,
+    keep_ops: tuple[str, ...] = (),
+    keep_tensors: tuple[str, ...] = (),
+    min_sqnr_db: float | None = None,
+) -> Recipe:
+    """A recipe with a user's options laid over it.
+
+    Raises:
+        RecipeError: the options contradict the recipe.
+    """
+    kept = KeepFloat((*recipe.keep_float.ops, *keep_ops), (*recipe.keep_float.tensors, *keep_tensors))
+    changed = replace(
+        recipe,
+        io=io or recipe.io,
+        weights=replace(recipe.weights, granularity=granularity or recipe.weights.granularity),
+        keep_float=kept,
+        min_sqnr_db=recipe.min_sqnr_db if min_sqnr_db is None else min_sqnr_db,
+    )
+    if granularity and recipe.weights.dtype != "int8":
+        raise RecipeError(f"recipe {recipe.name} has {recipe.weights.dtype} weights, which have no granularity")
+    return check_recipe(changed, where=recipe.name)
+
+
+def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
+    """The recipe itself, if its fields agree with each other.
+
+    Raises:
+        RecipeError: lists what disagrees.
+    """
+    weights, activations, ios = _ALLOWED[recipe.mode]
+    problems = []
+    if recipe.weights.dtype != weights:
+        problems.append(f"weights.dtype: mode {recipe.mode} needs {weights}, got {recipe.weights.dtype}")
+    if recipe.activations.dtype not in activations:
+        got = recipe.activations.dtype
+        problems.append(f"activations.dtype: mode {recipe.mode} allows {_or(activations)}, got {got}")
+    allowed = tuple(io for io in ios if io != "int16") if recipe.activations.dtype == "int8" else ios
+    allowed = ("float32", "int16") if recipe.activations.dtype == "int16" else allowed
+    if recipe.io not in allowed:
+        problems.append(f"io: {recipe.activations.dtype} activations allow {_or(allowed)}, got {recipe.io}")
+    for key, patterns in (("ops", recipe.keep_float.ops), ("tensors", recipe.keep_float.tensors)):
+        problems += [f"keep_float.{key}: `{p}` is no regular expression: {why}" for p, why in _bad(patterns)]
+    keeps = recipe.keep_float.ops or recipe.keep_float.tensors
+    if keeps and recipe.mode == "float":
+        problems.append("keep_float: everything is float in this recipe")
+    if keeps and recipe.integer_only:
+        problems.append(f"keep_float: io = {recipe.io} allows no float op; use io = float32")
+    if recipe.train:
+        static_int8 = recipe.mode == "static_range" and recipe.activations.dtype == "int8"
+        problems += train_problems(recipe.train, static_int8=static_int8)
+    if problems:
+        raise RecipeError(f"{where}: {'; '.join(problems)}")
+    return recipe
+
+
+_ALLOWED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "float": ("float32", ("float32",), ("float32",)),
+    "float16": ("float16", ("float32",), ("float32",)),
+    "dynamic_range": ("int8", ("float32",), ("float32",)),
+    "weight_only": ("int8", ("float32",), ("float32",)),
+    "static_range": ("int8", ("int8", "int16"), ("float32", "int8", "uint8", "int16")),
+}
+
+
+def _bad(patterns: tuple[str, ...]) -> list[tuple[str, str]]:
+    found = []
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            found.append((pattern, str(error)))
+    return found
+
+
+def _or(values: tuple[str, ...]) -> str:
+    return " or ".join(values)
+
+
+@cache
+def _built_in() -> dict[str, Recipe]:
+    folder = resources.files("edge_sdk.converters.recipes")
+    files = [file for file in folder.iterdir() if file.name.endswith(".toml")]
+    parsed = (parse_recipe(f.name.removesuffix(".toml"), f.read_text("utf-8"), where=f.name) for f in files)
+    return {recipe.name: recipe for recipe in parsed}

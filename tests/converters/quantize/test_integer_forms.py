@@ -1,0 +1,234 @@
+"""Ops without an integer kernel are written in ops that have one, and compute the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.artifact.summary import float_ops
+from edge_sdk.converters import Workers, convert
+from edge_sdk.converters.quantize.integer_forms import with_integer_forms
+from edge_sdk.recipe import KeepFloat, Recipe, find_recipe
+from edge_sdk.runtime import Runner
+from tests.contract import samples_for
+from tests.converters.sources.test_front_ends import KERAS, torch_source, write
+from tests.graphs import Graph, options
+
+SHAPE, STATISTICS = (1, 6, 8), (1, 6, 1)
+INT8 = find_recipe("int8")
+# A few roundings of float32 (6e-8 each) of values up to 10.
+CLOSE = 1e-5
+
+
+class Norm:
+    """``x -> layer norm -> y``, in parts; the variance's squares and the affine form vary."""
+
+    def __init__(self, *, keep_dims: bool = True) -> None:
+        self.graph = Graph()
+        self.keep_dims = keep_dims
+        generator = np.random.default_rng(0)
+        self.x = self.graph.tensor("x", SHAPE)
+        self.gamma = self.graph.constant("gamma", generator.uniform(0.5, 2, 8).astype(np.float32))
+        self.beta = self.graph.constant("beta", generator.standard_normal(8).astype(np.float32))
+        self.axes = self.graph.constant("axes", np.array([2], np.int32))
+        self.epsilon = self.graph.constant("epsilon", np.array(1e-5, np.float32))
+        self.mean = self.statistic("mean", self.x)
+
+    def op(self, kind: str, inputs: tuple[int, ...], name: str, shape: tuple[int, ...] = SHAPE, **fields: Any) -> int:
+        result = self.graph.tensor(name, shape)
+        known = {"ADD": "AddOptions", "MUL": "MulOptions", "SUB": "SubOptions", "DIV": "DivOptions"}
+        table = options(known[kind], **fields) if kind in known else None
+        self.graph.op(kind, inputs, (result,), table)
+        return result
+
+    def statistic(self, name: str, source: int) -> int:
+        result = self.graph.tensor(name, STATISTICS)
+        self.graph.op("MEAN", (source, self.axes), (result,), options("ReducerOptions", keep_dims=self.keep_dims))
+        return result
+
+    def factor(self, squares: int) -> int:
+        variance = self.op("ADD", (self.statistic("variance", squares), self.epsilon), "stable", STATISTICS)
+        return self.op("MUL", (self.op("RSQRT", (variance,), "inverse", STATISTICS), self.gamma), "s")
+
+    def squared_difference(self) -> int:
+        return self.op("SQUARED_DIFFERENCE", (self.x, self.mean), "squares")
+
+    def difference(self) -> int:
+        return self.op("SUB", (self.x, self.mean), "difference")
+
+    def finish(self, *results: int) -> bytes:
+        return self.graph.finish((self.x,), results)
+
+
+def by_pytorch(**result: Any) -> bytes:
+    """``x*s + (beta - mean*s)``, as onnx2tf writes a LayerNorm."""
+    norm = Norm()
+    s = norm.factor(norm.squared_difference())
+    scaled = norm.op("MUL", (norm.x, s), "scaled")
+    shift = norm.op("SUB", (norm.beta, norm.op("MUL", (norm.mean, s), "mean_s")), "shift")
+    return norm.finish(norm.op("ADD", (scaled, shift), "y", **result))
+
+
+def by_keras() -> bytes:
+    """``x*s + ((-mean)*s + beta)``, as TFLiteConverter writes Keras' LayerNormalization."""
+    norm = Norm()
+    negative = norm.op("NEG", (norm.mean,), "negative", STATISTICS)
+    s = norm.factor(norm.squared_difference())
+    shift = norm.op("ADD", (norm.op("MUL", (negative, s), "mean_s"), norm.beta), "shift")
+    return norm.finish(norm.op("ADD", (norm.op("MUL", (norm.x, s), "scaled"), shift), "y"))
+
+
+def without_beta() -> bytes:
+    """``x*s + (-mean)*s`` over ``SQUARE(x - mean)``, as it writes GroupNormalization."""
+    norm = Norm()
+    negative = norm.op("NEG", (norm.mean,), "negative", STATISTICS)
+    s = norm.factor(norm.op("SQUARE", (norm.difference(),), "squares"))
+    shift = norm.op("MUL", (negative, s), "mean_s")
+    return norm.finish(norm.op("ADD", (norm.op("MUL", (norm.x, s), "scaled"), shift), "y"))
+
+
+def late_difference() -> bytes:
+    """``(x - mean)*s``, with the difference after the squares: InstanceNorm of PyTorch."""
+    norm = Norm()
+    s = norm.factor(norm.squared_difference())
+    return norm.finish(norm.op("MUL", (norm.difference(), s), "y"))
+
+
+def root_mean_square() -> bytes:
+    """``x * (1 / SQRT(MEAN(x*x) + eps))``, as onnx2tf writes an RMSNorm."""
+    norm = Norm()
+    stable = norm.op(
+        "ADD", (norm.statistic("power", norm.op("SQUARE", (norm.x,), "squares")), norm.epsilon), "stable", STATISTICS
+    )
+    one = norm.graph.constant("one", np.array(1, np.float32))
+    inverse = norm.op("DIV", (one, norm.op("SQRT", (stable,), "root", STATISTICS)), "inverse", STATISTICS)
+    return norm.finish(norm.op("MUL", (norm.x, inverse), "y"), norm.mean)
+
+
+def reversed_rows() -> bytes:
+    """``x`` from its last row to its first, as a bidirectional LSTM has it."""
+    norm = Norm()
+    axis = norm.graph.constant("axis", np.array([1], np.int32))
+    return norm.finish(norm.op("REVERSE_V2", (norm.x, axis), "y"), norm.mean)
+
+
+def ops(artifact: Artifact) -> list[str]:
+    return [op.name for op in artifact.main.ops]
+
+
+AFTER = ["MEAN", "SUB", "MUL", "MEAN", "ADD", "RSQRT", "MUL", "MUL"]
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (by_pytorch, [*AFTER, "ADD"]),
+        (lambda: by_pytorch(fused_activation_function=1), [*AFTER, "ADD"]),
+        (by_keras, [*AFTER, "ADD"]),
+        (without_beta, AFTER),
+        (late_difference, AFTER),
+        (reversed_rows, ["MEAN", "GATHER"]),
+        (root_mean_square, ["MEAN", "MUL", "MEAN", "ADD", "RSQRT", "MUL"]),
+    ],
+)
+def test_norms_are_written_in_integer_ops_and_compute_the_same(
+    tmp_path: Path, build: Callable[[], bytes], expected: list[str]
+) -> None:
+    before, after = build(), with_integer_forms(build(), INT8)
+    assert ops(parse_artifact(after)) == expected
+    (tmp_path / "before.tflite").write_bytes(before)
+    (tmp_path / "after.tflite").write_bytes(after)
+    old, new = Runner(str(tmp_path / "before.tflite")), Runner(str(tmp_path / "after.tflite"))
+    for seed in range(3):
+        x = np.random.default_rng(seed).normal(seed, 2, SHAPE).astype(np.float32)
+        (first, second) = (runner.run({"x": x}) for runner in (old, new))
+        assert list(first) == list(second)
+        for name, values in first.items():
+            np.testing.assert_allclose(second[name], values, rtol=CLOSE, atol=CLOSE)
+            assert values.std() > 0.1
+
+
+def scaled_is_an_output() -> bytes:
+    norm = Norm()
+    s = norm.factor(norm.squared_difference())
+    scaled = norm.op("MUL", (norm.x, s), "scaled")
+    shift = norm.op("SUB", (norm.beta, norm.op("MUL", (norm.mean, s), "mean_s")), "shift")
+    return norm.finish(norm.op("ADD", (scaled, shift), "y"), scaled)
+
+
+def clipped_in_the_middle() -> bytes:
+    norm = Norm()
+    s = norm.factor(norm.squared_difference())
+    scaled = norm.op("MUL", (norm.x, s), "scaled", fused_activation_function=1)
+    shift = norm.op("SUB", (norm.beta, norm.op("MUL", (norm.mean, s), "mean_s")), "shift")
+    return norm.finish(norm.op("ADD", (scaled, shift), "y"))
+
+
+def another_factor() -> bytes:
+    norm = Norm()
+    s = norm.factor(norm.squared_difference())
+    shift = norm.op("SUB", (norm.beta, norm.op("MUL", (norm.mean, norm.gamma), "mean_gamma")), "shift")
+    return norm.finish(norm.op("ADD", (norm.op("MUL", (norm.x, s), "scaled"), shift), "y"))
+
+
+def division_by_a_root() -> bytes:
+    """Of something else than 1."""
+    norm = Norm()
+    root = norm.op("SQRT", (norm.op("MUL", (norm.x, norm.x), "squares"),), "root")
+    return norm.finish(norm.op("DIV", (norm.epsilon, root), "y"), norm.mean)
+
+
+@pytest.mark.parametrize("build", [scaled_is_an_output, clipped_in_the_middle, another_factor, division_by_a_root])
+def test_what_only_looks_like_a_norm_is_left_alone(build: Callable[[], bytes]) -> None:
+    data = build()
+    assert with_integer_forms(data, INT8) is data
+
+
+@pytest.mark.parametrize(
+    "kept", [KeepFloat(ops=("SQUARED_DIFFERENCE",)), KeepFloat(ops=("RSQRT", "SUB")), KeepFloat(tensors=("^y$",))]
+)
+def test_norm_with_an_op_kept_in_float_stays_as_it_is(kept: KeepFloat) -> None:
+    data = by_pytorch()
+    assert with_integer_forms(data, _keeping(kept)) is data
+
+
+def test_kept_negation_stays_and_so_does_its_norm() -> None:
+    data = by_keras()
+    assert with_integer_forms(data, _keeping(KeepFloat(ops=("NEG",)))) is data
+
+
+def _keeping(kept: KeepFloat) -> Recipe:
+    return replace(INT8, keep_float=kept)
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("recipe", ["int8", "static_wi8_ai16"])
+def test_norms_of_keras_leave_nothing_in_float(tmp_path: Path, workers: Workers, recipe: str) -> None:
+    source = write(workers, KERAS, "save", name="norms", path=str(tmp_path / "norms.keras"))
+    _check(source, tmp_path, workers, {"sequence": ((1, 12, 16), "float32")}, recipe)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("recipe", ["int8", "static_wi8_ai16"])
+def test_norms_of_pytorch_leave_nothing_in_float(tmp_path: Path, workers: Workers, recipe: str) -> None:
+    source = torch_source(workers, tmp_path, "norms", "function")
+    _check(source, tmp_path, workers, {"sequence": ((1, 12, 16), "float32")}, recipe)
+
+
+def _check(source: str, folder: Path, workers: Workers, inputs: Any, recipe: str) -> None:
+    report = convert(
+        source, folder / "n.tflite", recipe=recipe, calibration=samples_for(inputs), workers=workers, timing=False
+    )
+    assert report.verified
+    assert float_ops(report.artifact) == []
+    names = {op.name for op in report.artifact.main.ops}
+    assert not names & {"SQUARED_DIFFERENCE", "SQUARE", "NEG", "SQRT", "DIV"}, names
+    # 8 bits at a normalized tensor give about 40 dB; each norm adds its own noise.
+    assert min(row.sqnr_db or 0 for row in report.parity) > 25
