@@ -19,8 +19,9 @@ import numpy as np
 from benchmarks.models import keras_applications
 from edge_sdk.converters import Options, convert_all
 from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import SourceOptions
-from edge_sdk.converters.workers.workshop import OpenSource, Workshop
+from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import seeded_samples
 from edge_sdk.errors import EdgeSdkError, ParityError
 from edge_sdk.parity.localize import compare_tensors

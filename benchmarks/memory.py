@@ -21,8 +21,9 @@ from edge_sdk.checks.delegates.xnnpack.kernels import cpu_kernels
 from edge_sdk.checks.memory.cpu_path import xnnpack_footprint
 from edge_sdk.checks.memory.footprint import Footprint
 from edge_sdk.converters import Options, convert_all
+from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import SourceOptions
-from edge_sdk.converters.workers.workshop import OpenSource, Workshop
+from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import seeded_samples
 from edge_sdk.engines.installed import find_engine
 from edge_sdk.errors import EdgeSdkError

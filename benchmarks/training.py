@@ -16,9 +16,10 @@ from edge_sdk.converters import Workers, convert
 from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train import PlainStage, train
 from edge_sdk.converters.train.data import ArrayBatches
+from edge_sdk.converters.train.frameworks import open_framework
 from edge_sdk.converters.train.metrics import find_metric
 from edge_sdk.converters.train.stage import Context, StepSettings
-from edge_sdk.converters.train.training import evaluate, open_framework
+from edge_sdk.converters.train.training import evaluate
 from edge_sdk.recipe import find_recipe
 from edge_sdk.runtime import Runner
 

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.engines.compiled import Ask, CompiledExecutor
-from edge_sdk.engines.delegates import DelegateOptions, open_with
+from edge_sdk.engines.delegates import open_with
 from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.installed import find_engine
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource, open_source
 from tests.core.checks.memory.heap_oracle import used_bytes
 

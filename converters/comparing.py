@@ -11,10 +11,11 @@ from edge_sdk.artifact.indices import index_bounds
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.summary import float_ops
+from edge_sdk.converters.layout import Axes
 from edge_sdk.converters.options import Options, source_options_from
-from edge_sdk.converters.proving.candidate import Axes
+from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import SourceOptions, read_outputs
-from edge_sdk.converters.workers.workshop import OpenSource, Workshop
+from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import ImageOptions, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import DataSource
@@ -22,8 +23,6 @@ from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
 from edge_sdk.parity import Bound, OutputParity, ParityMeter, float_bound
 from edge_sdk.progress import Progress, Silent
-from edge_sdk.report.lines import field, table
-from edge_sdk.report.text import parity_lines
 from edge_sdk.signature import TensorSpec, shape_text
 
 if TYPE_CHECKING:
@@ -62,20 +61,6 @@ class Comparison:
             "tensors": list(self.tensors),
             "findings": [finding.as_json() for finding in self.findings],
         }
-
-    def text(self) -> str:
-        """For a terminal; BEYOND in the first line where a bound does not hold."""
-        verdict = "within bounds" if self.ok else "BEYOND"
-        asked = any(row.bound for row in self.outputs)
-        lines = [f"{self.candidate} against {self.reference}: {verdict if asked else 'compared, no bound asked for'}"]
-        lines.append(field("on", f"{self.data.count} samples of {self.data.description}"))
-        lines += ["", *parity_lines(self.outputs)]
-        if self.tensors:
-            rows = ((t["tensor"][-60:], t["op"], f"{t['sqnr_db']:.1f}", f"{t['loss_db']:.1f}") for t in self.tensors)
-            lines += ["", *table(("result", "op", "SQNR dB", "lost here dB"), rows)]
-        if self.findings:
-            lines += ["", *(f"  {finding}" for finding in self.findings)]
-        return "\n".join(lines)
 
 
 def compare(

@@ -17,7 +17,6 @@ from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import MissingDependencyError
 from edge_sdk.progress import Progress
-from edge_sdk.report.lines import size_text, table
 
 RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8")
 _EPOCHS = 12
@@ -44,17 +43,6 @@ class DemoRow:
             **self.report.as_json(),
         }
 
-    def cells(self) -> tuple[str, ...]:
-        """A table row."""
-        report, parity = self.report, self.report.parity[0]
-        ratio = f"{report.timings[1].ratio:.2f}" if report.timings else "1"
-        top1 = "-" if parity.top1_agreement is None else f"{parity.top1_agreement:.1%}"
-        size = size_text(report.artifact.size_bytes)
-        return (report.recipe, f"{self.accuracy:.2%}", size, ratio, f"{parity.sqnr_db:.1f}", top1)
-
-
-HEADERS = ("recipe", "test accuracy", "file", "time to float", "SQNR dB", "top-1")
-
 
 def run_demo(folder: Path, progress: Progress) -> Iterator[DemoRow]:
     """Trains, converts and tests; everything is written to ``folder``.
@@ -77,27 +65,6 @@ def run_demo(folder: Path, progress: Progress) -> Iterator[DemoRow]:
         for report in convert_all(trained["path"], outputs, progress=progress, **arguments):
             accuracy = _accuracy(str(report.output), images, labels)
             yield DemoRow(model, trained["accuracy"], accuracy, report)
-
-
-def demo_table(rows: list[DemoRow]) -> str:
-    """One model's rows."""
-    head = f"{rows[0].model}: {rows[0].report.framework}, test accuracy {rows[0].source_accuracy:.2%} in the source"
-    return "\n".join([head, *table(HEADERS, (row.cells() for row in rows))])
-
-
-def next_steps(folder: Path) -> str:
-    """The files written, and what to try with them."""
-    files = "\n".join(f"  {path}" for path in sorted(folder.iterdir()) if path.is_file())
-    int8 = "digits_keras_static_wi8_ai8.tflite"
-    return f"""files written:
-{files}
-
-try next:
-  cd {folder}
-  edge-sdk inspect {int8}
-  edge-sdk compare digits_keras.keras {int8} --data digits_keras_test.npz
-  edge-sdk convert digits_torch.pt2 -o integer_only.tflite -r int8_only --calibration digits_torch_calibration.npz
-  edge-sdk run digits_torch_float16.tflite --input digits_keras_test.npz -o scores.npz"""
 
 
 def digits() -> tuple[Images, Labels, Images, Labels]:

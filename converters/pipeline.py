@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,22 @@ from edge_sdk.artifact.indices import index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device
-from edge_sdk.converters.proving.finish import Port, finish
+from edge_sdk.converters.layout import Port
+from edge_sdk.converters.options import Settings
+from edge_sdk.converters.proving.finish import finish
+from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
-from edge_sdk.converters.proving.ladder import FloatModel, Ladder
+from edge_sdk.converters.proving.ladder import Ladder
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.integer_forms import with_integer_forms
 from edge_sdk.converters.reports.conversion import ConversionReport, Layout, Stage
 from edge_sdk.converters.sources.from_trained import TrainedSource
-from edge_sdk.converters.sources.source import SourceOptions
-from edge_sdk.converters.workers.workshop import OpenSource, Workers, Workshop
-from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
+from edge_sdk.converters.sources.opened import OpenSource
+from edge_sdk.converters.workers.workshop import Workshop
+from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
-from edge_sdk.data.opening import Data, DataSource
+from edge_sdk.data.opening import DataSource
 from edge_sdk.errors import CalibrationError, ConversionError, RecipeError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding
@@ -38,25 +41,6 @@ from edge_sdk.version import __version__
 _TIMING_SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.
 _SLOWER = 1.05
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything a user may ask of a conversion but the source, recipe and output; see ``convert``."""
-
-    options: SourceOptions = field(default_factory=SourceOptions)
-    calibration: Data | None = None
-    calibration_samples: int | None = None
-    data: Data | None = None
-    samples: int = 32
-    seed: int = 0
-    images: ImageOptions = field(default_factory=ImageOptions)
-    keep_unverified: bool = False
-    timing: bool = True
-    work_dir: Path | None = None
-    workers: Workers | None = None
-    profile: DeviceProfile | None = None
-    keep_samples: int = 0
 
 
 @dataclass(frozen=True)

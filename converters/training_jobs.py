@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from edge_sdk.converters.options import Options, settings_from, source_options_from
+from edge_sdk.converters.options.training import TrainingOptions
 from edge_sdk.converters.pipeline import Job, run_jobs
 from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.converters.sources.from_trained import TrainedGraph
 from edge_sdk.converters.train import TrainedModel, TrainOptions, train
-from edge_sdk.converters.train.options import TrainingOptions
-from edge_sdk.converters.train.qat.trained import TrainedGraph
 from edge_sdk.errors import RecipeError, TrainingError
 from edge_sdk.files import check_writable
 from edge_sdk.progress import Progress

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_sdk.converters.sources.source import Rung
 from edge_sdk.errors import MissingDependencyError, RecipeError, nearest
 from edge_sdk.signature import TensorSpec
 
 LOWERINGS: dict[str, str] = {"onnx2tf": "onnx2tf", "litert-torch": "litert_torch"}
 """Name of a lowering for PyTorch to the module that must be installed for it."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to lower a source, tried in turn: a name for the report, and settings for the front end."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def torch_lowerings(wanted: str, *, recurrent: bool, static_range: bool) -> list[Rung]:

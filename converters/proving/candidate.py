@@ -5,21 +5,15 @@ All functions run in a worker. Arrays come and go in the source's layout.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-import numpy as np
-
+from edge_sdk.converters.layout import Axes, laid_out, undone
 from edge_sdk.converters.sources.source import write_outputs
-from edge_sdk.data.store import SampleStore
 from edge_sdk.engines.observe import observe
 from edge_sdk.engines.runner import Runner
 from edge_sdk.measure.side_by_side import time_side_by_side
 from edge_sdk.parity.localize import compare_tensors
-from edge_sdk.signature import Arrays
-
-Axes = Mapping[str, Sequence[int] | None]
 
 
 def run(path: str, samples: str, outputs: str, input_axes: Axes, output_axes: Axes) -> int:
@@ -34,16 +28,10 @@ def run(path: str, samples: str, outputs: str, input_axes: Axes, output_axes: Ax
     """
     runner = Runner(path)
     results = (
-        {name: _undo(values, output_axes.get(name)) for name, values in runner.run_real(sample).items()}
+        {name: undone(values, output_axes.get(name)) for name, values in runner.run_real(sample).items()}
         for sample in laid_out(samples, input_axes)
     )
     return write_outputs(results, [spec.name for spec in runner.outputs], outputs)
-
-
-def laid_out(samples: str, axes: Axes) -> Iterator[Arrays]:
-    """Samples of a store in the file's layout."""
-    for sample in SampleStore.open(samples):
-        yield {name: _apply(values, axes.get(name)) for name, values in sample.items()}
 
 
 def tensor_power(path: str, samples: str, input_axes: Axes, limit: int) -> dict[str, float]:
@@ -62,11 +50,3 @@ def blame(reference: str, candidate: str, samples: str, input_axes: Axes, limit:
 def timings(paths: list[str], seconds: float) -> list[dict[str, Any]]:
     """Latency of files side by side; the first is the base of the ratios."""
     return [timing.as_json() for timing in time_side_by_side(paths, seconds=seconds)]
-
-
-def _apply(values: Any, axes: Sequence[int] | None) -> Any:
-    return values if axes is None else np.ascontiguousarray(np.transpose(values, axes))
-
-
-def _undo(values: Any, axes: Sequence[int] | None) -> Any:
-    return values if axes is None else np.transpose(values, np.argsort(axes))

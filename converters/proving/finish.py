@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,27 +11,9 @@ from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.note import put_note
 from edge_sdk.artifact.schema import schema
+from edge_sdk.converters.layout import Port
 
 _KEY = "serving_default"
-
-
-@dataclass(frozen=True)
-class Port:
-    """One input or output of a file.
-
-    Attributes:
-        name: the source's.
-        axes: how the source's array is transposed to the file's (``numpy.transpose``); None where it is not.
-        tensor: its index in the main subgraph; None where its place in the list says it.
-    """
-
-    name: str
-    axes: tuple[int, ...] | None = None
-    tensor: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """What a reader of the file needs: name and axes."""
-        return {"name": self.name, "axes": list(self.axes) if self.axes else None}
 
 
 def finish(data: bytes, inputs: Sequence[Port], outputs: Sequence[Port], note: Mapping[str, Any]) -> bytes:

@@ -4,60 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edge_sdk.artifact.model import Artifact, parse_artifact
-from edge_sdk.converters.proving.finish import Port, finish
+from edge_sdk.converters.layout import Port
+from edge_sdk.converters.proving.finish import finish
+from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.reports.conversion import Attempt
+from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import SourceOptions
-from edge_sdk.converters.workers.workshop import OpenSource, Workshop
+from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.errors import ConversionError, EdgeSdkError, ModelError, ParityError, UnsupportedOpError
 from edge_sdk.parity.bounds import float_bound
-from edge_sdk.parity.compare import OutputParity, ParityMeter
-
-
-@dataclass(frozen=True)
-class FloatModel:
-    """A float32 .tflite with the source's signature.
-
-    Attributes:
-        path: the file.
-        artifact: the file, read.
-        inputs: in the source's order.
-        outputs: likewise.
-        tool: what lowered it.
-        role: the worker that has the lowering's toolchain loaded.
-        attempts: every rung tried, this one last.
-        parity: against the source.
-        verified: within the float32 bound.
-        quantized: the integer file that training made along with it; None where quantization is still to come.
-        quantized_for: name of the recipe that it was trained for.
-    """
-
-    path: Path
-    artifact: Artifact
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
-    tool: str
-    role: str
-    attempts: tuple[Attempt, ...] = ()
-    parity: tuple[OutputParity, ...] = ()
-    verified: bool = False
-    quantized: Path | None = None
-    quantized_for: str = ""
-
-    @property
-    def input_axes(self) -> dict[str, list[int] | None]:
-        """Input name to how the source's array is transposed."""
-        return {port.name: list(port.axes) if port.axes else None for port in self.inputs}
-
-    @property
-    def output_axes(self) -> dict[str, list[int] | None]:
-        """Likewise for outputs."""
-        return {port.name: list(port.axes) if port.axes else None for port in self.outputs}
+from edge_sdk.parity.compare import ParityMeter
 
 
 class Ladder:

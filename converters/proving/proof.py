@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_sdk.artifact.model import read_artifact
-from edge_sdk.converters.proving.candidate import laid_out
+from edge_sdk.converters.layout import laid_out
 from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import read_outputs
-from edge_sdk.converters.workers.workshop import OpenSource, Workshop
+from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import DataSource
 from edge_sdk.data.store import SampleStore
@@ -25,7 +26,7 @@ from edge_sdk.recipe import Recipe
 from edge_sdk.signature import Arrays
 
 if TYPE_CHECKING:
-    from edge_sdk.converters.proving.ladder import FloatModel
+    from edge_sdk.converters.proving.float_model import FloatModel
 
 _RUN = "edge_sdk.converters.proving.candidate:run"
 _BLAMED = 3

@@ -23,7 +23,7 @@ from edge_sdk.artifact.flatbuffer import new_node
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, pack_tree, parse_artifact, parse_tree, read_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.summary import float_ops
-from edge_sdk.converters.proving.candidate import Axes, laid_out
+from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
 from edge_sdk.converters.workers.child import report_progress, running, tool_version

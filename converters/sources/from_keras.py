@@ -13,14 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.converters.lower import Rung
 from edge_sdk.converters.lower.by_tensorflow import save_frozen, tensor_type, write_tflite
-from edge_sdk.converters.sources.source import (
-    Description,
-    Rung,
-    options_from_json,
-    stacked_runs,
-    write_outputs,
-)
+from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
 from edge_sdk.converters.workers.child import first_line, in_worker
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, SignatureError, UntrustedSourceError

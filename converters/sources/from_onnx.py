@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.converters.lower import onnx2tf_settings, onnx_graph, onnx_hand_over
-from edge_sdk.converters.sources.source import Description, Rung, options_from_json, stacked_runs, write_outputs
+from edge_sdk.converters.lower import Rung, onnx2tf_settings, onnx_graph, onnx_hand_over
+from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError

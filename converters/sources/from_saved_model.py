@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.converters.lower import Rung
 from edge_sdk.converters.lower.by_tensorflow import describe_specs, tensor_type, write_tflite
-from edge_sdk.converters.sources.source import Description, Rung, options_from_json, stacked_runs, write_outputs
+from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
 from edge_sdk.converters.workers.child import first_line
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, SignatureError, nearest

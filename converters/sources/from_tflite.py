@@ -8,9 +8,9 @@ from typing import Any
 
 from edge_sdk.artifact.model import Artifact, pack_tree, parse_tree, read_artifact
 from edge_sdk.artifact.summary import summarize
+from edge_sdk.converters.lower import Rung
 from edge_sdk.converters.sources.source import (
     Description,
-    Rung,
     SourceOptions,
     options_from_json,
     stacked_runs,

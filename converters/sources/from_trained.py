@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.converters.sources.source import Description, Rung, stacked_runs, write_outputs
-from edge_sdk.converters.train.qat.trained import TrainedGraph
+from edge_sdk.converters.layout import Port
+from edge_sdk.converters.lower import Rung
+from edge_sdk.converters.sources.source import Description, stacked_runs, write_outputs
 from edge_sdk.data.store import SampleStore
+from edge_sdk.signature import Arrays, TensorSpec
 
 
 class TrainedSource:
@@ -59,3 +61,36 @@ class TrainedSource:
         store = SampleStore.open(samples)
         results = stacked_runs(store, lambda arrays: self._source.predict(arrays, rounding), can_stack=True)
         return write_outputs(results, self._source.outputs, outputs)
+
+
+@dataclass(frozen=True)
+class TrainedGraph:
+    """What quantization-aware training leaves; ``edge_sdk.convert`` takes it with the recipe it was trained for.
+
+    Attributes:
+        framework: what it was trained in, in words.
+        recipe: name of the recipe.
+        inputs: of the source, with a batch of 1.
+        outputs: names in order.
+        ports_in: name, layout and place of each input in the files.
+        ports_out: likewise.
+        lowered: the float file with the trained weights.
+        quantized: the int8 file with the trained weights and learned scales.
+        predict: runs arrays in the source's layout, with rounding or without.
+        tool: what made the int8 file.
+    """
+
+    framework: str
+    recipe: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[str, ...]
+    ports_in: tuple[Port, ...]
+    ports_out: tuple[Port, ...]
+    lowered: bytes = field(repr=False)
+    quantized: bytes = field(repr=False)
+    predict: Callable[[Arrays, bool], Arrays] = field(repr=False)
+    tool: str
+
+    def quantized_bytes(self) -> bytes:
+        """The int8 file."""
+        return self.quantized

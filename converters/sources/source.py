@@ -109,14 +109,6 @@ def description_from_json(data: Mapping[str, Any]) -> Description:
     )
 
 
-@dataclass(frozen=True)
-class Rung:
-    """One way to lower a source, tried in turn: a name for the report, and settings for the front end."""
-
-    name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Source(Protocol):
     """What a front end class offers. It is made with ``(source, options)``: a path or an object, and plain data."""
 

@@ -6,7 +6,8 @@ back a model for the line that every other model goes down. README.md of the con
 
 from __future__ import annotations
 
-from edge_sdk.converters.train.stage import STAGES, Batch, Context, Moment, PlainStage, Stage
+from edge_sdk.converters.train.stage import Batch, Context, Moment, PlainStage, Stage
+from edge_sdk.converters.train.stages import STAGES
 from edge_sdk.converters.train.training import TrainedModel, TrainOptions, train
 
 __all__ = [

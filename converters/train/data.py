@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.converters.options.training import TrainData
 from edge_sdk.converters.train.stage import Batch
 from edge_sdk.data import open_data
 from edge_sdk.data.functions import call, is_function_reference, load_function
 from edge_sdk.errors import CalibrationError, TrainingError
 from edge_sdk.signature import Arrays, TensorSpec
 
-TrainData = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]
 _TARGET_NAMES = ("target", "targets", "label", "labels", "y")
 _HELD_OUT = 0.1
 _FORMS = "a .npz with the inputs by name and one array of targets, or file.py:function that returns such a dict"

@@ -190,7 +190,7 @@ class Taught:
 
 
 def _opened(context: Context) -> Any:
-    from edge_sdk.converters.train.training import open_framework
+    from edge_sdk.converters.train.frameworks import open_framework
 
     options = {key: value for key, value in context.source_options.items() if key in ("trust_source", "folder")}
     framework = open_framework(context.teacher, SourceOptions(trust=bool(options.get("trust_source"))))

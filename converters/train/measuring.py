@@ -14,7 +14,9 @@ import numpy as np
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.converters.reports.training import FileFacts, StageReport
+from edge_sdk.converters.train.lowering import lower
 from edge_sdk.converters.train.timing import ratios
+from edge_sdk.converters.workers.workshop import Workers
 
 _WEIGHTED = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
 """Op to the place of its weights among the inputs."""
@@ -29,8 +31,6 @@ class Measuring:
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        from edge_sdk.converters.workers.workshop import Workers
-
         self._options = dict(options)
         self._own_workers = None if "workers" in options else Workers()
         self._options.setdefault("workers", self._own_workers)
@@ -39,15 +39,13 @@ class Measuring:
 
     def facts(self, name: str, convertible: object, lowered: bytes | None = None) -> FileFacts:
         """Lowers a stage's model, unless its float file is there already, and reads the file."""
-        from edge_sdk.converters import convert
-
         path = Path(self._folder.name) / f"{name}.tflite"
         ready = getattr(convertible, "quantized_bytes", None)
         form = "float32" if ready is None else "int8"
         if lowered is not None:
             path.write_bytes(lowered)
         elif ready is None:
-            convert(convertible, path, recipe="float32", timing=False, keep_unverified=True, **self._options)
+            lower(convertible, path, self._options)
         else:
             path.write_bytes(ready())
         self._files[name] = path

@@ -7,8 +7,8 @@ from typing import Any
 
 from edge_sdk.converters.sources.from_keras import generation_of
 from edge_sdk.converters.train.qat.engine import Gate
-from edge_sdk.converters.train.qat.plan import Plan
 from edge_sdk.converters.train.qat.stage import QatBase
+from edge_sdk.converters.train.qat.steps import Plan
 
 
 class QatStage(QatBase):

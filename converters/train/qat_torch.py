@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from edge_sdk.converters.train.qat.engine import Gate
-from edge_sdk.converters.train.qat.plan import Plan
 from edge_sdk.converters.train.qat.stage import QatBase
+from edge_sdk.converters.train.qat.steps import Plan
 
 
 class QatStage(QatBase):

@@ -16,7 +16,6 @@ A later stage gets the model that the one before left; it must itself keep what 
 from __future__ import annotations
 
 import math
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -29,17 +28,6 @@ from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe
 from edge_sdk.recipe.training import StageSettings
 from edge_sdk.signature import Arrays, TensorSpec
-
-STAGES: dict[str, dict[str, str]] = {
-    "distil": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.distil:DistilStage"),
-    "prune": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.prune:make_prune_stage"),
-    "cluster": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.cluster:ClusterStage"),
-    "qat": {
-        "keras": "edge_sdk.converters.train.qat_keras:QatStage",
-        "torch": "edge_sdk.converters.train.qat_torch:QatStage",
-    },
-}
-"""Stage to framework to ``module:class``. The order of stages is ``edge_sdk.recipe.training.STAGE_NAMES``."""
 
 _FLOOR = 0.01
 State = dict[str, npt.NDArray[Any]]
@@ -293,39 +281,6 @@ class PlainStage:
 
     def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Nothing."""
-
-
-def make_stages(contexts: Mapping[str, Context]) -> list[Stage]:
-    """The stages of a recipe, made in the order in which they are run.
-
-    Args:
-        contexts: stage name to what it is told, in order.
-
-    Raises:
-        RecipeError: a stage does not exist for the framework.
-    """
-    made = {name: _make(name, context) for name, context in contexts.items()}
-    distil = getattr(made.get("distil"), "teaching", None)
-    if distil is None:
-        return list(made.values())
-    from edge_sdk.converters.train.distil import Taught
-
-    during = distil.settings.during
-    return [Taught(stage, distil) if name in during else stage for name, stage in made.items()]
-
-
-def _make(name: str, context: Context) -> Stage:
-    from edge_sdk.errors import RecipeError
-
-    classes = STAGES.get(name, {})
-    if context.framework.name not in classes:
-        there = [stage for stage, found in STAGES.items() if context.framework.name in found]
-        raise RecipeError(
-            f"recipe {context.recipe.name}: there is no stage `{name}` for {context.framework.name}",
-            hint=f"it has: {', '.join(there)}",
-        )
-    made: Stage = pkgutil.resolve_name(classes[context.framework.name])(context)
-    return made
 
 
 def whole_arrays(batches: Iterator[Batch], limit: int) -> Arrays:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.converters.train.lowering import lower
 from edge_sdk.converters.train.stage import Context
+from edge_sdk.converters.workers.workshop import Workers
 
 _SECONDS = 1.0
 
@@ -26,8 +28,6 @@ class TimedBudget:
         self._count = 0
 
     def __enter__(self) -> TimedBudget:
-        from edge_sdk.converters.workers.workshop import Workers
-
         self._options = dict(self._context.source_options)
         self._own = None if "workers" in self._options else Workers()
         self._options.setdefault("workers", self._own)
@@ -45,12 +45,9 @@ class TimedBudget:
         return ratios(self._options["workers"], (self._base, self._lowered(candidate)), _SECONDS)[1]
 
     def _lowered(self, model: Any) -> Path:
-        from edge_sdk.converters import convert
-
         self._count += 1
         path = Path(self._folder.name) / f"{self._count}.tflite"
-        convertible = self._context.framework.convertible(model)
-        convert(convertible, path, recipe="float32", timing=False, keep_unverified=True, **self._options)
+        lower(self._context.framework.convertible(model), path, self._options)
         return path
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import pkgutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_sdk.converters.options.training import TrainData, TrainingOptions
 from edge_sdk.converters.reports.training import FileFacts, StageReport, TrainReport
-from edge_sdk.converters.sources.source import SourceOptions, front_end_name
+from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train.checkpoint import Checkpoint, Place, fingerprint
-from edge_sdk.converters.train.data import ArrayBatches, OwnBatches, TrainData, open_training_data, with_evaluation
+from edge_sdk.converters.train.data import ArrayBatches, OwnBatches, open_training_data, with_evaluation
+from edge_sdk.converters.train.frameworks import open_framework
 from edge_sdk.converters.train.loop import History, Plan, StageLoop
 from edge_sdk.converters.train.measuring import Measuring
 from edge_sdk.converters.train.metrics import LOSSES, Metric, find_metric
-from edge_sdk.converters.train.options import TrainingOptions
 from edge_sdk.converters.train.sparse_kernels import sparse_kernels_in_words
-from edge_sdk.converters.train.stage import Context, Stage, StepSettings, make_stages
+from edge_sdk.converters.train.stage import Context, Stage, StepSettings
+from edge_sdk.converters.train.stages import make_stages
 from edge_sdk.converters.train.user_code import Hooks, UserStepper, check_outputs, user_function
 from edge_sdk.data.functions import is_function_reference
 from edge_sdk.errors import RecipeError, TrainingError, nearest
@@ -29,12 +30,6 @@ from edge_sdk.recipe.training import StageSettings, Train
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-FRAMEWORKS: dict[str, str] = {
-    "keras": "edge_sdk.converters.train.framework_keras:KerasFramework",
-    "torch": "edge_sdk.converters.train.framework_torch:TorchFramework",
-}
-"""Front end to ``module:class`` of what trains its models."""
 
 
 class TrainOptions(TrainingOptions, total=False):
@@ -296,33 +291,6 @@ class _Run:
 
     def _evaluate(self, model: Any) -> float:
         return evaluate(self._framework, model, self._eval_data, self._metric)
-
-
-def open_framework(source: object, options: SourceOptions) -> Any:
-    """The framework that a source belongs to, with the model loaded in this process, where its device is.
-
-    Raises:
-        TrainingError: the source is a graph without a framework that could train it.
-    """
-    name = front_end_name(source)
-    if name == "python":
-        from edge_sdk.data.functions import call, load_function
-        from edge_sdk.errors import ModelError
-
-        source = call(load_function(str(source)), str(source), ModelError)
-        name = front_end_name(source)
-    if name not in FRAMEWORKS:
-        raise TrainingError(
-            f"a {name} source cannot be trained: it is a graph without its framework",
-            hint="give the Keras model, or file.py:function that returns the PyTorch module with example inputs",
-        )
-    if isinstance(source, str | Path):
-        loader = {
-            "keras": "edge_sdk.converters.sources.from_keras:load",
-            "torch": "edge_sdk.converters.sources.from_torch:load",
-        }[name]
-        source = pkgutil.resolve_name(loader)(Path(source), trust=options.trust)
-    return pkgutil.resolve_name(FRAMEWORKS[name])(source, options)
 
 
 def evaluate(framework: Any, model: Any, data: ArrayBatches | OwnBatches, metric: Metric) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edge_sdk.checks.budget import MIB
-from edge_sdk.checks.delegates.ethos_u.check import ethos_u_findings
 from edge_sdk.checks.placement.rule_sets import rule_set
 from edge_sdk.checks.runtimes import XnnpackEngine
+from edge_sdk.checks.vela_findings import ethos_u_findings
 from edge_sdk.checks.verdict import DelegateCheck, MemoryCheck, RuntimeCheck
 from edge_sdk.findings import Finding
 

@@ -25,11 +25,12 @@ def compare(screen: Screen, reference: str, candidate: str, inputs: tuple[Any, .
     --max-abs-error, or by default float32 rounding for a float .tflite.
     """
     from edge_sdk.converters.comparing import compare as run_comparison
+    from edge_sdk.report.comparing import comparison_text
 
     shapes, dtypes = shapes_and_dtypes(inputs)
     images = image_options(arguments)
     result = run_comparison(
         reference, candidate, progress=screen, shapes=shapes, dtypes=dtypes, images=images, **arguments
     )
-    screen.result(result.as_json(), result.text())
+    screen.result(result.as_json(), comparison_text(result))
     return OK if result.ok else UNFIT

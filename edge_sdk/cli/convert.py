@@ -13,6 +13,8 @@ from edge_sdk.cli.options import (
     bundle_options,
     data_options,
     image_options,
+    lowering_options,
+    recipe_options,
     shapes_and_dtypes,
     source_options,
     training_options,
@@ -46,32 +48,8 @@ if TYPE_CHECKING:
 @data_options
 @source_options
 @training_options
-@click.option(
-    "--layout", type=click.Choice(["nhwc", "source"]), default="nhwc", show_default=True, help="Of image inputs."
-)
-@click.option("--lowering", default="auto", show_default=True, help="For PyTorch: auto, onnx2tf or litert-torch.")
-@click.option(
-    "--io",
-    type=click.Choice(["float32", "int8", "uint8", "int16"]),
-    help="Type of inputs and outputs, over the recipe's.",
-)
-@click.option(
-    "--weights",
-    "granularity",
-    type=click.Choice(["per_channel", "per_tensor"]),
-    help="Scales of int8 weights, over the recipe's.",
-)
-@click.option(
-    "--keep-float-op", "keep_float_ops", multiple=True, metavar="REGEX", help="Leave ops of matching types in float."
-)
-@click.option(
-    "--keep-float-tensor",
-    "keep_float_tensors",
-    multiple=True,
-    metavar="REGEX",
-    help="Leave ops with matching result names in float.",
-)
-@click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound.")
+@lowering_options
+@recipe_options
 @click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound.")
 @click.option("--no-timing", is_flag=True, help="Do not measure it against the float file.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the full report there, as JSON.")

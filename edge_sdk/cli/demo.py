@@ -23,8 +23,9 @@ def demo(screen: Screen, output: Path) -> None:
 
     Shows test accuracy, size, time and error of every file.
     """
-    from edge_sdk.converters.demo import demo_table, next_steps, run_demo
+    from edge_sdk.converters.demo import run_demo
     from edge_sdk.files import check_writable
+    from edge_sdk.report.demo import demo_table, next_steps
 
     output = output.absolute()
     if not output.exists():

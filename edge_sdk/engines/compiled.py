@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import Signature
 from edge_sdk.engines.cpu_features import has_atomics
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.executor import Arithmetic, EnginePlacement
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.values import specs_of
 from edge_sdk.errors import DelegateUnavailableError, ModelError

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Signature, Subgraph
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.executor import Arithmetic, EnginePlacement
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import ModelError
 

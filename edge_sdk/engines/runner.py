@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Artifact, Tensor
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.installed import Engine, find_engine
 from edge_sdk.engines.interpreter import InterpreterExecutor
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import open_source
 from edge_sdk.engines.values import specs_of, to_raw, to_real
 from edge_sdk.signature import Arrays, check_arrays

@@ -19,9 +19,9 @@ from typing import Any
 
 from edge_sdk.engines.compiled import Ask, CompiledExecutor, check_model, check_weight_file
 from edge_sdk.engines.compiled_trial import use_compiled_model
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.installed import find_engine
 from edge_sdk.engines.interpreter import InterpreterExecutor
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.probe import try_in_child
 from edge_sdk.engines.probe_child import Step
 from edge_sdk.engines.source import ModelSource, open_source

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from edge_sdk.engines.compiled import check_engine, check_weight_file
 from edge_sdk.engines.cpu_features import has_atomics
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.delegates.npu import asked
 from edge_sdk.engines.installed import ENGINES, Engine, find_engine
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.errors import DelegateUnavailableError, MissingDependencyError
 from edge_sdk.runtime.memory import limits
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.engines.delegates import DelegateOptions, open_with
+from edge_sdk.engines.delegates import open_with
 from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.installed import Engine
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import DelegateUnavailableError, EdgeSdkError, ModelError
 from edge_sdk.runtime.candidates import Candidate
@@ -50,7 +51,7 @@ class Wish:
         policy: the contract.
         engine: where.
         threads: CPU threads.
-        cache_dir: see :class:`~edge_sdk.engines.delegates.DelegateOptions`.
+        cache_dir: see :class:`~edge_sdk.engines.options.DelegateOptions`.
         keep_state: likewise; the model is opened anew for it when it was tried, so that it starts from nothing.
         budget: that all sessions of this process share; None for no such limit.
     """

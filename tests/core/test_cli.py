@@ -170,13 +170,13 @@ def test_python_m_edge_sdk_works() -> None:
     ],
 )
 def test_input_option(text: str, expected: tuple[Any, ...]) -> None:
-    from edge_sdk.cli.options import InputShape
+    from edge_sdk.cli.options.kinds import InputShape
 
     assert InputShape().convert(text, None, None) == expected
 
 
 def test_number_option_takes_fractions() -> None:
-    from edge_sdk.cli.options import Numbers
+    from edge_sdk.cli.options.kinds import Numbers
 
     assert Numbers().convert("1/255,0.5", None, None) == (1 / 255, 0.5)
     result = invoke("run", "x", "--input", "y", "--image-mean", "a")

@@ -11,8 +11,9 @@ import pytest
 from edge_sdk.engines import cpu_features
 from edge_sdk.engines.compiled import Ask
 from edge_sdk.engines.compiled_trial import _evidence
-from edge_sdk.engines.delegates import DelegateOptions, open_with
+from edge_sdk.engines.delegates import open_with
 from edge_sdk.engines.installed import find_engine
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.probe import Trial
 from edge_sdk.engines.source import open_source
 from edge_sdk.errors import DelegateUnavailableError, RecipeError

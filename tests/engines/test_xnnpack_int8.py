@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 
 from edge_sdk.engines import xnnpack_int8
-from edge_sdk.engines.delegates import DelegateOptions, open_with
+from edge_sdk.engines.delegates import open_with
 from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.installed import find_engine
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import open_source
 
 pytestmark = pytest.mark.skipif(not find_spec("tflite_runtime"), reason="pip install 'edge-sdk[tflite-runtime]'")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.executor import EnginePlacement
 from edge_sdk.engines.interpreter import InterpreterExecutor
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import DelegateUnavailableError, ModelError
 

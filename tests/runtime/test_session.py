@@ -314,6 +314,6 @@ def test_missing_and_damaged_files_never_reach_the_engine(tmp_path: Path) -> Non
         path.write_bytes(content)
         with pytest.raises((ModelError, Exception)) as caught:
             Session.open(path)
-        assert type(caught.value).__module__ == "edge_sdk.errors", caught.value
+        assert type(caught.value).__module__.startswith("edge_sdk.errors."), caught.value
     with pytest.raises(ModelError, match="cannot be read: No such file"):
         Session.open(tmp_path / "none.tflite")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.converters.train.qat.engine import Gate
-from edge_sdk.converters.train.qat.plan import Plan, Step
+from edge_sdk.converters.train.qat.steps import Plan, Step
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import to_real
 from edge_sdk.signature import Arrays

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge_sdk.converters.proving.finish import Port
+from edge_sdk.converters.layout import Port
 from edge_sdk.converters.train.qat.ops import KERNELS
-from edge_sdk.converters.train.qat.plan import AVERAGING, Operand, Plan, Step
+from edge_sdk.converters.train.qat.steps import AVERAGING, Operand, Plan, Step
 from edge_sdk.errors import TrainingError
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from edge_sdk.converters.train.qat import moving
 
 if TYPE_CHECKING:
-    from edge_sdk.converters.train.qat.plan import Step
+    from edge_sdk.converters.train.qat.steps import Step
 
 Kernel = Callable[[Any, "Step", list[Any]], list[Any]]
 _SAME = 0

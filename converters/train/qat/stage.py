@@ -12,15 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.options import Options, settings_from
-from edge_sdk.converters.pipeline import Settings, Template, make_template
+from edge_sdk.converters.options import Options, Settings, settings_from
+from edge_sdk.converters.pipeline import Template, make_template
+from edge_sdk.converters.sources.from_trained import TrainedGraph
 from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train.qat.agreement import Agreement, OpError, agreement, blame, listing
 from edge_sdk.converters.train.qat.engine import Gate, gates
 from edge_sdk.converters.train.qat.equalize import equalized
-from edge_sdk.converters.train.qat.plan import Plan, make_plan
+from edge_sdk.converters.train.qat.plan import make_plan
 from edge_sdk.converters.train.qat.preserved import Preserved
-from edge_sdk.converters.train.qat.trained import TrainedGraph
+from edge_sdk.converters.train.qat.steps import Plan
 from edge_sdk.converters.train.qat.writing import scales_of, write_float, write_template
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage, whole_arrays
 from edge_sdk.converters.workers.child import running

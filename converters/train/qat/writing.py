@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Artifact, pack_tree, parse_tree
 from edge_sdk.artifact.schema import schema
-from edge_sdk.converters.train.qat.plan import Operand, Plan
+from edge_sdk.converters.train.qat.steps import Operand, Plan
 
 Array = npt.NDArray[Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,6 @@ from edge_sdk.checks.lint.linting import finding_of
 from edge_sdk.checks.lint.ranges import MOVERS
 from edge_sdk.checks.lint.scene import LIMITS, LintFinding, Mark, Scene, named, one_scale, scene_of
 from edge_sdk.signature import Arrays, TensorSpec
-
-if TYPE_CHECKING:
-    from edge_sdk.engines.runner import Runner
 
 SATURATED = 0.01
 FEW_LEVELS = 16
@@ -31,6 +28,28 @@ HINTS = {
 """Rules that need data, with their hints."""
 _BOUNDED = frozenset({"LOGISTIC", "SOFTMAX", "TANH", "RELU6", "RELU_N1_TO_1", "L2_NORMALIZATION", "LOG_SOFTMAX"})
 _BOUNDING = frozenset({"RELU6", "RELU_N1_TO_1", "TANH"})
+
+
+class Running(Protocol):
+    """A file that runs with its intermediate tensors readable, as :class:`edge_sdk.engines.runner.Runner` does it."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The file."""
+        ...
+
+    @property
+    def engine(self) -> object:
+        """What runs it; name and version as a string."""
+        ...
+
+    def run_real(self, inputs: Arrays) -> Arrays:
+        """Runs real values."""
+        ...
+
+    def tensor(self, index: int) -> npt.NDArray[Any] | None:
+        """The values of a tensor of the main subgraph after a run; None where they are not kept."""
+        ...
 
 
 @dataclass
@@ -57,7 +76,7 @@ def input_specs(artifact: Artifact) -> tuple[TensorSpec, ...]:
 
 
 def measure(
-    runner: Runner, samples: Iterable[Arrays], *, progress: Callable[[int], None] = lambda done: None
+    runner: Running, samples: Iterable[Arrays], *, progress: Callable[[int], None] = lambda done: None
 ) -> tuple[LintFinding, ...]:
     """Runs a file over samples and looks at every quantized activation of 8 or 16 bits of its main subgraph.
 
@@ -78,7 +97,7 @@ def measure(
         for name, values in sample.items():
             beyond[name] += _beyond(scene, runner.artifact.signature.inputs[name], values)
         progress(done)
-    words = f"measured on {done} samples, {runner.engine.name} {runner.engine.version}"
+    words = f"measured on {done} samples, {runner.engine}"
     marks = [*_clipped(runner.artifact, beyond, max(1, done)), *_judged(scene, watched, uses)]
     return tuple(finding_of(scene, rule, HINTS[rule], _said(mark, words)) for rule, mark in marks)
 

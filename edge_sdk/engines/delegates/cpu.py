@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.interpreter import InterpreterExecutor
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 
 

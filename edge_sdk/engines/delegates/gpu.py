@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from edge_sdk.engines.compiled import Ask, CompiledExecutor, check_engine, check_model
 from edge_sdk.engines.compiled_trial import Evidence, tried
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.executor import Arithmetic, Executor
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import DelegateUnavailableError, RecipeError, nearest
 
@@ -37,7 +37,7 @@ def open_executor(model: ModelSource, options: DelegateOptions) -> Executor:
         RecipeError: an option that is not known.
     """
     if options.library is not None:
-        from edge_sdk.engines.delegates.external import open_library
+        from edge_sdk.engines.library import open_library
 
         return open_library(options.library, model, options, arithmetic="float16")
     given = dict(options.library_options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import sys
 
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.executor import Executor
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import DelegateUnavailableError
 

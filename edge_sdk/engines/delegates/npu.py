@@ -15,9 +15,9 @@ from typing import Any
 from edge_sdk.artifact.compute import compute_type
 from edge_sdk.engines.compiled import Ask, CompiledExecutor, check_engine, check_model
 from edge_sdk.engines.compiled_trial import tried
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.elf import read_library
 from edge_sdk.engines.executor import Arithmetic
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import DelegateUnavailableError, RecipeError, nearest
 

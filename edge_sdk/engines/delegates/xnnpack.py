@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edge_sdk.engines.delegates import DelegateOptions
 from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.interpreter import InterpreterExecutor
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.xnnpack_int8 import int8_xnnpack, needs_switch
 from edge_sdk.errors import DelegateUnavailableError, OutputError

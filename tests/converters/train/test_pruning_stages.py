@@ -160,9 +160,9 @@ def test_a_run_that_goes_on_makes_the_same_cut(kind: str) -> None:
     """Which channels go is in the checkpoint: a measured budget would choose others the second time."""
     from edge_sdk.converters.sources.source import SourceOptions
     from edge_sdk.converters.train.data import open_training_data
+    from edge_sdk.converters.train.frameworks import open_framework
     from edge_sdk.converters.train.prune_channels import ChannelStage
     from edge_sdk.converters.train.stage import Context
-    from edge_sdk.converters.train.training import open_framework
 
     framework = open_framework(cnn(kind), SourceOptions())
     data = open_training_data(digits(kind, 64), framework.inputs, framework.outputs, batch_size=32, seed=0)

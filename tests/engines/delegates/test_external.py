@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_sdk.engines.delegates import DelegateOptions, external, open_with
+from edge_sdk.engines import library as external
+from edge_sdk.engines.delegates import open_with
 from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.installed import find_engine
 from edge_sdk.engines.interpreter import InterpreterExecutor
+from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.probe import Trial, try_in_child
 from edge_sdk.engines.source import open_source
 from edge_sdk.errors import DelegateUnavailableError

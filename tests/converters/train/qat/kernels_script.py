@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.proving.finish import Port
+from edge_sdk.converters.layout import Port
 from edge_sdk.converters.train.qat.engine import gates
 from edge_sdk.converters.train.qat.plan import make_plan
 from edge_sdk.runtime import Runner

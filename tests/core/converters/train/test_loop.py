@@ -298,7 +298,7 @@ def test_a_metric_must_be_known_or_follow_from_the_loss() -> None:
 
 
 def test_a_stage_that_a_framework_lacks_is_named() -> None:
-    from edge_sdk.converters.train.stage import make_stages
+    from edge_sdk.converters.train.stages import make_stages
     from edge_sdk.errors import RecipeError
 
     context = Context(Numpy(), RECIPE, RECIPE.train.stages["qat"], batches(), lambda m: 0.0)  # type: ignore[arg-type, union-attr]

@@ -3,7 +3,7 @@ package dev.edgesdk.edge;
 import org.json.JSONException;
 import org.json.JSONObject;
 
-/** What went wrong, and what to do about it; one class for each party who must act, as in {@code edge_sdk/errors.py}. */
+/** What went wrong, and what to do about it; one class for each party who must act, as in {@code edge_sdk/errors/}. */
 @SuppressWarnings("serial") // Nobody writes them to a stream.
 public class EdgeException extends RuntimeException {
     private static final String COPY = "the file was damaged or changed: copy it again from where it was made";
@@ -28,7 +28,7 @@ public class EdgeException extends RuntimeException {
         file = name;
     }
 
-    /** The error's name in {@code edge_sdk/errors.py}. */
+    /** The error's name in {@code edge_sdk/errors/}. */
     public String kind() {
         return getClass() == EdgeException.class ? "EdgeSdkError" : getClass().getSimpleName() + "Error";
     }

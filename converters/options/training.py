@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict
-
-from edge_sdk.converters.train.data import TrainData
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -38,3 +36,6 @@ class TrainingOptions(TypedDict, total=False):
     """A folder for checkpoints, written after each epoch and on Ctrl-C."""
     resume: bool
     """Go on from that folder."""
+
+
+TrainData = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]

@@ -1,0 +1,85 @@
+"""What a user may ask of a conversion, in one place for Python and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_sdk.converters.options.data import DataOptions
+from edge_sdk.converters.options.recipe import RecipeOptions
+from edge_sdk.converters.options.recipe import recipe_from as recipe_from
+from edge_sdk.converters.options.source import OpeningOptions
+from edge_sdk.converters.options.source import source_options_from as source_options_from
+from edge_sdk.converters.options.training import TrainData, TrainingOptions
+from edge_sdk.converters.sources.source import SourceOptions
+from edge_sdk.converters.workers.workshop import Workers
+from edge_sdk.data.images import ImageOptions
+from edge_sdk.data.opening import Data
+from edge_sdk.profile.reading import find_profile
+from edge_sdk.profile.records import DeviceProfile
+
+
+class Options(OpeningOptions, DataOptions, RecipeOptions, TrainingOptions, total=False):
+    """Keyword arguments of ``convert`` and ``convert_all``; all may be left out."""
+
+    train_data: TrainData | None
+    """What to train on, for recipes that train; see ``edge_sdk.converters.train.data.open_training_data``."""
+    keep_unverified: bool
+    """Write a file even if it is beyond its bound; the report says so."""
+    timing: bool
+    """Measure it against the float file; True."""
+    work_dir: str | Path | None
+    """Keep all intermediate files here."""
+    profile: str | Path | DeviceProfile | None
+    """Device to convert for, by id or ``.toml`` path: the file is checked against it, and an Ethos-U gets one compiled
+    by Vela beside it, named ``*_vela.tflite``."""
+    workers: Workers | None
+    """Worker processes to use and leave running, over several conversions."""
+
+
+def settings_from(options: Options) -> Settings:
+    """The part that says what to do with it."""
+    work_dir = options.get("work_dir")
+    return Settings(
+        options=source_options_from(options),
+        calibration=options.get("calibration"),
+        calibration_samples=options.get("calibration_samples"),
+        data=options.get("data"),
+        samples=options.get("samples", 32),
+        seed=options.get("seed", 0),
+        images=options.get("images", ImageOptions()),
+        keep_unverified=options.get("keep_unverified", False),
+        timing=options.get("timing", True),
+        work_dir=Path(work_dir) if work_dir else None,
+        workers=options.get("workers"),
+        profile=profile_from(options),
+    )
+
+
+def profile_from(options: Options) -> DeviceProfile | None:
+    """The device asked for.
+
+    Raises:
+        ProfileError: unknown, or its file has faults.
+    """
+    profile = options.get("profile")
+    return profile if isinstance(profile, DeviceProfile) or profile is None else find_profile(profile)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a user may ask of a conversion but the source, recipe and output; see ``convert``."""
+
+    options: SourceOptions = field(default_factory=SourceOptions)
+    calibration: Data | None = None
+    calibration_samples: int | None = None
+    data: Data | None = None
+    samples: int = 32
+    seed: int = 0
+    images: ImageOptions = field(default_factory=ImageOptions)
+    keep_unverified: bool = False
+    timing: bool = True
+    work_dir: Path | None = None
+    workers: Workers | None = None
+    profile: DeviceProfile | None = None
+    keep_samples: int = 0

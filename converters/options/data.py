@@ -1,0 +1,25 @@
+"""Data of a conversion."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from edge_sdk.data.images import ImageOptions
+from edge_sdk.data.opening import Data
+
+
+class DataOptions(TypedDict, total=False):
+    """What is run on: to observe ranges, and to compare."""
+
+    calibration: Data | None
+    """Data to observe ranges on, for recipes with quantized activations; see ``edge_sdk.data.open_data``."""
+    calibration_samples: int | None
+    """Use at most so many of them, chosen by ``seed``."""
+    data: Data | None
+    """What to compare on; default: the calibration data, else seeded data shaped by the signature."""
+    samples: int
+    """How many samples of it; 32."""
+    seed: int
+    """Of all random choices; 0."""
+    images: ImageOptions
+    """How pixels of a folder of images become values."""

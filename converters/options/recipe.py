@@ -1,0 +1,40 @@
+"""What is laid over a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from edge_sdk.recipe import Granularity, IoType, Recipe, change_recipe, find_recipe
+
+
+class RecipeOptions(TypedDict, total=False):
+    """What is laid over a recipe."""
+
+    io: IoType | None
+    """Type of inputs and outputs, over the recipe's."""
+    granularity: Granularity | None
+    """Scales of int8 weights, over the recipe's."""
+    keep_float_ops: Sequence[str]
+    """Regular expressions of op types left in float."""
+    keep_float_tensors: Sequence[str]
+    """Likewise for the names of ops' results."""
+    min_sqnr_db: float | None
+    """What every output must reach, instead of the derived bound."""
+
+
+def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
+    """The recipe with the options laid over it.
+
+    Raises:
+        RecipeError: unknown, or contradicted by the options.
+    """
+    return change_recipe(
+        recipe if isinstance(recipe, Recipe) else find_recipe(recipe),
+        io=options.get("io"),
+        granularity=options.get("granularity"),
+        keep_ops=tuple(options.get("keep_float_ops", ())),
+        keep_tensors=tuple(options.get("keep_float_tensors", ())),
+        min_sqnr_db=options.get("min_sqnr_db"),
+    )

@@ -1,0 +1,56 @@
+"""Data, and how pixels become values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_sdk.cli.options.kinds import Numbers, apply
+
+if TYPE_CHECKING:
+    from edge_sdk.data.images import ImageOptions
+
+
+def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What to compare on, and how images become values."""
+    return apply(
+        function,
+        click.option("--data", help="What to compare on: .npz, .npy, a folder of images, or file.py:function."),
+        click.option(
+            "--samples", type=click.IntRange(1), default=32, show_default=True, help="How many samples of it."
+        ),
+        click.option("--seed", type=int, default=0, show_default=True, help="Of all random choices."),
+        pixel_options,
+    )
+
+
+def pixel_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How pixels become values."""
+    return apply(
+        function,
+        click.option("--image-resize", type=click.Choice(["stretch", "crop"]), default="stretch", show_default=True),
+        click.option("--image-scale", type=Numbers(), default=(1 / 255,), help="Factor on pixels; default 1/255."),
+        click.option(
+            "--image-mean",
+            type=Numbers(),
+            default=(0.0,),
+            help="Subtracted after scaling: one or one for each channel.",
+        ),
+        click.option("--image-std", type=Numbers(), default=(1.0,), help="Divided by last."),
+        click.option("--image-order", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True),
+    )
+
+
+def image_options(arguments: dict[str, Any]) -> ImageOptions:
+    """Takes the image options out of a command's arguments."""
+    from edge_sdk.data.images import ImageOptions
+
+    return ImageOptions(
+        resize=arguments.pop("image_resize"),
+        scale=arguments.pop("image_scale")[0],
+        mean=arguments.pop("image_mean"),
+        std=arguments.pop("image_std"),
+        order=arguments.pop("image_order"),
+    )

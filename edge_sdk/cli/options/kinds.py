@@ -1,0 +1,66 @@
+"""How the text of an option is read, and how a list of options becomes a decorator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+_INPUT = re.compile(r"(?P<name>.+)=(?P<shape>\d+(?:[,x]\d+)*|)(?::(?P<dtype>\w+))?")
+
+
+class InputShape(click.ParamType):  # type: ignore[type-arg] # generic since click 8.2 only
+    """``NAME=1,224,224,3`` or ``NAME=1,16:int64``."""
+
+    name = "NAME=SHAPE[:DTYPE]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, tuple[int, ...], str | None]:
+        match = _INPUT.fullmatch(value)
+        if match is None:
+            self.fail(f"`{value}`: expected NAME=1,224,224,3 or NAME=1,16:int64", param, ctx)
+        extents = [part for part in re.split("[,x]", match["shape"]) if part]
+        return match["name"], tuple(int(extent) for extent in extents), match["dtype"]
+
+
+class NamedFile(click.ParamType):  # type: ignore[type-arg]
+    """``FILE``, or ``OUTPUT=FILE``."""
+
+    name = "[OUTPUT=]FILE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Path]:
+        if isinstance(value, tuple):
+            return value
+        name, separator, file = value.partition("=")
+        return (name, Path(file)) if separator else ("", Path(value))
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """``0.485,0.456,0.406``; each may be a fraction such as 1/255."""
+
+    name = "NUMBERS"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(_fraction(part) for part in value.split(","))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"`{value}`: expected numbers separated by commas", param, ctx)
+
+
+def _fraction(text: str) -> float:
+    numerator, _, denominator = text.partition("/")
+    return float(numerator) / float(denominator or 1)
+
+
+def apply(function: Callable[..., Any], *decorators: Decorator) -> Callable[..., Any]:
+    """The function, with options in the order given."""
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function

@@ -1,0 +1,43 @@
+"""What is laid over a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from edge_sdk.cli.options.kinds import apply
+
+
+def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Types at the ends, scales, ops in float, the bound."""
+    return apply(
+        function,
+        click.option(
+            "--io",
+            type=click.Choice(["float32", "int8", "uint8", "int16"]),
+            help="Type of inputs and outputs, over the recipe's.",
+        ),
+        click.option(
+            "--weights",
+            "granularity",
+            type=click.Choice(["per_channel", "per_tensor"]),
+            help="Scales of int8 weights, over the recipe's.",
+        ),
+        click.option(
+            "--keep-float-op",
+            "keep_float_ops",
+            multiple=True,
+            metavar="REGEX",
+            help="Leave ops of matching types in float.",
+        ),
+        click.option(
+            "--keep-float-tensor",
+            "keep_float_tensors",
+            multiple=True,
+            metavar="REGEX",
+            help="Leave ops with matching result names in float.",
+        ),
+        click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
+    )

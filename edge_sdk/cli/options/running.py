@@ -1,0 +1,45 @@
+"""Where an artifact runs, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from edge_sdk.cli.options.kinds import Decorator, apply
+
+
+def on_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which device."""
+    text = "Run there: local, ssh://user@host:port or adb://SERIAL; a board after `edge-sdk devices prepare`."
+    return click.option("--on", multiple=True, metavar="ADDRESS", help=text)(function)
+
+
+def delegate_option(text: str) -> Decorator:
+    """Which delegates; the text says what several of them mean."""
+    return click.option(
+        "--delegate",
+        "delegates",
+        multiple=True,
+        default=("auto",),
+        show_default=True,
+        metavar="NAME",
+        help=f"xnnpack, gpu, npu, nnapi, cpu or external:LIBRARY; {text}",
+    )
+
+
+def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How an artifact is opened."""
+    return apply(
+        function,
+        click.option("--policy", metavar="RULES", help="Such as npu=require,min_mac_share=0.9,max_latency_ms=20."),
+        click.option(
+            "--profile", metavar="ID", help="Device whose delegates `auto` tries; default: what is found here."
+        ),
+        click.option("--variant", help="Of a bundle; default: what suits the accelerator."),
+        click.option(
+            "--trusted-key", "trusted_keys", multiple=True, type=click.Path(), help="One must have signed it."
+        ),
+        click.option("--engine", help="ai-edge-litert or tflite-runtime; default: the first installed."),
+    )
