@@ -7,11 +7,13 @@ from typing import Any
 
 # What an image may pass through on its way to an op that knows height and width.
 _PASSED = frozenset(
-    "Abs Add Cast Clip Concat Div Identity LeakyRelu Max Min Mul Neg Pad Pow PRelu Relu Sigmoid Slice Sqrt Sub Tanh".split()
+    {"Abs", "Add", "Cast", "Clip", "Concat", "Div", "Identity", "LeakyRelu", "Max", "Min", "Mul", "Neg", "PRelu"}
+    | {"Pad", "Pow", "Relu", "Sigmoid", "Slice", "Sqrt", "Sub", "Tanh"}
 )
 _SPATIAL = frozenset(
-    "AveragePool BatchNormalization Conv ConvTranspose DepthToSpace GlobalAveragePool GlobalMaxPool GridSample "
-    "GroupNormalization InstanceNormalization LRN MaxPool Resize SpaceToDepth Upsample".split()
+    {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool"}
+    | {"GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "Resize", "SpaceToDepth"}
+    | {"Upsample"}
 )
 
 

@@ -119,7 +119,7 @@ def user_line(proto: Any) -> str:
     """The line of the user's module that a node comes from, as ``torch.export`` knows it; empty where unknown."""
     for entry in proto.metadata_props:
         if entry.key == "pkg.torch.onnx.stack_trace":
-            lines = [line.strip() for line in entry.value.splitlines() if line.strip().startswith("File ")]
+            lines = [line.strip() for line in str(entry.value).splitlines() if line.strip().startswith("File ")]
             own = [line for line in lines if "site-packages" not in line]
             return (own or lines or [""])[-1]
     return ""

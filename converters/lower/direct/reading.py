@@ -119,7 +119,7 @@ def _sorted(waiting: Mapping[int, set[int]], nodes: Sequence[Any]) -> Iterator[i
     for i, needs in waiting.items():
         for need in needs:
             readers.setdefault(need, []).append(i)
-    ready = [i for i in reversed(sorted(left)) if not left[i]]
+    ready = [i for i in sorted(left, reverse=True) if not left[i]]
     count = 0
     while ready:
         current = ready.pop()

@@ -80,7 +80,7 @@ def conv_2d(builder: Builder, parts: _Parts) -> Tensor:
         image = padded(builder, image, window)
     out, per_group = parts.weights.shape[:2]
     shape = (image.shape[0], *window.extents(parts.image.shape[1:3]), out)
-    options = {
+    options: dict[str, Any] = {
         "padding": "SAME" if same and window.is_padded else "VALID",
         **_steps(window),
     }
@@ -134,37 +134,29 @@ def _conv_transpose(builder: Builder, node: Node) -> Value:
     if not weights.is_constant:
         raise NoFormError("a transposed convolution whose weights depend on data")
     window = window_of(node, x.shape[2:], weights.shape[2:])
-    groups = int(node.attribute("group", 1))
+    groups, bias = int(node.attribute("group", 1)), _bias(builder, node)
+    parts = _Parts(image_tensor(builder, x), weights, bias, window, groups)
     kernel = _dilated(weights.data, window.dilations)
-    image = image_tensor(builder, x)
-    bias = _bias(builder, node)
     full = [(size - 1) * s + k for size, s, k in zip(x.shape[2:], window.strides, kernel.shape[2:], strict=True)]
     begins, ends = _crops(node, window, full, x.shape[2:])
-    made = _transposed(builder, image, kernel, groups, window, full, bias)
+    made = _transposed(builder, parts, kernel, full)
     return image_value(_within(builder, made, begins, ends, bias))
 
 
-def _transposed(
-    builder: Builder,
-    image: Tensor,
-    kernel: npt.NDArray[Any],
-    groups: int,
-    window: Window,
-    full: list[int],
-    bias: Tensor | None,
-) -> Tensor:
+def _transposed(builder: Builder, parts: _Parts, kernel: npt.NDArray[Any], full: list[int]) -> Tensor:
     """The whole output of each group, side by side."""
+    image, groups = parts.image, parts.groups
     per_group = image.shape[3] // groups
     results = []
     for group in range(groups):
         part = _channels(builder, image, group * per_group, per_group)
         weights = kernel[group * per_group : (group + 1) * per_group]
-        results.append(_transpose_conv(builder, part, weights, window, full))
+        results.append(_transpose_conv(builder, part, weights, parts.window, full))
     made = results[0]
     if groups > 1:
         shape = (*made.shape[:3], made.shape[3] * groups)
         made = builder.emit("CONCATENATION", results, shape, axis=3)
-    return made if bias is None else builder.emit("ADD", [made, bias], made.shape)
+    return made if parts.bias is None else builder.emit("ADD", [made, parts.bias], made.shape)
 
 
 def _channels(builder: Builder, image: Tensor, begin: int, count: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ def _to_channels(builder: Builder, numbers: Value, channels: int) -> Value:
     return builder.fixed(np.repeat(numbers.data, channels // numbers.shape[0]))
 
 
-def _along_last(builder: Builder, x: Value, axis: int, kind: str, **options: float) -> Value:
+def _along_last(builder: Builder, x: Value, axis: int, kind: str, **options: Any) -> Value:
     order = axis_last(x, axis % x.rank)
     tensor = builder.arranged(x, order)
     return Value(builder.emit(kind, [tensor], tensor.shape, **options), order, x.spatial and order == x.order)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.node import Node
 from edge_sdk.converters.lower.direct.ops.elementwise import binary, unary

@@ -16,7 +16,9 @@ _CHANNELS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "CONV_3
 
 
 def fold_affine(graph: Graph) -> Graph:
-    """Before::
+    """Takes factors and summands of channels into the weights.
+
+    Before::
 
         c = CONV_2D(x, w, b)    m = MUL(c, f)    y = ADD(m, s)
 

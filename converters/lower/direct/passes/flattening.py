@@ -10,7 +10,9 @@ from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor, with_ops
 
 
 def permute_dense_weights(graph: Graph) -> Graph:
-    """Before::
+    """Moves a permutation of what is flattened into the dense layer behind it.
+
+    Before::
 
         t = TRANSPOSE(x, [0, 3, 1, 2])    f = RESHAPE(t, [N, C * H * W])    y = FULLY_CONNECTED(f, w, b)
 
