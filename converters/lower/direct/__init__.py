@@ -1,0 +1,9 @@
+"""ONNX to a float .tflite in this process, by our own hands: no TensorFlow, no other converter.
+
+::
+
+    model ──reading──▶ nodes in order ──walk──▶ ops (ops/, one function for each) ──passes/──▶ ──writing──▶ file
+
+Every value carries the order of its axes (``value.py``), so a layout is never guessed: an op asks for the order that it
+needs, a Transpose costs nothing until some op wants it in memory.
+"""

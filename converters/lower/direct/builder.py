@@ -1,0 +1,153 @@
+"""Makes ops and keeps the axes of values in order: what the functions of ``ops/`` are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.model import Quantization
+from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
+from edge_sdk.converters.lower.direct.value import Order, Value, identity, plain
+
+_SHARED_BYTES = 1024
+
+
+class Builder:
+    """Ops in the order in which they are made.
+
+    Attributes:
+        origin: what new tensors are said to come from; set for each node.
+    """
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self._ops: list[Op] = []
+        self._constants: dict[tuple[Any, ...], Tensor] = {}
+        self._arranged: dict[tuple[Tensor, Order], Tensor] = {}
+
+    # --- tensors --------------------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        kind: str,
+        inputs: Sequence[Tensor | None],
+        shape: Sequence[int],
+        dtype: str | None = None,
+        quantization: Quantization | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """A new op with one result.
+
+        Args:
+            kind: TFLite's name of the op.
+            inputs: absent ones None.
+            shape: the result's.
+            dtype: the result's; the first input's by default.
+            quantization: the result's.
+            options: by the names of the op's table in the schema; enums by name, dtypes by numpy's name.
+        """
+        result = Tensor(self.origin, _plain_ints(shape), dtype or _first(inputs).dtype, None, quantization)
+        self._ops.append(Op(kind, tuple(inputs), (result,), options))
+        return result
+
+    def emit_many(
+        self, kind: str, inputs: Sequence[Tensor | None], results: Sequence[tuple[Sequence[int], str]], **options: Any
+    ) -> tuple[Tensor, ...]:
+        """A new op with several results, each ``(shape, dtype)``."""
+        made = tuple(Tensor(self.origin, _plain_ints(shape), dtype) for shape, dtype in results)
+        self._ops.append(Op(kind, tuple(inputs), made, options))
+        return made
+
+    def constant(
+        self, values: npt.ArrayLike, dtype: str | None = None, quantization: Quantization | None = None
+    ) -> Tensor:
+        """A constant; equal small ones are one tensor."""
+        data = np.asarray(values, dtype=dtype)
+        # Not np.ascontiguousarray, which makes a scalar a vector.
+        data = data if data.flags.c_contiguous else data.copy()
+        if quantization is not None or data.nbytes > _SHARED_BYTES:
+            return Tensor(self.origin, data.shape, data.dtype.name, data, quantization)
+        key = (data.dtype.name, data.shape, data.tobytes())
+        if key not in self._constants:
+            self._constants[key] = Tensor(self.origin, data.shape, data.dtype.name, data)
+        return self._constants[key]
+
+    def fixed(self, values: npt.ArrayLike, dtype: str | None = None) -> Value:
+        """A value whose numbers are known."""
+        return plain(self.constant(values, dtype))
+
+    # --- axes -----------------------------------------------------------------------------------------------------
+
+    def arranged(self, value: Value, order: Order | None = None) -> Tensor:
+        """The value's tensor with its axes in an order (the source's by default), transposed where it is not yet."""
+        wanted = identity(value.rank) if order is None else order
+        if value.order == wanted:
+            return value.tensor
+        if value.is_constant:
+            return self.constant(value.data.transpose(wanted))
+        key = (value.tensor, tuple(value.place(axis) for axis in wanted))
+        if key not in self._arranged:
+            self._arranged[key] = self.transposed(value.tensor, key[1])
+        return self._arranged[key]
+
+    def transposed(self, tensor: Tensor, permutation: Sequence[int]) -> Tensor:
+        """The tensor's own axes permuted; where only axes of extent 1 move, by a reshape."""
+        shape = [tensor.shape[axis] for axis in permutation]
+        if _moves_only_ones(tensor.shape, permutation):
+            return self.reshaped(tensor, shape)
+        return self.emit("TRANSPOSE", [tensor, self.constant(permutation, "int32")], shape)
+
+    def reshaped(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+        """The tensor with another shape of as many elements."""
+        shape = _plain_ints(shape)
+        if shape == tensor.shape:
+            return tensor
+        if tensor.data is not None:
+            return self.constant(tensor.data.reshape(shape), quantization=tensor.quantization)
+        return self.emit(
+            "RESHAPE",
+            [tensor, self.constant(shape, "int32")],
+            shape,
+            quantization=tensor.quantization,
+            new_shape=np.array(shape, np.int32),
+        )
+
+    def cast(self, tensor: Tensor, dtype: str) -> Tensor:
+        """The tensor in another dtype."""
+        if tensor.dtype == dtype:
+            return tensor
+        if tensor.data is not None:
+            return self.constant(tensor.data.astype(dtype))
+        return self.emit("CAST", [tensor], tensor.shape, dtype, in_data_type=tensor.dtype, out_data_type=dtype)
+
+    def as_dtype(self, value: Value, dtype: str) -> Value:
+        """The value in another dtype, its axes where they were."""
+        return Value(self.cast(value.tensor, dtype), value.order, value.spatial)
+
+    # --- the graph ------------------------------------------------------------------------------------------------
+
+    def graph(self, name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
+        """All that was made, as a graph."""
+        return Graph(name, tuple(inputs), tuple(outputs), tuple(self._ops))
+
+    def inner(self) -> Builder:
+        """A builder for the body of a loop or branch."""
+        made = Builder()
+        made.origin = self.origin
+        return made
+
+
+def _first(inputs: Sequence[Tensor | None]) -> Tensor:
+    return next(tensor for tensor in inputs if tensor is not None)
+
+
+def _plain_ints(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(extent) for extent in shape)
+
+
+def _moves_only_ones(shape: Sequence[int], permutation: Sequence[int]) -> bool:
+    moved = [axis for axis in permutation if shape[axis] != 1]
+    return moved == sorted(moved)

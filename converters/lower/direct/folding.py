@@ -1,0 +1,59 @@
+"""What is known before the file runs: nodes whose inputs are all constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.converters.lower.direct.reading import as_computed, quiet_numpy
+
+# Larger results are left to the file: an Expand of a scalar to a picture is one op there, megabytes here.
+_LIMIT_BYTES = 64 << 20
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
+_GROWS = frozenset({"Expand", "Tile", "ConstantOfShape"})
+
+
+def fold(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> list[npt.NDArray[Any]] | None:
+    """A node's results from constant inputs, or None where they are left to the file.
+
+    ONNX's reference evaluator computes them, node by node.
+
+    Args:
+        proto: the NodeProto; one with inner graphs is never folded.
+        inputs: values in order; None where an optional one is absent.
+        opset: version of ONNX's op set.
+    """
+    if proto.op_type in _RANDOM or any(a.HasField("g") or a.graphs for a in proto.attribute):
+        return None
+    if proto.op_type in _GROWS and _grown_bytes(proto, inputs) > _LIMIT_BYTES:
+        return None
+    results = _evaluated(proto, inputs, opset)
+    if results is None or any(not isinstance(result, np.ndarray | np.generic) for result in results):
+        return None
+    return [as_computed(np.asarray(result)) for result in results]
+
+
+def _evaluated(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> list[Any] | None:
+    from onnx.reference import ReferenceEvaluator
+
+    named = {name: value for name, value in zip(proto.input, inputs, strict=False) if name and value is not None}
+    try:
+        with quiet_numpy():
+            return list(ReferenceEvaluator(proto, opsets={"": opset}).run(None, named))
+    except Exception:
+        return None
+
+
+def _grown_bytes(proto: Any, inputs: Sequence[npt.NDArray[Any] | None]) -> int:
+    sizes = inputs[0] if proto.op_type == "ConstantOfShape" else inputs[1]
+    if sizes is None:
+        return 0
+    product = int(np.prod(np.maximum(np.asarray(sizes, np.int64), 1)))
+    if proto.op_type == "Tile" and inputs[0] is not None:
+        return product * inputs[0].nbytes
+    return product * 4

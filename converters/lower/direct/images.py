@@ -1,0 +1,53 @@
+"""Which inputs are images: those that reach an op with height and width by nothing but element-wise ops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+# What an image may pass through on its way to an op that knows height and width.
+_PASSED = frozenset(
+    {"Abs", "Add", "Cast", "Clip", "Concat", "Div", "Identity", "LeakyRelu", "Max", "Min", "Mul", "Neg", "PRelu"}
+    | {"Pad", "Pow", "Relu", "Sigmoid", "Slice", "Sqrt", "Sub", "Tanh"}
+)
+_SPATIAL = frozenset(
+    {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool"}
+    | {"GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "Resize", "SpaceToDepth"}
+    | {"Upsample"}
+)
+
+
+def image_inputs(graph: Any) -> frozenset[str]:
+    """Names of rank-4 inputs that are images, found in the graph's own structure."""
+    constants = {initializer.name for initializer in graph.initializer}
+    groups = _Groups()
+    for node in graph.node:
+        values = [name for name in (*node.input, *node.output) if name and name not in constants]
+        if node.op_type in _PASSED:
+            groups.join(values)
+        elif node.op_type in _SPATIAL:
+            groups.join([_IMAGES, node.input[0], *node.output[:1]])
+    rank_4 = [value.name for value in graph.input if len(value.type.tensor_type.shape.dim) == 4]
+    return frozenset(name for name in rank_4 if groups.same(name, _IMAGES))
+
+
+_IMAGES = "all images"
+
+
+class _Groups:
+    """Names in disjoint groups."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def join(self, names: Sequence[str]) -> None:
+        for name in names[1:]:
+            self._parent[self._root(name)] = self._root(names[0])
+
+    def same(self, one: str, other: str) -> bool:
+        return self._root(one) == self._root(other)
+
+    def _root(self, name: str) -> str:
+        while (parent := self._parent.setdefault(name, name)) != name:
+            name = parent
+        return name

@@ -1,0 +1,137 @@
+"""The whole way from an ONNX model to a .tflite file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.converters.lower.direct import passes
+from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.graph import Graph, Tensor
+from edge_sdk.converters.lower.direct.images import image_inputs
+from edge_sdk.converters.lower.direct.reading import computed_dtype, inlined, opset_of
+from edge_sdk.converters.lower.direct.value import Order, Value, channels_last, identity
+from edge_sdk.converters.lower.direct.walk import Walk, check_ops
+from edge_sdk.converters.lower.direct.writing import write
+from edge_sdk.signature import TensorSpec
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A graph ready to be written.
+
+    Attributes:
+        graph: with inputs and outputs in the source's order.
+        input_orders: how the source's arrays are transposed to the file's; None where they are not.
+        output_orders: likewise.
+    """
+
+    graph: Graph
+    input_orders: tuple[Order | None, ...]
+    output_orders: tuple[Order | None, ...]
+
+
+def lower(model: Any, inputs: Sequence[TensorSpec], layout: str, folder: str = "") -> Lowered:
+    """Lowers an ONNX model.
+
+    Args:
+        model: an ``onnx.ModelProto``.
+        inputs: with static shapes, by the names of the graph.
+        layout: ``nhwc`` puts the channels of image inputs and outputs last, ``source`` leaves them as they are.
+        folder: where weights beside the model lie.
+
+    Raises:
+        UnsupportedOpError: lists every node that TFLite cannot say.
+        ModelError: the model is not valid.
+    """
+    model = inlined(model)
+    check_ops(model.graph)
+    images = image_inputs(model.graph) if layout == "nhwc" else frozenset()
+    builder = Builder()
+    values = {spec.name: _input(spec, moved=spec.name in images) for spec in inputs}
+    walk = Walk(builder, opset_of(model), folder)
+    outputs = walk.graph(model.graph, values)
+    names = [value.name for value in model.graph.output]
+    ends = [_output(builder, name, value, layout) for name, value in zip(names, outputs, strict=True)]
+    tensors = _distinct(builder, names, [end.tensor for end in ends], [v.tensor for v in values.values()])
+    graph = builder.graph("main", [v.tensor for v in values.values()], tensors)
+    return Lowered(passes.run(graph), tuple(_moved(v) for v in values.values()), tuple(_moved(end) for end in ends))
+
+
+def hand_over(
+    model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[str], layout: str, target: Path, folder: str = ""
+) -> dict[str, Any]:
+    """Lowers a model and writes it; a hand-over of kind ``tflite``, see :class:`~edge_sdk.converters.source.Source`.
+
+    Args:
+        model: an ``onnx.ModelProto``.
+        inputs: by the names of the graph, with static shapes.
+        outputs: names for the graph's outputs, in order.
+        layout: ``nhwc`` or ``source``.
+        target: the file to write.
+        folder: where weights beside the model lie.
+    """
+    lowered = lower(model, inputs, layout, folder)
+    target.write_bytes(write(lowered.graph))
+    return {
+        "kind": "tflite",
+        "path": str(target),
+        "inputs": _ports([spec.name for spec in inputs], lowered.input_orders),
+        "outputs": _ports(outputs, lowered.output_orders),
+        "tool": "edge-sdk",
+    }
+
+
+def _ports(names: Sequence[str], orders: Sequence[Order | None]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "tensor": None, "axes": list(order) if order else None}
+        for name, order in zip(names, orders, strict=True)
+    ]
+
+
+def _input(spec: TensorSpec, *, moved: bool) -> Value:
+    rank = len(spec.static_shape)
+    order = channels_last(rank) if moved else identity(rank)
+    shape = tuple(spec.static_shape[axis] for axis in order)
+    return Value(Tensor(spec.name, shape, computed_dtype(spec.dtype)), order, spatial=moved)
+
+
+def _output(builder: Builder, name: str, value: Value, layout: str) -> Value:
+    """An image keeps its channels last where the user takes them so; all else goes back to the source's order."""
+    builder.origin = name
+    if layout == "nhwc" and value.rank == 4 and value.spatial and value.order == channels_last(4):
+        return value
+    return Value(builder.arranged(value), identity(value.rank))
+
+
+def _distinct(
+    builder: Builder, names: Sequence[str], outputs: Sequence[Tensor], inputs: Sequence[Tensor]
+) -> list[Tensor]:
+    """Outputs that are no input, no constant and not each other: such are copied by a RESHAPE to their own shape."""
+    taken: set[Tensor] = set(inputs)
+    made = []
+    for name, tensor in zip(names, outputs, strict=True):
+        builder.origin = name
+        own = tensor if tensor not in taken and tensor.data is None else _copied(builder, tensor)
+        taken.add(own)
+        made.append(own)
+    return made
+
+
+def _copied(builder: Builder, tensor: Tensor) -> Tensor:
+    shape = builder.constant(tensor.shape, "int32")
+    return builder.emit("RESHAPE", [tensor, shape], tensor.shape)
+
+
+def _moved(value: Value) -> Order | None:
+    return None if value.order == identity(value.rank) else value.order
+
+
+def summary(lowered: Lowered) -> Mapping[str, int]:
+    """How many ops of each kind the graph has."""
+    counts: dict[str, int] = {}
+    for op in lowered.graph.ops:
+        counts[op.kind] = counts.get(op.kind, 0) + 1
+    return counts

@@ -1,0 +1,31 @@
+"""One function for each ONNX op, in one file for each family; an op is added in its family's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edge_sdk.converters.lower.direct.ops import (
+    activation,
+    convolution,
+    elementwise,
+    indexing,
+    matmul,
+    normalization,
+    pooling,
+    reduction,
+    shape,
+)
+
+OPS: Mapping[str, Callable[..., Any]] = {
+    **activation.OPS,
+    **convolution.OPS,
+    **elementwise.OPS,
+    **indexing.OPS,
+    **matmul.OPS,
+    **normalization.OPS,
+    **pooling.OPS,
+    **reduction.OPS,
+    **shape.OPS,
+}
+"""ONNX's name of an op to its form: ``(builder, node) -> value`` or several values."""

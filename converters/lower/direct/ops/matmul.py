@@ -1,0 +1,124 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.graph import Tensor
+from edge_sdk.converters.lower.direct.node import Node
+from edge_sdk.converters.lower.direct.ops.elementwise import binary, scalar
+from edge_sdk.converters.lower.direct.ops.reduction import with_axis, without_axes
+from edge_sdk.converters.lower.direct.value import Order, Value, identity
+
+
+def _matmul(builder: Builder, node: Node) -> Value:
+    return matmul(builder, node.input(0), node.input(1))
+
+
+def matmul(builder: Builder, a: Value, b: Value) -> Value:
+    """``numpy.matmul``: FULLY_CONNECTED where the right side is a constant matrix, else BATCH_MATMUL."""
+    if a.rank == 1:
+        return without_axes(builder, matmul(builder, with_axis(builder, a, 0), b), [-2])
+    if b.rank == 1:
+        return without_axes(builder, matmul(builder, a, with_axis(builder, b, 1)), [-1])
+    if b.is_constant and b.rank == 2 and not a.is_constant:
+        return dense(builder, a, b.data.T, None)
+    return _batch_matmul(builder, a, b)
+
+
+def dense(
+    builder: Builder, x: Value, weights: np.ndarray[tuple[int, ...], np.dtype[np.float32]], bias: Tensor | None
+) -> Value:
+    """FULLY_CONNECTED over the last axis of the source.
+
+    Args:
+        builder: what makes ops.
+        x: ``[..., K]``.
+        weights: ``[N, K]``.
+        bias: ``[N]`` or None.
+    """
+    order = axis_last(x, x.rank - 1)
+    tensor = builder.arranged(x, order)
+    shape = (*tensor.shape[:-1], weights.shape[0])
+    made = builder.emit(
+        "FULLY_CONNECTED", [tensor, builder.constant(weights), bias], shape, keep_num_dims=len(shape) != 2
+    )
+    return Value(made, order, x.spatial)
+
+
+def axis_last(x: Value, axis: int) -> Order:
+    """The value's own order, but for one of the source's axes that comes last."""
+    return (*(other for other in x.order if other != axis), axis)
+
+
+def _batch_matmul(builder: Builder, a: Value, b: Value) -> Value:
+    rank = max(a.rank, b.rank)
+    left = builder.arranged(a)
+    right, transposed = _right(builder, b)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    shape = (*batch, a.shape[-2], b.shape[-1])
+    if len(batch) > _BATCH_AXES:
+        left, right = (_one_batch(builder, tensor, batch) for tensor in (left, right))
+        flat = (int(np.prod(batch)), *shape[-2:])
+        made = builder.emit("BATCH_MATMUL", [left, right], flat, adj_x=False, adj_y=transposed)
+        return Value(builder.reshaped(made, shape), identity(rank))
+    return Value(builder.emit("BATCH_MATMUL", [left, right], shape, adj_x=False, adj_y=transposed), identity(rank))
+
+
+# TFLite's kernel takes three batch axes.
+_BATCH_AXES = 3
+
+
+def _right(builder: Builder, b: Value) -> tuple[Tensor, bool]:
+    """The right operand, and whether its last axes are swapped: where it is held so, the op reads it so."""
+    swapped = (*range(b.rank - 2), b.rank - 1, b.rank - 2)
+    if b.order == swapped and not b.is_constant:
+        return b.tensor, True
+    return builder.arranged(b), False
+
+
+def _one_batch(builder: Builder, tensor: Tensor, batch: Sequence[int]) -> Tensor:
+    whole = (*batch, *tensor.shape[-2:])
+    if tensor.shape != whole:
+        tensor = builder.emit("BROADCAST_TO", [tensor, builder.constant(whole, "int32")], whole)
+    return builder.reshaped(tensor, (int(np.prod(batch)), *tensor.shape[-2:]))
+
+
+def _gemm(builder: Builder, node: Node) -> Value:
+    """``alpha * A' B' + beta * C``."""
+    a, b = node.input(0), node.input(1)
+    alpha, beta = float(node.attribute("alpha", 1.0)), float(node.attribute("beta", 1.0))
+    a = _turned(a) if node.attribute("transA", 0) else a
+    b = _turned(b) if node.attribute("transB", 0) else b
+    c = node.input(2) if node.given(2) else None
+    if b.is_constant and not a.is_constant:
+        weights = b.data.T if alpha == 1 else (b.data.T * np.float32(alpha)).astype(b.dtype)
+        bias = _as_bias(builder, c, beta, b.shape[1])
+        made = dense(builder, a, weights, bias)
+        return made if c is None or bias is not None else _plus(builder, made, c, beta)
+    made = _batch_matmul(builder, a, b)
+    if alpha != 1:
+        made = binary(builder, "MUL", [made, scalar(builder, alpha, made)])
+    return made if c is None else _plus(builder, made, c, beta)
+
+
+def _turned(x: Value) -> Value:
+    """A matrix transposed, without an op."""
+    return Value(x.tensor, tuple(1 - axis for axis in x.order))
+
+
+def _as_bias(builder: Builder, c: Value | None, beta: float, channels: int) -> Tensor | None:
+    if c is None or not c.is_constant or (c.rank > 1 and c.shape[0] != 1):
+        return None
+    return builder.constant(np.broadcast_to(c.data.reshape(-1) * np.float32(beta), (channels,)).astype(c.dtype))
+
+
+def _plus(builder: Builder, x: Value, c: Value, beta: float) -> Value:
+    scaled = c if beta == 1 else binary(builder, "MUL", [c, scalar(builder, beta, c)])
+    return binary(builder, "ADD", [x, scaled])
+
+
+OPS = {"Gemm": _gemm, "MatMul": _matmul}

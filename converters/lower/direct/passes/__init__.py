@@ -1,0 +1,31 @@
+"""Rewrites of the finished graph, each a function from a graph to one that computes the same; in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge_sdk.converters.lower.direct.graph import Graph, everywhere
+from edge_sdk.converters.lower.direct.passes.activations import fuse_activations
+from edge_sdk.converters.lower.direct.passes.affine import fold_affine
+from edge_sdk.converters.lower.direct.passes.dead import drop_dead
+from edge_sdk.converters.lower.direct.passes.flattening import permute_dense_weights
+from edge_sdk.converters.lower.direct.passes.moves import cancel_moves
+from edge_sdk.converters.lower.direct.passes.patterns import fuse_patterns
+
+PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "drop_dead": drop_dead,
+    "cancel_moves": cancel_moves,
+    "permute_dense_weights": permute_dense_weights,
+    "fuse_patterns": fuse_patterns,
+    "fold_affine": fold_affine,
+    "fuse_activations": fuse_activations,
+    "drop_dead_at_the_end": drop_dead,
+}
+"""Name to pass, in the order in which they run."""
+
+
+def run(graph: Graph) -> Graph:
+    """All passes, in the bodies of loops and branches as well."""
+    for one in PASSES.values():
+        graph = everywhere(one)(graph)
+    return graph
