@@ -6,7 +6,7 @@ CONSTRAINTS := constraints/py$(VERSION).txt
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-FAST := tests/core tests/test_floors.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
+FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
 .PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
 	test-tflite test-core android-tools test-android benchmarks clean

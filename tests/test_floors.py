@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.skipif(not find_spec("importlinter"), reason="pip install 'edge-sdk[dev]'")
+needs_linter = pytest.mark.skipif(not find_spec("importlinter"), reason="pip install 'edge-sdk[dev]'")
 _IN_A_FUNCTION = "\n\ndef late() -> None:\n    from {} import {}\n"
 _FOR_TYPES = "\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from {} import {}\n"
 
@@ -33,6 +33,7 @@ def lint(folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@needs_linter
 def test_the_house_as_it_stands(tree: Path) -> None:
     code, words = lint(tree)
     assert code == 0, words
@@ -43,6 +44,7 @@ def test_the_house_as_it_stands(tree: Path) -> None:
     assert files > len(list((ROOT / "edge_sdk").glob("*/*.py")))
 
 
+@needs_linter
 @pytest.mark.parametrize(
     ("file", "form", "target", "contract"),
     [
@@ -65,6 +67,7 @@ def test_it_bites(tree: Path, file: str, form: str, target: tuple[str, str], con
     assert any(contract in line for line in broken), words
 
 
+@needs_linter
 def test_a_room_without_a_floor(tree: Path) -> None:
     """A new folder in edge_sdk must be given its floor."""
     (tree / "edge_sdk" / "attic").mkdir()

@@ -16,11 +16,11 @@ from edge_sdk.checks.on_device import place_on_device
 from edge_sdk.checks.placement.partition import Partition, partition
 from edge_sdk.checks.placement.placing import Placement
 from edge_sdk.checks.placement.rule_sets import rule_set
-from edge_sdk.checks.placement.rules import rule_set_names
 from edge_sdk.checks.placement.site import Reason
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import DelegateCheck, Obstacle, OpPlace, verdict_of
 from edge_sdk.profile.records import Delegate
+from edge_sdk.profile.rule_sets import rule_set_names
 
 _Ops: TypeAlias = Sequence[tuple[Subgraph, Op]]
 

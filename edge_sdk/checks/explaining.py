@@ -10,7 +10,7 @@ from importlib import resources
 from types import MappingProxyType
 
 from edge_sdk.checks.placement.rule_sets import rule_set
-from edge_sdk.checks.placement.rules import rule_set_names
+from edge_sdk.profile.rule_sets import rule_set_names
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
-from edge_sdk.profile.records import Kind, RuleSet
+from edge_sdk.profile.records import Kind
+from edge_sdk.profile.rule_sets import rule_set_names
 
 
 @click.group(short_help="Device profiles: list, show, validate, detect.")
@@ -21,7 +22,7 @@ def profiles() -> None:
 
 @command(name="list", short_help="All built-in profiles.")
 @click.option("--kind", type=click.Choice(typing.get_args(Kind)), help="Only devices of this kind.")
-@click.option("--delegate", type=click.Choice(typing.get_args(RuleSet)), help="Only devices with these rules.")
+@click.option("--delegate", type=click.Choice(rule_set_names()), help="Only devices with these rules.")
 def list_command(screen: Screen, kind: str | None, delegate: str | None) -> None:
     """All built-in profiles, a line each."""
     from edge_sdk.profile.reading import find_profile, profile_names

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from edge_sdk.errors import nearest
 from edge_sdk.profile.records import DEVICE_SOURCES, ETHOS_U_VARIANTS, SOC_SOURCES, Delegate, Device, Soc, Source
+from edge_sdk.profile.rule_sets import rule_set_names
 
 _FIRST_YEAR = 2007
 
@@ -71,6 +72,8 @@ def _os(device: Device) -> Iterator[str]:
 def _delegates(delegates: tuple[Delegate, ...]) -> Iterator[str]:
     seen = set()
     for place, delegate in enumerate(delegates):
+        if delegate.rules not in rule_set_names():
+            yield f"delegates[{place}].rules: no rule set `{delegate.rules}`{nearest(delegate.rules, rule_set_names())}"
         key = (delegate.rules, delegate.accelerator)
         if key in seen:
             yield f"delegates[{place}]: {delegate.rules} on {delegate.accelerator} is listed twice"

@@ -20,10 +20,6 @@ Isa = Literal[
     "neon", "vfpv3", "vfpv4",
     "sse4_2", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8",
 ]  # fmt: skip
-RuleSet = Literal[
-    "xnnpack", "gpu_v2", "nnapi", "edgetpu", "qnn_htp", "mediatek", "hexagon", "vx", "teflon", "ethos_u", "ethos_u85",
-    "xnnpack_tflite_runtime",
-]  # fmt: skip
 ETHOS_U_VARIANTS = (
     "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",
     "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048",
@@ -107,7 +103,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Delegate:
-    """One way off the plain kernels: software (``name``, ``rules``) on an accelerator.
+    """One way off the plain kernels: software (``name``, ``rules``: a file in ``rules/``) on an accelerator.
 
     ``weights`` is ``per_tensor`` where the accelerator takes no per-channel scales; ``nnapi_feature_level`` is an API
     level up to 31, and 1000006 and up for later feature levels; ``variant`` is the rule set's own word for the
@@ -115,7 +111,7 @@ class Delegate:
     """
 
     name: Literal["xnnpack", "gpu", "nnapi", "external"]
-    rules: RuleSet
+    rules: str
     accelerator: Literal["cpu", "gpu", "npu", "dsp"]
     precision: tuple[Precision, ...]
     weights: Literal["any", "per_tensor"] = "any"

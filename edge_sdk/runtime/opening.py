@@ -261,7 +261,7 @@ def _placement(artifact: Artifact, executor: Executor, candidate: Candidate) -> 
 def _predicted(artifact: Artifact, candidate: Candidate) -> Placement:
     from edge_sdk.checks.placement.partition import partition
     from edge_sdk.checks.placement.rule_sets import place_by
-    from edge_sdk.checks.placement.rules import rule_set_names
+    from edge_sdk.profile.rule_sets import rule_set_names
 
     graph = artifact.main
     if candidate.rules not in rule_set_names():

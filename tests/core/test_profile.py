@@ -75,7 +75,7 @@ def faults(tmp_path: Path, text: str) -> tuple[str, ...]:
         ('kind = "phone"', 'kind = "phon"', "kind: `phon` is not one of"),
         ("year = 2023", "year = 23", "year: expected a year from 2007 on, got 23"),
         ('soc = "google-tensor-g3"', 'soc = "tensor-g3"', "soc: no chip `tensor-g3`, did you mean `google-tensor-g3`?"),
-        ('rules = "gpu_v2"', 'rules = "gpu_v3"', "delegates[0].rules: `gpu_v3` is not one of"),
+        ('rules = "gpu_v2"', 'rules = "gpu_v3"', "delegates[0].rules: no rule set `gpu_v3`, did you mean `gpu_v2`?"),
         ("nnapi_feature_level = 1000007\n", "", "delegates[1].nnapi_feature_level: missing for rules nnapi"),
         ("android_api = 34", "", "os.android_api: missing, and family is android"),
         ('abi = "arm64-v8a"', 'abi = "x86_64"', "os.abi: x86_64 does not run on aarch64"),

@@ -13,10 +13,10 @@ from edge_sdk.checks.on_device import place_on_device
 from edge_sdk.checks.placement.partition import partition
 from edge_sdk.checks.placement.placing import Placement
 from edge_sdk.checks.placement.rule_sets import rule_set
-from edge_sdk.checks.placement.rules import rule_set_names
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import VERDICTS, Advice, Verdict, verdict_of
 from edge_sdk.profile.records import Delegate
+from edge_sdk.profile.rule_sets import rule_set_names
 
 MOST_ADVICE = 3
 _STEPS, _LARGE = 3, 500

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge_sdk.artifact.schema import schema
 from edge_sdk.errors import ProfileError, nearest
+from edge_sdk.profile.rule_sets import rule_set_names
 from edge_sdk.records import RecordError, read_record
 
 if sys.version_info >= (3, 11):
@@ -194,11 +195,6 @@ class RuleSet:
     def by_op(self) -> Mapping[str, OpRule]:
         """Op name to its rule."""
         return {op: rule for rule in self.rules for op in rule.ops}
-
-
-def rule_set_names() -> tuple[str, ...]:
-    """Names of the built-in rule sets, sorted; reads no file."""
-    return tuple(sorted(f.name.removesuffix(".toml") for f in _folder().iterdir() if f.name.endswith(".toml")))
 
 
 def find_rules(name: str, functions: Collection[str]) -> RuleSet:

@@ -13,9 +13,10 @@ from edge_sdk.artifact import parse_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.checks.delegates.xnnpack.walk import CHECKS, place_on_xnnpack, xnnpack_rules
 from edge_sdk.checks.placement.placing import place
-from edge_sdk.checks.placement.rules import RuleSet, find_rules, read_rules, rule_set_names
+from edge_sdk.checks.placement.rules import RuleSet, find_rules, read_rules
 from edge_sdk.checks.placement.site import Reason, Site
 from edge_sdk.errors import ProfileError
+from edge_sdk.profile.rule_sets import rule_set_names
 from tests.graphs import Graph, conv_model, options
 
 HEAD = """
