@@ -5,12 +5,9 @@ Heavy work runs in worker processes that are shared by all tests, so that Tensor
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,8 +34,25 @@ _TOOLS = {
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what this environment lacks, with the extra that adds it."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips what this environment lacks, and says which tests stay in one process."""
+    _skip_what_lacks(items)
+    if config.pluginmanager.has_plugin("xdist"):
+        _keep_together(items)
+
+
+def _keep_together(items: list[pytest.Item]) -> None:
+    """A file's tests share what they make, unless a mark says more; files with slow tests come first."""
+    first = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in first)
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(_ALLOWED.parent).as_posix()))
+
+
+def _skip_what_lacks(items: list[pytest.Item]) -> None:
+    """With the extra that adds it."""
     for item in items:
         for marker, (modules, extra) in _NEEDS.items():
             if item.get_closest_marker(marker) and not any(find_spec(module) for module in modules):
@@ -66,22 +80,29 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def workers() -> Iterator[Any]:
+def workers(store: Any) -> Iterator[Any]:
     """Worker processes for all tests."""
-    from edge_sdk.converters import Workers
+    from tests.store import SharedWorkers
 
-    with Workers() as shared:
+    with SharedWorkers(store) as shared:
         yield shared
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Sources and files that several tests want."""
+    from tests.store import Store
+
+    own = tmp_path_factory.getbasetemp()
+    # Processes of one session lie side by side in its folder.
+    return Store((own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own) / "store")
+
+
+@pytest.fixture(scope="session")
+def demo(store: Any) -> tuple[Path, list[Any]]:
     """The folder that ``edge-sdk demo`` leaves, and its rows."""
-    folder = tmp_path_factory.mktemp("demo") / "demo_output"
-    command = [sys.executable, "-m", "edge_sdk", "demo", "-o", str(folder), "--json", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)["files"]
+    found: tuple[Path, list[Any]] = store.demo()
+    return found
 
 
 @pytest.fixture

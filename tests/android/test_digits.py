@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,6 @@ from edge_sdk.bundle.asked import ProcessingOptions
 from edge_sdk.bundle.creating import create_bundle
 from edge_sdk.bundle.options import Golden
 from edge_sdk.bundle.verifying import verify_bundle
-from edge_sdk.converters import convert_all
-from edge_sdk.converters.workers.workshop import Workshop
-from edge_sdk.progress import Silent
 
 RECIPES = ("float32", "static_wi8_ai8")
 _MOST_BYTES = 12 << 20
@@ -23,27 +21,21 @@ _MOST_CPU_S = 30.0
 pytestmark = [pytest.mark.android, pytest.mark.keras, pytest.mark.slow]
 
 
-def digits_bundle(folder: Path) -> Path:
-    """Trains, converts and bundles; the bundle's golden inputs are test images."""
-    with Workshop() as shop:
-        train = shop.worker("train")
-        trained = train.function("edge_sdk.converters.demo:train_keras", "training", folder=str(folder))
-    files = {recipe: folder / f"digits_{recipe}.tflite" for recipe in RECIPES}
-    for _ in convert_all(trained["path"], files, progress=Silent(), calibration=trained["calibration"]):
-        pass
+def digits_bundle(demo: Path, folder: Path) -> Path:
+    """What the demo made of Keras' digits, bundled; the golden inputs are test images."""
     labels = folder / "labels.txt"
     labels.write_text("".join(f"{digit}\n" for digit in range(10)), encoding="utf-8")
     create_bundle(
-        list(files.values()),
+        [demo / f"digits_keras_{recipe}.tflite" for recipe in RECIPES],
         folder / "digits.edge",
-        golden=Golden(data=trained["test"]),
+        golden=Golden(data=str(demo / "digits_keras_test.npz")),
         processing=ProcessingOptions(labels={"": labels}, top_k=3),
     )
     return folder / "digits.edge"
 
 
-def test_its_size_and_what_building_it_takes(tmp_path: Path) -> None:
-    bundle = digits_bundle(tmp_path)
+def test_its_size_and_what_building_it_takes(tmp_path: Path, demo: tuple[Path, Any]) -> None:
+    bundle = digits_bundle(demo[0], tmp_path)
     verify_bundle(bundle)
     apk = tmp_path / "demo.apk"
     build(apk, bundles=[bundle], abis=["arm64-v8a"])

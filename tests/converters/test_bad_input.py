@@ -28,7 +28,8 @@ from edge_sdk.errors import (
     UntrustedSourceError,
 )
 from tests.contract import samples_for
-from tests.converters.sources.test_front_ends import HERE, KERAS, ONNX, TORCH, write
+from tests.converters.sources.test_front_ends import HERE
+from tests.store import KERAS, ONNX, TORCH, write
 
 
 def fails(error: type[Exception], message: str, source: object, folder: Path, **options: Any) -> Any:

@@ -18,7 +18,7 @@ from edge_sdk.converters.bundling import convert_bundle
 from edge_sdk.errors import BundleError
 from edge_sdk.recipe import find_recipe
 from edge_sdk.runtime import Runner
-from tests.converters.sources.test_front_ends import KERAS, write
+from tests.store import KERAS, write
 
 pytestmark = pytest.mark.keras
 RECIPES = ("float16", "int8", "int8_only", "dynamic")

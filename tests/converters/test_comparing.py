@@ -6,48 +6,45 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from edge_sdk.converters import Workers, convert
+from edge_sdk.converters import Workers
 from edge_sdk.converters.comparing import compare
 from edge_sdk.errors import SignatureError
 from edge_sdk.report.comparing import comparison_text
-from tests.contract import samples_for
-from tests.converters.sources.test_front_ends import HERE, KERAS, write
+from tests.converters.sources.test_front_ends import HERE
 from tests.converters.test_recipes import NCHW_IN
 from tests.graphs import conv_model
+from tests.store import KERAS, converted, write
 
 TORCH_CNN = f"{HERE}/torch_models.py:cnn"
 
 
 @pytest.mark.torch
 def test_source_against_its_file_across_layouts(tmp_path: Path, workers: Workers) -> None:
-    convert(TORCH_CNN, tmp_path / "f.tflite", workers=workers)
-    result = compare(TORCH_CNN, tmp_path / "f.tflite", workers=workers)
+    file = converted(workers, TORCH_CNN, "float32", NCHW_IN)
+    result = compare(TORCH_CNN, file, workers=workers)
     assert result.ok
     assert result.outputs[0].sqnr_db > 100
     assert str(result.outputs[0].bound).startswith("max abs error <=")
     assert "float32 rounding" in result.outputs[0].bound.derivation  # type: ignore[union-attr]
     with pytest.raises(SignatureError, match=r"two \.tflite files only"):
-        compare(TORCH_CNN, tmp_path / "f.tflite", tensors=True, workers=workers)
+        compare(TORCH_CNN, file, tensors=True, workers=workers)
 
 
 @pytest.mark.torch
 def test_two_files_of_one_source_with_their_tensors(tmp_path: Path, workers: Workers) -> None:
-    options: Any = {"workers": workers, "timing": False}
-    convert(TORCH_CNN, tmp_path / "f.tflite", **options)
-    convert(TORCH_CNN, tmp_path / "q.tflite", recipe="int8", calibration=samples_for(NCHW_IN), **options)
-    result = compare(tmp_path / "f.tflite", tmp_path / "q.tflite", tensors=True, min_sqnr_db=15, workers=workers)
+    plain, int8 = (converted(workers, TORCH_CNN, recipe, NCHW_IN) for recipe in ("float32", "static_wi8_ai8"))
+    result = compare(plain, int8, tensors=True, min_sqnr_db=15, workers=workers)
     assert result.ok
     assert [row["op"] for row in result.tensors][:1] == ["CONV_2D"]
     assert all(row["sqnr_db"] > 10 for row in result.tensors)
-    strict = compare(tmp_path / "f.tflite", tmp_path / "q.tflite", min_sqnr_db=80, workers=workers)
+    strict = compare(plain, int8, min_sqnr_db=80, workers=workers)
     assert not strict.ok
     assert "BEYOND" in comparison_text(strict).splitlines()[0]
-    assert not compare(tmp_path / "f.tflite", tmp_path / "q.tflite", max_abs_error=1e-6, workers=workers).ok
+    assert not compare(plain, int8, max_abs_error=1e-6, workers=workers).ok
 
 
 @pytest.mark.keras

@@ -17,7 +17,8 @@ from edge_sdk.converters.device import choose_recipe
 from edge_sdk.errors import CalibrationError, UnknownDeviceError
 from edge_sdk.profile.reading import find_profile, profile_names
 from tests.contract import samples_for
-from tests.converters.sources.test_front_ends import CNN_IN, KERAS, write
+from tests.converters.sources.test_front_ends import CNN_IN
+from tests.store import KERAS, write
 
 
 @pytest.mark.parametrize(

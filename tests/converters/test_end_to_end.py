@@ -15,7 +15,8 @@ from edge_sdk.artifact import read_artifact
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.converters import Workers, convert_all
 from tests.contract import samples_for
-from tests.converters.sources.test_front_ends import CNN_IN, KERAS, write
+from tests.converters.sources.test_front_ends import CNN_IN
+from tests.store import KERAS, write
 
 ROOT = Path(__file__).parents[2]
 TORCH_ZOO = ROOT / "benchmarks" / "models" / "pytorch.py"

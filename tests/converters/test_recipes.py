@@ -18,8 +18,9 @@ from edge_sdk.errors import CalibrationError, ConversionError, ParityError, Reci
 from edge_sdk.recipe import find_recipe, recipe_names
 from edge_sdk.runtime import Runner
 from tests.contract import check_conversion, samples_for
-from tests.converters.sources.test_front_ends import CNN_IN, KERAS, torch_source, write
+from tests.converters.sources.test_front_ends import CNN_IN
 from tests.graphs import Graph, padded_pool_model
+from tests.store import KERAS, torch_source, write
 
 NCHW_IN = {"image": ((1, 3, 16, 16), "float32")}
 

@@ -11,7 +11,7 @@ from edge_sdk.converters import Workers, convert
 from edge_sdk.errors import MissingDependencyError
 from edge_sdk.recipe import find_recipe, recipe_names
 from tests.contract import check_conversion, samples_for
-from tests.converters.sources.test_front_ends import torch_source
+from tests.store import torch_source
 
 pytestmark = pytest.mark.litert_torch
 MODELS = Path(__file__).parents[2] / "sources" / "torch_models.py"

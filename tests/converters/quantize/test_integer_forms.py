@@ -17,8 +17,8 @@ from edge_sdk.converters.quantize.integer_forms import with_integer_forms
 from edge_sdk.recipe import KeepFloat, Recipe, find_recipe
 from edge_sdk.runtime import Runner
 from tests.contract import samples_for
-from tests.converters.sources.test_front_ends import KERAS, torch_source, write
 from tests.graphs import Graph, options
+from tests.store import KERAS, torch_source, write
 
 SHAPE, STATISTICS = (1, 6, 8), (1, 6, 1)
 INT8 = find_recipe("int8")

@@ -12,18 +12,11 @@ from edge_sdk.converters import Workers, convert
 from edge_sdk.errors import SignatureError
 from edge_sdk.runtime import Runner
 from tests.contract import check_conversion
+from tests.store import KERAS, ONNX, torch_source, write
 
 HERE = Path(__file__).parents[2] / "sources"
-KERAS, TORCH, ONNX = "tests.sources.keras_models", "tests.sources.torch_models", "tests.sources.onnx_models"
 CNN_IN = {"image": ((1, 16, 16, 3), "float32")}
 CNN_OUT = {"scores": (1, 6)}
-
-
-def write(workers: Workers, module: str, function: str, **arguments: Any) -> str:
-    """Writes a source in a worker of its toolchain; returns its path."""
-    role = "source-keras" if module == KERAS else "source-torch" if module == TORCH else "source-onnx"
-    workers.get(role).function(f"{module}:{function}", "writing a test model", **arguments)
-    return str(arguments["path"])
 
 
 @pytest.mark.keras
@@ -151,16 +144,6 @@ def test_torch_and_onnx_images_become_nhwc(tmp_path: Path, workers: Workers, for
     path = torch_source(workers, tmp_path, "cnn", form)
     (report,) = check_conversion(path, tmp_path, workers, inputs=CNN_IN, outputs={"output": (1, 6)})
     assert [str(layout) for layout in report.layouts if layout.axes] == ["NCHW in the source, NHWC in the file"]
-
-
-def torch_source(workers: Workers, folder: Path, name: str, form: str) -> str:
-    if form == "function":
-        return f"{HERE}/torch_models.py:{name}"
-    kind, _, rest = form.partition("-")
-    arguments: dict[str, Any] = {"open_batch": True} if rest == "open-batch" else {}
-    if rest.startswith("opset"):
-        arguments["opset"] = int(rest.rpartition("-")[2])
-    return write(workers, TORCH, f"save_{kind}", name=name, path=str(folder / f"{name}.{kind}"), **arguments)
 
 
 @pytest.mark.torch

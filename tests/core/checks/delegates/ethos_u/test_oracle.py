@@ -118,7 +118,7 @@ def _converted(folder: Path, workers: Any) -> list[Path]:
     """int8 files of small models of all front ends, in each static recipe that their ops allow."""
     from edge_sdk.converters import convert_all
     from tests.contract import samples_for
-    from tests.converters.sources.test_front_ends import KERAS, torch_source, write
+    from tests.store import KERAS, torch_source, write
 
     image, rows = {"image": ((1, 16, 16, 3), "float32")}, {"x": ((1, 6), "float32")}
     picture = {"image": ((1, 3, 16, 16), "float32")}
