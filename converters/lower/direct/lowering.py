@@ -13,7 +13,7 @@ from edge_sdk.converters.lower.direct.graph import Graph, Tensor
 from edge_sdk.converters.lower.direct.images import image_inputs
 from edge_sdk.converters.lower.direct.reading import computed_dtype, inlined, opset_of
 from edge_sdk.converters.lower.direct.value import Order, Value, channels_last, identity
-from edge_sdk.converters.lower.direct.walk import Walk, check_ops
+from edge_sdk.converters.lower.direct.walk import Walk
 from edge_sdk.converters.lower.direct.writing import write
 from edge_sdk.signature import TensorSpec
 
@@ -33,7 +33,7 @@ class Lowered:
     output_orders: tuple[Order | None, ...]
 
 
-def lower(model: Any, inputs: Sequence[TensorSpec], layout: str, folder: str = "") -> Lowered:
+def lower(model: Any, inputs: Sequence[TensorSpec], layout: str, folder: str = "", *, unroll: bool = False) -> Lowered:
     """Lowers an ONNX model.
 
     Args:
@@ -41,17 +41,18 @@ def lower(model: Any, inputs: Sequence[TensorSpec], layout: str, folder: str = "
         inputs: with static shapes, by the names of the graph.
         layout: ``nhwc`` puts the channels of image inputs and outputs last, ``source`` leaves them as they are.
         folder: where weights beside the model lie.
+        unroll: loops and recurrent layers with a known number of steps become ops without a loop, however long;
+            integer recipes need that.
 
     Raises:
         UnsupportedOpError: lists every node that TFLite cannot say.
         ModelError: the model is not valid.
     """
     model = inlined(model)
-    check_ops(model.graph)
     images = image_inputs(model.graph) if layout == "nhwc" else frozenset()
     builder = Builder()
     values = {spec.name: _input(spec, moved=spec.name in images) for spec in inputs}
-    walk = Walk(builder, opset_of(model), folder)
+    walk = Walk(builder, opset_of(model), folder, unroll)
     outputs = walk.graph(model.graph, values)
     names = [value.name for value in model.graph.output]
     ends = [_output(builder, name, value, layout) for name, value in zip(names, outputs, strict=True)]
