@@ -33,12 +33,19 @@ class Lowered:
     output_orders: tuple[Order | None, ...]
 
 
-def lower(model: Any, inputs: Sequence[TensorSpec], layout: str, folder: str = "", *, unroll: bool = False) -> Lowered:
+def lower(
+    model: Any,
+    inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec],
+    layout: str,
+    folder: str = "",
+    *,
+    unroll: bool = False,
+) -> Lowered:
     """Lowers an ONNX model.
 
     Args:
         model: an ``onnx.ModelProto``.
-        inputs: with static shapes, by the names of the graph.
+        inputs: with static shapes, in the order that the file shall have; by the graph's names where they have others.
         layout: ``nhwc`` puts the channels of image inputs and outputs last, ``source`` leaves them as they are.
         folder: where weights beside the model lie.
         unroll: loops and recurrent layers with a known number of steps become ops without a loop, however long;
@@ -51,7 +58,8 @@ def lower(model: Any, inputs: Sequence[TensorSpec], layout: str, folder: str = "
     model = inlined(model)
     images = image_inputs(model.graph) if layout == "nhwc" else frozenset()
     builder = Builder()
-    values = {spec.name: _input(spec, moved=spec.name in images) for spec in inputs}
+    by_name = inputs if isinstance(inputs, Mapping) else {spec.name: spec for spec in inputs}
+    values = {name: _input(spec, moved=name in images) for name, spec in by_name.items()}
     walk = Walk(builder, opset_of(model), folder, unroll)
     outputs = walk.graph(model.graph, values)
     names = [value.name for value in model.graph.output]
@@ -62,26 +70,36 @@ def lower(model: Any, inputs: Sequence[TensorSpec], layout: str, folder: str = "
 
 
 def hand_over(
-    model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[str], layout: str, target: Path, folder: str = ""
+    model: Any,
+    inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec],
+    outputs: Sequence[str],
+    layout: str,
+    folder: Path,
+    *,
+    unroll: bool = False,
 ) -> dict[str, Any]:
     """Lowers a model and writes it; a hand-over of kind ``tflite``, see :class:`~edge_sdk.converters.source.Source`.
 
     Args:
-        model: an ``onnx.ModelProto``.
-        inputs: by the names of the graph, with static shapes.
+        model: an ``onnx.ModelProto`` with its weights inside.
+        inputs: as for :func:`lower`.
         outputs: names for the graph's outputs, in order.
         layout: ``nhwc`` or ``source``.
-        target: the file to write.
-        folder: where weights beside the model lie.
+        folder: where ``lowered.tflite`` is written.
+        unroll: as for :func:`lower`.
     """
-    lowered = lower(model, inputs, layout, folder)
+    lowered = lower(model, inputs, layout, unroll=unroll)
+    target = folder / "lowered.tflite"
     target.write_bytes(write(lowered.graph))
+    specs = inputs.values() if isinstance(inputs, Mapping) else inputs
     return {
         "kind": "tflite",
         "path": str(target),
-        "inputs": _ports([spec.name for spec in inputs], lowered.input_orders),
+        "inputs": _ports([spec.name for spec in specs], lowered.input_orders),
         "outputs": _ports(outputs, lowered.output_orders),
-        "tool": "edge-sdk",
+        "tool": "edge-sdk direct",
+        # The quantizers' toolchains do not share a process with the source's.
+        "role": "lowering",
     }
 
 

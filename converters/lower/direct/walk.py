@@ -65,7 +65,7 @@ class Walk:
         outputs = self._graph(proto, inputs)
         for name, value in zip((output.name for output in proto.output), outputs, strict=True):
             if value is None or isinstance(value, Values):
-                self.failures.append(("output", f"`{name}`", "a sequence or optional; TFLite has tensors only"))
+                self.failures.append(("output", name, "a sequence or optional; TFLite has tensors only"))
         if self.failures:
             raise unsupported(self.failures)
         return [value for value in outputs if isinstance(value, Value)]
@@ -200,7 +200,7 @@ def _no_form(proto: Any) -> str:
 
 def unsupported(rows: Sequence[tuple[str, str, str]]) -> UnsupportedOpError:
     """The user's error for nodes that TFLite cannot say, each as ``(op, where, why)``."""
-    listing = "; ".join(f"{op} at {where}: {why}" for op, where, why in rows[:4])
+    listing = "; ".join(f"{op} at `{where}`: {why}" for op, where, why in rows[:4])
     more = f"; and {len(rows) - 4} more" if len(rows) > 4 else ""
     return UnsupportedOpError(
         f"{len(rows)} node{'s' if len(rows) > 1 else ''} cannot be lowered to TFLite: {listing}{more}",
@@ -215,4 +215,4 @@ def _op_name(proto: Any) -> str:
 
 def _where(proto: Any) -> str:
     line = user_line(proto)
-    return f"`{module_path(proto)}`" + (f" ({line})" if line else "")
+    return module_path(proto) + (f" ({line})" if line else "")
