@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.converters.lower.direct import passes
+from edge_sdk.converters.lower.direct.bodies import distinct
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Graph, Tensor
 from edge_sdk.converters.lower.direct.images import image_inputs
@@ -64,7 +65,7 @@ def lower(
     outputs = walk.graph(model.graph, values)
     names = [value.name for value in model.graph.output]
     ends = [_output(builder, name, value, layout) for name, value in zip(names, outputs, strict=True)]
-    tensors = _distinct(builder, names, [end.tensor for end in ends], [v.tensor for v in values.values()])
+    tensors = distinct(builder, [end.tensor for end in ends], [v.tensor for v in values.values()], names)
     graph = builder.graph("main", [v.tensor for v in values.values()], tensors)
     return Lowered(passes.run(graph), tuple(_moved(v) for v in values.values()), tuple(_moved(end) for end in ends))
 
@@ -123,25 +124,6 @@ def _output(builder: Builder, name: str, value: Value, layout: str) -> Value:
     if layout == "nhwc" and value.rank == 4 and value.spatial and value.order == channels_last(4):
         return value
     return Value(builder.arranged(value), identity(value.rank))
-
-
-def _distinct(
-    builder: Builder, names: Sequence[str], outputs: Sequence[Tensor], inputs: Sequence[Tensor]
-) -> list[Tensor]:
-    """Outputs that are no input, no constant and not each other: such are copied by a RESHAPE to their own shape."""
-    taken: set[Tensor] = set(inputs)
-    made = []
-    for name, tensor in zip(names, outputs, strict=True):
-        builder.origin = name
-        own = tensor if tensor not in taken and tensor.data is None else _copied(builder, tensor)
-        taken.add(own)
-        made.append(own)
-    return made
-
-
-def _copied(builder: Builder, tensor: Tensor) -> Tensor:
-    shape = builder.constant(tensor.shape, "int32")
-    return builder.emit("RESHAPE", [tensor, shape], tensor.shape)
 
 
 def _moved(value: Value) -> Order | None:
