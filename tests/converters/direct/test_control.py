@@ -40,8 +40,10 @@ def _kinds(graph: Any) -> list[str]:
 
 def _if_model(x: npt.NDArray[Any]) -> Any:
     """Both branches read a value of the graph around them, one gives it as it is, one a weight."""
-    then = _graph([_node("MatMul", ["h", "w"], ["t"]), _node("Identity", ["w"], ["v"])], [], [_info("t", [2, 3]), _info("v", [3, 3])])  # fmt: skip
-    other = _graph([_node("MatMul", ["w", "w"], ["u"]), _node("Identity", ["h"], ["s"])], [], [_info("s", [2, 3]), _info("u", [3, 3])])  # fmt: skip
+    then_nodes = [_node("MatMul", ["h", "w"], ["t"]), _node("Identity", ["w"], ["v"])]
+    then = _graph(then_nodes, [], [_info("t", [2, 3]), _info("v", [3, 3])])
+    other_nodes = [_node("MatMul", ["w", "w"], ["u"]), _node("Identity", ["h"], ["s"])]
+    other = _graph(other_nodes, [], [_info("s", [2, 3]), _info("u", [3, 3])])
     nodes = [
         _node("Exp", ["x"], ["h"]),
         _node("ReduceSum", ["x"], ["sum"], keepdims=0),
