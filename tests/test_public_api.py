@@ -60,4 +60,4 @@ def test_tables_are_complete() -> None:
     listed = {reference.split(":")[0].rpartition(".")[2] for reference in FRONT_ENDS.values()}
     assert listed == {path.stem for path in folder.glob("from_*.py")}
     assert {find_recipe(name).mode for name in recipe_names()} == {*QUANTIZERS, "float"}
-    assert set(LOWERINGS) == {"onnx2tf", "litert-torch"}
+    assert set(LOWERINGS) == {"direct", "onnx2tf", "litert-torch"}

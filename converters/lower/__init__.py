@@ -1,4 +1,4 @@
-"""From a source's own graph to a float .tflite: one file for each tool that can do it."""
+"""From a source's own graph to a float .tflite: our own way in ``direct/``, else one file for each tool that can."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any, Literal
 from edge_sdk.errors import MissingDependencyError, RecipeError, nearest
 from edge_sdk.signature import TensorSpec
 
-LOWERINGS: dict[str, str] = {"onnx2tf": "onnx2tf", "litert-torch": "litert_torch"}
-"""Name of a lowering for PyTorch to the module that must be installed for it."""
+LOWERINGS: dict[str, str] = {"direct": "onnx", "onnx2tf": "onnx2tf", "litert-torch": "litert_torch"}
+"""Name of a lowering, best first, to the module that must be installed for it."""
+
+_TAKES = {"onnx": ("direct", "onnx2tf"), "torch": ("direct", "onnx2tf", "litert-torch")}
 
 
 @dataclass(frozen=True)
@@ -24,50 +26,56 @@ class Rung:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def torch_lowerings(wanted: str, *, recurrent: bool, static_range: bool) -> list[Rung]:
-    """The ladder for a PyTorch model: installed lowerings, each with its settings, best first.
+def ladder(kind: Literal["onnx", "torch"], wanted: str, *, recurrent: bool, static_range: bool) -> list[Rung]:
+    """Ways to lower a source: installed lowerings, each with its settings, best first.
 
     Args:
+        kind: of the source.
         wanted: a name from :data:`LOWERINGS`, or ``auto``.
         recurrent: the model holds LSTM or GRU layers.
         static_range: activations will be quantized, which loops forbid: recurrent layers are unrolled first.
 
     Raises:
         MissingDependencyError: the lowering asked for, or any, is not installed.
-        RecipeError: no lowering has that name.
+        RecipeError: no lowering has that name, or it does not take such a source.
     """
-    if wanted not in ("auto", *LOWERINGS):
+    possible = _TAKES[kind]
+    if wanted not in ("auto", *possible):
         raise RecipeError(
-            f"unknown lowering `{wanted}`{nearest(wanted, LOWERINGS)}", hint=f"auto, {', '.join(LOWERINGS)}"
+            f"unknown lowering `{wanted}`{nearest(wanted, possible)} for a source of kind {kind}",
+            hint=f"auto, {', '.join(possible)}",
         )
-    names = [name for name in LOWERINGS if wanted in ("auto", name) and find_spec(LOWERINGS[name])]
+    names = [name for name in possible if wanted in ("auto", name) and find_spec(LOWERINGS[name])]
     if not names:
-        extra = "litert-torch" if wanted == "litert-torch" else "torch"
-        raise MissingDependencyError(
-            wanted if wanted != "auto" else "onnx2tf", extra=extra, why="lowering a PyTorch model"
-        )
-    ladder: list[Rung] = []
-    for name in names:
-        ladder += (
-            _onnx2tf_rungs(recurrent=recurrent, static_range=static_range) if name == "onnx2tf" else [_LITERT_TORCH]
-        )
-    return ladder
+        missing = wanted if wanted != "auto" else possible[0]
+        extra = missing if missing != "direct" else kind
+        raise MissingDependencyError(LOWERINGS[missing], extra=extra, why=f"lowering with {missing}")
+    return [rung for name in names for rung in _rungs(name, kind, recurrent=recurrent, static_range=static_range)]
 
 
-_LITERT_TORCH = Rung("litert-torch", {"lowering": "litert-torch"})
-
-
-def _onnx2tf_rungs(*, recurrent: bool, static_range: bool) -> list[Rung]:
-    exports = [
-        ("torch.export, opset 20", {"exporter": "dynamo", "opset": 20}),
-        ("torch.export, opset 18", {"exporter": "dynamo", "opset": 18}),
-        ("TorchScript trace, opset 17", {"exporter": "torchscript", "opset": 17}),
-    ]
+def _rungs(name: str, kind: str, *, recurrent: bool, static_range: bool) -> list[Rung]:
+    if name == "litert-torch":
+        return [Rung("litert-torch", {"lowering": name})]
+    if name == "direct":
+        settings = {"lowering": name, "unroll": static_range}
+        if kind == "onnx":
+            return [Rung("direct", settings)]
+        return [Rung(f"direct; {words}", {**settings, **export}) for words, export in (_EXPORTS[0], _EXPORTS[2])]
+    ways = onnx2tf_settings(recurrent=recurrent, static_range=static_range)
+    if kind == "onnx":
+        return [Rung(words, {"lowering": name, "onnx2tf": flags}) for words, flags in ways]
     return [
-        Rung(f"{export}; {words}", {"lowering": "onnx2tf", **settings, "onnx2tf": flags})
-        for words, flags in onnx2tf_settings(recurrent=recurrent, static_range=static_range)
-        for export, settings in exports
+        Rung(f"{export}; {words}", {"lowering": name, **settings, "onnx2tf": flags})
+        for words, flags in ways
+        for export, settings in _EXPORTS
     ]
+
+
+_EXPORTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("torch.export, opset 20", {"exporter": "dynamo", "opset": 20}),
+    ("torch.export, opset 18", {"exporter": "dynamo", "opset": 18}),
+    ("TorchScript trace, opset 17", {"exporter": "torchscript", "opset": 17}),
+)
 
 
 def plain_name(end: Literal["in", "out"], place: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.converters.lower import plain_name
+from edge_sdk.converters.lower.direct.reading import computed_dtype
 from edge_sdk.errors import UnsupportedOpError
 from edge_sdk.signature import TensorSpec
 
@@ -268,14 +269,31 @@ class _Graph:
 
 
 def onnx_specs(values: Iterable[Any]) -> tuple[TensorSpec, ...]:
-    """Graph inputs or outputs as specs; rank-4 float images with 1, 3 or 4 channels are NCHW."""
+    """Graph inputs or outputs as specs; rank-4 float images with 1, 3 or 4 channels are NCHW.
+
+    Half and double floats are float32 here: what the file takes and gives.
+    """
     import onnx
 
     specs = []
     for value in values:
         tensor = value.type.tensor_type
         shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
-        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
+        dtype = computed_dtype(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name)
         image = len(shape) == 4 and shape[1] in (1, 3, 4) and dtype in ("float32", "uint8")
         specs.append(TensorSpec(value.name, shape, dtype, "NCHW" if image else None))
     return tuple(specs)
+
+
+def precision(model: Any) -> str:
+    """The coarsest float type among a model's weights, inputs and casts: what its own results are good to."""
+    import onnx
+
+    kinds = onnx.TensorProto
+    found = {weight.data_type for weight in model.graph.initializer}
+    found |= {value.type.tensor_type.elem_type for value in model.graph.input}
+    for node in _all_nodes(model.graph):
+        found |= {attribute.i for attribute in node.attribute if node.op_type == "Cast" and attribute.name == "to"}
+    if kinds.BFLOAT16 in found:
+        return "bfloat16"
+    return "float16" if kinds.FLOAT16 in found else "float32"

@@ -84,6 +84,7 @@ class Ladder:
             role, handed = self._lower_source(handed, folder)
         elif self._source.front_end == "tflite":
             role = "lowering"
+        role = handed.get("role", role)
         return self._checked(handed, folder, role)
 
     def _lower_onnx(self, handed: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -117,7 +118,8 @@ class Ladder:
         # In the finished file the place in the list says which tensor a port is.
         model = FloatModel(path, artifact, _by_place(inputs), _by_place(outputs), handed["tool"], role)
         meter = self._measure(model)
-        bounds = {name: float_bound(artifact, largest) for name, largest in meter.max_abs_reference().items()}
+        precision = self._source.description.precision
+        bounds = {name: float_bound(artifact, top, precision) for name, top in meter.max_abs_reference().items()}
         rows = meter.report(bounds)
         ready = Path(handed["quantized"]) if "quantized" in handed else None
         return replace(

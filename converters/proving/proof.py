@@ -111,7 +111,8 @@ class Proof:
         artifact = read_artifact(path)
         largest = meter.max_abs_reference()
         if recipe.mode == "float" and recipe.min_sqnr_db is None:
-            return meter.report({name: float_bound(artifact, value) for name, value in largest.items()})
+            precision = self._source.description.precision
+            return meter.report({name: float_bound(artifact, value, precision) for name, value in largest.items()})
         bound = quantized_bound(artifact, self._tensor_power(lowered), min_sqnr_db=recipe.min_sqnr_db)
         return meter.report(dict.fromkeys(largest, bound))
 

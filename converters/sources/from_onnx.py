@@ -7,11 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.converters.lower import Rung, onnx2tf_settings, onnx_graph, onnx_hand_over
+import numpy as np
+
+from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
 from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError
+from edge_sdk.findings import Finding
 from edge_sdk.signature import Arrays, fix_shapes
 
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
@@ -21,7 +24,7 @@ class OnnxSource:
     """An ONNX graph; reference runs use ONNX Runtime without graph optimisations."""
 
     preload = ("onnx", "onnxruntime")
-    lowering_preload = ("tensorflow", "onnx2tf")
+    lowering_preload: tuple[str, ...] = ()
 
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)
@@ -30,6 +33,7 @@ class OnnxSource:
         inputs = [value for value in self._model.graph.input if value.name not in constants]
         self._open = onnx_graph.onnx_specs(inputs)
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
+        self._dtypes = {value.name: value.type.tensor_type.elem_type for value in inputs}
         self._outputs = tuple(value.name for value in self._model.graph.output)
         self._runtime: Any = None
 
@@ -44,7 +48,9 @@ class OnnxSource:
         opset = max((o.version for o in self._model.opset_import if o.domain in ("", "ai.onnx")), default=0)
         producer = f"{self._model.producer_name} {self._model.producer_version}".strip() or "unknown producer"
         framework = f"onnx opset {opset} by {producer}"
-        return Description(framework, self._inputs, self._open, self._outputs).as_json()
+        precision = onnx_graph.precision(self._model)
+        findings = () if precision == "float32" else (_computed_finding(precision),)
+        return Description(framework, self._inputs, self._open, self._outputs, findings, precision).as_json()
 
     def run(self, samples: str, outputs: str) -> int:
         results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=False)
@@ -52,10 +58,15 @@ class OnnxSource:
 
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         recurrent = any(node.op_type in _RECURRENT for node in self._model.graph.node)
-        ladder = onnx2tf_settings(recurrent=recurrent, static_range=static_range)
-        return [asdict(Rung(words, {"lowering": "onnx2tf", "onnx2tf": flags})) for words, flags in ladder]
+        wanted = self._options.lowering
+        return [asdict(rung) for rung in ladder("onnx", wanted, recurrent=recurrent, static_range=static_range)]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        if settings["lowering"] == "direct":
+            from edge_sdk.converters.lower.direct.lowering import hand_over
+
+            layout, unroll = self._options.layout, settings["unroll"]
+            return hand_over(self._model, self._inputs, self._outputs, layout, Path(folder), unroll=unroll)
         import onnx
 
         names = [spec.name for spec in self._inputs]
@@ -67,8 +78,27 @@ class OnnxSource:
         if self._runtime is None:
             self._runtime = _session(self._model)
         with running("onnxruntime", "running the model"):
-            values = self._runtime.run(list(self._outputs), dict(arrays))
-        return dict(zip(self._outputs, values, strict=True))
+            values = self._runtime.run(list(self._outputs), {name: self._typed(name, a) for name, a in arrays.items()})
+        return {name: _as_float32(value) for name, value in zip(self._outputs, values, strict=True)}
+
+    def _typed(self, name: str, values: Any) -> Any:
+        """An array in the graph's own type."""
+        import onnx
+
+        return values.astype(onnx.helper.tensor_dtype_to_np_dtype(self._dtypes[name]), copy=False)
+
+
+def _as_float32(values: Any) -> Any:
+    """Half and double floats as the file gives them."""
+    return values.astype(np.float32) if values.dtype.name in ("float16", "bfloat16", "float64") else values
+
+
+def _computed_finding(precision: str) -> Finding:
+    return Finding(
+        "computed-in-float32",
+        "info",
+        f"the source computes in {precision}; the float32 file is compared within the rounding of {precision}",
+    )
 
 
 def _session(model: Any) -> Any:

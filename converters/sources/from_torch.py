@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import linecache
-import traceback
-import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.converters.lower import onnx_hand_over, plain_name, torch_lowerings
+from edge_sdk.converters.lower import ladder, onnx_hand_over, plain_name
 from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
 from edge_sdk.converters.sources.torch_calls import TorchCall, eval_mode, torch_dtype
+from edge_sdk.converters.sources.torch_export import exported
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, UntrustedSourceError
@@ -28,7 +26,7 @@ class TorchSource:
     """A PyTorch model with the inputs it is called with, always run and exported in eval mode."""
 
     preload = ("torch", "torch.onnx", "onnxscript")
-    lowering_preload = ("tensorflow", "onnx2tf")
+    lowering_preload: tuple[str, ...] = ()
 
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)
@@ -66,7 +64,7 @@ class TorchSource:
         recurrent = self._call.has_recurrent_layers()
         return [
             asdict(rung)
-            for rung in torch_lowerings(self._options.lowering, recurrent=recurrent, static_range=static_range)
+            for rung in ladder("torch", self._options.lowering, recurrent=recurrent, static_range=static_range)
         ]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,31 +74,27 @@ class TorchSource:
                 from edge_sdk.converters.lower.by_litert_torch import write_tflite
 
                 return write_tflite(module, self._inputs, self._outputs, Path(folder), layout=self._options.layout)
-            path = self._export_onnx(module, Path(folder), settings)
+            if settings["lowering"] == "direct":
+                return self._directly(module, Path(folder), settings)
+            model = self._as_onnx(module, settings)
+        import onnx
+
+        path = Path(folder) / "model.onnx"
+        onnx.save(model, str(path))
         return onnx_hand_over(path, self._inputs, self._outputs, self._options.layout, settings["onnx2tf"])
 
-    def _export_onnx(self, module: Any, folder: Path, settings: Mapping[str, Any]) -> Path:
-        import torch
+    def _directly(self, module: Any, folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+        from edge_sdk.converters.lower.direct.lowering import hand_over
 
-        path, opset = folder / "model.onnx", settings["opset"]
-        examples = tuple(self._example_tensors().values())
-        names = {
-            "input_names": [plain_name("in", i) for i in range(len(self._inputs))],
-            "output_names": [plain_name("out", i) for i in range(len(self._outputs))],
-        }
-        if settings["exporter"] == "dynamo":
-            program = _exported(module, examples)
-            with running("torch", "exporting to ONNX"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                torch.onnx.export(
-                    program, (), str(path), opset_version=opset, external_data=False, verbose=False, **names
-                )
-            return path
-        # Fused attention has no ONNX form in the tracing exporter.
-        torch.backends.mha.set_fastpath_enabled(False)
-        with running("torch", "exporting to ONNX by tracing"), _traced_faithfully():
-            torch.onnx.export(module, examples, str(path), opset_version=opset, dynamo=False, **names)
-        return path
+        model = self._as_onnx(module, settings)
+        inputs = {plain_name("in", i): spec for i, spec in enumerate(self._inputs)}
+        layout, unroll = self._options.layout, settings["unroll"]
+        return hand_over(model, inputs, self._outputs, layout, folder, unroll=unroll)
+
+    def _as_onnx(self, module: Any, settings: Mapping[str, Any]) -> Any:
+        inputs = [plain_name("in", i) for i in range(len(self._inputs))]
+        outputs = [plain_name("out", i) for i in range(len(self._outputs))]
+        return exported(module, list(self._example_tensors().values()), inputs, outputs, settings)
 
     def _arrays(self, arrays: Arrays) -> Arrays:
         import torch
@@ -124,48 +118,6 @@ class TorchSource:
             fits = tuple(example.shape) == spec.static_shape
             found[spec.name] = example if fits else torch.zeros(spec.static_shape, dtype=torch_dtype(spec.dtype))
         return found
-
-
-def _exported(module: Any, examples: tuple[Any, ...]) -> Any:
-    """``torch.export`` with errors in the user's terms."""
-    import torch
-
-    try:
-        return torch.export.export(module, examples, strict=False)
-    except Exception as error:  # torch.export raises many types
-        where = _user_line(error)
-        if "data-dependent" in str(error):
-            raise ModelError(
-                f"the model's Python code branches on tensor values{where}; one file can hold one path only",
-                hint="use torch.where, or move the branch out of forward()",
-            ) from error
-        raise ModelError(
-            f"torch.export cannot trace this model{where}: {type(error).__name__}: {first_line(error)}",
-            hint="a module that torch.export accepts can be converted",
-        ) from error
-
-
-def _user_line(error: BaseException) -> str:
-    """The innermost line of the user's own code in the traceback."""
-    ours = str(Path(__file__).resolve().parent)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        foreign = "site-packages" in frame.filename or str(path.resolve()).startswith(ours)
-        if path.is_file() and not foreign:
-            line = linecache.getline(frame.filename, frame.lineno or 0).strip()
-            return f" at {path.name}:{frame.lineno} (`{line}`)"
-    return ""
-
-
-@contextlib.contextmanager
-def _traced_faithfully() -> Iterator[None]:
-    """A trace that depends on the example's values is an error, not a warning."""
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", torch.jit.TracerWarning)
-        yield
 
 
 def load(path: Path, *, trust: bool) -> Any:

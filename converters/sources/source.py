@@ -84,7 +84,7 @@ class Description:
     """A loaded model: what it is, and its inputs and outputs in the source's own order and layout.
 
     ``inputs`` have static shapes; ``open_inputs`` are as the source declares them. ``findings`` say what was done
-    to the model on the way in.
+    to the model on the way in. ``precision`` is the coarsest float type that the source computes in.
     """
 
     framework: str
@@ -92,6 +92,7 @@ class Description:
     open_inputs: tuple[TensorSpec, ...]
     outputs: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    precision: str = "float32"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, read back by :func:`description_from_json`."""
@@ -106,6 +107,7 @@ def description_from_json(data: Mapping[str, Any]) -> Description:
         open_inputs=tuple(spec_from_json(spec) for spec in data["open_inputs"]),
         outputs=tuple(data["outputs"]),
         findings=tuple(Finding(**finding) for finding in data["findings"]),
+        precision=data["precision"],
     )
 
 

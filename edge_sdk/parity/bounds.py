@@ -12,7 +12,7 @@ import numpy as np
 from edge_sdk.artifact.compute import accumulation_length, compute_type
 from edge_sdk.artifact.model import Artifact, Tensor
 
-_UNIT_ROUNDOFF = 2.0**-24
+_UNIT_ROUNDOFF = {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
 # lambda of Higham and Mary; 8 covers the transcendental functions' few units in the last place as well.
 _CONFIDENCE = 8.0
 _MARGIN_DB = 10.0
@@ -35,8 +35,8 @@ class Bound:
         return f"max abs error <= {self.value:.3g}" if self.kind == "max_abs_error" else f"SQNR >= {self.value:.1f} dB"
 
 
-def float_bound(artifact: Artifact, max_abs_reference: float) -> Bound:
-    """The error that two float32 evaluations of the same graph may show.
+def float_bound(artifact: Artifact, max_abs_reference: float, precision: str = "float32") -> Bound:
+    """The error that two float evaluations of the same graph may show.
 
     Each op that sums ``n`` products errs by about ``lambda * sqrt(n) * u`` of its result (Higham and Mary, "A new
     approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41(5), 2019, theorem 2.4); both sides
@@ -45,16 +45,17 @@ def float_bound(artifact: Artifact, max_abs_reference: float) -> Bound:
     Args:
         artifact: the float .tflite.
         max_abs_reference: largest magnitude of the output in the reference.
+        precision: the coarser float type of the two: ``float32``, ``float16`` or ``bfloat16``.
     """
     roots = sum(
         math.sqrt(accumulation_length(graph, op))
         for graph, op in artifact.all_ops()
         if compute_type(graph, op) in ("float32", "float16", "hybrid_int8")
     )
-    relative = 2 * _CONFIDENCE * _UNIT_ROUNDOFF * max(1.0, roots)
+    relative = 2 * _CONFIDENCE * _UNIT_ROUNDOFF[precision] * max(1.0, roots)
     value = relative * max_abs_reference
     return Bound(
-        "max_abs_error", value, f"float32 rounding: {relative:.2g} of the largest value {max_abs_reference:.4g}"
+        "max_abs_error", value, f"{precision} rounding: {relative:.2g} of the largest value {max_abs_reference:.4g}"
     )
 
 

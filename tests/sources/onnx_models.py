@@ -40,9 +40,15 @@ def save_gelu(path: str, order: str) -> None:
     _save(path, nodes, initializers, [1, 8], [1, 8])
 
 
-def save_determinant(path: str) -> None:
-    """An op that TensorFlow has and TFLite has not."""
-    _save(path, [helper.make_node("Det", ["x"], ["y"])], [], [1, 4, 4], [1])
+def save_word_counts(path: str) -> None:
+    """An op of classical text models, which no lowering has."""
+    counts = {"mode": "TF", "min_gram_length": 1, "max_gram_length": 1, "max_skip_count": 0}
+    pool = {"ngram_counts": [0], "ngram_indexes": [0, 1], "pool_int64s": [1, 2]}
+    nodes = [
+        helper.make_node("Cast", ["x"], ["ids"], to=TensorProto.INT64),
+        helper.make_node("TfIdfVectorizer", ["ids"], ["y"], **counts, **pool),
+    ]
+    _save(path, nodes, [], [1, 8], [1, 2])
 
 
 def save_odd_names(path: str) -> None:
@@ -61,7 +67,11 @@ def save_odd_names(path: str) -> None:
 
 
 def _save(
-    path: str, nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto], inputs: list[int], outputs: list[int]
+    path: str,
+    nodes: list[onnx.NodeProto],
+    initializers: list[onnx.TensorProto],
+    inputs: list[int],
+    outputs: list[int],
 ) -> None:
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, inputs)
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, outputs)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.converters.lower.direct import passes
+from edge_sdk.converters.lower.direct.bodies import distinct
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Graph, Tensor
 from edge_sdk.converters.lower.direct.images import image_inputs
 from edge_sdk.converters.lower.direct.reading import computed_dtype, inlined, opset_of
 from edge_sdk.converters.lower.direct.value import Order, Value, channels_last, identity
-from edge_sdk.converters.lower.direct.walk import Walk, check_ops
+from edge_sdk.converters.lower.direct.walk import Walk
 from edge_sdk.converters.lower.direct.writing import write
 from edge_sdk.signature import TensorSpec
 
@@ -33,54 +34,73 @@ class Lowered:
     output_orders: tuple[Order | None, ...]
 
 
-def lower(model: Any, inputs: Sequence[TensorSpec], layout: str, folder: str = "") -> Lowered:
+def lower(
+    model: Any,
+    inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec],
+    layout: str,
+    folder: str = "",
+    *,
+    unroll: bool = False,
+) -> Lowered:
     """Lowers an ONNX model.
 
     Args:
         model: an ``onnx.ModelProto``.
-        inputs: with static shapes, by the names of the graph.
+        inputs: with static shapes, in the order that the file shall have; by the graph's names where they have others.
         layout: ``nhwc`` puts the channels of image inputs and outputs last, ``source`` leaves them as they are.
         folder: where weights beside the model lie.
+        unroll: loops and recurrent layers with a known number of steps become ops without a loop, however long;
+            integer recipes need that.
 
     Raises:
         UnsupportedOpError: lists every node that TFLite cannot say.
         ModelError: the model is not valid.
     """
     model = inlined(model)
-    check_ops(model.graph)
     images = image_inputs(model.graph) if layout == "nhwc" else frozenset()
     builder = Builder()
-    values = {spec.name: _input(spec, moved=spec.name in images) for spec in inputs}
-    walk = Walk(builder, opset_of(model), folder)
+    by_name = inputs if isinstance(inputs, Mapping) else {spec.name: spec for spec in inputs}
+    values = {name: _input(spec, moved=name in images) for name, spec in by_name.items()}
+    walk = Walk(builder, opset_of(model), folder, unroll)
     outputs = walk.graph(model.graph, values)
     names = [value.name for value in model.graph.output]
     ends = [_output(builder, name, value, layout) for name, value in zip(names, outputs, strict=True)]
-    tensors = _distinct(builder, names, [end.tensor for end in ends], [v.tensor for v in values.values()])
+    tensors = distinct(builder, [end.tensor for end in ends], [v.tensor for v in values.values()], names)
     graph = builder.graph("main", [v.tensor for v in values.values()], tensors)
     return Lowered(passes.run(graph), tuple(_moved(v) for v in values.values()), tuple(_moved(end) for end in ends))
 
 
 def hand_over(
-    model: Any, inputs: Sequence[TensorSpec], outputs: Sequence[str], layout: str, target: Path, folder: str = ""
+    model: Any,
+    inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec],
+    outputs: Sequence[str],
+    layout: str,
+    folder: Path,
+    *,
+    unroll: bool = False,
 ) -> dict[str, Any]:
     """Lowers a model and writes it; a hand-over of kind ``tflite``, see :class:`~edge_sdk.converters.source.Source`.
 
     Args:
-        model: an ``onnx.ModelProto``.
-        inputs: by the names of the graph, with static shapes.
+        model: an ``onnx.ModelProto`` with its weights inside.
+        inputs: as for :func:`lower`.
         outputs: names for the graph's outputs, in order.
         layout: ``nhwc`` or ``source``.
-        target: the file to write.
-        folder: where weights beside the model lie.
+        folder: where ``lowered.tflite`` is written.
+        unroll: as for :func:`lower`.
     """
-    lowered = lower(model, inputs, layout, folder)
+    lowered = lower(model, inputs, layout, unroll=unroll)
+    target = folder / "lowered.tflite"
     target.write_bytes(write(lowered.graph))
+    specs = inputs.values() if isinstance(inputs, Mapping) else inputs
     return {
         "kind": "tflite",
         "path": str(target),
-        "inputs": _ports([spec.name for spec in inputs], lowered.input_orders),
+        "inputs": _ports([spec.name for spec in specs], lowered.input_orders),
         "outputs": _ports(outputs, lowered.output_orders),
-        "tool": "edge-sdk",
+        "tool": "edge-sdk direct",
+        # The quantizers' toolchains do not share a process with the source's.
+        "role": "lowering",
     }
 
 
@@ -104,25 +124,6 @@ def _output(builder: Builder, name: str, value: Value, layout: str) -> Value:
     if layout == "nhwc" and value.rank == 4 and value.spatial and value.order == channels_last(4):
         return value
     return Value(builder.arranged(value), identity(value.rank))
-
-
-def _distinct(
-    builder: Builder, names: Sequence[str], outputs: Sequence[Tensor], inputs: Sequence[Tensor]
-) -> list[Tensor]:
-    """Outputs that are no input, no constant and not each other: such are copied by a RESHAPE to their own shape."""
-    taken: set[Tensor] = set(inputs)
-    made = []
-    for name, tensor in zip(names, outputs, strict=True):
-        builder.origin = name
-        own = tensor if tensor not in taken and tensor.data is None else _copied(builder, tensor)
-        taken.add(own)
-        made.append(own)
-    return made
-
-
-def _copied(builder: Builder, tensor: Tensor) -> Tensor:
-    shape = builder.constant(tensor.shape, "int32")
-    return builder.emit("RESHAPE", [tensor, shape], tensor.shape)
 
 
 def _moved(value: Value) -> Order | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from edge_sdk.converters.lower.direct.value import Value
+from edge_sdk.converters.lower.direct.value import Value, Values
 
 
 class NoFormError(Exception):
@@ -28,7 +28,9 @@ class Node:
         outputs: names, empty where nobody asks for one.
         opset: version of the op set that says what the op means.
         input_names: as the graph calls them.
-        body: lowers a GraphProto attribute; see :func:`walk.lower_graph`.
+        body: lowers a GraphProto attribute with a builder: ``body(proto, builder, inputs)``; see :class:`walk.Walk`.
+        sequences: inputs that are sequences, by place; their places in ``inputs`` are None.
+        unroll: whether loops with a known count must become ops without a loop.
     """
 
     op: str
@@ -39,6 +41,8 @@ class Node:
     opset: int
     input_names: Sequence[str] = ()
     body: Callable[..., Any] | None = field(default=None, repr=False)
+    sequences: Mapping[int, Values] = field(default_factory=dict)
+    unroll: bool = False
 
     def given(self, place: int) -> bool:
         """Whether the input at this place is present."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,37 +75,34 @@ def dtype_name(elem_type: int) -> str:
     return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).name
 
 
-def in_order(nodes: Sequence[Any], known: Iterable[str]) -> list[Any]:
+def in_order(nodes: Sequence[Any], taken: Container[str]) -> list[Any]:
     """The nodes, each after those it reads; a valid graph comes back as it was.
 
     Args:
         nodes: of one graph.
-        known: names that exist before its first node: inputs, weights, and all of outer graphs.
+        taken: names of the graph's own inputs and weights, which no node may make again.
 
     Raises:
         ModelError: a name is made twice or by none, or nodes wait for each other.
     """
-    ready = set(known)
-    if _is_ordered(nodes, ready):
+    makers = _makers(nodes, taken)
+    if _is_ordered(nodes, makers):
         return list(nodes)
-    makers = _makers(nodes)
-    waiting = {i: {makers[n] for n in _reads(node) if n in makers} - {i} for i, node in enumerate(nodes)}
+    waiting = {i: {makers[n] for n in _reads(node) if n in makers} for i, node in enumerate(nodes)}
     return [nodes[i] for i in _sorted(waiting, nodes)]
 
 
-def _is_ordered(nodes: Sequence[Any], ready: set[str]) -> bool:
-    made = set(ready)
-    for node in nodes:
-        if any(name not in made for name in node.input if name):
-            return False
-        made.update(node.output)
-    return True
+def _is_ordered(nodes: Sequence[Any], makers: Mapping[str, int]) -> bool:
+    """Whether each name that the graph itself makes is made before it is read."""
+    return all(makers.get(name, -1) < i for i, node in enumerate(nodes) for name in _reads(node))
 
 
-def _makers(nodes: Sequence[Any]) -> dict[str, int]:
+def _makers(nodes: Sequence[Any], taken: Container[str]) -> dict[str, int]:
     makers: dict[str, int] = {}
     for i, node in enumerate(nodes):
         for name in filter(None, node.output):
+            if name in taken:
+                raise ModelError(f"{node.op_type} `{node.name}` makes `{name}`, the name of an input or a weight")
             if name in makers:
                 raise ModelError(f"value `{name}` is made by two nodes: `{nodes[makers[name]].name}` and `{node.name}`")
             makers[name] = i

@@ -60,6 +60,17 @@ class Value:
         return self.order.index(axis % self.rank if self.rank else 0)
 
 
+@dataclass(frozen=True, eq=False)
+class Values:
+    """A sequence of ONNX's whose length is known: its items stand side by side in the walk, no tensor holds them."""
+
+    items: tuple[Value, ...]
+
+
+Entry = Value | Values | None
+"""What a name stands for: a value, a sequence, or nothing, as an optional input that is absent."""
+
+
 def identity(rank: int) -> Order:
     """The source's own order."""
     return tuple(range(rank))

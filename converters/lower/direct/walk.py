@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.expanding import expand, is_function
 from edge_sdk.converters.lower.direct.folding import fold
 from edge_sdk.converters.lower.direct.node import Node, NoFormError, attributes_of, module_path, user_line
 from edge_sdk.converters.lower.direct.ops import OPS
 from edge_sdk.converters.lower.direct.reading import OWN_DOMAINS, array_of, as_computed, in_order
-from edge_sdk.converters.lower.direct.value import Value
+from edge_sdk.converters.lower.direct.value import Entry, Value, Values
 from edge_sdk.errors import ModelError, UnsupportedOpError
 
-Form = Callable[[Builder, Node], Value | Sequence[Value]]
+Form = Callable[[Builder, Node], Entry | Sequence[Entry]]
+
+
+class Lost:
+    """What a name stands for when the node that makes it has no form."""
+
+
+class LostInBodyError(Exception):
+    """A body has nodes without a form; they are listed already."""
 
 
 @dataclass
@@ -27,57 +37,96 @@ class Walk:
         builder: of the graph in the making.
         opset: version of ONNX's op set.
         folder: where weights beside the file lie.
+        unroll: loops with a known count become ops without a loop, however long: integer recipes need that.
         values: name to value.
+        failures: ``(op, where, why)`` of each node without a form, in all graphs.
+        whole: the op that the nodes together are, where the standard defines it by them.
     """
 
     builder: Builder
     opset: int
     folder: str = ""
-    values: dict[str, Value] = field(default_factory=dict)
+    unroll: bool = False
+    values: MutableMapping[str, Entry | Lost] = field(default_factory=dict)
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+    whole: str = ""
 
     def graph(self, proto: Any, inputs: Mapping[str, Value]) -> list[Value]:
-        """Lowers a GraphProto; returns its outputs.
+        """Lowers a model's GraphProto; returns its outputs.
 
         Args:
-            proto: the graph; what its nodes read of outer graphs is found in ``values``.
+            proto: the graph.
             inputs: its own inputs.
 
         Raises:
             UnsupportedOpError: lists every node that has no form.
             ModelError: the graph is not valid.
         """
+        outputs = self._graph(proto, inputs)
+        for name, value in zip((output.name for output in proto.output), outputs, strict=True):
+            if value is None or isinstance(value, Values):
+                self.failures.append(("output", name, "a sequence or optional; TFLite has tensors only"))
+        if self.failures:
+            raise unsupported(self.failures)
+        return [value for value in outputs if isinstance(value, Value)]
+
+    def _graph(self, proto: Any, inputs: Mapping[str, Entry]) -> list[Entry | Lost]:
         self.values.update(inputs)
         for weight in proto.initializer:
             if weight.name not in inputs:
                 self.builder.origin = weight.name
                 self.values[weight.name] = self.builder.fixed(as_computed(array_of(weight, self.folder)))
-        for node in in_order(proto.node, self.values):
+        taken = {value.name for value in (*proto.input, *proto.initializer)}
+        for node in in_order(proto.node, taken):
             self._step(node)
         return [self._read(output.name, "the graph's outputs") for output in proto.output]
 
     def _step(self, proto: Any) -> None:
-        inputs = [self._read(name, f"{proto.op_type} `{proto.name}`") if name else None for name in proto.input]
+        entries = [self._read(name, f"{proto.op_type} `{proto.name}`") if name else None for name in proto.input]
+        inputs = [entry for entry in entries if not isinstance(entry, Lost)]
         self.builder.origin = module_path(proto)
-        made = self._folded(proto, inputs)
-        if made is None:
-            made = self._formed(proto, inputs)
-        for name, value in zip(proto.output, made, strict=False):
-            if name:
-                self.values[name] = value
+        made: Sequence[Entry | Lost] | None = None
+        if len(inputs) == len(entries):
+            made = self._made(proto, inputs)
+        elif not _may_have_form(proto, self.opset):
+            self._fail(proto, _no_form(proto))
+        made = made if made is not None else [Lost()] * len(proto.output)
+        self.values.update((name, value) for name, value in zip(proto.output, made, strict=False) if name)
 
-    def _read(self, name: str, reader: str) -> Value:
+    def _read(self, name: str, reader: str) -> Entry | Lost:
         if name not in self.values:
             raise ModelError(f"{reader} reads `{name}`, which nothing makes", hint="check the model with onnx.checker")
         return self.values[name]
 
-    def _folded(self, proto: Any, inputs: Sequence[Value | None]) -> list[Value] | None:
-        if not all(value is None or value.is_constant for value in inputs) or proto.domain not in OWN_DOMAINS:
+    def _made(self, proto: Any, inputs: Sequence[Entry]) -> Sequence[Entry] | None:
+        """A node's results; None where it has no form, which is noted."""
+        plain = [None if isinstance(entry, Values) else entry for entry in inputs]
+        sequences = {i: entry for i, entry in enumerate(inputs) if isinstance(entry, Values)}
+        if proto.domain in OWN_DOMAINS and not sequences and (folded := self._folded(proto, plain)) is not None:
+            return folded
+        try:
+            return self._formed(proto, plain, sequences)
+        except NoFormError as error:
+            self._fail(proto, str(error))
+        except LostInBodyError:
+            pass
+        return None
+
+    def _fail(self, proto: Any, why: str) -> None:
+        op = _op_name(proto)
+        self.failures.append((self.whole or op, _where(proto), f"its {op}: {why}" if self.whole else why))
+
+    def _folded(self, proto: Any, inputs: Sequence[Value | None]) -> list[Entry] | None:
+        if not all(value is None or value.is_constant for value in inputs):
             return None
         arrays: list[npt.NDArray[Any] | None] = [value.data if value is not None else None for value in inputs]
         results = fold(proto, arrays, self.opset)
         return None if results is None else [self.builder.fixed(result) for result in results]
 
-    def _formed(self, proto: Any, inputs: Sequence[Value | None]) -> list[Value]:
+    def _formed(self, proto: Any, inputs: Sequence[Value | None], sequences: Mapping[int, Values]) -> Sequence[Entry]:
+        form = OPS.get(proto.op_type) if proto.domain in OWN_DOMAINS else None
+        if form is None:
+            return self._expanded(proto, inputs)
         node = Node(
             op=proto.op_type,
             name=proto.name,
@@ -87,23 +136,71 @@ class Walk:
             opset=self.opset,
             input_names=list(proto.input),
             body=self._body,
+            sequences=sequences,
+            unroll=self.unroll,
         )
-        try:
-            made = OPS[proto.op_type](self.builder, node)
-        except NoFormError as error:
-            raise unsupported([(proto, str(error))]) from error
-        return [made] if isinstance(made, Value) else list(made)
+        made: Entry | Sequence[Entry] = form(self.builder, node)
+        return [made] if made is None or isinstance(made, Value | Values) else list(made)
 
-    def _body(self, proto: Any, builder: Builder, inputs: Mapping[str, Value]) -> list[Value]:
+    def _expanded(self, proto: Any, inputs: Sequence[Value | None]) -> Sequence[Entry]:
+        """The nodes that the standard says the op is, lowered in its place."""
+        expansion = expand(proto, inputs, self.opset) if proto.domain in OWN_DOMAINS else None
+        if expansion is None:
+            raise NoFormError(_no_form(proto))
+        given = (*inputs, *[None] * (len(expansion.inputs) - len(inputs)))
+        names = dict(zip(expansion.inputs, given, strict=True))
+        inner = Walk(
+            self.builder,
+            expansion.opset,
+            self.folder,
+            self.unroll,
+            {**names},
+            self.failures,
+            self.whole or proto.op_type,
+        )
+        origin = self.builder.origin
+        for node in expansion.nodes:
+            inner._step(_named_after(node, proto))
+            self.builder.origin = origin
+        wanted = zip(expansion.outputs, proto.output, strict=False)
+        return _found([inner._read(name, proto.op_type) if asked else None for name, asked in wanted])
+
+    def _body(self, proto: Any, builder: Builder, inputs: Mapping[str, Entry]) -> list[Entry]:
         """Lowers the body of a loop or branch with a builder; it sees all names of this graph."""
-        inner = Walk(builder, self.opset, self.folder, dict(self.values))
-        return inner.graph(proto, inputs)
+        inner = Walk(
+            builder, self.opset, self.folder, self.unroll, ChainMap({}, self.values), self.failures, self.whole
+        )
+        origin = builder.origin
+        outputs = inner._graph(proto, inputs)
+        builder.origin = origin
+        return _found(outputs)
 
 
-def unsupported(nodes: Sequence[tuple[Any, str]]) -> UnsupportedOpError:
-    """The user's error for nodes that TFLite cannot say, each with why."""
-    rows = [(_op_name(proto), _where(proto), why) for proto, why in nodes]
-    listing = "; ".join(f"{op} at {where}: {why}" for op, where, why in rows[:4])
+def _found(entries: Sequence[Entry | Lost]) -> list[Entry]:
+    found = [entry for entry in entries if not isinstance(entry, Lost)]
+    if len(found) < len(entries):
+        raise LostInBodyError
+    return found
+
+
+def _named_after(node: Any, caller: Any) -> Any:
+    """A function's node under the name of the op that it is a part of."""
+    node.name = caller.name or next((name for name in caller.output if name), caller.op_type)
+    node.metadata_props.extend(caller.metadata_props)
+    return node
+
+
+def _may_have_form(proto: Any, opset: int) -> bool:
+    return proto.domain in OWN_DOMAINS and (proto.op_type in OPS or is_function(proto.op_type, opset))
+
+
+def _no_form(proto: Any) -> str:
+    return "no TFLite form is known" if proto.domain in OWN_DOMAINS else f"an op of the domain `{proto.domain}`"
+
+
+def unsupported(rows: Sequence[tuple[str, str, str]]) -> UnsupportedOpError:
+    """The user's error for nodes that TFLite cannot say, each as ``(op, where, why)``."""
+    listing = "; ".join(f"{op} at `{where}`: {why}" for op, where, why in rows[:4])
     more = f"; and {len(rows) - 4} more" if len(rows) > 4 else ""
     return UnsupportedOpError(
         f"{len(rows)} node{'s' if len(rows) > 1 else ''} cannot be lowered to TFLite: {listing}{more}",
@@ -113,31 +210,9 @@ def unsupported(nodes: Sequence[tuple[Any, str]]) -> UnsupportedOpError:
 
 
 def _op_name(proto: Any) -> str:
-    return proto.op_type if proto.domain in OWN_DOMAINS else f"{proto.domain}::{proto.op_type}"
+    return str(proto.op_type) if proto.domain in OWN_DOMAINS else f"{proto.domain}::{proto.op_type}"
 
 
 def _where(proto: Any) -> str:
     line = user_line(proto)
-    return f"`{module_path(proto)}`" + (f" ({line})" if line else "")
-
-
-def check_ops(graph: Any) -> None:
-    """Fails on ops without a form, all of them at once.
-
-    Raises:
-        UnsupportedOpError: lists every node.
-    """
-    missing = list(_missing(graph))
-    if missing:
-        raise unsupported(missing)
-
-
-def _missing(graph: Any) -> Any:
-    for proto in graph.node:
-        if proto.domain not in OWN_DOMAINS:
-            yield proto, f"an op of the domain `{proto.domain}`"
-        elif proto.op_type not in OPS:
-            yield proto, "no TFLite form is known"
-        for attribute in proto.attribute:
-            if attribute.HasField("g"):
-                yield from _missing(attribute.g)
+    return module_path(proto) + (f" ({line})" if line else "")

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_sdk.converters.lower.direct.ops import (
     activation,
+    control,
     convolution,
     elementwise,
     indexing,
@@ -19,6 +20,7 @@ from edge_sdk.converters.lower.direct.ops import (
 
 OPS: Mapping[str, Callable[..., Any]] = {
     **activation.OPS,
+    **control.OPS,
     **convolution.OPS,
     **elementwise.OPS,
     **indexing.OPS,

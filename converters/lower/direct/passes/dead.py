@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_sdk.converters.lower.direct.graph import Graph, inner_graphs, with_ops
+from edge_sdk.converters.lower.direct.graph import Graph, with_ops
 
 _EFFECTS = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE"})
 
@@ -15,6 +15,4 @@ def drop_dead(graph: Graph) -> Graph:
         if op.kind in _EFFECTS or any(tensor in needed for tensor in op.outputs):
             kept.append(op)
             needed.update(tensor for tensor in op.inputs if tensor is not None)
-            for _, inner in inner_graphs(op):
-                needed.update(inner.inputs)
     return with_ops(graph, reversed(kept))

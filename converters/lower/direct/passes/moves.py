@@ -46,8 +46,9 @@ class _Moves:
         return self.renamed.get(tensor, tensor)
 
     def _may_go(self, gone: Tensor, kept: Tensor) -> bool:
-        """An output of the file stays an output of its own."""
-        return gone not in self._outputs or (kept not in self._inputs and kept not in self._outputs)
+        """An output of the graph stays an output of its own."""
+        own = kept.data is None and kept not in self._inputs and kept not in self._outputs
+        return own or gone not in self._outputs
 
     def _joined(self, op: Op) -> Op:
         source = op.inputs[0]

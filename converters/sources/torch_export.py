@@ -1,0 +1,133 @@
+"""PyTorch to an ONNX model, with torch's reasons in the user's terms."""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import re
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.converters.workers.child import running, tool_version
+from edge_sdk.errors import ConversionError, ModelError
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# What torch.onnx says around the reason: which of its own steps failed, and where to file a bug.
+_WRAPPING = re.compile(r"this is step \d/\d|please create an issue|next steps:|exception summary", re.IGNORECASE)
+
+
+def exported(
+    module: Any, examples: Sequence[Any], inputs: Sequence[str], outputs: Sequence[str], settings: Mapping[str, Any]
+) -> Any:
+    """An ``onnx.ModelProto`` of a module that takes and returns flat tuples of tensors.
+
+    Args:
+        module: in eval mode.
+        examples: tensors of the shapes that the model shall have.
+        inputs: names for the graph's inputs.
+        outputs: likewise.
+        settings: ``exporter``, ``dynamo`` (torch.export) or ``torchscript`` (a trace), and ``opset``.
+
+    Raises:
+        ModelError: the model's own code cannot be one graph.
+        ConversionError: the exporter failed.
+    """
+    import torch
+
+    names = {"input_names": list(inputs), "output_names": list(outputs), "opset_version": settings["opset"]}
+    # Gradients are of no use in a file, and masks made of trainable weights fail with them.
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if settings["exporter"] == "dynamo":
+            return _by_export(module, tuple(examples), names)
+        return _by_trace(module, tuple(examples), names)
+
+
+def _by_export(module: Any, examples: tuple[Any, ...], names: Mapping[str, Any]) -> Any:
+    import torch
+
+    program = _program(module, examples)
+    try:
+        return torch.onnx.export(program, (), verbose=False, dynamo=True, **names).model_proto
+    except Exception as error:  # the exporter's parts raise anything
+        raise _failed("exporting to ONNX", error) from error
+
+
+def _by_trace(module: Any, examples: tuple[Any, ...], names: Mapping[str, Any]) -> Any:
+    import io
+
+    import onnx
+    import torch
+
+    # Fused attention has no ONNX form in the tracing exporter.
+    torch.backends.mha.set_fastpath_enabled(False)
+    data = io.BytesIO()
+    with running("torch", "exporting to ONNX by tracing"), _traced_faithfully():
+        torch.onnx.export(module, examples, data, dynamo=False, **names)
+    return onnx.load_model_from_string(data.getvalue())
+
+
+def _program(module: Any, examples: tuple[Any, ...]) -> Any:
+    """``torch.export`` with errors in the user's terms."""
+    import torch
+
+    try:
+        return torch.export.export(module, examples, strict=False)
+    except Exception as error:  # torch.export raises many types
+        where = _user_line(error)
+        if "data-dependent" in str(error):
+            raise ModelError(
+                f"the model's Python code branches on tensor values{where}; one file can hold one path only",
+                hint="use torch.where, or move the branch out of forward()",
+            ) from error
+        raise _failed(f"tracing the model{where}", error) from error
+
+
+def _failed(doing: str, error: Exception) -> ConversionError:
+    root = _root(error)
+    return ConversionError(
+        f"torch failed while {doing}: {type(root).__name__}: {plain_reason(root)}",
+        tool="torch",
+        version=tool_version("torch"),
+        hint="a module that torch.export and torch.onnx.export accept can be converted",
+    )
+
+
+def _root(error: BaseException) -> BaseException:
+    """The innermost cause: torch wraps what went wrong in errors that only say which step it was."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def plain_reason(error: BaseException) -> str:
+    """An error's first words that say something, without colours and without advice to file a bug."""
+    text = _COLOURS.sub("", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not _WRAPPING.search(line)]
+    return " ".join(lines[:2])[:400] if lines else type(error).__name__
+
+
+def _user_line(error: BaseException) -> str:
+    """The innermost line of the user's own code in the traceback."""
+    ours = str(Path(__file__).resolve().parent)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        foreign = "site-packages" in frame.filename or str(path.resolve()).startswith(ours)
+        if path.is_file() and not foreign:
+            line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+            return f" at {path.name}:{frame.lineno} (`{line}`)"
+    return ""
+
+
+@contextlib.contextmanager
+def _traced_faithfully() -> Iterator[None]:
+    """A trace that depends on the example's values is an error, not a warning."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", torch.jit.TracerWarning)
+        yield

@@ -1,0 +1,61 @@
+"""The walk: order and names of nodes, what the standard defines by other ops, and all that has no form at once."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from edge_sdk.errors import ModelError, UnsupportedOpError
+from tests.converters.direct.compare import check, lowered, model
+
+pytestmark = pytest.mark.onnx
+X = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
+
+
+def test_a_function_op_becomes_its_nodes() -> None:
+    from onnx import helper
+
+    node = helper.make_node("CenterCropPad", ["x", "shape"], ["y"], axes=[1])
+    weights = {"shape": np.array([2], np.int64)}
+    check(model([node], {"x": X}, ["y"], weights), {"x": X})
+
+
+def test_unsorted_nodes_are_sorted() -> None:
+    from onnx import helper
+
+    nodes = [helper.make_node("Neg", ["a"], ["y"]), helper.make_node("Exp", ["x"], ["a"])]
+    graph = lowered(model(nodes, {"x": X}, ["y"], {}), {"x": X})
+    assert [op.kind for op in graph.graph.ops] == ["EXP", "NEG"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([("Exp", ["b"], ["a"]), ("Neg", ["a"], ["b"])], "in a circle: Exp"),
+        ([("Add", ["x", "b"], ["b"])], "in a circle: Add"),
+        ([("Exp", ["x"], ["b"]), ("Neg", ["x"], ["b"])], "`b` is made by two nodes"),
+        ([("Exp", ["x"], ["x"]), ("Neg", ["x"], ["b"])], "makes `x`, the name of an input or a weight"),
+        ([("Exp", ["nowhere"], ["b"])], "reads `nowhere`, which nothing makes"),
+    ],
+)
+def test_a_graph_that_is_none_is_refused(nodes: list[tuple[str, list[str], list[str]]], message: str) -> None:
+    from onnx import helper
+
+    protos = [helper.make_node(*node) for node in nodes]
+    with pytest.raises(ModelError, match=re.escape(message)):
+        lowered(model(protos, {"x": X}, ["b"], {}), {"x": X})
+
+
+def test_every_node_without_a_form_is_listed_whatever_it_reads() -> None:
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("NonZero", ["x"], ["a"], name="first"),
+        helper.make_node("Neg", ["a"], ["b"], name="reads it"),
+        helper.make_node("Own", ["b"], ["c"], name="second", domain="somebody"),
+    ]
+    with pytest.raises(UnsupportedOpError) as caught:
+        lowered(model(nodes, {"x": X}, ["c"], {}), {"x": X})
+    assert [(op, where) for op, where, _ in caught.value.ops] == [("NonZero", "`first`"), ("somebody::Own", "`second`")]
