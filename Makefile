@@ -9,7 +9,7 @@ READY := $(VENV)/.installed
 FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
 .PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
-	test-tflite test-core android-tools test-android benchmarks clean
+	test-tflite test-core environments android-tools test-android benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -51,8 +51,12 @@ endef
 demo: $(READY)
 	$(BIN)/edge-sdk demo
 
+# Files of tests side by side (4 GB each), the slow ones first; then those that must have the machine to themselves.
+JOBS ?= 2
+SIDE_BY_SIDE := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" --durations=10
+	$(BIN)/python -m pytest -m alone --durations=10
 
 check: $(READY)
 	$(BIN)/ruff format --check
@@ -130,19 +134,27 @@ test-metadata: .venv-metadata/.installed
 	.venv-metadata/bin/python -m pytest -m metadata_reader
 
 # No constraints: the core must live with whatever numpy and click are there.
-test-core:
-	@for version in 3.10 3.11 3.12 3.13; do \
-	  python$$version -c '' 2>/dev/null || { echo "python$$version is not there: skipped"; continue; }; \
-	  venv=.venv-core-$$version; \
-	  python$$version -m venv $$venv || exit 1; \
-	  $$venv/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest || exit 1; \
+.venv-core-%/.installed: pyproject.toml
+	@python$* -m venv .venv-core-$*
+	@.venv-core-$*/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest
+	@touch $@
+
+CORE := $(foreach version,3.10 3.11 3.12 3.13,$(if $(shell python$(version) -c 'print(1)' 2>/dev/null),$(version)))
+test-core: $(CORE:%=.venv-core-%/.installed)
+	@$(foreach version,$(filter-out $(CORE),3.10 3.11 3.12 3.13),echo "python$(version) is not there: skipped";)
+	@for version in $(CORE); do \
 	  echo "core on python$$version"; \
-	  $$venv/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u)' || exit 1; \
+	  .venv-core-$$version/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u)' || exit 1; \
 	done
 
 benchmarks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[benchmarks]'
 	$(BIN)/python -m benchmarks all
+
+# What CI makes while the tests of the main environment run; litert-torch's is too large to lie beside that.
+environments: .venv-metadata/.installed $(CORE:%=.venv-core-%/.installed) .venv-tflite/.installed \
+  .venv-accelerators/.installed .boards/mesa/made .boards/adbd/made .boards/arm64/made .boards/arm64-tflite/made \
+  .boards/armhf-tflite/made
 
 clean:
 	rm -rf .venv .venv-* .boards build *.egg-info demo_output benchmarks/.models

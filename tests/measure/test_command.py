@@ -20,7 +20,7 @@ from edge_sdk.measure.plan import Plan
 from edge_sdk.measure.schema import read_benchmark
 from tests.graphs import conv_model
 
-pytestmark = pytest.mark.runtime
+pytestmark = [pytest.mark.runtime, pytest.mark.alone]
 
 SHORT = Plan("custom", min_queries=20, min_seconds=0.1, fewest=10, patience_s=0.5)
 

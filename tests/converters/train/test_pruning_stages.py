@@ -146,6 +146,7 @@ def test_channels_go_until_the_budget_is_met(kind: str, budget: str) -> None:
     assert set(facts["sensitivity"]["layers"]) == set(facts["channels"])
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.keras
 def test_time_is_a_budget_too() -> None:
