@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,29 @@ def test_links_and_file_names_exist(page: str) -> None:
     folder = (ROOT / page).parent
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("#")]
     assert all((folder / link).exists() for link in links), links
+
+
+def texts() -> Iterator[Path]:
+    """Pages, data and code of this repository, which name files of it."""
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml"))
+    for folder in ("edge_sdk", "converters", "device_profiles", "android_demo", "tests", "benchmarks"):
+        for kind in ("py", "md", "toml", "java", "kts", "txt", "schema"):
+            yield from (ROOT / folder).rglob(f"*.{kind}")
+
+
+def test_files_that_are_named_anywhere_exist() -> None:
+    # What test_adding.py and test_prepare.py make is in a copy of the tree.
+    made = re.compile(r"throwaway|/new\.toml$")
+    pattern = re.compile(
+        r"(?<![\w/.])(?:edge_sdk|converters|tests|benchmarks|device_profiles)/[\w/.-]+\.(?:py|md|toml|json)\b"
+    )
+    gone = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in texts()
+        for name in pattern.findall(path.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists() and not (path.parent / name).exists() and not made.search(name)
+    ]
+    assert gone == []
 
 
 def test_make_targets_exist() -> None:

@@ -79,7 +79,9 @@ def hand_over(
     *,
     unroll: bool = False,
 ) -> dict[str, Any]:
-    """Lowers a model and writes it; a hand-over of kind ``tflite``, see :class:`~edge_sdk.converters.source.Source`.
+    """Lowers a model and writes it; a hand-over of kind ``tflite``.
+
+    See :class:`~edge_sdk.converters.sources.source.Source`.
 
     Args:
         model: an ``onnx.ModelProto`` with its weights inside.
