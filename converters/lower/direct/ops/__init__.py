@@ -14,6 +14,7 @@ from edge_sdk.converters.lower.direct.ops import (
     matmul,
     normalization,
     pooling,
+    powers,
     reduction,
     shape,
 )
@@ -27,6 +28,7 @@ OPS: Mapping[str, Callable[..., Any]] = {
     **matmul.OPS,
     **normalization.OPS,
     **pooling.OPS,
+    **powers.OPS,
     **reduction.OPS,
     **shape.OPS,
 }
