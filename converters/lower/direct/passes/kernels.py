@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
-from edge_sdk.converters.lower.direct.passes.long_integers import LONG, as_signed, from_signed
+from edge_sdk.converters.lower.direct.passes.long_integers import LONG, WHOLE, as_signed, from_signed
 from edge_sdk.converters.lower.direct.passes.rewriting import rewritten
 from edge_sdk.errors import UnsupportedOpError
 
@@ -60,7 +60,7 @@ TAKES: Mapping[str, frozenset[str]] = {
         "REDUCE_MAX": _MOST,
         "REDUCE_MIN": _MOST,
         "REDUCE_PROD": _ALL,
-        "RELU": ("float32", "int8", "int16"),
+        "RELU": ("float32",),
         "REVERSE_SEQUENCE": (*_ALL, "uint8", "int16"),
         "REVERSE_V2": (*_MOST, "bool"),
         "RIGHT_SHIFT": (*_SMALL, "int32", "uint16", "uint32"),
@@ -129,6 +129,8 @@ def _rule(builder: Builder, op: Op) -> Sequence[Tensor] | None:
         return None
     if dtype == "uint64":
         return _unsigned(builder, op, places)
+    if op.kind in WHOLE and not dtype.startswith("float"):
+        return WHOLE[op.kind](builder, op)
     if (wide := _wider(builder, op, places, dtype)) is not None:
         return _cast_around(builder, op, places, wide)
     if dtype == "int64" and op.kind in LONG:

@@ -1,4 +1,4 @@
-"""Integers of 64 bits where the engine's kernels know 32: the same numbers by ops that know 64."""
+"""Integers of 64 bits where the engine's kernels know 32, and of any width where they know reals only."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _sign(builder: Builder, op: Op) -> list[Tensor]:
 def _relu(builder: Builder, op: Op) -> list[Tensor]:
     make = _Maker(builder)
     (x,) = _inputs(op)
-    return [make.op("MAXIMUM", x, make.number(0))]
+    return [make.op("MAXIMUM", x, make.number(0, x.dtype))]
 
 
 def _square(builder: Builder, op: Op) -> list[Tensor]:
@@ -175,9 +175,9 @@ LONG: Mapping[str, Callable[[Builder, Op], list[Tensor]]] = {
     "BITWISE_XOR": _exclusive_or,
     "DIV": _divide,
     "FLOOR_DIV": _floor_divide,
-    "RELU": _relu,
     "SIGN": _sign,
-    "SQUARE": _square,
     "SQUARED_DIFFERENCE": _squared_difference,
 }
 """An op's kind to its form in int64."""
+WHOLE: Mapping[str, Callable[[Builder, Op], list[Tensor]]] = {"RELU": _relu, "SQUARE": _square}
+"""Ops that know only reals to their form in any integer."""

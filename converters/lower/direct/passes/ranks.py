@@ -51,8 +51,13 @@ def _tensors(op: Op) -> list[Tensor]:
 
 
 def _broadcasts(op: Op) -> bool:
-    # Scalars have kernels of their own at every rank.
-    return len({tensor.shape for tensor in _tensors(op) if tensor.size > 1 or op.kind == "SELECT_V2"}) > 1
+    tensors = _tensors(op)
+    # Some kernels add, multiply and bound by one number at every rank.
+    alike = {tensor.shape for tensor in tensors if tensor.size > 1 or op.kind not in _WITH_SCALARS}
+    return len(alike) > 1
+
+
+_WITH_SCALARS = frozenset({"ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "SUB"})
 
 
 def _grown(builder: Builder, tensor: Tensor, shape: Sequence[int]) -> Tensor:
