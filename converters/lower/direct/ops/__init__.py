@@ -9,6 +9,7 @@ from edge_sdk.converters.lower.direct.ops import (
     activation,
     control,
     convolution,
+    convolution_transposed,
     elementwise,
     indexing,
     matmul,
@@ -16,6 +17,7 @@ from edge_sdk.converters.lower.direct.ops import (
     pooling,
     powers,
     reduction,
+    resize,
     shape,
 )
 
@@ -23,6 +25,7 @@ OPS: Mapping[str, Callable[..., Any]] = {
     **activation.OPS,
     **control.OPS,
     **convolution.OPS,
+    **convolution_transposed.OPS,
     **elementwise.OPS,
     **indexing.OPS,
     **matmul.OPS,
@@ -30,6 +33,7 @@ OPS: Mapping[str, Callable[..., Any]] = {
     **pooling.OPS,
     **powers.OPS,
     **reduction.OPS,
+    **resize.OPS,
     **shape.OPS,
 }
 """ONNX's name of an op to its form: ``(builder, node) -> value`` or several values."""
