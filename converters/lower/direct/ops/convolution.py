@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.windows import (
     Window,
-    cropped,
     image_tensor,
     image_value,
     padded,
@@ -61,7 +59,9 @@ def _conv_1d(builder: Builder, parts: _Parts) -> Value:
     image, w = parts.image, parts.window
     batch, length, channels = image.shape
     tall = builder.reshaped(image, (batch, 1, length, channels))
-    made = conv_2d(builder, _Parts(tall, with_height(builder, parts.weights), parts.bias, w.under_height(), parts.groups))
+    made = conv_2d(
+        builder, _Parts(tall, with_height(builder, parts.weights), parts.bias, w.under_height(), parts.groups)
+    )
     return image_value(builder.reshaped(made, (batch, *made.shape[2:])))
 
 

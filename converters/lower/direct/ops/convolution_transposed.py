@@ -98,7 +98,8 @@ def _cut(node: Node, window: Window, image: Sequence[int]) -> tuple[tuple[int, .
         return window.begins, tuple(size + more - b - e for size, more, b, e in rows)
     extents = tuple(int(n) for n in wanted[-len(full) :])
     totals = [size + more - out for size, more, out in zip(full, extra, extents, strict=True)]
-    return tuple(t // 2 if auto == "SAME_UPPER" else t - t // 2 for t in totals), extents
+    # What the kernels do not reach lies behind, as in ONNX Runtime.
+    return tuple(max(t // 2 if auto == "SAME_UPPER" else t - t // 2, 0) for t in totals), extents
 
 
 def transposed_conv(builder: Builder, image: Tensor, conv: Transposed, bias: Tensor | None) -> Tensor:
@@ -183,7 +184,9 @@ def _with_gaps(builder: Builder, x: Value, axis: int, step: int) -> Value:
         wide[(slice(None),) * axis + (slice(None, None, step),)] = x.data
         return builder.fixed(wide)
     before, after = int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis + 1 :]))
-    rows = pad(builder, builder.reshaped(builder.arranged(x), (before, size, after)), (0, 0, 0), (0, 0, after * (step - 1)))
+    rows = pad(
+        builder, builder.reshaped(builder.arranged(x), (before, size, after)), (0, 0, 0), (0, 0, after * (step - 1))
+    )
     whole = builder.reshaped(rows, (before, size * step, after))
     part = cropped(builder, whole, (0, 0, 0), (0, step - 1, 0))
     return _shaped(builder, part, (*x.shape[:axis], (size - 1) * step + 1, *x.shape[axis + 1 :]))

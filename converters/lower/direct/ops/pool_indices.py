@@ -49,8 +49,8 @@ def _elements(window: Window, space: Sequence[int]) -> npt.NDArray[Any]:
         starts = np.arange(window.extents(space)[i]) * window.strides[i] - window.begins[i]
         axes.append((starts[:, None] + np.arange(window.kernel[i]) * window.dilations[i], size))
     rows = []
-    for starts in itertools.product(*(range(len(places)) for places, _ in axes)):
-        grid = np.meshgrid(*(places[s] for s, (places, _) in zip(starts, axes, strict=True)), indexing="ij")
+    for chosen in itertools.product(*(range(len(places)) for places, _ in axes)):
+        grid = np.meshgrid(*(places[s] for s, (places, _) in zip(chosen, axes, strict=True)), indexing="ij")
         inside = np.all([(g >= 0) & (g < size) for g, (_, size) in zip(grid, axes, strict=True)], axis=0)
         kept = np.ravel_multi_index([np.clip(g, 0, size - 1) for g, (_, size) in zip(grid, axes, strict=True)], space)
         rows.append(np.where(inside, kept, kept[inside][0]).reshape(-1))

@@ -13,8 +13,8 @@ from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node
 from edge_sdk.converters.lower.direct.ops.elementwise import unary
-from edge_sdk.converters.lower.direct.ops.pool_indices import max_unpool, places_of_maxima
 from edge_sdk.converters.lower.direct.ops.magnitudes import to_power
+from edge_sdk.converters.lower.direct.ops.pool_indices import max_unpool, places_of_maxima
 from edge_sdk.converters.lower.direct.ops.reduction import reduced
 from edge_sdk.converters.lower.direct.ops.windows import (
     Window,
@@ -28,9 +28,7 @@ from edge_sdk.converters.lower.direct.value import Value
 
 
 def pool_window(node: Node, image: Sequence[int]) -> Window:
-    """The window of a pool, with ``ceil_mode`` as more padding at the end: as far as a window that begins inside
-    still reaches.
-    """
+    """The window of a pool; ``ceil_mode`` is padding as far as a window that begins inside still reaches."""
     window = window_of(node, image, node.attribute("kernel_shape"))
     if not node.attribute("ceil_mode", 0):
         return window
@@ -115,7 +113,7 @@ class _Mean:
         counts = any(begins) or any(ends)
         same = window.is_padded and window.is_same(image.shape[1:3])
         if window.is_dilated:
-            made = _summed(builder, image, window, 1 / np.prod(window.kernel))
+            made = _summed(builder, image, window, 1 / float(np.prod(window.kernel)))
         elif not window.is_padded or (same and not counts):
             return _pool(builder, "AVERAGE_POOL_2D", image, window, same=same)
         else:

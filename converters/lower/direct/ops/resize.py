@@ -121,8 +121,8 @@ def _plan(axis: Axis, sampling: Sampling) -> _Plan:
         matrix = np.zeros((axis.out, axis.size), np.float32)
         matrix[np.arange(axis.out), index] = ~outside
         return _Plan(axis.size, axis.out, matrix, None if outside.any() else index, outside)
-    matrix, outside = weights_of(axis, sampling)
-    return _Plan(axis.size, axis.out, matrix.astype(np.float32), None, outside)
+    weights, outside = weights_of(axis, sampling)
+    return _Plan(axis.size, axis.out, weights.astype(np.float32), None, outside)
 
 
 def _filled(builder: Builder, node: Node, x: Value, plans: dict[int, _Plan]) -> Value:
@@ -165,7 +165,7 @@ def _pairs(rank: int) -> list[tuple[int, ...]]:
 def _by_op(builder: Builder, x: Value, pair: tuple[int, ...], plans: dict[int, _Plan], *, linear: bool) -> Value | None:
     """The op over one or two neighbouring spatial axes, or None where it says something else."""
     kind = "RESIZE_BILINEAR" if linear else "RESIZE_NEAREST_NEIGHBOR"
-    flags = next((flags for flags in _FLAGS if all(_agrees(plan, kind, *flags) for plan in plans.values())), None)
+    flags = next((f for f in _FLAGS if all(_agrees(p, kind, align=f[0], half=f[1]) for p in plans.values())), None)
     if flags is None or x.dtype not in _DTYPES:
         return None
     image = image_tensor(builder, x)
@@ -190,7 +190,7 @@ _FLAGS = ((False, True), (False, False), (True, False))
 _DTYPES = frozenset({"float32", "int8", "uint8"})
 
 
-def _agrees(plan: _Plan, kind: str, align: bool, half: bool) -> bool:
+def _agrees(plan: _Plan, kind: str, *, align: bool, half: bool) -> bool:
     """Whether the op, computing in float32 as its kernel does, comes to the plan."""
     if kind == "RESIZE_NEAREST_NEIGHBOR":
         return plan.index is not None and np.array_equal(_kernel_index(plan, align=align, half=half), plan.index)
@@ -210,7 +210,7 @@ def _kernel_index(plan: _Plan, *, align: bool, half: bool) -> npt.NDArray[Any]:
     rows, scale = _kernel_places(plan, align=align, half=half)
     places = (rows + np.float32(0.5 if half else 0)) * scale
     rounded = np.floor(places + np.float32(0.5)) if align else np.floor(places)
-    return np.clip(rounded, 0, plan.size - 1).astype(np.int64)
+    return np.asarray(np.clip(rounded, 0, plan.size - 1), np.int64)
 
 
 def _kernel_matrix(plan: _Plan, *, align: bool, half: bool) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.node import NoFormError
 
-Floats = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -55,32 +55,34 @@ class Sampling:
 
 
 def _half_pixel(axis: Axis, rows: Floats, scale: Any) -> Floats:
-    return (rows + rows.dtype.type(0.5)) / scale - rows.dtype.type(0.5)
+    return np.asarray((rows + rows.dtype.type(0.5)) / scale - rows.dtype.type(0.5))
 
 
 def _symmetric(axis: Axis, rows: Floats, scale: Any) -> Floats:
-    offset = rows.dtype.type(axis.size / 2) * (1 - rows.dtype.type(axis.out) / (scale * axis.size))
-    return offset + _half_pixel(axis, rows, scale)
+    offset = rows.dtype.type(axis.size / 2 * (1 - axis.out / (axis.scale * axis.size)))
+    return np.asarray(offset + (rows + rows.dtype.type(0.5)) / scale - rows.dtype.type(0.5))
 
 
 def _pytorch_half_pixel(axis: Axis, rows: Floats, scale: Any) -> Floats:
-    return _half_pixel(axis, rows, scale) if axis.out > 1 else rows * 0
+    return np.asarray(_half_pixel(axis, rows, scale) if axis.out > 1 else rows * 0)
 
 
 def _asymmetric(axis: Axis, rows: Floats, scale: Any) -> Floats:
-    return rows / scale
+    return np.asarray(rows / scale)
 
 
 def _align_corners(axis: Axis, rows: Floats, scale: Any) -> Floats:
-    return rows * 0 if axis.out == 1 else rows * (axis.size - 1) / rows.dtype.type(axis.out - 1)
+    return np.asarray(rows * 0 if axis.out == 1 else rows * (axis.size - 1) / rows.dtype.type(axis.out - 1))
 
 
 def _crop(axis: Axis, rows: Floats, scale: Any) -> Floats:
     begin, end = axis.roi
     last = axis.size - 1
     if axis.out == 1:
-        return rows * 0 + rows.dtype.type((begin + end) * last / 2)
-    return rows.dtype.type(begin * last) + rows * rows.dtype.type((end - begin) * last) / rows.dtype.type(axis.out - 1)
+        return np.asarray(rows * 0 + rows.dtype.type((begin + end) * last / 2))
+    return np.asarray(
+        rows.dtype.type(begin * last) + rows * rows.dtype.type((end - begin) * last) / rows.dtype.type(axis.out - 1)
+    )
 
 
 _COORDINATES: dict[str, Callable[[Axis, Floats, Any], Floats]] = {
