@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,19 +103,33 @@ class Graph:
             )
         )
 
+    def another(self, name: str) -> Graph:
+        """One more subgraph of the same file."""
+        made = copy.copy(self)
+        made.node = new_node(schema(), "SubGraph", tensors=[], inputs=[], outputs=[], operators=[], name=name)
+        self.root.subgraphs.append(made.node)
+        return made
+
+    def entry(self, key: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Makes this subgraph run by a signature, named after the tensors."""
+        self.node.inputs, self.node.outputs = list(inputs), list(outputs)
+        self.root.signature_defs = self.root.signature_defs or []
+        self.root.signature_defs.append(
+            new_node(
+                schema(),
+                "SignatureDef",
+                signature_key=key,
+                subgraph_index=self.root.subgraphs.index(self.node),
+                inputs=[self._map(index) for index in inputs],
+                outputs=[self._map(index) for index in outputs],
+            )
+        )
+
     def finish(self, inputs: Sequence[int], outputs: Sequence[int], *, signature: bool = True) -> bytes:
         """The file; its signature is named after the tensors."""
         self.node.inputs, self.node.outputs = list(inputs), list(outputs)
         if signature:
-            self.root.signature_defs = [
-                new_node(
-                    schema(),
-                    "SignatureDef",
-                    signature_key="serving_default",
-                    inputs=[self._map(index) for index in inputs],
-                    outputs=[self._map(index) for index in outputs],
-                )
-            ]
+            self.entry("serving_default", inputs, outputs)
         return pack_tree(self.root)
 
     def _map(self, index: int) -> Node:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edge_sdk.artifact import flatbuffer
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.schema import schema
-from edge_sdk.errors import ModelError
+from edge_sdk.errors import ModelError, SignatureError, nearest
 
 IDENTIFIER = b"TFL3"
 # Kernels read constants in place; TFLite's schema forces 16 bytes.
@@ -162,7 +162,8 @@ class Artifact:
     """A .tflite file.
 
     ``unknown`` lists fields that a newer writer put in and this schema does not know; such a file can be read but
-    is not rewritten. ``implicit_signature`` is True where the file declares none and tensor names stand in.
+    is not rewritten. ``implicit_signature`` is True where the file declares none and tensor names stand in. ``entry``
+    is the key of the signature that was chosen (:meth:`with_signature`).
     """
 
     path: Path | None
@@ -174,17 +175,33 @@ class Artifact:
     implicit_signature: bool
     metadata: Mapping[str, bytes] = field(repr=False)
     unknown: tuple[str, ...]
+    entry: str | None = None
 
     @property
     def main(self) -> Subgraph:
-        """The first subgraph, which an interpreter runs."""
-        return self.subgraphs[0]
+        """The subgraph that the signature runs: the first, in most files."""
+        return self.subgraphs[self.signature.subgraph]
 
     @property
     def signature(self) -> Signature:
-        """The default entry point: `serving_default` if there is one, else the first."""
-        named = [s for s in self.signatures if s.key == "serving_default"]
+        """The entry point: the one that was chosen, else `serving_default` if there is one, else the first."""
+        wanted = "serving_default" if self.entry is None else self.entry
+        named = [s for s in self.signatures if s.key == wanted]
         return (named or list(self.signatures))[0]
+
+    def with_signature(self, key: str) -> Artifact:
+        """The same file, entered by another signature.
+
+        Raises:
+            SignatureError: it has none of that name.
+        """
+        keys = [signature.key for signature in self.signatures]
+        if key not in keys:
+            where = self.path or "model"
+            raise SignatureError(
+                f"{where}: signature `{key}` does not exist{nearest(key, keys)}", hint=f"it has {', '.join(keys)}"
+            )
+        return replace(self, entry=key)
 
     def all_ops(self) -> Iterator[tuple[Subgraph, Op]]:
         """Every op of every subgraph."""
@@ -373,19 +390,39 @@ def _signature(node: Node, graphs: tuple[Subgraph, ...]) -> Signature:
         raise ModelError(f"signature `{key}`: subgraph {node.subgraph_index} does not exist")
     tensors = graphs[node.subgraph_index].tensors
 
-    def named(maps: list[Node] | None) -> Mapping[str, Tensor]:
+    def named(maps: list[Node] | None, what: str) -> Mapping[str, Tensor]:
         if any(m.tensor_index >= len(tensors) for m in maps or []):
             raise ModelError(f"signature `{key}` names a tensor that does not exist")
-        return MappingProxyType({m.name or "": tensors[m.tensor_index] for m in maps or []})
+        found: dict[str, Tensor] = {}
+        for m in maps or []:
+            if found.setdefault(m.name or "", tensors[m.tensor_index]).index != m.tensor_index:
+                raise ModelError(f"signature `{key}` has two {what}s called `{m.name or ''}`")
+        return MappingProxyType(found)
 
-    return Signature(key, node.subgraph_index, named(node.inputs), named(node.outputs))
+    return Signature(key, node.subgraph_index, named(node.inputs, "input"), named(node.outputs, "output"))
 
 
 def _implicit_signature(graph: Subgraph) -> Signature:
+    """Tensors by their names; of those that share one, or have none, all but the first get their index with it."""
+
     def named(indices: tuple[int, ...]) -> Mapping[str, Tensor]:
-        return MappingProxyType({graph.tensors[i].name or f"tensor_{i}": graph.tensors[i] for i in indices})
+        taken = {graph.tensors[i].name for i in indices}
+        found: dict[str, Tensor] = {}
+        for index in dict.fromkeys(indices):
+            name = graph.tensors[index].name
+            if not name or name in found:
+                name = _free(f"{name or 'tensor'}_{index}", taken)
+                taken.add(name)
+            found[name] = graph.tensors[index]
+        return MappingProxyType(found)
 
     return Signature("", graph.index, named(graph.inputs), named(graph.outputs))
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _indices(values: npt.NDArray[Any] | None) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from edge_sdk.bundle.manifest import (
     PredictedMemory,
     VariantSignature,
 )
+from edge_sdk.engines.values import is_scaled
 
 if TYPE_CHECKING:
     from edge_sdk.profile.records import DeviceProfile
@@ -84,7 +85,7 @@ def checked(artifact: Artifact, profile: DeviceProfile) -> Checked:
 
 
 def _port(name: str, tensor: Tensor) -> Port:
-    quantization = tensor.quantization
+    quantization = tensor.quantization if is_scaled(tensor) else None
     return Port(
         name=name,
         dtype=tensor.dtype,

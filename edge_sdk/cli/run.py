@@ -36,6 +36,7 @@ _TOP = 5
     help="For the library of an external delegate, for gpu (precision, software) or for npu (backend).",
 )
 @session_options
+@click.option("--signature", metavar="KEY", help="Entry point of a file with several; default: serving_default.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write there what ran where and why, as JSON.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), help="For XNNPACK's packed weights, then mapped.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")

@@ -22,11 +22,12 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import Signature
 from edge_sdk.engines.cpu_features import has_atomics
+from edge_sdk.engines.entry import entry_of
 from edge_sdk.engines.executor import Arithmetic, EnginePlacement
 from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.values import specs_of
-from edge_sdk.errors import DelegateUnavailableError, ModelError
+from edge_sdk.errors import DelegateUnavailableError, ModelError, TargetError
 from edge_sdk.signature import check_arrays
 
 Accelerator = Literal["cpu", "gpu", "npu"]
@@ -121,7 +122,7 @@ def check_model(model: ModelSource, delegate: str) -> Signature:
     Raises:
         DelegateUnavailableError: it keeps state, or has inputs or outputs of a type that CompiledModel's buffers lack.
     """
-    signature = model.artifact.signature
+    signature = entry_of(model)
     if model.artifact.is_stateful:
         raise DelegateUnavailableError(
             f"{delegate}: {model.name} keeps state between runs, and LiteRT's CompiledModel cannot reset it, "
@@ -268,6 +269,9 @@ class CompiledExecutor:
         self.engine = str(options.engine)
         self.arithmetic = arithmetic
         self.notes: tuple[str, ...] = ()
+        self.shapes: dict[str, tuple[int | None, ...]] = {
+            name: tensor.shape for name, tensor in model.artifact.signature.outputs.items()
+        }
         self._name = model.name
         self._placement = placement
         self._specs = specs_of(model.artifact.signature.inputs)
@@ -307,6 +311,20 @@ class CompiledExecutor:
         if self._results is None:
             raise ModelError(f"{self._name}: nothing was run yet")
         return {name: values.copy() for name, values in self._results.items()}
+
+    def reset(self) -> None:
+        """Nothing: a model with state is refused."""
+
+    def beside(self, key: str) -> CompiledExecutor:
+        """Not to be had.
+
+        Raises:
+            TargetError: always.
+        """
+        raise TargetError(
+            f"{self._name}: LiteRT's CompiledModel is opened with one signature, and `{key}` is another",
+            hint="open the session with delegate='xnnpack' or 'cpu', without cache_dir",
+        )
 
     def views(self) -> None:
         """None: the memory is the accelerator's."""

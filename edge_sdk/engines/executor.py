@@ -40,11 +40,13 @@ class Executor(Protocol):
         engine: name and version, such as ``ai-edge-litert 2.3.0``.
         arithmetic: of its float ops.
         notes: what a user should know of how it was opened, a sentence each; they go into the receipt.
+        shapes: of the outputs, as the engine has them; None for an extent that is only known after a run.
     """
 
     engine: str
     arithmetic: Arithmetic
     notes: tuple[str, ...]
+    shapes: dict[str, tuple[int | None, ...]]
 
     def write(self, inputs: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Copies values into the inputs, by name."""
@@ -52,11 +54,22 @@ class Executor(Protocol):
     def invoke(self) -> None:
         """Runs once, and returns when the outputs can be read: asynchronous accelerators are waited for."""
 
+    def reset(self) -> None:
+        """Sets all state back to how it was when the model was opened; nothing where it keeps none."""
+
     def read(self) -> dict[str, npt.NDArray[Any]]:
         """Copies of the outputs, by name."""
 
     def views(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]] | None:
         """Inputs and outputs as views of the engine's own memory, valid until closed; None where there are none."""
+
+    def beside(self, key: str) -> Executor:
+        """Another signature of the same open model, with the same state; closed with this one.
+
+        Raises:
+            SignatureError: there is no such signature.
+            TargetError: what runs cannot do that.
+        """
 
     def placement(self) -> EnginePlacement | None:
         """Where the ops went; None where the engine says nothing of it."""

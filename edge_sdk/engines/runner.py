@@ -14,7 +14,7 @@ from edge_sdk.engines.installed import Engine, find_engine
 from edge_sdk.engines.interpreter import InterpreterExecutor
 from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import open_source
-from edge_sdk.engines.values import specs_of, to_raw, to_real
+from edge_sdk.engines.values import output_values, specs_of, to_raw
 from edge_sdk.signature import Arrays, check_arrays
 
 
@@ -70,11 +70,11 @@ class Runner:
     def run_real(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """One run on real values: float inputs are rounded to a quantized input's scale, outputs scaled back.
 
-        Integer inputs of a quantized type are taken as they are.
+        Integer inputs of a quantized type are taken as they are. Wider integers have no scale, whatever the file says.
         """
         raw = {name: to_raw(values, self._input(name)) for name, values in inputs.items()}
         outputs = self.run(raw)
-        return {name: to_real(values, self._signature.outputs[name]) for name, values in outputs.items()}
+        return {name: output_values(values, self._signature.outputs[name]) for name, values in outputs.items()}
 
     def invoke(self) -> None:
         """Runs on whatever the inputs hold."""

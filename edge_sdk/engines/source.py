@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,10 +74,18 @@ class ModelSource:
 
     @cached_property
     def stays_in_place(self) -> bool:
-        """Whether memory keeps its addresses from run to run: no result of the main subgraph is of open size."""
+        """Whether memory keeps its addresses from run to run: no result of the subgraph is of open size."""
         from edge_sdk.checks.memory.callees import callees
 
-        return not callees(self.artifact)[0].homes.cuts
+        return not callees(self.artifact)[self.artifact.main.index].homes.cuts
+
+    def with_signature(self, key: str) -> ModelSource:
+        """The same model, entered by another signature.
+
+        Raises:
+            SignatureError: it has none of that name.
+        """
+        return replace(self, artifact=self.artifact.with_signature(key))
 
 
 def open_source(path: str | Path) -> ModelSource:

@@ -71,7 +71,8 @@ def make_weights(model: str, step: Step, ask: dict[str, Any]) -> dict[str, Any]:
     step("asking what XNNPACK took")
     options = DelegateOptions(find_engine("ai-edge-litert"), threads=ask["threads"])
     executor = InterpreterExecutor(open_source(model), options)
-    return {"taken": len(executor.placement().delegated or ())}
+    placement = executor.placement()
+    return {"taken": len(placement.delegated or ()) if placement else 0}
 
 
 def _fault(path: Path) -> str | None:

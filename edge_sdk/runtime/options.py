@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypedDict, get_args
+from typing import Any, TypedDict, get_args
 
-from edge_sdk.errors import PolicyError
+from edge_sdk.errors import PolicyError, nearest
 from edge_sdk.runtime.load import Deadline
 from edge_sdk.runtime.memory import MemoryBudget
 from edge_sdk.runtime.ports import NanPolicy, Values
@@ -22,6 +22,8 @@ class SessionOptions(TypedDict, total=False):
     """CPU threads; 1."""
     variant: str | Sequence[str] | None
     """Of a bundle; the one that suits each accelerator. Several, with a deadline: the wanted one first."""
+    signature: str | None
+    """Key of the signature that ``Session.run`` runs; ``serving_default`` or the first."""
     values: Values
     """``real`` (the default): floats in and out, rounded to and from a quantized file's scales; ``raw``: as stored."""
     nan: NanPolicy
@@ -45,6 +47,7 @@ class Options:
     engine: str | None = None
     threads: int = 1
     variant: str | Sequence[str] | None = None
+    signature: str | None = None
     values: Values = "real"
     nan: NanPolicy = "refuse"
     keep_state: bool = False
@@ -57,8 +60,8 @@ class Options:
         for name, allowed in (("values", get_args(Values)), ("nan", get_args(NanPolicy))):
             if getattr(self, name) not in allowed:
                 raise PolicyError(f"{name}: expected {' or '.join(allowed)}, got {getattr(self, name)!r}")
-        if self.threads < 1:
-            raise PolicyError(f"threads: expected 1 or more, got {self.threads}")
+        if not isinstance(self.threads, int) or self.threads < 1:
+            raise PolicyError(f"threads: expected 1 or more, got {self.threads!r}")
         if len(self.variants) > 1 and self.deadline is None:
             raise PolicyError("several variants are named, and no deadline that would choose between them")
         if len(self.variants) > 1 and self.values == "raw":
@@ -75,3 +78,18 @@ class Options:
     def limit(self) -> Deadline | None:
         """The deadline with its settings."""
         return Deadline(float(self.deadline)) if isinstance(self.deadline, int | float) else self.deadline
+
+
+def options_from(given: Mapping[str, Any]) -> Options:
+    """Options as they were given to ``Session.open``.
+
+    Raises:
+        PolicyError: one has a name that does not exist, or a value that makes no sense.
+    """
+    known = [one.name for one in fields(Options)]
+    for name in given:
+        if name not in known:
+            raise PolicyError(
+                f"unknown option `{name}`{nearest(name, known)}", hint=f"the options are {', '.join(known)}"
+            )
+    return Options(**given)

@@ -28,11 +28,20 @@ _SUITS = {
 class Package:
     """Models by variant; a bare file has one, without a name."""
 
-    def __init__(self, name: str, bundle: Bundle | None, bare: ModelSource | None, *, owned: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        bundle: Bundle | None,
+        bare: ModelSource | None,
+        *,
+        owned: bool,
+        signature: str | None = None,
+    ) -> None:
         self.name = name
         self.bundle = bundle
         self._bare = bare
         self._owned = owned
+        self._signature = signature
         self._subjects: dict[str, Subject] = {}
 
     def subject(self, variant: str | None) -> Subject:
@@ -45,12 +54,18 @@ class Package:
         if self.bundle is None:
             if variant is not None or self._bare is None:
                 raise PolicyError(f"{self.name} is no bundle: it has no variant `{variant}`")
-            return Subject(self._bare)
+            return self._entered(Subject(self._bare))
         if variant is None:
             raise AssertionError("a bundle's variant is named")
         if variant not in self._subjects:
-            self._subjects[variant] = _from_bundle(self.bundle, variant)
+            self._subjects[variant] = self._entered(_from_bundle(self.bundle, variant))
         return self._subjects[variant]
+
+    def _entered(self, subject: Subject) -> Subject:
+        """By the signature that was asked for; golden cases are of the default one."""
+        if self._signature is None or self._signature == subject.model.artifact.signature.key:
+            return subject
+        return Subject(subject.model.with_signature(self._signature), subject.variant)
 
     def chooser(self, variant: str | None) -> Callable[[Candidate], Subject]:
         """The model for each candidate: the variant that was named, else the one that suits its accelerator."""
@@ -73,7 +88,10 @@ def suited(variants: Sequence[Variant], accelerator: str) -> Variant:
 
 
 def open_package(
-    model: str | Path | bytes | memoryview | Bundle, trusted_keys: Sequence[str | Path | bytes]
+    model: str | Path | bytes | memoryview | Bundle,
+    trusted_keys: Sequence[str | Path | bytes],
+    *,
+    signature: str | None = None,
 ) -> Package:
     """Opens what a user named.
 
@@ -83,23 +101,23 @@ def open_package(
         PolicyError: keys were given for what cannot be signed.
     """
     if isinstance(model, bytes | memoryview):
-        return _bare(source_of(model, name="model"), trusted_keys)
+        return _bare(source_of(model, name="model"), trusted_keys, signature)
     if not isinstance(model, str | Path):
-        return Package(str(model.path), model, None, owned=False)
+        return Package(str(model.path), model, None, owned=False, signature=signature)
     if _starts_with(Path(model), _ZIP):
         from edge_sdk.bundle import open_bundle
 
-        return Package(str(model), open_bundle(model, trusted_keys=trusted_keys), None, owned=True)
-    return _bare(open_source(model), trusted_keys)
+        return Package(str(model), open_bundle(model, trusted_keys=trusted_keys), None, owned=True, signature=signature)
+    return _bare(open_source(model), trusted_keys, signature)
 
 
-def _bare(source: ModelSource, trusted_keys: Sequence[str | Path | bytes]) -> Package:
+def _bare(source: ModelSource, trusted_keys: Sequence[str | Path | bytes], signature: str | None) -> Package:
     if trusted_keys:
         raise PolicyError(
             f"{source.name} is a bare .tflite, which carries no signature, and trusted keys were given",
             hint="pack and sign it with `edge-sdk bundle create`",
         )
-    return Package(source.name, None, source, owned=True)
+    return Package(source.name, None, source, owned=True, signature=signature)
 
 
 def _from_bundle(bundle: Bundle, variant: str) -> Subject:

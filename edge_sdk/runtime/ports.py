@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import DTYPES, Signature, Tensor
 from edge_sdk.engines.executor import Executor
-from edge_sdk.engines.values import to_real
+from edge_sdk.engines.source import ModelSource
+from edge_sdk.engines.values import factors, is_scaled, output_values
 from edge_sdk.errors import SignatureError
 from edge_sdk.signature import Arrays, TensorSpec, check_arrays, shape_text
 
@@ -20,17 +21,14 @@ Values = Literal["real", "raw"]
 """``real``: floats go in and come out, rounded to and from a quantized file's scales; ``raw``: its own integers."""
 NanPolicy = Literal["refuse", "pass"]
 
-_QUANTIZED = ("int8", "uint8", "int16")
 
-
-def is_scaled(tensor: Tensor) -> bool:
-    """Whether its integers stand for real values."""
-    return tensor.quantization is not None and tensor.dtype in _QUANTIZED
-
-
-def spec_of(name: str, tensor: Tensor, values: Values) -> TensorSpec:
-    """What the user passes or gets."""
-    return TensorSpec(name, tensor.shape, "float32" if values == "real" and is_scaled(tensor) else tensor.dtype)
+def spec_of(name: str, tensor: Tensor, values: Values, shape: tuple[int | None, ...] | None = None) -> TensorSpec:
+    """What the user passes or gets; ``shape`` where the engine knows better than the file."""
+    return TensorSpec(
+        name,
+        tensor.shape if shape is None else shape,
+        "float32" if values == "real" and is_scaled(tensor) else tensor.dtype,
+    )
 
 
 class InputPort:
@@ -44,8 +42,7 @@ class InputPort:
         self._scaled = values == "real" and is_scaled(tensor)
         self._looks = nan == "refuse" and self._raw_dtype is not None and self._raw_dtype.kind == "f"
         if self._scaled and tensor.quantization is not None:
-            self._scale = np.float32(tensor.quantization.scale[0])
-            self._zero = np.float32(tensor.quantization.zero_point[0])
+            self._scale, self._zero = factors(tensor, tensor.quantization)
             limits = np.iinfo(tensor.dtype)
             self._low, self._high = np.float32(limits.min), np.float32(limits.max)
             self._rounded = np.empty(tensor.shape, np.float32)
@@ -76,7 +73,7 @@ class InputPort:
         return values
 
     def _check_form(self, values: npt.NDArray[Any]) -> None:
-        if not isinstance(values, np.ndarray):
+        if not isinstance(values, np.ndarray | np.generic):
             raise SignatureError(f"input `{self.name}`: expected an array of {self.spec}, got {type(values).__name__}")
         if values.shape != self._shape:
             raise SignatureError(
@@ -118,14 +115,17 @@ def _is_finite(values: npt.NDArray[Any]) -> bool:
 class Ports:
     """All inputs and outputs of an open model.
 
-    ``views`` are those of the executor, or None where it has none and values are handed over instead.
+    ``views`` are those of the executor, or None where it has none and values are handed over instead. ``seen`` holds
+    the shapes that the last run gave.
     """
 
     executor: Executor
     inputs: tuple[InputPort, ...]
     outputs: Mapping[str, Tensor]
     values: Values
+    nan: NanPolicy
     views: tuple[Arrays, Arrays] | None
+    seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def input_specs(self) -> tuple[TensorSpec, ...]:
@@ -134,8 +134,9 @@ class Ports:
 
     @property
     def output_specs(self) -> tuple[TensorSpec, ...]:
-        """What comes out."""
-        return tuple(spec_of(name, tensor, self.values) for name, tensor in self.outputs.items())
+        """What comes out: of open size before the first run, then of the size that the last one gave."""
+        shapes = {**self.executor.shapes, **self.seen}
+        return tuple(spec_of(name, tensor, self.values, shapes.get(name)) for name, tensor in self.outputs.items())
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """One run.
@@ -150,6 +151,7 @@ class Ports:
             self.executor.write(self._stored(inputs))
             self.executor.invoke()
             made = self.executor.read()
+            self.seen.update((name, values.shape) for name, values in made.items())
         else:
             into, outof = self.views
             for port in self.inputs:
@@ -158,7 +160,7 @@ class Ports:
             made = {name: view.copy() for name, view in outof.items()}
         if self.values == "raw":
             return made
-        return {name: to_real(values, self.outputs[name]) for name, values in made.items()}
+        return {name: output_values(values, self.outputs[name]) for name, values in made.items()}
 
     def _stored(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         return {port.name: port.stored(inputs[port.name]) for port in self.inputs}
@@ -167,4 +169,11 @@ class Ports:
 def ports_of(executor: Executor, signature: Signature, *, values: Values, nan: NanPolicy) -> Ports:
     """The ports of a model that an executor has open."""
     inputs = tuple(InputPort(name, tensor, values, nan) for name, tensor in signature.inputs.items())
-    return Ports(executor, inputs, signature.outputs, values, executor.views())
+    return Ports(executor, inputs, signature.outputs, values, nan, executor.views())
+
+
+def beside(ports: Ports, model: ModelSource, key: str) -> Ports:
+    """The ports of another signature of the same open model."""
+    signature = model.with_signature(key).artifact.signature
+    executor = ports.executor.beside(key)
+    return ports_of(executor, signature, values=ports.values, nan=ports.nan)

@@ -14,7 +14,7 @@ from edge_sdk.artifact.compute import compute_type
 from edge_sdk.artifact.model import Artifact, Tensor
 from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.source import ModelSource
-from edge_sdk.engines.values import to_raw
+from edge_sdk.engines.values import is_scaled, to_raw
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime.loaded import Loaded
 from edge_sdk.runtime.receipt import SelfTest
@@ -146,9 +146,8 @@ def _doubt(trial: Trial) -> str:
 
 
 def _seed_spec(name: str, tensor: Tensor) -> TensorSpec:
-    real = tensor.quantization is not None and tensor.dtype in ("int8", "uint8", "int16")
     image = len(tensor.shape) == 4 and tensor.shape[3] in (1, 3, 4)
-    return TensorSpec(name, tensor.shape, "float32" if real else tensor.dtype, "NHWC" if image else None)
+    return TensorSpec(name, tensor.shape, "float32" if is_scaled(tensor) else tensor.dtype, "NHWC" if image else None)
 
 
 def _run(executor: Executor, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:

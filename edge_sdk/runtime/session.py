@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy.typing as npt
 
 from edge_sdk.engines.installed import Engine, find_engine
+from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import ModelError, SignatureError, TargetError
 from edge_sdk.runtime.candidates import Named, candidates
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
 from edge_sdk.runtime.loaded import Loaded
 from edge_sdk.runtime.opening import Wish, open_model
-from edge_sdk.runtime.options import Options, SessionOptions
+from edge_sdk.runtime.options import Options, SessionOptions, options_from
 from edge_sdk.runtime.package import Package, open_package
 from edge_sdk.runtime.policy import Policy, policy_from
-from edge_sdk.runtime.ports import Ports, ports_of
+from edge_sdk.runtime.ports import Ports, beside, ports_of
 from edge_sdk.runtime.receipt import Asked, Opening, Receipt, Switch, this_device
 from edge_sdk.runtime.stream import ahead
 from edge_sdk.signature import Arrays, TensorSpec
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from edge_sdk.profile.records import DeviceProfile
 
 T = TypeVar("T")
-_Opened = tuple[Loaded, Ports, Opening]
+_Opened = tuple[Loaded, Ports, Opening, ModelSource]
 
 
 class Views:
@@ -49,6 +50,49 @@ class Views:
         self.run = run
 
 
+class SignatureCalls:
+    """Another signature of an open model: the same weights, and the same variables. Made by ``Session.signature``.
+
+    Runs take turns with those of the session. State is reset before each run, of every signature, unless the session
+    was opened with ``keep_state``.
+    """
+
+    def __init__(self, ports: Ports, lock: threading.Lock) -> None:
+        self._ports: Ports | None = ports
+        self._lock = lock
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """As ``Session.inputs``."""
+        return self._open().input_specs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """As ``Session.outputs``."""
+        return self._open().output_specs
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        """As ``Session.run``."""
+        with self._lock:
+            return self._open().run(inputs)
+
+    def views(self) -> Views:
+        """As ``Session.views``."""
+        with self._lock:
+            return _views(self._open(), "it")
+
+    def close(self) -> None:
+        """Done by the session."""
+        ports, self._ports = self._ports, None
+        if ports is not None:
+            ports.executor.close()
+
+    def _open(self) -> Ports:
+        if self._ports is None:
+            raise _closed()
+        return self._ports
+
+
 class Session:
     """A model open on a device. Made by :meth:`open`; a context manager.
 
@@ -57,7 +101,6 @@ class Session:
 
     Attributes:
         inputs: names, shapes and dtypes of what :meth:`run` takes.
-        outputs: likewise of what it gives.
     """
 
     def __init__(self, asked: Asked, package: Package, opened: list[_Opened], deadline: Deadline | None) -> None:
@@ -71,9 +114,9 @@ class Session:
         self._device = this_device()
         self._lock = threading.Lock()
         self._ports: Ports | None = opened[0][1]
-        self._usual_ms = [opening.chosen.run_ms or 0.0 for _, _, opening in opened]
+        self._usual_ms = [opening.chosen.run_ms or 0.0 for _, _, opening, _ in opened]
         self.inputs: tuple[TensorSpec, ...] = self._ports.input_specs
-        self.outputs: tuple[TensorSpec, ...] = self._ports.output_specs
+        self._signatures: dict[str, SignatureCalls] = {}
 
     @classmethod
     def open(
@@ -102,11 +145,11 @@ class Session:
             TargetError: the model needs more memory than there is.
             MissingDependencyError: no engine is installed.
         """
-        wanted, contract = Options(**options), policy_from(policy)
+        wanted, contract = options_from(options), policy_from(policy)
         known = _profile(profile)
         listed = candidates(delegate, known)
         engine = find_engine(wanted.engine)
-        package = open_package(model, wanted.trusted_keys)
+        package = open_package(model, wanted.trusted_keys, signature=wanted.signature)
         asked = Asked(
             model=package.name,
             delegates=("auto",) if delegate == "auto" else tuple(one.name for one in listed),
@@ -141,11 +184,40 @@ class Session:
             ModelError: the engine failed, or the session is closed.
         """
         with self._lock:
-            if self._ports is None:
-                raise ModelError("the session is closed", hint="open it again")
+            ports = self._running()
             if self._deadline is None:
-                return self._ports.run(inputs)
-            return self._timed_run(self._ports, self._deadline, inputs)
+                return ports.run(inputs)
+            return self._timed_run(ports, self._deadline, inputs)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What :meth:`run` gives. An extent that only a run tells is None before the first, then as in the last."""
+        return self._last.output_specs
+
+    def signature(self, key: str) -> SignatureCalls:
+        """Another signature of the same open model, with shared weights and variables; see :class:`SignatureCalls`.
+
+        Raises:
+            SignatureError: the file has none of that name.
+            TargetError: what runs has one signature only, or another variant may take over.
+            ModelError: the session is closed, or the signature cannot be run by name.
+        """
+        with self._lock:
+            ports = self._running()
+            if len(self._opened) > 1:
+                raise TargetError("not to be had: another variant may take over", hint="open one variant")
+            if key not in self._signatures:
+                self._signatures[key] = SignatureCalls(beside(ports, self._source, key), self._lock)
+            return self._signatures[key]
+
+    def reset(self) -> None:
+        """Sets the model's state back to how it was when it was opened; for sessions that keep it between runs.
+
+        Raises:
+            ModelError: the engine failed, or the session is closed.
+        """
+        with self._lock:
+            self._running().executor.reset()
 
     def run_many(
         self,
@@ -180,15 +252,10 @@ class Session:
             ModelError: the session is closed.
         """
         with self._lock:
-            if self._ports is None:
-                raise ModelError("the session is closed", hint="open it again")
+            ports = self._running()
             if len(self._opened) > 1:
                 raise TargetError("no views: another variant may take over", hint="open one variant without a deadline")
-            if self._ports.views is None:
-                what = self._opened[0][2].chosen.candidate
-                raise TargetError(f"no views: {what} has no inputs and outputs that stay in place", hint="use run()")
-            inputs, outputs = self._ports.views
-            return Views(dict(inputs), dict(outputs), self._ports.executor.invoke)
+            return _views(ports, self._opened[0][2].chosen.candidate)
 
     def stage(self, inputs: Mapping[str, npt.NDArray[Any]] | None = None) -> Callable[[], None]:
         """What runs the model on given inputs, as often as it is called, and waits until the outputs could be read.
@@ -205,18 +272,17 @@ class Session:
             ModelError: the session is closed.
         """
         with self._lock:
-            if self._ports is None:
-                raise ModelError("the session is closed", hint="open it again")
+            ports = self._running()
             if len(self._opened) > 1:
                 raise TargetError("not to be staged: another variant may take over", hint="open one variant")
             if inputs is not None:
-                self._ports.run(inputs)
-            return self._ports.executor.invoke
+                ports.run(inputs)
+            return ports.executor.invoke
 
     @property
     def receipt(self) -> Receipt:
         """What was asked, what runs, why nothing else does, and what changed since."""
-        openings = tuple(opening for _, _, opening in self._opened)
+        openings = tuple(opening for _, _, opening, _ in self._opened)
         switches = tuple(self._switches)
         active = switches[-1].variant if switches else openings[0].variant
         return Receipt(self._asked, self._device, openings, active, switches)
@@ -230,6 +296,8 @@ class Session:
         """Frees the engine's memory; waits for a run in another thread. Twice is harmless."""
         with self._lock:
             self._ports = None
+            for calls in self._signatures.values():
+                calls.close()
             _close(self._opened, self._package)
 
     def __enter__(self) -> Session:
@@ -239,6 +307,19 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _last(self) -> Ports:
+        return self._ports or self._opened[0][1]
+
+    @property
+    def _source(self) -> ModelSource:
+        return self._opened[0][3]
+
+    def _running(self) -> Ports:
+        if self._ports is None:
+            raise _closed()
+        return self._ports
 
     def _timed_run(self, ports: Ports, deadline: Deadline, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         began = time.perf_counter()
@@ -252,7 +333,7 @@ class Session:
         return made
 
     def _switch(self, old: int, new: int, took_ms: float, deadline: Deadline) -> None:
-        names = [opening.variant or "" for _, _, opening in self._opened]
+        names = [opening.variant or "" for _, _, opening, _ in self._opened]
         if new > old:
             why = f"{deadline.misses} runs in a row took more than {deadline.ms:g} ms, the last {took_ms:.3g} ms"
         else:
@@ -260,6 +341,17 @@ class Session:
             why = f"runs take {took_ms:.3g} ms again, so {names[new]} should take {expected:.3g} of {deadline.ms:g} ms"
         self._switches.append(Switch(self._runs, names[new], names[old], why))
         self._ports = self._opened[new][1]
+
+
+def _views(ports: Ports, what: str) -> Views:
+    if ports.views is None:
+        raise TargetError(f"no views: {what} has no inputs and outputs that stay in place", hint="use run()")
+    inputs, outputs = ports.views
+    return Views(dict(inputs), dict(outputs), ports.executor.invoke)
+
+
+def _closed() -> ModelError:
+    return ModelError("the session is closed", hint="open it again")
 
 
 def _profile(given: str | Path | DeviceProfile | None) -> DeviceProfile | None:
@@ -289,15 +381,16 @@ def _open(wish: Wish, wanted: Options) -> _Opened:
     loaded, subject, opening = open_model(wish)
     try:
         signature = subject.model.artifact.signature
-        return loaded, ports_of(loaded.executor, signature, values=wanted.values, nan=wanted.nan), opening
+        ports = ports_of(loaded.executor, signature, values=wanted.values, nan=wanted.nan)
     except BaseException:
         loaded.close()
         raise
+    return loaded, ports, opening, subject.model
 
 
 def _same_ports(opened: list[_Opened]) -> None:
     """Variants that take turns must look the same from outside."""
-    (_, first, wanted), (_, last, latest) = opened[0], opened[-1]
+    (_, first, wanted, _), (_, last, latest, _) = opened[0], opened[-1]
     if (first.input_specs, first.output_specs) != (last.input_specs, last.output_specs):
         raise SignatureError(
             f"variants {wanted.variant} and {latest.variant} take or give other values, so that they cannot take turns",
@@ -306,6 +399,6 @@ def _same_ports(opened: list[_Opened]) -> None:
 
 
 def _close(opened: list[_Opened], package: Package) -> None:
-    for loaded, _, _ in opened:
+    for loaded, *_ in opened:
         loaded.close()
     package.close()

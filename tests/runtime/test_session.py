@@ -275,8 +275,8 @@ def test_file_replaced_while_it_is_opened_is_not_mixed_up(tflite: Path, monkeypa
     """The engine gets the file that was checked, though another has its name by then."""
     from edge_sdk.runtime.package import open_package as real
 
-    def replaced(*arguments: Any) -> Any:
-        package = real(*arguments)
+    def replaced(*arguments: Any, **settings: Any) -> Any:
+        package = real(*arguments, **settings)
         other = tflite.with_suffix(".new")
         other.write_bytes(conv_model(seed=1))
         other.replace(tflite)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Quantization
+from edge_sdk.converters.lower.direct.bounds import Bounds
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
 from edge_sdk.converters.lower.direct.value import Order, Value, identity, plain
 
@@ -20,10 +21,12 @@ class Builder:
 
     Attributes:
         origin: what new tensors are said to come from; set for each node.
+        bounds: between which numbers integer tensors lie.
     """
 
     def __init__(self) -> None:
         self.origin = ""
+        self.bounds = Bounds()
         self._ops: list[Op] = []
         self._constants: dict[tuple[Any, ...], Tensor] = {}
         self._arranged: dict[tuple[Tensor, Order], Tensor] = {}
@@ -50,7 +53,7 @@ class Builder:
             options: by the names of the op's table in the schema; enums by name, dtypes by numpy's name.
         """
         result = Tensor(self.origin, _plain_ints(shape), dtype or _first(inputs).dtype, None, quantization)
-        self._ops.append(Op(kind, tuple(inputs), (result,), options))
+        self.add(Op(kind, tuple(inputs), (result,), options))
         return result
 
     def emit_many(
@@ -58,8 +61,13 @@ class Builder:
     ) -> tuple[Tensor, ...]:
         """A new op with several results, each ``(shape, dtype)``."""
         made = tuple(Tensor(self.origin, _plain_ints(shape), dtype) for shape, dtype in results)
-        self._ops.append(Op(kind, tuple(inputs), made, options))
+        self.add(Op(kind, tuple(inputs), made, options))
         return made
+
+    def add(self, op: Op) -> None:
+        """An op that is there already."""
+        self.bounds.note(op)
+        self._ops.append(op)
 
     def constant(
         self, values: npt.ArrayLike, dtype: str | None = None, quantization: Quantization | None = None
@@ -132,6 +140,11 @@ class Builder:
     def graph(self, name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
         """All that was made, as a graph."""
         return Graph(name, tuple(inputs), tuple(outputs), tuple(self._ops))
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """All that was made, in order."""
+        return tuple(self._ops)
 
     def inner(self) -> Builder:
         """A builder for the body of a loop or branch."""

@@ -35,7 +35,8 @@ def _on_interpreter(model: ModelSource, options: DelegateOptions) -> Interpreter
     made = InterpreterExecutor(model, options, default_delegates=own is None, delegates=[own] if own else ())
     if switched:
         made.notes += (_of_switch(options, works=own is not None),)
-    if made.placement().delegated:
+    placement = made.placement()
+    if placement is None or placement.delegated:
         return made
     made.close()
     raise DelegateUnavailableError(

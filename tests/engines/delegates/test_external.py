@@ -54,6 +54,7 @@ def test_takes_its_ops_and_computes_them(models: Path, libraries: Path) -> None:
     executor = opened(models / "residual.tflite", libraries / "good.so")
     assert isinstance(executor, InterpreterExecutor)
     placement = executor.placement()
+    assert placement is not None
     assert (placement.ops, placement.delegated, placement.partitions) == (6, (1, 3, 5), 3)
     assert len(InterpreterExecutor.delegate_rows(executor)) > 3
     reference = open_with("cpu", open_source(models / "residual.tflite"), DelegateOptions(find_engine()))

@@ -9,12 +9,15 @@ from edge_sdk.converters.lower.direct.ops import (
     activation,
     control,
     convolution,
+    convolution_transposed,
     elementwise,
     indexing,
     matmul,
     normalization,
     pooling,
+    powers,
     reduction,
+    resize,
     shape,
 )
 
@@ -22,12 +25,15 @@ OPS: Mapping[str, Callable[..., Any]] = {
     **activation.OPS,
     **control.OPS,
     **convolution.OPS,
+    **convolution_transposed.OPS,
     **elementwise.OPS,
     **indexing.OPS,
     **matmul.OPS,
     **normalization.OPS,
     **pooling.OPS,
+    **powers.OPS,
     **reduction.OPS,
+    **resize.OPS,
     **shape.OPS,
 }
 """ONNX's name of an op to its form: ``(builder, node) -> value`` or several values."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,20 +10,11 @@ import numpy as np
 from edge_sdk.converters.lower.direct.aligning import aligned
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
-from edge_sdk.converters.lower.direct.node import Node, NoFormError
+from edge_sdk.converters.lower.direct.node import Node
 from edge_sdk.converters.lower.direct.reading import computed_dtype, dtype_name
 from edge_sdk.converters.lower.direct.value import Value
 
 Form = Callable[[Builder, Node], Value]
-# Integers that TFLite's arithmetic kernels do not take are computed in the next wider one that they do.
-_WIDENED = {
-    "int8": "int32",
-    "uint8": "int32",
-    "int16": "int32",
-    "uint16": "int32",
-    "uint32": "int64",
-    "uint64": "int64",
-}
 
 
 def unary(builder: Builder, value: Value, kind: str, dtype: str | None = None, **options: Any) -> Value:
@@ -51,30 +41,16 @@ def _plain_unary(kind: str) -> Form:
     return form
 
 
-def _narrowed(builder: Builder, value: Value, dtype: str) -> Value:
-    return builder.as_dtype(value, dtype)
-
-
-def _widely(builder: Builder, kind: str, values: Sequence[Value], *, keeps_dtype: bool) -> Value:
-    """A binary op, in a wider integer where TFLite has no kernel for the dtype; wraps round as the source does."""
-    dtype = values[0].dtype
-    wide = _WIDENED.get(dtype)
-    if wide is None:
-        return binary(builder, kind, values, None if keeps_dtype else "bool")
-    made = binary(builder, kind, [builder.as_dtype(v, wide) for v in values], None if keeps_dtype else "bool")
-    return builder.as_dtype(made, dtype) if keeps_dtype else made
-
-
 def _arithmetic(kind: str) -> Form:
     def form(builder: Builder, node: Node) -> Value:
-        return _widely(builder, kind, [node.input(0), node.input(1)], keeps_dtype=True)
+        return binary(builder, kind, [node.input(0), node.input(1)])
 
     return form
 
 
 def _compare(kind: str) -> Form:
     def form(builder: Builder, node: Node) -> Value:
-        return _widely(builder, kind, [node.input(0), node.input(1)], keeps_dtype=False)
+        return binary(builder, kind, [node.input(0), node.input(1)], "bool")
 
     return form
 
@@ -84,7 +60,7 @@ def _divide(builder: Builder, node: Node) -> Value:
     a, b = node.input(0), node.input(1)
     if a.dtype == "float32" and b.is_constant and b.tensor.size == 1:
         return _times_reciprocal(builder, a, b)
-    return _widely(builder, "DIV", [a, b], keeps_dtype=True)
+    return binary(builder, "DIV", [a, b])
 
 
 def _times_reciprocal(builder: Builder, a: Value, b: Value) -> Value:
@@ -100,7 +76,7 @@ def _variadic(kind: str) -> Form:
         values = [value for value in node.inputs if value is not None]
         made = values[0]
         for value in values[1:]:
-            made = _widely(builder, kind, [made, value], keeps_dtype=True)
+            made = binary(builder, kind, [made, value])
         return made
 
     return form
@@ -158,14 +134,14 @@ def _bound(builder: Builder, node: Node, name: str, place: int) -> Value | None:
 
 def clipped(builder: Builder, x: Value, low: Value | None, high: Value | None) -> Value:
     """RELU and its kin where the bounds are theirs, else MAXIMUM and MINIMUM."""
-    bounds = tuple(_number(value) for value in (low, high))
+    bounds = tuple(number_of(value) for value in (low, high))
     if x.dtype == "float32" and bounds in _CLIPS:
         return unary(builder, x, _CLIPS[bounds])
     made = x
     for bound, kind in ((low, "MAXIMUM"), (high, "MINIMUM")):
-        number = _number(bound)
+        number = number_of(bound)
         if bound is not None and not (number is not None and np.isinf(number)):
-            made = _widely(builder, kind, [made, bound], keeps_dtype=True)
+            made = binary(builder, kind, [made, bound])
     return made
 
 
@@ -178,66 +154,34 @@ _CLIPS: dict[tuple[float | None, float | None], str] = {
 }
 
 
-def _number(value: Value | None) -> float | None:
+def number_of(value: Value | None) -> float | None:
+    """The one number of a constant; None for all else."""
     known = value is not None and value.is_constant and value.tensor.size == 1
     return float(value.data.reshape(-1)[0]) if known and value is not None else None
 
 
-def _power(builder: Builder, node: Node) -> Value:
-    """Squares, roots and the like by name: POW is slow, and knows no negative base."""
-    x, exponent = node.input(0), node.input(1)
-    number = _number(exponent)
-    if x.dtype == "float32" and number in _POWERS:
-        return _POWERS[number](builder, x)
-    if exponent.dtype != x.dtype:
-        exponent = builder.as_dtype(exponent, x.dtype)
-    return _widely(builder, "POW", [x, exponent], keeps_dtype=True)
-
-
-def _reciprocal_of(builder: Builder, x: Value) -> Value:
+def reciprocal_of(builder: Builder, x: Value) -> Value:
+    """``1 / x``."""
     return binary(builder, "DIV", [scalar(builder, 1, x), x])
 
 
-_POWERS: dict[float | None, Callable[[Builder, Value], Value]] = {
-    0.5: partial(unary, kind="SQRT"),
-    1.0: lambda builder, x: x,
-    2.0: partial(unary, kind="SQUARE"),
-    3.0: lambda builder, x: binary(builder, "MUL", [unary(builder, x, "SQUARE"), x]),
-    -0.5: partial(unary, kind="RSQRT"),
-    -1.0: _reciprocal_of,
-}
-
-
 def _reciprocal(builder: Builder, node: Node) -> Value:
-    return _reciprocal_of(builder, node.input())
+    return reciprocal_of(builder, node.input())
 
 
 def _identity(builder: Builder, node: Node) -> Value:
     return node.input()
 
 
-def _negated(builder: Builder, node: Node) -> Value:
-    x = node.input()
-    if x.dtype in _WIDENED:
-        return builder.as_dtype(unary(builder, builder.as_dtype(x, _WIDENED[x.dtype]), "NEG"), x.dtype)
-    return unary(builder, x, "NEG")
-
-
 def _modulo(builder: Builder, node: Node) -> Value:
-    """Integers take the divisor's sign, and with ``fmod`` the dividend's."""
+    """The divisor's sign, or with ``fmod`` the dividend's."""
     a, b = node.input(0), node.input(1)
-    if not node.attribute("fmod", 0):
-        return _widely(builder, "FLOOR_MOD", [a, b], keeps_dtype=True)
-    wide = [builder.as_dtype(v, _WIDENED.get(v.dtype, v.dtype)) for v in (a, b)]
-    if a.dtype.startswith("uint"):
-        return builder.as_dtype(binary(builder, "FLOOR_MOD", wide), a.dtype)
+    if not node.attribute("fmod", 0) or a.dtype.startswith("uint"):
+        return binary(builder, "FLOOR_MOD", [a, b])
     # The remainder of magnitudes, with the dividend's sign.
-    sizes = [unary(builder, value, "ABS") for value in wide]
-    remainder = binary(builder, "FLOOR_MOD", sizes)
-    negative = binary(builder, "LESS", [wide[0], scalar(builder, 0, wide[0])], "bool")
-    operands = aligned(builder, [negative, unary(builder, remainder, "NEG"), remainder])
-    made = operands.value(builder.emit("SELECT_V2", operands.tensors, operands.shape, remainder.dtype))
-    return builder.as_dtype(made, a.dtype)
+    remainder = binary(builder, "FLOOR_MOD", [unary(builder, value, "ABS") for value in (a, b)])
+    negative = binary(builder, "LESS", [a, scalar(builder, 0, a)], "bool")
+    return select(builder, negative, unary(builder, remainder, "NEG"), remainder)
 
 
 def _is_nan(builder: Builder, node: Node) -> Value:
@@ -249,7 +193,7 @@ def _is_inf(builder: Builder, node: Node) -> Value:
     x = node.input()
     infinities = [np.inf] * node.attribute("detect_positive", 1) + [-np.inf] * node.attribute("detect_negative", 1)
     if not infinities:
-        raise NoFormError("it looks for no infinity at all")
+        return binary(builder, "LESS", [x, x], "bool")
     found = [binary(builder, "EQUAL", [x, scalar(builder, number, x)], "bool") for number in infinities]
     return found[0] if len(found) == 1 else binary(builder, "LOGICAL_OR", found)
 
@@ -291,10 +235,9 @@ OPS: dict[str, Form] = {
     "Min": _variadic("MINIMUM"),
     "Mod": _modulo,
     "Mul": _arithmetic("MUL"),
-    "Neg": _negated,
+    "Neg": _plain_unary("NEG"),
     "Not": _plain_unary("LOGICAL_NOT"),
     "Or": _logical("LOGICAL_OR"),
-    "Pow": _power,
     "Reciprocal": _reciprocal,
     "Round": _plain_unary("ROUND"),
     "Sign": _plain_unary("SIGN"),

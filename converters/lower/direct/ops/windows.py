@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,19 @@ class Window:
     def reach(self) -> tuple[int, ...]:
         """Extents of the window with its gaps."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
+
+    def part(self, axes: slice) -> Window:
+        """The window over some of the axes."""
+        return Window(self.kernel[axes], self.strides[axes], self.dilations[axes], self.begins[axes], self.ends[axes])
+
+    def under_height(self) -> Window:
+        """With one more axis before the others, of extent 1."""
+        return Window((1, *self.kernel), (1, *self.strides), (1, *self.dilations), (0, *self.begins), (0, *self.ends))
+
+    @property
+    def is_dilated(self) -> bool:
+        """Whether its elements have gaps."""
+        return any(d != 1 for d, k in zip(self.dilations, self.kernel, strict=True) if k > 1)
 
     @property
     def is_padded(self) -> bool:
@@ -130,3 +143,30 @@ def cropped(builder: Builder, tensor: Tensor, begins: Sequence[int], ends: Seque
         return tensor
     shape = [size - b - e for size, b, e in zip(tensor.shape, begins, ends, strict=True)]
     return builder.emit("SLICE", [tensor, builder.constant(begins, "int32"), builder.constant(shape, "int32")], shape)
+
+
+def in_planes(
+    builder: Builder, image: Tensor, window: Window, plane: Callable[[Builder, Tensor, Window, slice], Tensor]
+) -> Tensor:
+    """What can be said axis by axis, said by ops on images: two axes at a time, the last ones first.
+
+    Args:
+        builder: what makes ops.
+        image: ``[N, *space, C]``, any number of spatial axes.
+        window: over all of them.
+        plane: makes an image ``[N, H, W, C]`` of one; gets the window over its axes, and which they are.
+    """
+    count = len(window.kernel)
+    axes = slice(max(count - 2, 0), count)
+    part = window.part(axes)
+    lead, space, channels = image.shape[: axes.start + 1], image.shape[axes.start + 1 : -1], image.shape[-1]
+    if count == 1:
+        part, space = part.under_height(), (1, *space)
+    made = plane(builder, builder.reshaped(image, (int(np.prod(lead)), *space, channels)), part, axes)
+    extents = made.shape[1:3] if count > 1 else made.shape[2:3]
+    if count <= 2:
+        return builder.reshaped(made, (*lead, *extents, channels))
+    # The axes that are done are channels to the others.
+    rest = builder.reshaped(made, (*lead, int(np.prod(extents)) * channels))
+    outer = in_planes(builder, rest, window.part(slice(0, count - 2)), plane)
+    return builder.reshaped(outer, (*outer.shape[:-1], *extents, channels))

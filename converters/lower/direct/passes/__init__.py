@@ -9,8 +9,10 @@ from edge_sdk.converters.lower.direct.passes.activations import fuse_activations
 from edge_sdk.converters.lower.direct.passes.affine import fold_affine
 from edge_sdk.converters.lower.direct.passes.dead import drop_dead
 from edge_sdk.converters.lower.direct.passes.flattening import permute_dense_weights
+from edge_sdk.converters.lower.direct.passes.kernels import take_kernels
 from edge_sdk.converters.lower.direct.passes.moves import cancel_moves
 from edge_sdk.converters.lower.direct.passes.patterns import fuse_patterns
+from edge_sdk.converters.lower.direct.passes.ranks import take_ranks
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "drop_dead": drop_dead,
@@ -19,6 +21,9 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fuse_patterns": fuse_patterns,
     "fold_affine": fold_affine,
     "fuse_activations": fuse_activations,
+    "take_kernels": take_kernels,
+    "take_ranks": take_ranks,
+    "cancel_moves_at_the_end": cancel_moves,
     "drop_dead_at_the_end": drop_dead,
 }
 """Name to pass, in the order in which they run."""
