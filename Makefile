@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
+.PHONY: help setup demo test lint check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
 	test-tflite test-core environments android-tools test-android benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
-	@echo "make test               all tests"
-	@echo "make check              format, lint, types, fast tests: what CI runs but for the slow parts"
+	@echo "make test               all tests, JOBS=2 files at a time"
+	@echo "make lint               format, lint, types, floors"
+	@echo "make check              these and fast tests: what CI runs but for the slow parts"
 	@echo "make format             rewrite the code as 'make check' wants it"
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
@@ -58,11 +59,13 @@ test: $(READY)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" --durations=10
 	$(BIN)/python -m pytest -m alone --durations=10
 
-check: $(READY)
+lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+
+check: lint
 	$(BIN)/python -m pytest -q -m "not slow" $(FAST)
 
 format: $(READY)
