@@ -1,0 +1,400 @@
+"""What is in the corpus: a family of sources, and in it names with what their builder needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Settings = Mapping[str, Any]
+
+TORCHVISION: dict[str, Settings] = {
+    "alexnet": {"size": 224},
+    "convnext_tiny": {},
+    "densenet121": {},
+    "efficientnet_b0": {},
+    "efficientnet_v2_s": {},
+    "googlenet": {},
+    "inception_v3": {"size": 128},
+    "maxvit_t": {"size": 224},
+    "mnasnet0_5": {},
+    "mobilenet_v2": {"size": 224},
+    "mobilenet_v3_large": {},
+    "mobilenet_v3_small": {},
+    "regnet_x_400mf": {},
+    "regnet_y_400mf": {},
+    "resnet18": {},
+    "resnet50": {},
+    "resnext50_32x4d": {},
+    "shufflenet_v2_x0_5": {},
+    "shufflenet_v2_x1_0": {},
+    "squeezenet1_0": {},
+    "squeezenet1_1": {},
+    "swin_t": {"size": 224},
+    "swin_v2_t": {"size": 256},
+    "vgg11_bn": {"part": "features"},
+    "vit_b_16": {"size": 224, "layers": 2},
+    "wide_resnet50_2": {},
+    "deeplabv3_mobilenet_v3_large": {"part": "segmentation", "size": 128},
+    "deeplabv3_resnet50": {"part": "segmentation", "size": 128},
+    "fcn_resnet50": {"part": "segmentation", "size": 128},
+    "lraspp_mobilenet_v3_large": {"part": "segmentation", "size": 128},
+    "fasterrcnn_resnet50_fpn": {"part": "backbone", "size": 128},
+    "fasterrcnn_mobilenet_v3_large_fpn": {"part": "backbone", "size": 128},
+    "fcos_resnet50_fpn": {"part": "detection", "size": 128},
+    "retinanet_resnet50_fpn": {"part": "detection", "size": 128},
+    "ssd300_vgg16": {"part": "detection", "size": 300},
+    "ssdlite320_mobilenet_v3_large": {"part": "detection", "size": 320},
+    "r3d_18": {"part": "video", "size": 32},
+    "r2plus1d_18": {"part": "video", "size": 32},
+    "mc3_18": {"part": "video", "size": 32},
+    "s3d": {"part": "video", "size": 64, "frames": 16},
+    "raft_small": {"part": "flow", "size": 128},
+}
+
+TIMM: dict[str, Settings] = {
+    "beit_base_patch16_224": {"depth": 2},
+    "botnet26t_256": {},
+    "halonet26t": {},
+    "lambda_resnet26t": {},
+    "gcresnext26ts": {},
+    "mobileone_s0": {},
+    "repvgg_a0": {},
+    "cait_xxs24_224": {"depth": 2},
+    "coat_lite_tiny": {},
+    "coat_tiny": {},
+    "convit_tiny": {"depth": 3},
+    "convmixer_768_32": {"size": 112, "depth": 3},
+    "convnext_atto": {},
+    "convnextv2_atto": {},
+    "crossvit_9_240": {},
+    "cs3darknet_s": {},
+    "csatv2": {},
+    "davit_tiny": {},
+    "deit3_small_patch16_224": {"depth": 2},
+    "densenetblur121d": {"size": 128},
+    "dla46_c": {"size": 128},
+    "dpn48b": {"size": 128},
+    "edgenext_xx_small": {},
+    "efficientformer_l1": {},
+    "efficientformerv2_s0": {},
+    "efficientnet_lite0": {"size": 128},
+    "tf_efficientnet_b0": {"size": 128},
+    "mixnet_s": {"size": 128},
+    "efficientvim_m1": {},
+    "efficientvit_b0": {},
+    "efficientvit_m0": {},
+    "eva02_tiny_patch14_224": {"depth": 2},
+    "fasternet_t0": {},
+    "fastvit_t8": {},
+    "focalnet_tiny_srf": {},
+    "gcvit_xxtiny": {},
+    "ghostnet_050": {"size": 128},
+    "ghostnetv2_100": {"size": 224},
+    "hardcorenas_a": {"size": 128},
+    "hgnetv2_b0": {"size": 128},
+    "hiera_tiny_224": {},
+    "hrnet_w18_small": {"size": 128},
+    "iformer_t": {},
+    "inception_next_atto": {},
+    "inception_resnet_v2": {"size": 128},
+    "inception_v4": {"size": 128},
+    "lcnetv2_small": {"size": 128},
+    "levit_128s": {},
+    "lowformer_b0": {},
+    "mambaout_femto": {},
+    "coatnet_nano_rw_224": {},
+    "maxvit_rmlp_pico_rw_256": {},
+    "caformer_s18": {},
+    "poolformer_s12": {},
+    "gmixer_12_224": {"num_blocks": 2},
+    "gmlp_ti16_224": {"num_blocks": 2},
+    "mixer_s32_224": {"num_blocks": 2},
+    "resmlp_12_224": {"num_blocks": 2},
+    "mobilenetv3_small_050": {"size": 128},
+    "mobilenetv4_conv_small": {"size": 128},
+    "mobilenetv4_hybrid_medium": {"size": 224},
+    "fbnetv3_b": {"size": 128},
+    "mobilevit_xxs": {},
+    "mobilevitv2_050": {},
+    "mvitv2_tiny": {},
+    "nest_tiny": {},
+    "nextvit_small": {},
+    "nf_resnet26": {"size": 128},
+    "eca_nfnet_l0": {"size": 128},
+    "pit_ti_224": {},
+    "pvt_v2_b0": {},
+    "rdnet_tiny": {},
+    "regnetx_002": {"size": 128},
+    "regnetz_005": {"size": 128},
+    "repghostnet_050": {"size": 128},
+    "repvit_m0_9": {},
+    "res2net50_26w_4s": {"size": 128},
+    "resnest14d": {"size": 128},
+    "ecaresnet26t": {"size": 128},
+    "resnet10t": {"size": 128},
+    "seresnext26t_32x4d": {"size": 128},
+    "resnetv2_18": {"size": 128},
+    "rexnet_100": {"size": 128},
+    "selecsls42": {"size": 128},
+    "legacy_seresnet18": {"size": 128},
+    "sequencer2d_s": {"size": 224},
+    "shvit_s1": {"size": 224},
+    "skresnet18": {"size": 128},
+    "starnet_s1": {"size": 128},
+    "swiftformer_xs": {},
+    "swin_s3_tiny_224": {},
+    "swin_tiny_patch4_window7_224": {},
+    "swinv2_cr_tiny_ns_224": {},
+    "swinv2_tiny_window8_256": {},
+    "tiny_vit_5m_224": {},
+    "tnt_s_patch16_224": {"depth": 2},
+    "tresnet_m": {"size": 128},
+    "twins_svt_small": {},
+    "twins_pcpvt_small": {},
+    "visformer_tiny": {},
+    "vit_tiny_patch16_224": {"depth": 2},
+    "vit_relpos_small_patch16_224": {"depth": 2},
+    "vit_small_r26_s32_224": {"depth": 2},
+    "samvit_base_patch16_224": {"depth": 3},
+    "vitamin_small_224": {},
+    "volo_d1_224": {},
+    "ese_vovnet19b_dw": {"size": 128},
+    "legacy_xception": {"size": 128},
+    "xception41": {"size": 128},
+    "xcit_nano_12_p16_224": {"depth": 2},
+    "test_vit4": {},
+}
+
+# Arguments of tiny configurations that most of Transformers' classes share.
+_SMALL = {
+    "vocab_size": 99,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+_IMAGE = {
+    "image_size": 32,
+    "patch_size": 8,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
+_KV = {**_SMALL, "num_key_value_heads": 2, "head_dim": 8}
+
+
+def _text(model: str, config: str, **more: Any) -> Settings:
+    return {"model": model, "config": config, "arguments": {**_SMALL, **more}, "input": "text"}
+
+
+def _kv(model: str, config: str, **more: Any) -> Settings:
+    return {"model": model, "config": config, "arguments": {**_KV, **more}, "input": "text"}
+
+
+def _vision(model: str, config: str, size: int = 32, **more: Any) -> Settings:
+    return {"model": model, "config": config, "arguments": {**_IMAGE, **more}, "input": "image", "size": size}
+
+
+def _bare(model: str, config: str, kind: str, arguments: Mapping[str, Any], **more: Any) -> Settings:
+    return {"model": model, "config": config, "arguments": arguments, "input": kind, **more}
+
+
+_GPT2 = {"vocab_size": 99, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}
+_T5 = {"vocab_size": 99, "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
+_BART = {
+    "vocab_size": 99,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 64,
+}
+_WAVE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "conv_dim": (32, 32, 32),
+    "conv_stride": (5, 2, 2),
+    "conv_kernel": (10, 3, 3),
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+    "vocab_size": 32,
+}
+
+TRANSFORMERS: dict[str, Settings] = {
+    "bert": _text("BertModel", "BertConfig"),
+    "roberta": _text("RobertaModel", "RobertaConfig"),
+    "xlm_roberta": _text("XLMRobertaModel", "XLMRobertaConfig"),
+    "distilbert": _bare(
+        "DistilBertModel", "DistilBertConfig", "text", {"vocab_size": 99, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
+    ),
+    "albert": _text("AlbertModel", "AlbertConfig", embedding_size=16),
+    "electra": _text("ElectraModel", "ElectraConfig", embedding_size=16),
+    "mobilebert": _text("MobileBertModel", "MobileBertConfig", embedding_size=32, intra_bottleneck_size=32),
+    "deberta_v2": _text("DebertaV2Model", "DebertaV2Config"),
+    "mpnet": _text("MPNetModel", "MPNetConfig"),
+    "modernbert": _text("ModernBertModel", "ModernBertConfig"),
+    "convbert": _text("ConvBertModel", "ConvBertConfig", embedding_size=32, head_ratio=2),
+    "squeezebert": _text("SqueezeBertModel", "SqueezeBertConfig", embedding_size=32),
+    "fnet": _text("FNetModel", "FNetConfig"),
+    "nystromformer": _text("NystromformerModel", "NystromformerConfig", segment_means_seq_len=16, num_landmarks=4),
+    "layoutlm": _text("LayoutLMModel", "LayoutLMConfig"),
+    "funnel": _bare(
+        "FunnelBaseModel",
+        "FunnelConfig",
+        "text",
+        {"vocab_size": 99, "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 64, "block_sizes": [1, 1]},
+    ),
+    "gpt2": _bare("GPT2LMHeadModel", "GPT2Config", "text", _GPT2),
+    "gpt_neo": _text("GPTNeoModel", "GPTNeoConfig", num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]]),
+    "gpt_neox": _text("GPTNeoXModel", "GPTNeoXConfig"),
+    "gptj": _bare("GPTJModel", "GPTJConfig", "text", {**_GPT2, "rotary_dim": 4}),
+    "opt": _text("OPTModel", "OPTConfig", ffn_dim=64, word_embed_proj_dim=32),
+    "bloom": _text("BloomModel", "BloomConfig", n_layer=2, n_head=4),
+    "llama": _kv("LlamaForCausalLM", "LlamaConfig"),
+    "mistral": _kv("MistralModel", "MistralConfig"),
+    "qwen2": _kv("Qwen2Model", "Qwen2Config"),
+    "qwen3": _kv("Qwen3Model", "Qwen3Config"),
+    "gemma": _kv("GemmaModel", "GemmaConfig"),
+    "gemma2": _kv("Gemma2Model", "Gemma2Config"),
+    "gemma3": _kv("Gemma3TextModel", "Gemma3TextConfig"),
+    "phi": _text("PhiModel", "PhiConfig"),
+    "phi3": _kv("Phi3Model", "Phi3Config"),
+    "falcon": _text("FalconModel", "FalconConfig"),
+    "smollm3": _kv("SmolLM3Model", "SmolLM3Config"),
+    "stablelm": _kv("StableLmModel", "StableLmConfig"),
+    "olmo2": _kv("Olmo2Model", "Olmo2Config"),
+    "mamba": _text("MambaModel", "MambaConfig", state_size=4),
+    "t5_encoder": _bare("T5EncoderModel", "T5Config", "text", _T5),
+    "t5": _bare("T5ForConditionalGeneration", "T5Config", "text to text", _T5),
+    "bart": _bare("BartModel", "BartConfig", "text to text", _BART),
+    "vit": _vision("ViTModel", "ViTConfig"),
+    "deit": _vision("DeiTModel", "DeiTConfig"),
+    "beit": _vision("BeitModel", "BeitConfig", use_relative_position_bias=True),
+    "dinov2": _vision("Dinov2Model", "Dinov2Config"),
+    "dinov3_vit": _vision("DINOv3ViTModel", "DINOv3ViTConfig"),
+    "swin": _bare(
+        "SwinModel", "SwinConfig", "image", {"image_size": 64, "patch_size": 4, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4}, size=64
+    ),
+    "swinv2": _bare(
+        "Swinv2Model", "Swinv2Config", "image", {"image_size": 64, "patch_size": 4, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4}, size=64
+    ),
+    "convnext": _bare(
+        "ConvNextModel", "ConvNextConfig", "image", {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1]}, size=64
+    ),
+    "convnextv2": _bare(
+        "ConvNextV2Model", "ConvNextV2Config", "image", {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1]}, size=64
+    ),
+    "mobilevit": _bare("MobileViTModel", "MobileViTConfig", "image", {"image_size": 64}, size=64),
+    "mobilevitv2": _bare("MobileViTV2Model", "MobileViTV2Config", "image", {"image_size": 64}, size=64),
+    "mobilenet_v2": _bare("MobileNetV2Model", "MobileNetV2Config", "image", {"image_size": 64, "depth_multiplier": 0.5}, size=64),
+    "resnet": _bare(
+        "ResNetModel", "ResNetConfig", "image", {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1], "embedding_size": 16}, size=64
+    ),
+    "segformer": _bare(
+        "SegformerForSemanticSegmentation",
+        "SegformerConfig",
+        "image",
+        {"hidden_sizes": [16, 16, 32, 32], "depths": [1, 1, 1, 1], "decoder_hidden_size": 32},
+        size=64,
+    ),
+    "poolformer": _bare("PoolFormerModel", "PoolFormerConfig", "image", {"hidden_sizes": [16, 16, 32, 32]}, size=64),
+    "pvt_v2": _bare("PvtV2Model", "PvtV2Config", "image", {"hidden_sizes": [16, 32, 64, 64], "num_attention_heads": [1, 2, 4, 4]}, size=64),
+    "levit": _bare("LevitModel", "LevitConfig", "image", {"image_size": 64}, size=64),
+    "dpt": _vision(
+        "DPTForDepthEstimation",
+        "DPTConfig",
+        backbone_out_indices=[0, 0, 1, 1],
+        neck_hidden_sizes=[8, 8, 16, 16],
+        fusion_hidden_size=16,
+        is_hybrid=False,
+    ),
+    "yolos": _vision("YolosForObjectDetection", "YolosConfig", image_size=[32, 32], num_detection_tokens=5),
+    "detr": _bare(
+        "DetrForObjectDetection",
+        "DetrConfig",
+        "image",
+        {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "num_queries": 5, "use_timm_backbone": False, "use_pretrained_backbone": False, "backbone": None, "backbone_config": {"model_type": "resnet", "hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1], "embedding_size": 16, "out_features": ["stage4"]}},
+        size=64,
+    ),
+    "rt_detr": _bare("RTDetrForObjectDetection", "RTDetrConfig", "image", {"encoder_layers": 1, "decoder_layers": 1, "d_model": 64, "encoder_hidden_dim": 64, "num_queries": 10, "decoder_attention_heads": 4, "encoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "decoder_in_channels": [64, 64, 64], "anchor_image_size": [64, 64], "eval_size": [64, 64]}, size=64),
+    "clip_text": _text("CLIPTextModel", "CLIPTextConfig"),
+    "clip_vision": _vision("CLIPVisionModel", "CLIPVisionConfig"),
+    "siglip_vision": _vision("SiglipVisionModel", "SiglipVisionConfig"),
+    "wav2vec2": _bare("Wav2Vec2ForCTC", "Wav2Vec2Config", "wave", _WAVE),
+    "hubert": _bare("HubertModel", "HubertConfig", "wave", _WAVE),
+    "wavlm": _bare("WavLMModel", "WavLMConfig", "wave", _WAVE),
+    "data2vec_audio": _bare("Data2VecAudioModel", "Data2VecAudioConfig", "wave", {**_WAVE, "num_conv_pos_embeddings": 2, "conv_pos_kernel_size": 3}),
+    "sew": _bare("SEWModel", "SEWConfig", "wave", {**_WAVE, "squeeze_factor": 2}),
+    "whisper_encoder": _bare(
+        "WhisperModel",
+        "WhisperConfig",
+        "mel",
+        {**_BART, "num_mel_bins": 16, "max_source_positions": 50, "max_target_positions": 20, "decoder_start_token_id": 1, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "suppress_tokens": None, "begin_suppress_tokens": None},
+        part="encoder",
+    ),
+    "audio_spectrogram": _bare(
+        "ASTModel",
+        "ASTConfig",
+        "spectrogram",
+        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "patch_size": 4, "max_length": 32, "num_mel_bins": 16, "frequency_stride": 4, "time_stride": 4},
+    ),
+}
+
+_YOLO = {
+    "yolov3-tiny": {},
+    "yolov5n": {},
+    "yolov6n": {},
+    "yolov8n": {},
+    "yolov8n-seg": {},
+    "yolov8n-pose": {},
+    "yolov8n-obb": {},
+    "yolov8n-cls": {},
+    "yolov9t": {},
+    "yolov10n": {},
+    "yolo11n": {},
+    "yolo11n-seg": {},
+    "yolo11n-pose": {},
+    "yolo11n-obb": {},
+    "yolo11n-cls": {},
+    "yolo12n": {},
+    "yolo26n": {},
+    "yolo26n-seg": {},
+    "yolo26n-pose": {},
+    "yolo26n-obb": {},
+    "yolo26n-cls": {},
+    "rtdetr-resnet50": {},
+}
+ULTRALYTICS: dict[str, Settings] = {name: {"size": 160, **more} for name, more in _YOLO.items()}
+
+ONNX_LIGHT: dict[str, Settings] = {
+    f"light_{name}": {}
+    for name in (
+        "bvlc_alexnet",
+        "densenet121",
+        "inception_v1",
+        "inception_v2",
+        "resnet50",
+        "shufflenet",
+        "squeezenet",
+        "vgg19",
+        "zfnet512",
+    )
+}
+
+CORPUS: dict[str, dict[str, Settings]] = {
+    "torchvision": TORCHVISION,
+    "timm": TIMM,
+    "transformers": TRANSFORMERS,
+    "ultralytics": ULTRALYTICS,
+    "onnx": ONNX_LIGHT,
+}
