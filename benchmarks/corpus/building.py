@@ -11,6 +11,7 @@ import torch
 Built = tuple[torch.nn.Module, tuple[torch.Tensor, ...]]
 _SEED = 1
 _SETTLING = 3
+_NOISE = 0.1
 
 
 def built(family: str, name: str, settings: Mapping[str, Any]) -> Built:
@@ -23,10 +24,19 @@ def built(family: str, name: str, settings: Mapping[str, Any]) -> Built:
     """
     torch.manual_seed(_SEED)
     module, inputs = _BUILDERS[family](name, settings)
+    stir(module)
     settle(module, inputs)
     if family == "ultralytics":
-        module.fuse()  # as its own exporter does
-    return module.eval().requires_grad_(False), inputs
+        module.model.fuse()  # as its own exporter does
+    return module.eval().requires_grad_(requires_grad=False), inputs
+
+
+def stir(module: torch.nn.Module) -> None:
+    """Noise on parameters that are all one number: layer scales of 1e-6 and heads of zeros would hide mistakes."""
+    with torch.no_grad():
+        for values in module.parameters():
+            if values.numel() > 1 and values.is_floating_point() and bool((values == values.flatten()[0]).all()):
+                values.add_(torch.randn_like(values) * (_NOISE if values.ndim < 2 else _NOISE / 4))
 
 
 def settle(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -90,13 +100,13 @@ def _initialized(name: str) -> dict[str, Any]:
     return {"init_weights": True, "aux_logits": False} if name in ("googlenet", "inception_v3") else {}
 
 
-def _features(name: str, settings: Mapping[str, Any], size: int) -> Built:
+def _features(name: str, _: Mapping[str, Any], size: int) -> Built:
     from torchvision import models
 
     return models.get_model(name, weights=None).features, (_image(size),)
 
 
-def _segmentation(name: str, settings: Mapping[str, Any], size: int) -> Built:
+def _segmentation(name: str, _: Mapping[str, Any], size: int) -> Built:
     from torchvision import models
 
     return Picked(models.get_model(name, weights=None, weights_backbone=None)), (_image(size),)
@@ -115,13 +125,13 @@ class _Detector(torch.nn.Module):
         return tuple(_tensors(self.head(features)))
 
 
-def _detection(name: str, settings: Mapping[str, Any], size: int) -> Built:
+def _detection(name: str, _: Mapping[str, Any], size: int) -> Built:
     from torchvision import models
 
     return _Detector(models.get_model(name, weights=None, weights_backbone=None)), (_image(size),)
 
 
-def _backbone(name: str, settings: Mapping[str, Any], size: int) -> Built:
+def _backbone(name: str, _: Mapping[str, Any], size: int) -> Built:
     from torchvision import models
 
     return Picked(models.get_model(name, weights=None, weights_backbone=None).backbone), (_image(size),)
@@ -133,7 +143,7 @@ def _video(name: str, settings: Mapping[str, Any], size: int) -> Built:
     return models.get_model(name, weights=None), (_image(size, settings.get("frames", 8)),)
 
 
-def _flow(name: str, settings: Mapping[str, Any], size: int) -> Built:
+def _flow(name: str, _: Mapping[str, Any], size: int) -> Built:
     from torchvision import models
 
     return Picked(models.get_model(name, weights=None), num_flow_updates=2), (_image(size), _image(size))
@@ -158,7 +168,7 @@ def _timm(name: str, settings: Mapping[str, Any]) -> Built:
     return module, (_image(size),)
 
 
-def _transformers(name: str, settings: Mapping[str, Any]) -> Built:
+def _transformers(_: str, settings: Mapping[str, Any]) -> Built:
     import transformers
 
     config = getattr(transformers, settings["config"])(**settings["arguments"])
@@ -188,7 +198,7 @@ _INPUTS: dict[str, Any] = {
 def _ultralytics(name: str, settings: Mapping[str, Any]) -> Built:
     from ultralytics import RTDETR, YOLO
 
-    model = (RTDETR if name.startswith("rtdetr") else YOLO)(f"{name}.yaml", verbose=False).model
+    model = (RTDETR if name.startswith("rtdetr") else YOLO)(f"{name}.yaml").model
     for module in model.modules():
         if hasattr(module, "export"):
             module.export, module.format, module.dynamic = True, "onnx", False

@@ -47,7 +47,7 @@ TORCHVISION: dict[str, Settings] = {
     "r3d_18": {"part": "video", "size": 32},
     "r2plus1d_18": {"part": "video", "size": 32},
     "mc3_18": {"part": "video", "size": 32},
-    "s3d": {"part": "video", "size": 64, "frames": 16},
+    "s3d": {"part": "video", "size": 224, "frames": 16},
     "raft_small": {"part": "flow", "size": 128},
 }
 
@@ -235,7 +235,10 @@ TRANSFORMERS: dict[str, Settings] = {
     "roberta": _text("RobertaModel", "RobertaConfig"),
     "xlm_roberta": _text("XLMRobertaModel", "XLMRobertaConfig"),
     "distilbert": _bare(
-        "DistilBertModel", "DistilBertConfig", "text", {"vocab_size": 99, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
+        "DistilBertModel",
+        "DistilBertConfig",
+        "text",
+        {"vocab_size": 99, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64},
     ),
     "albert": _text("AlbertModel", "AlbertConfig", embedding_size=16),
     "electra": _text("ElectraModel", "ElectraConfig", embedding_size=16),
@@ -246,7 +249,7 @@ TRANSFORMERS: dict[str, Settings] = {
     "convbert": _text("ConvBertModel", "ConvBertConfig", embedding_size=32, head_ratio=2),
     "squeezebert": _text("SqueezeBertModel", "SqueezeBertConfig", embedding_size=32),
     "fnet": _text("FNetModel", "FNetConfig"),
-    "nystromformer": _text("NystromformerModel", "NystromformerConfig", segment_means_seq_len=16, num_landmarks=4),
+    "nystromformer": _text("NystromformerModel", "NystromformerConfig", segment_means_seq_len=16, num_landmarks=16),
     "layoutlm": _text("LayoutLMModel", "LayoutLMConfig"),
     "funnel": _bare(
         "FunnelBaseModel",
@@ -255,7 +258,9 @@ TRANSFORMERS: dict[str, Settings] = {
         {"vocab_size": 99, "d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 64, "block_sizes": [1, 1]},
     ),
     "gpt2": _bare("GPT2LMHeadModel", "GPT2Config", "text", _GPT2),
-    "gpt_neo": _text("GPTNeoModel", "GPTNeoConfig", num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]]),
+    "gpt_neo": _text(
+        "GPTNeoModel", "GPTNeoConfig", num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]]
+    ),
     "gpt_neox": _text("GPTNeoXModel", "GPTNeoXConfig"),
     "gptj": _bare("GPTJModel", "GPTJConfig", "text", {**_GPT2, "rotary_dim": 4}),
     "opt": _text("OPTModel", "OPTConfig", ffn_dim=64, word_embed_proj_dim=32),
@@ -283,22 +288,40 @@ TRANSFORMERS: dict[str, Settings] = {
     "dinov2": _vision("Dinov2Model", "Dinov2Config"),
     "dinov3_vit": _vision("DINOv3ViTModel", "DINOv3ViTConfig"),
     "swin": _bare(
-        "SwinModel", "SwinConfig", "image", {"image_size": 64, "patch_size": 4, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4}, size=64
+        "SwinModel",
+        "SwinConfig",
+        "image",
+        {"image_size": 64, "patch_size": 4, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4},
+        size=64,
     ),
     "swinv2": _bare(
-        "Swinv2Model", "Swinv2Config", "image", {"image_size": 64, "patch_size": 4, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4}, size=64
+        "Swinv2Model",
+        "Swinv2Config",
+        "image",
+        {"image_size": 64, "patch_size": 4, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4},
+        size=64,
     ),
     "convnext": _bare(
         "ConvNextModel", "ConvNextConfig", "image", {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1]}, size=64
     ),
     "convnextv2": _bare(
-        "ConvNextV2Model", "ConvNextV2Config", "image", {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1]}, size=64
+        "ConvNextV2Model",
+        "ConvNextV2Config",
+        "image",
+        {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1]},
+        size=64,
     ),
     "mobilevit": _bare("MobileViTModel", "MobileViTConfig", "image", {"image_size": 64}, size=64),
     "mobilevitv2": _bare("MobileViTV2Model", "MobileViTV2Config", "image", {"image_size": 64}, size=64),
-    "mobilenet_v2": _bare("MobileNetV2Model", "MobileNetV2Config", "image", {"image_size": 64, "depth_multiplier": 0.5}, size=64),
+    "mobilenet_v2": _bare(
+        "MobileNetV2Model", "MobileNetV2Config", "image", {"image_size": 64, "depth_multiplier": 0.5}, size=64
+    ),
     "resnet": _bare(
-        "ResNetModel", "ResNetConfig", "image", {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1], "embedding_size": 16}, size=64
+        "ResNetModel",
+        "ResNetConfig",
+        "image",
+        {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1], "embedding_size": 16},
+        size=64,
     ),
     "segformer": _bare(
         "SegformerForSemanticSegmentation",
@@ -308,7 +331,13 @@ TRANSFORMERS: dict[str, Settings] = {
         size=64,
     ),
     "poolformer": _bare("PoolFormerModel", "PoolFormerConfig", "image", {"hidden_sizes": [16, 16, 32, 32]}, size=64),
-    "pvt_v2": _bare("PvtV2Model", "PvtV2Config", "image", {"hidden_sizes": [16, 32, 64, 64], "num_attention_heads": [1, 2, 4, 4]}, size=64),
+    "pvt_v2": _bare(
+        "PvtV2Model",
+        "PvtV2Config",
+        "image",
+        {"hidden_sizes": [16, 32, 64, 64], "num_attention_heads": [1, 2, 4, 4]},
+        size=64,
+    ),
     "levit": _bare("LevitModel", "LevitConfig", "image", {"image_size": 64}, size=64),
     "dpt": _vision(
         "DPTForDepthEstimation",
@@ -323,34 +352,98 @@ TRANSFORMERS: dict[str, Settings] = {
         "DetrForObjectDetection",
         "DetrConfig",
         "image",
-        {"d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "num_queries": 5, "use_timm_backbone": False, "use_pretrained_backbone": False, "backbone": None, "backbone_config": {"model_type": "resnet", "hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 1, 1], "embedding_size": 16, "out_features": ["stage4"]}},
+        {
+            "d_model": 32,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "encoder_ffn_dim": 32,
+            "decoder_ffn_dim": 32,
+            "encoder_attention_heads": 4,
+            "decoder_attention_heads": 4,
+            "num_queries": 5,
+            "use_timm_backbone": False,
+            "use_pretrained_backbone": False,
+            "backbone": None,
+            "backbone_config": {
+                "model_type": "resnet",
+                "hidden_sizes": [16, 32, 48, 64],
+                "depths": [1, 1, 1, 1],
+                "embedding_size": 16,
+                "out_features": ["stage4"],
+            },
+        },
         size=64,
     ),
-    "rt_detr": _bare("RTDetrForObjectDetection", "RTDetrConfig", "image", {"encoder_layers": 1, "decoder_layers": 1, "d_model": 64, "encoder_hidden_dim": 64, "num_queries": 10, "decoder_attention_heads": 4, "encoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "decoder_in_channels": [64, 64, 64], "anchor_image_size": [64, 64], "eval_size": [64, 64]}, size=64),
+    "rt_detr": _bare(
+        "RTDetrForObjectDetection",
+        "RTDetrConfig",
+        "image",
+        {
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "d_model": 64,
+            "encoder_hidden_dim": 64,
+            "num_queries": 10,
+            "decoder_attention_heads": 4,
+            "encoder_attention_heads": 4,
+            "encoder_ffn_dim": 64,
+            "decoder_ffn_dim": 64,
+            "decoder_in_channels": [64, 64, 64],
+            "anchor_image_size": [64, 64],
+            "eval_size": [64, 64],
+        },
+        size=64,
+    ),
     "clip_text": _text("CLIPTextModel", "CLIPTextConfig"),
     "clip_vision": _vision("CLIPVisionModel", "CLIPVisionConfig"),
     "siglip_vision": _vision("SiglipVisionModel", "SiglipVisionConfig"),
     "wav2vec2": _bare("Wav2Vec2ForCTC", "Wav2Vec2Config", "wave", _WAVE),
     "hubert": _bare("HubertModel", "HubertConfig", "wave", _WAVE),
     "wavlm": _bare("WavLMModel", "WavLMConfig", "wave", _WAVE),
-    "data2vec_audio": _bare("Data2VecAudioModel", "Data2VecAudioConfig", "wave", {**_WAVE, "num_conv_pos_embeddings": 2, "conv_pos_kernel_size": 3}),
+    "data2vec_audio": _bare(
+        "Data2VecAudioModel",
+        "Data2VecAudioConfig",
+        "wave",
+        {**_WAVE, "num_conv_pos_embeddings": 2, "conv_pos_kernel_size": 3},
+    ),
     "sew": _bare("SEWModel", "SEWConfig", "wave", {**_WAVE, "squeeze_factor": 2}),
     "whisper_encoder": _bare(
         "WhisperModel",
         "WhisperConfig",
         "mel",
-        {**_BART, "num_mel_bins": 16, "max_source_positions": 50, "max_target_positions": 20, "decoder_start_token_id": 1, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "suppress_tokens": None, "begin_suppress_tokens": None},
+        {
+            **_BART,
+            "num_mel_bins": 16,
+            "max_source_positions": 50,
+            "max_target_positions": 20,
+            "decoder_start_token_id": 1,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "suppress_tokens": None,
+            "begin_suppress_tokens": None,
+        },
         part="encoder",
     ),
     "audio_spectrogram": _bare(
         "ASTModel",
         "ASTConfig",
         "spectrogram",
-        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "patch_size": 4, "max_length": 32, "num_mel_bins": 16, "frequency_stride": 4, "time_stride": 4},
+        {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 64,
+            "patch_size": 4,
+            "max_length": 32,
+            "num_mel_bins": 16,
+            "frequency_stride": 4,
+            "time_stride": 4,
+        },
     ),
 }
 
-_YOLO = {
+_YOLO: dict[str, Settings] = {
     "yolov3-tiny": {},
     "yolov5n": {},
     "yolov6n": {},

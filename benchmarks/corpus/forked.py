@@ -44,7 +44,7 @@ def forked(work: Callable[[], Any], *, seconds: float, memory_bytes: int) -> Any
         raise ChildError(f"not done after {seconds:.0f} s")
     if not raw:
         raise ChildError(f"died: {signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status}")
-    kind, value = pickle.loads(raw)  # noqa: S301 - written by our own child
+    kind, value = pickle.loads(raw)
     if kind == "error":
         raise ChildError(value)
     return value
@@ -57,7 +57,7 @@ def _child(work: Callable[[], Any], writer: int, memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     try:
         answer = ("value", work())
-    except BaseException as error:  # noqa: BLE001 - the parent writes it down
+    except BaseException as error:
         answer = ("error", _in_one_line(error))
     with os.fdopen(writer, "wb") as pipe:
         pipe.write(pickle.dumps(answer))
@@ -77,7 +77,8 @@ def _in_one_line(error: BaseException) -> str:
 
 def _read(reader: int, seconds: float) -> tuple[bytes, bool]:
     """All that the child writes, and whether it was done in time."""
-    parts, end = [], time.monotonic() + seconds
+    parts: list[bytes] = []
+    end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         if not select.select([reader], [], [], left)[0]:
             break

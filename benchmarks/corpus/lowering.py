@@ -25,9 +25,6 @@ Row = dict[str, Any]
 
 def main() -> None:
     """A row for each model, written after each."""
-    import ai_edge_litert.interpreter
-    import onnx.reference
-
     import edge_sdk.converters.lower.direct.lowering  # noqa: F401 - forks inherit what is loaded
 
     folder, result, *only = sys.argv[1:]
