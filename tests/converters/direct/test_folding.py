@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ def test_gathering_from_more_rows_than_the_reference_evaluator_takes() -> None:
     from onnx import helper
 
     data = np.random.default_rng(1).standard_normal((3, 40)).astype(np.float32)
-    weights = {"data": data, "indices": np.array([[0, 39, 7], [5, -1, 38]], np.int64)}
+    weights: dict[str, np.ndarray[Any, Any]] = {"data": data, "indices": np.array([[0, 39, 7], [5, -1, 38]], np.int64)}
     nodes = [
         helper.make_node("GatherElements", ["data", "indices"], ["g"], axis=1),
         helper.make_node("Add", ["x", "g"], ["y"]),
