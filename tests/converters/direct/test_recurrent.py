@@ -15,6 +15,7 @@ pytestmark = pytest.mark.onnx
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 HIDDEN, WIDTH = 5, 3
 _SLOPE = {"activation_alpha": [0.3], "activation_beta": [0.4]}
+_AFTER: dict[str, Any] = {"linear_before_reset": 1}
 # More than are unrolled.
 LONG = 140
 
@@ -107,7 +108,7 @@ def test_what_else_a_cell_can_be(kind: str, attributes: dict[str, Any], bias: bo
 @pytest.mark.parametrize("kind", GATES)
 def test_weights_may_depend_on_data(kind: str) -> None:
     check(*_layer(kind, fed=("x", "w", "r", "b", "h", "c"), states=True, direction="bidirectional"))
-    check(*_layer(kind, fed=("x", "w", "r", "b"), **({"linear_before_reset": 1} if kind == "GRU" else {})))
+    check(*_layer(kind, fed=("x", "w", "r", "b"), **_AFTER if kind == "GRU" else {}))
 
 
 @pytest.mark.parametrize("outputs", ["y", "h", "c", "yc"])
