@@ -20,6 +20,7 @@ from edge_sdk.converters.lower.direct.ops import (
     powers,
     recurrent,
     reduction,
+    regions,
     resize,
     shape,
 )
@@ -39,6 +40,7 @@ OPS: Mapping[str, Callable[..., Any]] = {
     **powers.OPS,
     **recurrent.OPS,
     **reduction.OPS,
+    **regions.OPS,
     **resize.OPS,
     **shape.OPS,
 }
