@@ -23,6 +23,7 @@ from edge_sdk.converters.lower.direct.ops import (
     regions,
     resize,
     shape,
+    signal,
 )
 
 OPS: Mapping[str, Callable[..., Any]] = {
@@ -43,5 +44,6 @@ OPS: Mapping[str, Callable[..., Any]] = {
     **regions.OPS,
     **resize.OPS,
     **shape.OPS,
+    **signal.OPS,
 }
 """ONNX's name of an op to its form: ``(builder, node) -> value`` or several values."""

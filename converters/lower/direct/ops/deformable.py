@@ -49,9 +49,7 @@ def _grouped(builder: Builder, tensor: Tensor, shape: tuple[int, int, int, int])
     return whole if shape[1] == 1 or shape[2] == 1 else builder.transposed(whole, (0, 2, 1, 3))
 
 
-def _places(
-    builder: Builder, offset: Value, window: Window, extents: tuple[int, ...], groups: int
-) -> list[Tensor]:
+def _places(builder: Builder, offset: Value, window: Window, extents: tuple[int, ...], groups: int) -> list[Tensor]:
     """For height and width ``[N * groups, 1, windows * kernel]``: where each element of each window lies."""
     windows, size = int(np.prod(extents)), int(np.prod(window.kernel))
     batch = offset.shape[0]

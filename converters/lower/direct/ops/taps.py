@@ -51,7 +51,9 @@ class Maths:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
 
-    def two(self, kind: str, a: Tensor, b: Tensor | float | npt.NDArray[np.float64], dtype: str | None = None) -> Tensor:
+    def two(
+        self, kind: str, a: Tensor, b: Tensor | float | npt.NDArray[np.float64], dtype: str | None = None
+    ) -> Tensor:
         """An op on two broadcast tensors; numbers become constants in the first one's dtype."""
         other = b if isinstance(b, Tensor) else self.builder.constant(np.asarray(b, a.dtype))
         shape = np.broadcast_shapes(a.shape, other.shape)
@@ -146,9 +148,7 @@ def read(builder: Builder, image: Tensor, samples: Samples) -> Tensor:
     batch, count, places = samples.index.shape
     channels = image.shape[2]
     flat = builder.reshaped(samples.index, (batch, count * places))
-    rows = builder.emit(
-        "GATHER", [image, flat], (batch, count * places, channels), image.dtype, axis=1, batch_dims=1
-    )
+    rows = builder.emit("GATHER", [image, flat], (batch, count * places, channels), image.dtype, axis=1, batch_dims=1)
     if samples.weights is None:
         return rows
     maths = Maths(builder)
