@@ -69,7 +69,7 @@ def _undisturbed(window: Window, extents: tuple[int, ...]) -> npt.NDArray[np.flo
         axes.append(starts[:, None] + np.arange(window.kernel[i]) * window.dilations[i])
     rows = np.broadcast_to(axes[0][:, None, :, None], (*extents, *window.kernel))
     columns = np.broadcast_to(axes[1][None, :, None, :], (*extents, *window.kernel))
-    return np.stack([rows.reshape(-1), columns.reshape(-1)], 1).astype(np.float64)
+    return np.asarray(np.stack([rows.reshape(-1), columns.reshape(-1)], 1), np.float64)
 
 
 def _product(builder: Builder, node: Node, columns: Tensor) -> Tensor:
