@@ -64,7 +64,9 @@ def expected(proto: Any, feeds: Arrays) -> list[npt.NDArray[Any]]:
 
     try:
         session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    except Exception:  # its errors share no base
+    except Exception as error:  # its errors share no base
+        if "NOT_IMPLEMENTED" not in str(error) and "opset" not in str(error):
+            raise
         from onnx.reference import ReferenceEvaluator
 
         return list(ReferenceEvaluator(proto).run(None, dict(feeds)))

@@ -58,4 +58,4 @@ def test_every_node_without_a_form_is_listed_whatever_it_reads() -> None:
     ]
     with pytest.raises(UnsupportedOpError) as caught:
         lowered(model(nodes, {"x": X}, ["c"], {}), {"x": X})
-    assert [(op, where) for op, where, _ in caught.value.ops] == [("NonZero", "`first`"), ("somebody::Own", "`second`")]
+    assert [(op, where) for op, where, _ in caught.value.ops] == [("NonZero", "first"), ("somebody::Own", "second")]

@@ -241,6 +241,13 @@ def expanded(builder: Builder, x: Value, shape: Sequence[int]) -> Value:
     return Value(made, x.order, x.spatial)
 
 
+def _constant_of_shape(builder: Builder, node: Node) -> Value:
+    """One beyond the limit of what is folded."""
+    number = np.ravel(node.attribute("value", np.zeros(1, np.float32)))[0]
+    shape = [int(v) for v in node.constant(0, "the extents")]
+    return expanded(builder, builder.fixed(number), shape)
+
+
 def _tile(builder: Builder, node: Node) -> Value:
     x = node.input()
     repeats = [int(v) for v in np.ravel(node.constant(1, "the repeats"))]
@@ -304,6 +311,7 @@ def same_order(builder: Builder, values: Sequence[Value]) -> tuple[Value, ...]:
 
 OPS: dict[str, Form] = {
     "Concat": _concat,
+    "ConstantOfShape": _constant_of_shape,
     "DepthToSpace": _depth_to_space,
     "Dropout": _pass_on,
     "Expand": _expand,

@@ -7,19 +7,33 @@ from collections.abc import Callable
 from edge_sdk.converters.lower.direct.graph import Graph, everywhere
 from edge_sdk.converters.lower.direct.passes.activations import fuse_activations
 from edge_sdk.converters.lower.direct.passes.affine import fold_affine
+from edge_sdk.converters.lower.direct.passes.arithmetic import simplify_arithmetic
 from edge_sdk.converters.lower.direct.passes.dead import drop_dead
+from edge_sdk.converters.lower.direct.passes.duplicates import merge_equal
 from edge_sdk.converters.lower.direct.passes.flattening import permute_dense_weights
+from edge_sdk.converters.lower.direct.passes.forward import fold_affine_forward
 from edge_sdk.converters.lower.direct.passes.kernels import take_kernels
 from edge_sdk.converters.lower.direct.passes.moves import cancel_moves
+from edge_sdk.converters.lower.direct.passes.padding import fold_padding
 from edge_sdk.converters.lower.direct.passes.patterns import fuse_patterns
 from edge_sdk.converters.lower.direct.passes.ranks import take_ranks
+from edge_sdk.converters.lower.direct.passes.reshapes import absorb_reshapes, drop_broadcasts
+from edge_sdk.converters.lower.direct.passes.slices import join_slices
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "drop_dead": drop_dead,
+    "merge_equal": merge_equal,
     "cancel_moves": cancel_moves,
+    "drop_broadcasts": drop_broadcasts,
+    "join_slices": join_slices,
+    "absorb_reshapes": absorb_reshapes,
     "permute_dense_weights": permute_dense_weights,
     "fuse_patterns": fuse_patterns,
+    "fold_padding": fold_padding,
     "fold_affine": fold_affine,
+    "simplify_arithmetic": simplify_arithmetic,
+    "fold_affine_forward": fold_affine_forward,
+    "cancel_moves_again": cancel_moves,
     "fuse_activations": fuse_activations,
     "take_kernels": take_kernels,
     "take_ranks": take_ranks,

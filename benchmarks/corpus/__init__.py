@@ -1,0 +1,1 @@
+"""Architectures that others publish, through our lowering and through the peers'."""

@@ -1,0 +1,42 @@
+"""Constants computed where the reference evaluator cannot, and constants that are too large to be folded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.converters.direct.compare import check, model
+
+pytestmark = pytest.mark.onnx
+X = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
+
+
+def test_gathering_from_more_rows_than_the_reference_evaluator_takes() -> None:
+    from onnx import helper
+
+    data = np.random.default_rng(1).standard_normal((3, 40)).astype(np.float32)
+    weights: dict[str, np.ndarray[Any, Any]] = {"data": data, "indices": np.array([[0, 39, 7], [5, -1, 38]], np.int64)}
+    nodes = [
+        helper.make_node("GatherElements", ["data", "indices"], ["g"], axis=1),
+        helper.make_node("Add", ["x", "g"], ["y"]),
+    ]
+    check(model(nodes, {"x": X}, ["y"], weights), {"x": X})
+
+
+def test_a_constant_beyond_the_limit_is_left_to_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnx import helper
+
+    from edge_sdk.converters.lower.direct import folding
+
+    side = 32
+    monkeypatch.setattr(folding, "_LIMIT_BYTES", 4 * side * side - 1)
+    nodes = [
+        helper.make_node("ConstantOfShape", ["shape"], ["w"], value=helper.make_tensor("v", 1, [1], [0.5])),
+        helper.make_node("Gemm", ["x", "w"], ["y"], transB=1),
+    ]
+    x = np.ones((1, side), np.float32)
+    proto = model(nodes, {"x": x}, ["y"], {"shape": np.array([side, side], np.int64)})
+    made = check(proto, {"x": x})
+    assert all(t is None or t.data is None or t.data.nbytes < 1024 for op in made.graph.ops for t in op.inputs)

@@ -1,0 +1,312 @@
+"""Every pass on a graph that it knows: the ops that its docstring promises, and a contract for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.graph import Graph, Tensor
+from edge_sdk.converters.lower.direct.passes import PASSES
+from edge_sdk.converters.lower.direct.writing import write
+
+pytestmark = pytest.mark.runtime
+Ops = Callable[[Builder, Sequence[Tensor]], Sequence[Tensor]]
+Floats = npt.NDArray[np.float32]
+
+
+def numbers(*shape: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph, and what a pass makes of it.
+
+    Attributes:
+        name: of the pass in PASSES.
+        shapes: of the inputs.
+        ops: makes the graph's ops.
+        after: kinds of ops that are left.
+    """
+
+    name: str
+    shapes: Sequence[tuple[int, ...]]
+    ops: Ops
+    after: Sequence[str]
+
+
+def _graph(case: Case) -> Graph:
+    builder = Builder()
+    builder.origin = "test"
+    inputs = [Tensor(f"x{i}", shape, "float32") for i, shape in enumerate(case.shapes)]
+    return builder.graph("main", inputs, case.ops(builder, inputs))
+
+
+def _run(graph: Graph) -> list[Floats]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    engine = Interpreter(model_content=write(graph))
+    engine.allocate_tensors()
+    for i, port in enumerate(engine.get_input_details()):
+        engine.set_tensor(port["index"], numbers(*port["shape"], seed=i))
+    engine.invoke()
+    return [engine.get_tensor(port["index"]) for port in engine.get_output_details()]
+
+
+def _binary(builder: Builder, kind: str, a: Tensor, b: Tensor) -> Tensor:
+    return builder.emit(kind, [a, b], np.broadcast_shapes(a.shape, b.shape))
+
+
+def _scalar(builder: Builder, number: float) -> Tensor:
+    return builder.constant(np.float32(number))
+
+
+def _unary(builder: Builder, kind: str, x: Tensor) -> Tensor:
+    return builder.emit(kind, [x], x.shape)
+
+
+def _gelu_tanh(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    cube = _binary(builder, "MUL", _unary(builder, "SQUARE", x), x)
+    line = _binary(builder, "ADD", x, _binary(builder, "MUL", cube, _scalar(builder, 0.044715)))
+    curve = _unary(builder, "TANH", _binary(builder, "MUL", line, _scalar(builder, (2 / np.pi) ** 0.5)))
+    half = _binary(builder, "MUL", x, _scalar(builder, 0.5))
+    return [_binary(builder, "MUL", half, _binary(builder, "ADD", curve, _scalar(builder, 1)))]
+
+
+def _hard_swish(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    gate = _unary(builder, "RELU6", _binary(builder, "ADD", x, _scalar(builder, 3)))
+    return [_binary(builder, "MUL", x, _binary(builder, "MUL", gate, _scalar(builder, 1 / 6)))]
+
+
+def _hard_swish_divided_last(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    gate = _unary(builder, "RELU6", _binary(builder, "ADD", x, _scalar(builder, 3)))
+    return [_binary(builder, "MUL", _binary(builder, "MUL", x, gate), _scalar(builder, 1 / 6))]
+
+
+def _square(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    return [_binary(builder, "MUL", inputs[0], inputs[0])]
+
+
+def _not_hard_swish(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    x, z = inputs
+    gate = _unary(builder, "RELU6", _binary(builder, "ADD", z, _scalar(builder, 3)))
+    return [_binary(builder, "MUL", x, _binary(builder, "MUL", gate, _scalar(builder, 1 / 6)))]
+
+
+def _equal_ops(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    first, second = _unary(builder, "TANH", x), _unary(builder, "TANH", x)
+    other = builder.emit("LEAKY_RELU", [x], x.shape, alpha=0.5)
+    another = builder.emit("LEAKY_RELU", [x], x.shape, alpha=0.25)
+    return [_binary(builder, "ADD", _binary(builder, "ADD", first, second), _binary(builder, "ADD", other, another))]
+
+
+def _chains(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    for kind, number in (("MUL", 1), ("MUL", 2), ("DIV", 4), ("ADD", 0), ("ADD", 3), ("SUB", 1)):
+        x = _binary(builder, kind, x, _scalar(builder, number))
+    return [x]
+
+
+def _reversed_difference(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """``2 - (1 - x)``: its constants do not add up."""
+    (x,) = inputs
+    return [_binary(builder, "SUB", _scalar(builder, 2), _binary(builder, "SUB", _scalar(builder, 1), x))]
+
+
+def _dense(builder: Builder, x: Tensor, channels: int, seed: int) -> Tensor:
+    weights = builder.constant(numbers(channels, x.shape[-1], seed=seed))
+    bias = builder.constant(numbers(channels, seed=seed + 1))
+    shape = (*x.shape[:-1], channels)
+    return builder.emit("FULLY_CONNECTED", [x, weights, bias], shape, keep_num_dims=len(shape) != 2)
+
+
+def _norm_and_readers(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    scaled = _binary(builder, "MUL", x, builder.constant(numbers(6, seed=3)))
+    moved = _binary(builder, "ADD", scaled, builder.constant(numbers(6, seed=4)))
+    flat = builder.reshaped(moved, (4, 5, 6))
+    return [_dense(builder, moved, 3, 5), _dense(builder, flat, 4, 7)]
+
+
+def _norm_and_conv(builder: Builder, padding: str) -> Ops:
+    def ops(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        (x,) = inputs
+        moved = _binary(builder, "ADD", x, builder.constant(numbers(3, seed=4)))
+        weights = builder.constant(numbers(2, 3, 3, 3, seed=5))
+        size = 6 if padding == "SAME" else 4
+        return [
+            builder.emit(
+                "CONV_2D",
+                [moved, weights, builder.constant(np.zeros(2, np.float32))],
+                (1, size, size, 2),
+                padding=padding,
+                stride_h=1,
+                stride_w=1,
+                dilation_h_factor=1,
+                dilation_w_factor=1,
+            )
+        ]
+
+    return ops
+
+
+def _pooled_flat(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    mean = builder.emit("MEAN", [x, builder.constant([1, 2], "int32")], (2, 1, 1, 3), keep_dims=True)
+    return [builder.reshaped(mean, (2, 3))]
+
+
+def _reshape_over_activation(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    flat = builder.reshaped(x, (6, 4))
+    scaled = _binary(builder, "MUL", _unary(builder, "TANH", flat), _scalar(builder, 2))
+    return [builder.reshaped(scaled, (2, 3, 4, 1))]
+
+
+def _broadcast(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    x, z = inputs
+    wide = builder.emit("BROADCAST_TO", [x, builder.constant(z.shape, "int32")], z.shape)
+    return [_binary(builder, "ADD", wide, z)]
+
+
+def _heads(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Three parts of one dense layer's result, as attention takes them."""
+    (x,) = inputs
+    cut = builder.reshaped(x, (2, 5, 3, 2, 4))
+    parts = []
+    for i in range(3):
+        begin, size = builder.constant([0, 0, i, 0, 0], "int32"), builder.constant([2, 5, 1, 2, 4], "int32")
+        part = builder.emit("SLICE", [cut, begin, size], (2, 5, 1, 2, 4))
+        parts.append(builder.reshaped(part, (2, 5, 2, 4)))
+    return parts
+
+
+def _halves(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    parts = []
+    for begin, size in ((0, 2), (2, 4)):
+        where = builder.constant([0, begin], "int32"), builder.constant([3, size], "int32")
+        parts.append(_unary(builder, "TANH", builder.emit("SLICE", [x, *where], (3, size))))
+    return parts
+
+
+def _slice_of_slice(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    first = builder.emit("SLICE", [x, builder.constant([1, 1], "int32"), builder.constant([2, 4], "int32")], (2, 4))
+    return [
+        builder.emit("SLICE", [first, builder.constant([0, 2], "int32"), builder.constant([1, 2], "int32")], (1, 2))
+    ]
+
+
+def _padded_conv(borders: Sequence[tuple[int, int]], size: int, stride: int) -> Ops:
+    def ops(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        x = inputs[0]
+        for begin, end in borders:
+            rows = builder.constant([[0, 0], [begin, end], [begin, end], [0, 0]], "int32")
+            extent = x.shape[1] + begin + end
+            x = builder.emit("PAD", [x, rows], (1, extent, extent, 3))
+        weights, bias = builder.constant(numbers(2, 3, 3, 3)), builder.constant(np.zeros(2, np.float32))
+        steps: dict[str, Any] = {"stride_h": stride, "stride_w": stride, "dilation_h_factor": 1, "dilation_w_factor": 1}
+        return [builder.emit("CONV_2D", [x, weights, bias], (1, size, size, 2), padding="VALID", **steps)]
+
+    return ops
+
+
+def _flattened_image(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    turned = builder.transposed(x, (0, 3, 1, 2))
+    return [_dense(builder, builder.reshaped(turned, (2, 24)), 3, 1)]
+
+
+def _there_and_back(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    (x,) = inputs
+    there = builder.transposed(x, (0, 3, 1, 2))
+    back = builder.transposed(there, (0, 2, 3, 1))
+    return [_unary(builder, "TANH", builder.reshaped(builder.reshaped(back, (4, 6)), (24,)))]
+
+
+def _scaled_dense(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    made = _dense(builder, inputs[0], 3, 1)
+    scaled = _binary(builder, "MUL", made, builder.constant(numbers(3, seed=9)))
+    return [_binary(builder, "ADD", scaled, _scalar(builder, 2))]
+
+
+def _activated_sum(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    return [_unary(builder, "RELU6", _binary(builder, "ADD", *inputs))]
+
+
+def _dead(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    _unary(builder, "TANH", inputs[0])
+    return [_unary(builder, "EXP", inputs[0])]
+
+
+X = (2, 3, 4)
+CASES = {
+    "GELU by tanh": Case("fuse_patterns", [X], _gelu_tanh, ["GELU"]),
+    "hard-swish": Case("fuse_patterns", [X], _hard_swish, ["HARD_SWISH"]),
+    "hard-swish, divided last": Case("fuse_patterns", [X], _hard_swish_divided_last, ["HARD_SWISH"]),
+    "a gate of another value": Case("fuse_patterns", [X, X], _not_hard_swish, ["ADD", "RELU6", "MUL", "MUL"]),
+    "a value by itself": Case("fuse_patterns", [X], _square, ["SQUARE"]),
+    "equal ops": Case("merge_equal", [X], _equal_ops, ["TANH", "LEAKY_RELU", "LEAKY_RELU", "ADD", "ADD", "ADD"]),
+    "constants in a row": Case("simplify_arithmetic", [X], _chains, ["MUL", "ADD"]),
+    "constant minus": Case("simplify_arithmetic", [X], _reversed_difference, ["SUB", "SUB"]),
+    "a norm's factors": Case(
+        "fold_affine_forward", [(2, 2, 5, 6)], _norm_and_readers, ["RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED"]
+    ),
+    "a summand before a convolution": Case(
+        "fold_affine_forward", [(1, 6, 6, 3)], _norm_and_conv(Builder(), "VALID"), ["CONV_2D"]
+    ),
+    "a summand before a padded convolution": Case(
+        "fold_affine_forward", [(1, 6, 6, 3)], _norm_and_conv(Builder(), "SAME"), ["ADD", "CONV_2D"]
+    ),
+    "a pool and a flattening": Case("absorb_reshapes", [(2, 4, 4, 3)], _pooled_flat, ["MEAN"]),
+    "a reshape over activations": Case("absorb_reshapes", [X], _reshape_over_activation, ["TANH", "MUL", "RESHAPE"]),
+    "a broadcast": Case("drop_broadcasts", [(1, 3, 1), X], _broadcast, ["ADD"]),
+    "heads of attention": Case("join_slices", [(2, 5, 24)], _heads, ["SPLIT", "RESHAPE", "RESHAPE", "RESHAPE"]),
+    "parts of unequal size": Case("join_slices", [(3, 6)], _halves, ["SPLIT_V", "TANH", "TANH"]),
+    "a slice of a slice": Case("join_slices", [(3, 6)], _slice_of_slice, ["SLICE"]),
+    "a pad that is SAME": Case("fold_padding", [(1, 6, 6, 3)], _padded_conv([(1, 1)], 6, 1), ["CONV_2D"]),
+    "two pads that are SAME": Case("fold_padding", [(1, 7, 7, 3)], _padded_conv([(1, 0), (0, 1)], 4, 2), ["CONV_2D"]),
+    "a pad that is not": Case("fold_padding", [(1, 6, 6, 3)], _padded_conv([(1, 1)], 3, 2), ["PAD", "CONV_2D"]),
+    "a flattened image": Case(
+        "permute_dense_weights", [(2, 2, 3, 4)], _flattened_image, ["RESHAPE", "FULLY_CONNECTED"]
+    ),
+    "moves there and back": Case("cancel_moves", [(1, 2, 3, 4)], _there_and_back, ["RESHAPE", "TANH"]),
+    "a scaled dense layer": Case("fold_affine", [(2, 4)], _scaled_dense, ["FULLY_CONNECTED"]),
+    "an activation behind a sum": Case("fuse_activations", [X, X], _activated_sum, ["ADD"]),
+    "an op that nobody reads": Case("drop_dead", [X], _dead, ["EXP"]),
+}
+
+
+def _tidy(graph: Graph) -> list[str]:
+    """Kinds of the ops that are left where moves that cancel and ops that nobody reads are gone."""
+    return [op.kind for op in PASSES["drop_dead"](PASSES["cancel_moves"](graph)).ops]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_ops_that_the_docstring_promises(case: Case) -> None:
+    assert _tidy(PASSES[case.name](_graph(case))) == list(case.after)
+
+
+@pytest.mark.parametrize("name", PASSES)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_each_pass_computes_the_same_is_idempotent_and_adds_nothing(case: Case, name: str) -> None:
+    before = _graph(case)
+    after = PASSES[name](before)
+    assert len(_tidy(after)) <= len(_tidy(before))
+    assert _tidy(PASSES[name](after)) == _tidy(after)
+    if after.ops == before.ops:
+        return
+    for was, now in zip(_run(before), _run(after), strict=True):
+        # Sums of at most 27 products of normal numbers, rounded in another order.
+        np.testing.assert_allclose(now, was, rtol=1e-5, atol=1e-5)
