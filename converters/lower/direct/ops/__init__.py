@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_sdk.converters.lower.direct.ops import (
     activation,
+    attention,
     control,
     convolution,
     convolution_transposed,
@@ -29,6 +30,7 @@ from edge_sdk.converters.lower.direct.ops import (
 
 OPS: Mapping[str, Callable[..., Any]] = {
     **activation.OPS,
+    **attention.OPS,
     **control.OPS,
     **convolution.OPS,
     **convolution_transposed.OPS,
