@@ -23,6 +23,7 @@ from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.integer_forms import with_integer_forms
 from edge_sdk.converters.reports.conversion import ConversionReport, Layout, Stage
+from edge_sdk.converters.sources.from_onnx import OnnxSource
 from edge_sdk.converters.sources.from_trained import TrainedSource
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.workers.workshop import Workshop
@@ -67,17 +68,26 @@ def run_jobs(
         check_writable(job.output)
         if compiled := compiled_path(job.output, settings.profile):
             check_writable(compiled)
-        if job.recipe.needs_calibration and settings.calibration is None and not TrainedSource.reads(source):
-            chosen = f" ({job.choice})" if job.choice else ""
-            raise CalibrationError(
-                f"recipe {job.recipe.name}{chosen} needs calibration data",
-                hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function"
-                + ("; or name another recipe with -r" if job.choice else ""),
-            )
+        if not OnnxSource.reads(source):
+            _check_calibration(job, settings, has_ranges=TrainedSource.reads(source))
     with Workshop(settings.work_dir, settings.workers) as shop:
         line = _Line(shop, source, settings, progress or Silent())
         for job in jobs:
+            # An ONNX model may be quantized already, which only its graph says.
+            _check_calibration(job, settings, has_ranges=line.has_ranges)
+        for job in jobs:
             yield line.make(job)
+
+
+def _check_calibration(job: Job, settings: Settings, *, has_ranges: bool) -> None:
+    if not job.recipe.needs_calibration or settings.calibration is not None or has_ranges:
+        return
+    chosen = f" ({job.choice})" if job.choice else ""
+    raise CalibrationError(
+        f"recipe {job.recipe.name}{chosen} needs calibration data",
+        hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function"
+        + ("; or name another recipe with -r" if job.choice else ""),
+    )
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,7 @@ class _Line:
         self._settings = settings
         self._progress = progress
         self._stages: list[Stage] = []
+        self._original = source
         self._name = str(source) if isinstance(source, str | Path) else f"{type(source).__name__} in memory"
         with self._stage("load the source"):
             # What is needed later is imported while the source loads.
@@ -121,6 +132,11 @@ class _Line:
         self._opening = self._stages
         self._proof = Proof(shop, self._source, self._open_comparison(), min_power_samples=8)
         self._floats: dict[str, tuple[FloatModel, Stage]] = {}
+
+    @property
+    def has_ranges(self) -> bool:
+        """Whether the source brings its own ranges: it was trained here, or is quantized already."""
+        return TrainedSource.reads(self._original) or self._source.description.quantized_by is not None
 
     def make(self, job: Job) -> ConversionReport:
         """Makes, proves and writes one file."""
@@ -340,15 +356,15 @@ class _Line:
 
 
 def _trained_file(recipe: Recipe, lowered: FloatModel) -> bytes:
-    """The int8 file that training made.
+    """The int8 file that training made, or that the source was already.
 
     Raises:
         RecipeError: it was made for another recipe.
     """
     if lowered.quantized is None or recipe.name != lowered.quantized_for:
         raise RecipeError(
-            f"the model was trained for recipe {lowered.quantized_for}, and cannot be made into {recipe.name}",
-            hint=f"recipe {lowered.quantized_for}, or float32 for its trained weights without rounding",
+            f"the model is quantized for recipe {lowered.quantized_for} already, it cannot be made into {recipe.name}",
+            hint=f"recipe {lowered.quantized_for} keeps its scales, float32 leaves the rounding out",
         )
     return lowered.quantized.read_bytes()
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
+from edge_sdk.converters.lower.direct.quantizers import in_float, quantized_by
 from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
@@ -35,7 +36,8 @@ class OnnxSource:
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
         self._dtypes = {value.name: value.type.tensor_type.elem_type for value in inputs}
         self._outputs = tuple(value.name for value in self._model.graph.output)
-        self._runtime: Any = None
+        self._quantized_by = quantized_by(self._model)
+        self._runtimes: dict[bool, Any] = {}
 
     @staticmethod
     def reads(source: object) -> bool:
@@ -49,12 +51,18 @@ class OnnxSource:
         producer = f"{self._model.producer_name} {self._model.producer_version}".strip() or "unknown producer"
         framework = f"onnx opset {opset} by {producer}"
         precision = onnx_graph.precision(self._model)
-        findings = () if precision == "float32" else (_computed_finding(precision),)
-        return Description(framework, self._inputs, self._open, self._outputs, findings, precision).as_json()
+        findings = [] if precision == "float32" else [_computed_finding(precision)]
+        if self._quantized_by:
+            findings.append(_quantized_finding(self._quantized_by))
+        ports = (self._inputs, self._open, self._outputs)
+        return Description(framework, *ports, tuple(findings), precision, self._quantized_by).as_json()
 
     def run(self, samples: str, outputs: str) -> int:
-        results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=False)
-        return write_outputs(results, self._outputs, outputs)
+        return self._run(samples, outputs, rounding=False)
+
+    def run_rounded(self, samples: str, outputs: str) -> int:
+        """Reference runs of a model that is quantized already, rounding included."""
+        return self._run(samples, outputs, rounding=True)
 
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         recurrent = any(node.op_type in _RECURRENT for node in self._model.graph.node)
@@ -74,11 +82,18 @@ class OnnxSource:
         onnx.save(onnx_graph.with_plain_names(self._model, names, self._outputs), str(path))
         return onnx_hand_over(path, self._inputs, self._outputs, self._options.layout, settings["onnx2tf"])
 
-    def _arrays(self, arrays: Arrays) -> Arrays:
-        if self._runtime is None:
-            self._runtime = _session(self._model)
+    def _run(self, samples: str, outputs: str, *, rounding: bool) -> int:
+        store = SampleStore.open(samples)
+        results = stacked_runs(store, lambda arrays: self._arrays(arrays, rounding=rounding), can_stack=False)
+        return write_outputs(results, self._outputs, outputs)
+
+    def _arrays(self, arrays: Arrays, *, rounding: bool) -> Arrays:
+        if rounding not in self._runtimes:
+            model = self._model if rounding or self._quantized_by is None else in_float(self._model)
+            self._runtimes[rounding] = _session(model)
         with running("onnxruntime", "running the model"):
-            values = self._runtime.run(list(self._outputs), {name: self._typed(name, a) for name, a in arrays.items()})
+            feeds = {name: self._typed(name, values) for name, values in arrays.items()}
+            values = self._runtimes[rounding].run(list(self._outputs), feeds)
         return {name: _as_float32(value) for name, value in zip(self._outputs, values, strict=True)}
 
     def _typed(self, name: str, values: Any) -> Any:
@@ -98,6 +113,15 @@ def _computed_finding(precision: str) -> Finding:
         "computed-in-float32",
         "info",
         f"the source computes in {precision}; the float32 file is compared within the rounding of {precision}",
+    )
+
+
+def _quantized_finding(by: str) -> Finding:
+    return Finding(
+        "quantized-already",
+        "info",
+        f"the source is quantized already, by {by}: recipe static_wi8_ai8 keeps its scales, float recipes leave its "
+        "quantizers out",
     )
 
 

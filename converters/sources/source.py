@@ -85,6 +85,7 @@ class Description:
 
     ``inputs`` have static shapes; ``open_inputs`` are as the source declares them. ``findings`` say what was done
     to the model on the way in. ``precision`` is the coarsest float type that the source computes in.
+    ``quantized_by`` names who quantized the source already; None for a float one.
     """
 
     framework: str
@@ -93,6 +94,7 @@ class Description:
     outputs: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     precision: str = "float32"
+    quantized_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, read back by :func:`description_from_json`."""
@@ -108,6 +110,7 @@ def description_from_json(data: Mapping[str, Any]) -> Description:
         outputs=tuple(data["outputs"]),
         findings=tuple(Finding(**finding) for finding in data["findings"]),
         precision=data["precision"],
+        quantized_by=data["quantized_by"],
     )
 
 

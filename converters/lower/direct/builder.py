@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Builder:
         if value.order == wanted:
             return value.tensor
         if value.is_constant:
-            return self.constant(value.data.transpose(wanted))
+            return self.constant(value.data.transpose(wanted), quantization=_turned_grid(value, wanted))
         key = (value.tensor, tuple(value.place(axis) for axis in wanted))
         if key not in self._arranged:
             self._arranged[key] = self.transposed(value.tensor, key[1])
@@ -114,7 +115,7 @@ class Builder:
         if shape == tensor.shape:
             return tensor
         if tensor.data is not None:
-            return self.constant(tensor.data.reshape(shape), quantization=tensor.quantization)
+            return self.constant(tensor.data.reshape(shape), quantization=_kept_grid(tensor, shape))
         return self.emit(
             "RESHAPE",
             [tensor, self.constant(shape, "int32")],
@@ -151,6 +152,21 @@ class Builder:
         made = Builder()
         made.origin = self.origin
         return made
+
+
+def _turned_grid(value: Value, order: Order) -> Quantization | None:
+    """The grid of a constant whose axes move."""
+    grid = value.tensor.quantization
+    if grid is None or not grid.per_channel:
+        return grid
+    return replace(grid, axis=order.index(value.order[grid.axis]))
+
+
+def _kept_grid(tensor: Tensor, shape: Sequence[int]) -> Quantization | None:
+    """The grid of a constant in another shape: gone where its axis is no longer there."""
+    grid = tensor.quantization
+    until = grid.axis + 1 if grid is not None and grid.per_channel else 0
+    return grid if tensor.shape[:until] == tuple(shape[:until]) else None
 
 
 def _first(inputs: Sequence[Tensor | None]) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 _PASSED = frozenset(
     {"Abs", "Add", "Cast", "Clip", "Concat", "Div", "Identity", "LeakyRelu", "Max", "Min", "Mul", "Neg", "PRelu"}
     | {"Pad", "Pow", "Relu", "Sigmoid", "Slice", "Sqrt", "Sub", "Tanh"}
+    | {"DequantizeLinear", "EdgeGrid", "QuantizeLinear"}
 )
 _SPATIAL = frozenset(
     {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool"}

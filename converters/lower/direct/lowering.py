@@ -12,6 +12,7 @@ from edge_sdk.converters.lower.direct.bodies import distinct
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Graph, Tensor
 from edge_sdk.converters.lower.direct.images import image_inputs
+from edge_sdk.converters.lower.direct.quantizers import quantized_by, with_grids
 from edge_sdk.converters.lower.direct.reading import computed_dtype, inlined, opset_of
 from edge_sdk.converters.lower.direct.value import Order, Value, channels_last, identity
 from edge_sdk.converters.lower.direct.walk import Walk
@@ -41,6 +42,7 @@ def lower(
     folder: str = "",
     *,
     unroll: bool = False,
+    grids: bool = False,
 ) -> Lowered:
     """Lowers an ONNX model.
 
@@ -51,12 +53,14 @@ def lower(
         folder: where weights beside the model lie.
         unroll: loops and recurrent layers with a known number of steps become ops without a loop, however long;
             integer recipes need that.
+        grids: a model that is quantized already becomes integer ops with its own scales; else its quantizers are left
+            out.
 
     Raises:
         UnsupportedOpError: lists every node that TFLite cannot say.
         ModelError: the model is not valid.
     """
-    model = inlined(model)
+    model = with_grids(inlined(model), keep=grids)
     images = image_inputs(model.graph) if layout == "nhwc" else frozenset()
     builder = Builder()
     by_name = inputs if isinstance(inputs, Mapping) else {spec.name: spec for spec in inputs}
@@ -103,7 +107,19 @@ def hand_over(
         "tool": "edge-sdk direct",
         # The quantizers' toolchains do not share a process with the source's.
         "role": "lowering",
+        **_quantized(model, inputs, layout, folder),
     }
+
+
+def _quantized(
+    model: Any, inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec], layout: str, folder: Path
+) -> dict[str, Any]:
+    """The integer file of a model that is quantized already, beside the float one."""
+    if quantized_by(model) is None:
+        return {}
+    target = folder / "lowered_int8.tflite"
+    target.write_bytes(write(lower(model, inputs, layout, unroll=True, grids=True).graph))
+    return {"quantized": str(target), "quantized_for": "static_wi8_ai8"}
 
 
 def _ports(names: Sequence[str], orders: Sequence[Order | None]) -> list[dict[str, Any]]:

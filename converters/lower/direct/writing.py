@@ -140,7 +140,8 @@ def _names(graph: Graph, tensors: list[Tensor]) -> dict[Tensor, str]:
 
 def _quantization(tensor: Tensor) -> Table | None:
     quantization = tensor.quantization
-    if quantization is None:
+    # A float constant may carry the grid that it lies on, which is no quantization of the file.
+    if quantization is None or tensor.dtype.startswith("float"):
         return None
     return new_node(
         schema(),

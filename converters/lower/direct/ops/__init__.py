@@ -7,11 +7,13 @@ from typing import Any
 
 from edge_sdk.converters.lower.direct.ops import (
     activation,
+    attention,
     control,
     convolution,
     convolution_transposed,
     deformable,
     elementwise,
+    grid,
     grid_sample,
     indexing,
     matmul,
@@ -28,12 +30,14 @@ from edge_sdk.converters.lower.direct.ops import (
 
 OPS: Mapping[str, Callable[..., Any]] = {
     **activation.OPS,
+    **attention.OPS,
     **control.OPS,
     **convolution.OPS,
     **convolution_transposed.OPS,
     **deformable.OPS,
     **elementwise.OPS,
     **grid_sample.OPS,
+    **grid.OPS,
     **indexing.OPS,
     **matmul.OPS,
     **normalization.OPS,

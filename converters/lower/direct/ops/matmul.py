@@ -25,26 +25,24 @@ def matmul(builder: Builder, a: Value, b: Value) -> Value:
     if b.rank == 1:
         return without_axes(builder, matmul(builder, a, with_axis(builder, b, 1)), [-1])
     if b.is_constant and b.rank == 2 and not a.is_constant:
-        return dense(builder, a, b.data.T, None)
+        return dense(builder, a, _turned(b), None)
     return _batch_matmul(builder, a, b)
 
 
-def dense(
-    builder: Builder, x: Value, weights: np.ndarray[tuple[int, ...], np.dtype[np.float32]], bias: Tensor | None
-) -> Value:
+def dense(builder: Builder, x: Value, weights: Value, bias: Tensor | None) -> Value:
     """FULLY_CONNECTED over the last axis of the source.
 
     Args:
         builder: what makes ops.
         x: ``[..., K]``.
-        weights: ``[N, K]``.
+        weights: ``[N, K]``, constant.
         bias: ``[N]`` or None.
     """
     order = axis_last(x, x.rank - 1)
     tensor = builder.arranged(x, order)
     shape = (*tensor.shape[:-1], weights.shape[0])
     made = builder.emit(
-        "FULLY_CONNECTED", [tensor, builder.constant(weights), bias], shape, keep_num_dims=len(shape) != 2
+        "FULLY_CONNECTED", [tensor, builder.arranged(weights), bias], shape, keep_num_dims=len(shape) != 2
     )
     return Value(made, order, x.spatial)
 
@@ -95,7 +93,7 @@ def _gemm(builder: Builder, node: Node) -> Value:
     b = _turned(b) if node.attribute("transB", 0) else b
     c = node.input(2) if node.given(2) else None
     if b.is_constant and not a.is_constant:
-        weights = b.data.T if alpha == 1 else (b.data.T * np.float32(alpha)).astype(b.dtype)
+        weights = _turned(b if alpha == 1 else builder.fixed((b.data * np.float32(alpha)).astype(b.dtype)))
         bias = _as_bias(builder, c, beta, b.shape[1])
         made = dense(builder, a, weights, bias)
         return made if c is None or bias is not None else _plus(builder, made, c, beta)

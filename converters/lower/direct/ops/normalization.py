@@ -11,11 +11,11 @@ from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.elementwise import binary, scalar, unary
 from edge_sdk.converters.lower.direct.ops.matmul import axis_last
-from edge_sdk.converters.lower.direct.ops.reduction import reduced
+from edge_sdk.converters.lower.direct.ops.reduction import reduced, without_axes
 from edge_sdk.converters.lower.direct.ops.windows import image_tensor
 from edge_sdk.converters.lower.direct.value import Value, channels_last
 
-Form = Callable[[Builder, Node], Value]
+Form = Callable[[Builder, Node], Value | list[Value]]
 
 
 def per_channel(builder: Builder, numbers: Value, rank: int) -> Value:
@@ -27,11 +27,11 @@ def per_channel(builder: Builder, numbers: Value, rank: int) -> Value:
     return Value(tensor, tuple(range(rank)))
 
 
-def _batch_norm(builder: Builder, node: Node) -> Value:
+def _batch_norm(builder: Builder, node: Node) -> Value | list[Value]:
     """One factor and one summand for each channel, which a convolution before it takes in."""
     x, scale, shift, mean, variance = (node.input(i) for i in range(5))
-    if node.attribute("training_mode", 0):
-        raise NoFormError("a batch norm in training mode")
+    if node.attribute("training_mode", 0) or any(node.outputs[1:]):
+        return _batch_norm_in_training(builder, node)
     epsilon = float(node.attribute("epsilon", 1e-5))
     if all(v.is_constant for v in (scale, shift, mean, variance)):
         factor = scale.data / np.sqrt(variance.data + np.float32(epsilon))
@@ -43,6 +43,28 @@ def _batch_norm(builder: Builder, node: Node) -> Value:
         summands = binary(builder, "SUB", [shift, binary(builder, "MUL", [mean, factors])])
     scaled = binary(builder, "MUL", [x, per_channel(builder, factors, x.rank)])
     return binary(builder, "ADD", [scaled, per_channel(builder, summands, x.rank)])
+
+
+def _batch_norm_in_training(builder: Builder, node: Node) -> list[Value]:
+    """By the batch's own mean and variance; also gives the averages that run from batch to batch."""
+    if node.opset < 14:
+        raise NoFormError("a batch norm in training mode, before opset 14")
+    x, momentum = node.input(0), float(node.attribute("momentum", 0.9))
+    axes = [axis for axis in range(x.rank) if axis != 1]
+    mean = reduced(builder, x, "MEAN", axes, keep=True)
+    centred = binary(builder, "SUB", [x, mean])
+    variance = reduced(builder, unary(builder, centred, "SQUARE"), "MEAN", axes, keep=True)
+    lifted = binary(builder, "ADD", [variance, scalar(builder, float(node.attribute("epsilon", 1e-5)), x)])
+    made = binary(builder, "MUL", [centred, unary(builder, lifted, "RSQRT")])
+    made = binary(builder, "MUL", [made, per_channel(builder, node.input(1), x.rank)])
+    made = binary(builder, "ADD", [made, per_channel(builder, node.input(2), x.rank)])
+    pairs = ((node.input(3), mean), (node.input(4), variance))
+    return [made, *(_running(builder, old, without_axes(builder, new, axes), momentum) for old, new in pairs)]
+
+
+def _running(builder: Builder, old: Value, new: Value, momentum: float) -> Value:
+    kept, added = scalar(builder, momentum, old), scalar(builder, 1 - momentum, old)
+    return binary(builder, "ADD", [binary(builder, "MUL", [old, kept]), binary(builder, "MUL", [new, added])])
 
 
 def standardized(builder: Builder, x: Value, axes: Sequence[int], epsilon: float) -> Value:
@@ -58,14 +80,15 @@ def inverse_deviation(builder: Builder, x: Value, axes: Sequence[int], epsilon: 
     return unary(builder, binary(builder, "ADD", [power, scalar(builder, epsilon, x)]), "RSQRT")
 
 
-def _layer_norm(builder: Builder, node: Node) -> Value:
+def _layer_norm(builder: Builder, node: Node) -> list[Value]:
+    """Also gives the mean and the inverse deviation, where they are asked for."""
     x = node.input(0)
-    if any(name for name in node.outputs[1:]):
-        raise NoFormError("a layer norm that also gives its mean and deviation")
     axes = range(int(node.attribute("axis", -1)) % x.rank, x.rank)
-    made = standardized(builder, x, axes, float(node.attribute("epsilon", 1e-5)))
-    made = binary(builder, "MUL", [made, node.input(1)])
-    return binary(builder, "ADD", [made, node.input(2)]) if node.given(2) else made
+    mean = reduced(builder, x, "MEAN", axes, keep=True)
+    centred = binary(builder, "SUB", [x, mean])
+    factor = inverse_deviation(builder, centred, axes, float(node.attribute("epsilon", 1e-5)))
+    made = binary(builder, "MUL", [binary(builder, "MUL", [centred, factor]), node.input(1)])
+    return [binary(builder, "ADD", [made, node.input(2)]) if node.given(2) else made, mean, factor]
 
 
 def _rms_norm(builder: Builder, node: Node) -> Value:

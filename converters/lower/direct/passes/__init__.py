@@ -12,6 +12,7 @@ from edge_sdk.converters.lower.direct.passes.dead import drop_dead
 from edge_sdk.converters.lower.direct.passes.duplicates import merge_equal
 from edge_sdk.converters.lower.direct.passes.flattening import permute_dense_weights
 from edge_sdk.converters.lower.direct.passes.forward import fold_affine_forward
+from edge_sdk.converters.lower.direct.passes.integers import to_integers
 from edge_sdk.converters.lower.direct.passes.kernels import take_kernels
 from edge_sdk.converters.lower.direct.passes.moves import cancel_moves
 from edge_sdk.converters.lower.direct.passes.padding import fold_padding
@@ -37,6 +38,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fuse_activations": fuse_activations,
     "take_kernels": take_kernels,
     "take_ranks": take_ranks,
+    "to_integers": to_integers,
     "cancel_moves_at_the_end": cancel_moves,
     "drop_dead_at_the_end": drop_dead,
 }

@@ -94,7 +94,8 @@ def _with_numbers(maker: Op, op: Op, numbers: npt.NDArray[Any]) -> Op | None:
         factor = numbers if op.kind == "MUL" else np.float32(1) / numbers
         spread = [1] * weights.data.ndim
         spread[axis] = -1
-        weights = replace(weights, data=(weights.data * factor.reshape(spread)).astype(np.float32))
+        data = (weights.data * factor.reshape(spread)).astype(np.float32)
+        weights = replace(weights, data=data, quantization=None)
         bias = (
             None if bias is None or bias.data is None else replace(bias, data=(bias.data * factor).astype(np.float32))
         )

@@ -1,0 +1,233 @@
+"""Integer ops where the source rounded to a grid: its own scales and zero points, not new ones.
+
+Only graphs of :mod:`quantizers <edge_sdk.converters.lower.direct.quantizers>` hold ``GRID`` ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edge_sdk.artifact.model import Quantization
+from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
+
+# Ops that hand values on: one grid for operand and result.
+_MOVES = frozenset(
+    {"BATCH_TO_SPACE_ND", "CONCATENATION", "DEPTH_TO_SPACE", "GATHER", "MAX_POOL_2D", "PAD", "RESHAPE", "SLICE"}
+    | {"SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "STRIDED_SLICE", "TILE", "TRANSPOSE"}
+)
+# Ops that compute from one grid to another, and what they ask of their constants.
+_WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
+_COMPUTES = frozenset(
+    {"ADD", "AVERAGE_POOL_2D", "BATCH_MATMUL", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MEAN", "MINIMUM"}
+    | {"MUL", "PRELU", "RELU", "RELU6", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SOFTMAX", "SUB", "TANH"}
+    | {*_WEIGHTED}
+)
+# Ops whose result has one grid in TFLite's specification, and those whose operands and result share one.
+_FIXED = {
+    "LOGISTIC": Quantization((1 / 256,), (-128,), 0),
+    "SOFTMAX": Quantization((1 / 256,), (-128,), 0),
+    "TANH": Quantization((1 / 128,), (0,), 0),
+}
+_SHARED = frozenset({"MAXIMUM", "MINIMUM", "AVERAGE_POOL_2D", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"})
+Grid = tuple[Quantization, str]
+_BIAS = {"int8": "int32", "int16": "int64"}
+
+
+def to_integers(graph: Graph) -> Graph:
+    """Gives ops between grids their integer form; QUANTIZE and DEQUANTIZE stand where float begins and ends.
+
+    Before: ``a = GRID(x); c = CONV_2D(a, w, b); y = GRID(c)``, ``w`` with the grid that it lies on.
+    After: ``a = QUANTIZE(x); y = CONV_2D(a, w8, b32); z = DEQUANTIZE(y)``.
+    """
+    if not any(op.kind == "GRID" for op in graph.ops):
+        return graph
+    return _Integers(graph).made()
+
+
+class _Integers:
+    """Walks the graph once; every float tensor may have an integer twin on its grid."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._users = graph.users()
+        self._ends = set(graph.outputs)
+        self._twin: dict[Tensor, Tensor] = {}
+        self._restored: set[Tensor] = set()
+        self._ops: list[Op] = []
+
+    def made(self) -> Graph:
+        for op in self._graph.ops:
+            self._step(op)
+        outputs = tuple(self._as_float(tensor) for tensor in self._graph.outputs)
+        return replace(self._graph, ops=tuple(self._ops), outputs=outputs)
+
+    def _step(self, op: Op) -> None:
+        if op.kind == "GRID":
+            self._grid(op)
+            return
+        made = self._moved(op) or self._computed(op)
+        if made is None:
+            self._ops.append(op.reading(*(self._as_float(t) if t is not None else None for t in op.inputs)))
+
+    # --- grids ------------------------------------------------------------------------------------------------------
+
+    def _grid(self, op: Op) -> None:
+        """The result's twin: what made the value already, or a QUANTIZE."""
+        source = op.inputs[0]
+        if source is None:
+            raise ValueError("a GRID without an operand")
+        grid, dtype = op.options["grid"], op.options["grid_dtype"]
+        twin = self._twin.get(source)
+        if twin is None or (twin.quantization, twin.dtype) != (grid, dtype):
+            made = replace(op.output, dtype=dtype, quantization=grid)
+            self._ops.append(Op("QUANTIZE", (twin or source,), (made,)))
+            twin = made
+        self._twin[op.output] = twin
+
+    def _as_float(self, tensor: Tensor) -> Tensor:
+        """A tensor for ops that stay in float."""
+        twin = self._twin.get(tensor)
+        if twin is not None and tensor not in self._restored:
+            self._ops.append(Op("DEQUANTIZE", (twin,), (tensor,)))
+            self._restored.add(tensor)
+        return tensor
+
+    def _wanted_grid(self, tensor: Tensor) -> Grid | None:
+        """The one grid that all readers round the value to."""
+        readers = self._users.get(tensor, [])
+        grids = {(op.options["grid"], op.options["grid_dtype"]) for op in readers if op.kind == "GRID"}
+        alone = len(grids) == 1 and all(op.kind == "GRID" for op in readers) and tensor not in self._ends
+        return next(iter(grids)) if alone else None
+
+    # --- ops --------------------------------------------------------------------------------------------------------
+
+    def _moved(self, op: Op) -> Op | None:
+        """A move of integers, on the grid of its operands."""
+        if op.kind not in _MOVES:
+            return None
+        place = 1 if op.kind == "SPLIT" else 0
+        operands = list(op.inputs) if op.kind == "CONCATENATION" else [op.inputs[place]]
+        twins = [self._twin.get(tensor) if tensor is not None else None for tensor in operands]
+        grids = {(twin.quantization, twin.dtype) if twin is not None else None for twin in twins}
+        if len(grids) != 1 or None in grids:
+            return None
+        return self._put(op, twins, place, next(iter(grids)))
+
+    def _put(self, op: Op, twins: Sequence[Tensor | None], place: int, grid: Any) -> Op:
+        inputs = list(op.inputs)
+        inputs[place : place + len(twins)] = twins
+        results = tuple(replace(t, dtype=grid[1], quantization=grid[0]) for t in op.outputs)
+        made = op.reading(*inputs).making(*results)
+        self._twin.update(zip(op.outputs, results, strict=True))
+        self._ops.append(made)
+        return made
+
+    def _computed(self, op: Op) -> Op | None:
+        """A computation in integers: operands on grids, the result rounded to one."""
+        wanted = self._wanted_grid(op.output) if op.kind in {*_COMPUTES, "CONCATENATION"} else None
+        if wanted is None:
+            return None
+        inputs = self._integer_inputs(op, wanted[1])
+        if inputs is None or not _allowed(inputs, wanted):
+            return None
+        if op.kind == "CONCATENATION":
+            # What a source joins it rounds to one grid: so does QUANTIZE, before.
+            inputs = [self._requantized(t, wanted) if t is not None else None for t in inputs]
+        native = _native_grid(op.kind, inputs, wanted)
+        if native is None:
+            return None
+        result = replace(op.output, dtype=native[1], quantization=native[0])
+        made = op.reading(*inputs).making(result)
+        self._ops.append(made)
+        self._twin[op.output] = self._requantized(result, wanted)
+        return made
+
+    def _requantized(self, tensor: Tensor, grid: Grid) -> Tensor:
+        if (tensor.quantization, tensor.dtype) == grid:
+            return tensor
+        made = replace(tensor, quantization=grid[0], dtype=grid[1])
+        self._ops.append(Op("QUANTIZE", (tensor,), (made,)))
+        return made
+
+    def _integer_inputs(self, op: Op, dtype: str) -> list[Tensor | None] | None:
+        if op.kind in _WEIGHTED:
+            return self._weighted(op, dtype)
+        made: list[Tensor | None] = []
+        for tensor in op.inputs:
+            if tensor is None or tensor.dtype != "float32":
+                made.append(tensor)
+                continue
+            twin = self._twin.get(tensor) or _on_grid(tensor, dtype, None)
+            if twin is None or twin.dtype != dtype:
+                return None
+            made.append(twin)
+        return made
+
+    def _weighted(self, op: Op, dtype: str) -> list[Tensor | None] | None:
+        """Operand, int8 weights and a bias at the product of both scales."""
+        first = 2 if op.kind == "TRANSPOSE_CONV" else 0
+        x, weights = op.inputs[first], op.inputs[1]
+        bias = op.inputs[first + 1 if first else 2] if len(op.inputs) > (3 if first else 2) else None
+        twin = self._twin.get(x) if x is not None else None
+        integers = _on_grid(weights, "int8", _WEIGHTED[op.kind]) if weights is not None else None
+        if twin is None or twin.dtype != dtype or twin.quantization is None or integers is None:
+            return None
+        if bias is not None and bias.data is None:
+            return None
+        rounded = _bias(bias, twin.quantization, integers, _BIAS[dtype])
+        return [op.inputs[0], integers, twin, rounded] if first else [twin, integers, rounded]
+
+
+def _on_grid(tensor: Tensor, dtype: str, axis: int | None) -> Tensor | None:
+    """A constant as the integers that its grid says, where they are exact and the grid is one that TFLite has.
+
+    Args:
+        tensor: float numbers.
+        dtype: the integers'.
+        axis: where scales may differ; None where they may not.
+    """
+    grid = tensor.quantization
+    if tensor.data is None or grid is None or (grid.per_channel and grid.axis != axis):
+        return None
+    scale = np.array(grid.scale, np.float32)
+    if grid.per_channel:
+        spread = [1] * tensor.data.ndim
+        spread[grid.axis] = -1
+        scale = scale.reshape(spread)
+    integers = np.rint(tensor.data / scale)
+    limits = np.iinfo(dtype)
+    exact = np.array_equal(integers.astype(np.float32) * scale, tensor.data)
+    if not exact or integers.min(initial=0) < limits.min or integers.max(initial=0) > limits.max:
+        return None
+    return replace(tensor, data=integers.astype(dtype), dtype=dtype)
+
+
+def _bias(bias: Tensor | None, x: Quantization, weights: Tensor, dtype: str) -> Tensor | None:
+    if bias is None or bias.data is None or weights.quantization is None:
+        return None
+    scale = np.float64(x.scale[0]) * np.array(weights.quantization.scale, np.float64)
+    limits = np.iinfo(np.int32)
+    data = np.clip(np.rint(bias.data / scale), limits.min, limits.max).astype(dtype)
+    grid = Quantization(tuple(float(s) for s in scale), (0,) * scale.size, 0)
+    return Tensor(bias.origin, data.shape, dtype, data, grid)
+
+
+def _allowed(inputs: Sequence[Tensor | None], wanted: Grid) -> bool:
+    """Whether TFLite's integer kernels take these grids: 16-bit ones have their zero in the middle."""
+    grids = [t.quantization for t in inputs if t is not None and t.dtype == "int16" and t.quantization]
+    return wanted[1] != "int16" or not any(grid.zero_point[0] for grid in (*grids, wanted[0]))
+
+
+def _native_grid(kind: str, inputs: Sequence[Tensor | None], wanted: Grid) -> Grid | None:
+    """The grid of what the kernel gives: its own, its operands', or any; None where it has none for these."""
+    if kind in _FIXED:
+        return (_FIXED[kind], "int8") if wanted[1] == "int8" else None
+    if kind not in _SHARED:
+        return wanted
+    grids = {(t.quantization, t.dtype) for t in inputs if t is not None and t.quantization}
+    grid, dtype = grids.pop()
+    return (grid, dtype) if not grids and grid is not None else None
