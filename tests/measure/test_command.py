@@ -20,7 +20,7 @@ from edge_sdk.measure.plan import Plan
 from edge_sdk.measure.schema import read_benchmark
 from tests.graphs import conv_model
 
-pytestmark = [pytest.mark.runtime, pytest.mark.alone]
+pytestmark = pytest.mark.runtime
 
 SHORT = Plan("custom", min_queries=20, min_seconds=0.1, fewest=10, patience_s=0.5)
 
@@ -53,6 +53,7 @@ def test_json_is_one_object_of_the_published_form(tflite: Path, tmp_path: Path) 
     assert found.environment_info.cpus == os.cpu_count()
 
 
+@pytest.mark.alone
 def test_files_delegates_and_threads_are_combined(tflite: Path, big: Path) -> None:
     found = edge_sdk.benchmark([tflite, big], delegates=["xnnpack", "cpu"], threads=[1, 2], plan=SHORT)
     assert len(found.results) == 8
@@ -63,6 +64,7 @@ def test_files_delegates_and_threads_are_combined(tflite: Path, big: Path) -> No
     assert by_name["big.tflite, xnnpack, 1 thread"] > 10 * by_name["conv.tflite, xnnpack, 1 thread"]
 
 
+@pytest.mark.alone
 def test_the_same_file_twice_differs_by_less_than_2_percent_or_is_invalid(big: Path) -> None:
     found = edge_sdk.benchmark([big, big], plan=Plan("custom", 100, 0.5, patience_s=2))
     first, second = (one.performance_run.latency_ms.p50.value for one in found.results)
@@ -85,6 +87,7 @@ def test_a_hog_on_every_cpu_is_invalid(big: Path) -> None:
     assert {"busy-machine", "waited-for-cpu"} & rules
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_slowdown_of_10_percent_planted_in_a_real_run_is_found(big: Path, fake: Callable[..., None]) -> None:
     """Each invoke of the fake runs on for a tenth of what it took; beside the same fake that does not."""
