@@ -30,6 +30,7 @@ class Builder:
         self.bounds = Bounds()
         self._ops: list[Op] = []
         self._constants: dict[tuple[Any, ...], Tensor] = {}
+        self._widened: dict[Tensor, Tensor] = {}
         self._arranged: dict[tuple[Tensor, Order], Tensor] = {}
 
     # --- tensors --------------------------------------------------------------------------------------------------
@@ -130,7 +131,15 @@ class Builder:
             return tensor
         if tensor.data is not None:
             return self.constant(tensor.data.astype(dtype))
-        return self.emit("CAST", [tensor], tensor.shape, dtype, in_data_type=tensor.dtype, out_data_type=dtype)
+        made = self.emit("CAST", [tensor], tensor.shape, dtype, in_data_type=tensor.dtype, out_data_type=dtype)
+        if (tensor.dtype, dtype) == ("int32", "int64"):
+            self._widened[made] = tensor
+        return made
+
+    def narrowed(self, tensor: Tensor) -> Tensor:
+        """Integers as int32, without a cast where they were int32 before they became wider."""
+        source = self._widened.get(tensor)
+        return source if source is not None else self.cast(tensor, "int32")
 
     def as_dtype(self, value: Value, dtype: str) -> Value:
         """The value in another dtype, its axes where they were."""
