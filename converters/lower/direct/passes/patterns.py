@@ -127,6 +127,9 @@ def _is_tanh_argument(view: View, tensor: Tensor | None, x: Tensor) -> bool:
 
 def _is_erf_argument(view: View, tensor: Tensor | None, x: Tensor) -> bool:
     """``x / sqrt(2)``."""
+    ratio = view.maker(tensor, "DIV")
+    if ratio is not None and ratio.inputs[0] is not x:
+        return False
     return any(_by(view, tensor, kind, number) is x for kind, number in (("DIV", 2**0.5), ("MUL", 0.5**0.5)))
 
 
