@@ -31,7 +31,7 @@ def _bits(dtype: str, shape: tuple[int, ...]) -> Any:
 @pytest.mark.parametrize("op", ["And", "Or", "Xor"])
 def test_bits_of_two(op: str, dtype: str) -> None:
     feeds = {"a": _bits(dtype, (7, 33)), "b": _bits(dtype, (33,))}
-    compute = {"And": np.bitwise_and, "Or": np.bitwise_or, "Xor": np.bitwise_xor}[op]
+    compute: Any = {"And": np.bitwise_and, "Or": np.bitwise_or, "Xor": np.bitwise_xor}[op]
     (result,) = run(lowered(model([_node(f"Bitwise{op}", "a", "b")], feeds, ["y"], {}), feeds), feeds)
     np.testing.assert_array_equal(result, compute(feeds["a"], feeds["b"]))
 

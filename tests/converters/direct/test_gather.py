@@ -22,6 +22,11 @@ def _node(op: str, *inputs: str, outputs: tuple[str, ...] = ("y",), **attributes
     return helper.make_node(op, list(inputs), list(outputs), **attributes)
 
 
+def _apart(arrays: dict[str, Any], known: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs, and the weight among them."""
+    return {name: array for name, array in arrays.items() if name != known}, {known: arrays[known]}
+
+
 def _kinds(graph: Any) -> list[str]:
     return [op.kind for op in graph.graph.ops]
 
@@ -34,7 +39,8 @@ def test_gather_along_any_axis_from_both_ends(axis: int, known: bool) -> None:
         x = RNG.standard_normal(shape).astype(FLOAT)
         indices = RNG.integers(-shape[axis], shape[axis], (2, 3))
         indices[0, 0], indices[0, 1] = -shape[axis], shape[axis] - 1
-        feeds, weights = ({"x": x}, {"i": indices}) if known else ({"x": x, "i": indices}, {})
+        both: dict[str, Any] = {"x": x, "i": indices}
+        feeds, weights = _apart(both, "i") if known else (both, {})
         found.append(_kinds(check(model([_node("Gather", "x", "i", axis=axis)], feeds, ["y"], weights), feeds)))
     assert found[0] == found[1] == found[2]
 
@@ -69,7 +75,7 @@ def test_elements_along_any_axis(op: str, axis: int, known: bool) -> None:
         feeds: dict[str, Any] = {"x": x}
         feeds |= {} if known else {"i": indices}
         weights = {"i": indices} if known else {}
-        names = ("x", "i")
+        names: tuple[str, ...] = ("x", "i")
         if op == "ScatterElements":
             feeds["u"] = RNG.standard_normal(indices.shape).astype(FLOAT)
             names = ("x", "i", "u")
@@ -95,7 +101,8 @@ def test_rows_by_tuples_of_indices(batch: int, known: bool) -> None:
     for shape in SHAPES:
         x = RNG.standard_normal(shape).astype(FLOAT)
         indices = RNG.integers(-3, 3, (shape[0], 2, 2 - batch))
-        feeds, weights = ({"x": x}, {"i": indices}) if known else ({"x": x, "i": indices}, {})
+        both: dict[str, Any] = {"x": x, "i": indices}
+        feeds, weights = _apart(both, "i") if known else (both, {})
         proto = model([_node("GatherND", "x", "i", batch_dims=batch)], feeds, ["y"], weights)
         found.append(_kinds(check(proto, feeds)))
     assert found[0] == found[1] == found[2]

@@ -24,7 +24,7 @@ def _determinant(builder: Builder, node: Node) -> Value:
         raise NoFormError(
             f"the determinant of {n} x {n} matrices, whose pivots depend on data; compute it outside the model"
         )
-    minors = {(column,): _element(builder, x, n - 1, column) for column in range(n)}
+    minors: Mapping[tuple[int, ...], Value] = {(column,): _element(builder, x, n - 1, column) for column in range(n)}
     for row in range(n - 2, -1, -1):
         elements = [_element(builder, x, row, column) for column in range(n)]
         minors = {columns: _expanded(builder, elements, minors, columns) for columns in combinations(range(n), n - row)}

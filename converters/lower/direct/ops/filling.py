@@ -27,7 +27,8 @@ def _constant_of_shape(builder: Builder, node: Node) -> Value:
 def _eye(builder: Builder, node: Node) -> Value:
     x = node.input()
     dtype = computed_dtype(dtype_name(node.attributes["dtype"])) if "dtype" in node.attributes else x.dtype
-    return builder.fixed(np.eye(*x.shape, k=int(node.attribute("k", 0)), dtype=dtype))
+    rows, columns = x.shape
+    return builder.fixed(np.eye(rows, columns, k=int(node.attribute("k", 0))), dtype)
 
 
 def _compress(builder: Builder, node: Node) -> Value:
