@@ -8,6 +8,7 @@ from typing import Any
 from edge_sdk.converters.lower.direct.ops import (
     activation,
     attention,
+    borders,
     control,
     convolution,
     convolution_transposed,
@@ -20,6 +21,8 @@ from edge_sdk.converters.lower.direct.ops import (
     grid,
     grid_sample,
     integers,
+    indexing,
+    local_response,
     matmul,
     normalization,
     pooling,
@@ -39,6 +42,7 @@ from edge_sdk.converters.lower.direct.ops import (
 OPS: Mapping[str, Callable[..., Any]] = {
     **activation.OPS,
     **attention.OPS,
+    **borders.OPS,
     **control.OPS,
     **convolution.OPS,
     **convolution_transposed.OPS,
@@ -51,6 +55,8 @@ OPS: Mapping[str, Callable[..., Any]] = {
     **grid.OPS,
     **grid_sample.OPS,
     **integers.OPS,
+    **indexing.OPS,
+    **local_response.OPS,
     **matmul.OPS,
     **normalization.OPS,
     **pooling.OPS,
