@@ -8,6 +8,7 @@ from edge_sdk.converters.lower.direct.graph import Graph, everywhere
 from edge_sdk.converters.lower.direct.passes.activations import fuse_activations
 from edge_sdk.converters.lower.direct.passes.affine import fold_affine
 from edge_sdk.converters.lower.direct.passes.arithmetic import simplify_arithmetic
+from edge_sdk.converters.lower.direct.passes.borders import zero_borders
 from edge_sdk.converters.lower.direct.passes.casts import sink_casts
 from edge_sdk.converters.lower.direct.passes.dead import drop_dead
 from edge_sdk.converters.lower.direct.passes.duplicates import merge_equal
@@ -33,6 +34,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "permute_dense_weights": permute_dense_weights,
     "fuse_patterns": fuse_patterns,
     "write_out_erf": write_out_erf,
+    "zero_borders": zero_borders,
     "fold_padding": fold_padding,
     "fold_affine": fold_affine,
     "simplify_arithmetic": simplify_arithmetic,
