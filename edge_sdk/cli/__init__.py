@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "edge_sdk.cli.inspect:inspect",
     "check": "edge_sdk.cli.check:check_command",
     "compare": "edge_sdk.cli.compare:compare",
+    "compose": "edge_sdk.cli.compose:compose",
     "bundle": "edge_sdk.cli.bundle:bundle",
     "run": "edge_sdk.cli.run:run",
     "benchmark": "edge_sdk.cli.benchmark:benchmark",

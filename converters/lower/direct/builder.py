@@ -12,9 +12,15 @@ import numpy.typing as npt
 from edge_sdk.artifact.model import Quantization
 from edge_sdk.converters.lower.direct.bounds import Bounds
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
+from edge_sdk.converters.lower.direct.node import NoFormError
 from edge_sdk.converters.lower.direct.value import Order, Value, identity, plain
 
 _SHARED_BYTES = 1024
+# What the engine's kernels compute in; int4 is only read.
+_DTYPES = frozenset(
+    {"bool", "complex64", "float16", "float32", "float64", "int8", "int16", "int32", "int64"}
+    | {"resource", "string", "uint8", "uint16", "uint32", "uint64"}
+)
 
 
 class Builder:
@@ -23,13 +29,16 @@ class Builder:
     Attributes:
         origin: what new tensors are said to come from; set for each node.
         bounds: between which numbers integer tensors lie.
+        reals: float tensors that hold the same whole numbers as integer tensors made from them.
     """
 
     def __init__(self) -> None:
         self.origin = ""
         self.bounds = Bounds()
+        self.reals: dict[Tensor, Tensor] = {}
         self._ops: list[Op] = []
         self._constants: dict[tuple[Any, ...], Tensor] = {}
+        self._widened: dict[Tensor, Tensor] = {}
         self._arranged: dict[tuple[Tensor, Order], Tensor] = {}
 
     # --- tensors --------------------------------------------------------------------------------------------------
@@ -67,6 +76,9 @@ class Builder:
 
     def add(self, op: Op) -> None:
         """An op that is there already."""
+        for tensor in (*op.inputs, *op.outputs):
+            if tensor is not None and tensor.dtype not in _DTYPES and not _reads_int4(op, tensor):
+                raise NoFormError(f"TFLite has no {op.kind} for {tensor.dtype}; use a wider dtype in the source model")
         self.bounds.note(op)
         self._ops.append(op)
 
@@ -130,7 +142,15 @@ class Builder:
             return tensor
         if tensor.data is not None:
             return self.constant(tensor.data.astype(dtype))
-        return self.emit("CAST", [tensor], tensor.shape, dtype, in_data_type=tensor.dtype, out_data_type=dtype)
+        made = self.emit("CAST", [tensor], tensor.shape, dtype, in_data_type=tensor.dtype, out_data_type=dtype)
+        if (tensor.dtype, dtype) == ("int32", "int64"):
+            self._widened[made] = tensor
+        return made
+
+    def narrowed(self, tensor: Tensor) -> Tensor:
+        """Integers as int32, without a cast where they were int32 before they became wider."""
+        source = self._widened.get(tensor)
+        return source if source is not None else self.cast(tensor, "int32")
 
     def as_dtype(self, value: Value, dtype: str) -> Value:
         """The value in another dtype, its axes where they were."""
@@ -167,6 +187,10 @@ def _kept_grid(tensor: Tensor, shape: Sequence[int]) -> Quantization | None:
     grid = tensor.quantization
     until = grid.axis + 1 if grid is not None and grid.per_channel else 0
     return grid if tensor.shape[:until] == tuple(shape[:until]) else None
+
+
+def _reads_int4(op: Op, tensor: Tensor) -> bool:
+    return tensor.dtype == "int4" and op.kind == "CAST" and tensor not in op.outputs and op.output.dtype == "float32"
 
 
 def _first(inputs: Sequence[Tensor | None]) -> Tensor:

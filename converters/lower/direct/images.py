@@ -12,9 +12,9 @@ _PASSED = frozenset(
     | {"DequantizeLinear", "EdgeGrid", "QuantizeLinear"}
 )
 _SPATIAL = frozenset(
-    {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool"}
-    | {"GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "Resize", "SpaceToDepth"}
-    | {"Upsample"}
+    {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DeformConv", "DepthToSpace", "GlobalAveragePool"}
+    | {"GlobalLpPool", "GlobalMaxPool", "GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "LpPool"}
+    | {"MaxPool", "MaxRoiPool", "MaxUnpool", "Resize", "RoiAlign", "SpaceToDepth", "Upsample"}
 )
 
 

@@ -14,6 +14,8 @@ from edge_sdk.converters.lower.direct.expanding import expand, is_function
 from edge_sdk.converters.lower.direct.folding import fold
 from edge_sdk.converters.lower.direct.node import Node, NoFormError, attributes_of, module_path, user_line
 from edge_sdk.converters.lower.direct.ops import OPS
+from edge_sdk.converters.lower.direct.ops.sequences import TAKES_SEQUENCES
+from edge_sdk.converters.lower.direct.ops.without_form import REASONS
 from edge_sdk.converters.lower.direct.reading import OWN_DOMAINS, array_of, as_computed, in_order
 from edge_sdk.converters.lower.direct.value import Entry, Value, Values
 from edge_sdk.errors import ModelError, UnsupportedOpError
@@ -102,6 +104,8 @@ class Walk:
         """A node's results; None where it has no form, which is noted."""
         plain = [None if isinstance(entry, Values) else entry for entry in inputs]
         sequences = {i: entry for i, entry in enumerate(inputs) if isinstance(entry, Values)}
+        if proto.op_type == "Identity" and proto.domain in OWN_DOMAINS:
+            return inputs
         if proto.domain in OWN_DOMAINS and not sequences and (folded := self._folded(proto, plain)) is not None:
             return folded
         try:
@@ -125,6 +129,8 @@ class Walk:
 
     def _formed(self, proto: Any, inputs: Sequence[Value | None], sequences: Mapping[int, Values]) -> Sequence[Entry]:
         form = OPS.get(proto.op_type) if proto.domain in OWN_DOMAINS else None
+        if sequences and proto.op_type not in TAKES_SEQUENCES:
+            raise NoFormError("its input is a sequence")
         if form is None:
             return self._expanded(proto, inputs)
         node = Node(
@@ -195,7 +201,9 @@ def _may_have_form(proto: Any, opset: int) -> bool:
 
 
 def _no_form(proto: Any) -> str:
-    return "no TFLite form is known" if proto.domain in OWN_DOMAINS else f"an op of the domain `{proto.domain}`"
+    if proto.domain not in OWN_DOMAINS:
+        return f"an op of the domain `{proto.domain}`"
+    return REASONS.get(proto.op_type, "no TFLite form is known")
 
 
 def unsupported(rows: Sequence[tuple[str, str, str]]) -> UnsupportedOpError:

@@ -222,6 +222,19 @@ def _padded_conv(borders: Sequence[tuple[int, int]], size: int, stride: int) -> 
     return ops
 
 
+def _bordered_pool(activation: str) -> Ops:
+    def ops(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        (x,) = inputs
+        active = _unary(builder, activation, x)
+        rows = builder.constant([[0, 0], [1, 1], [1, 1], [0, 0]], "int32")
+        lowest = builder.constant(np.finfo(np.float32).min)
+        wide = builder.emit("PADV2", [active, rows, lowest], (1, 8, 8, 3))
+        steps: dict[str, Any] = {"stride_h": 2, "stride_w": 2, "filter_height": 3, "filter_width": 3}
+        return [builder.emit("MAX_POOL_2D", [wide], (1, 3, 3, 3), padding="VALID", **steps)]
+
+    return ops
+
+
 def _flattened_image(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     (x,) = inputs
     turned = builder.transposed(x, (0, 3, 1, 2))
@@ -278,6 +291,12 @@ CASES = {
     "a pad that is SAME": Case("fold_padding", [(1, 6, 6, 3)], _padded_conv([(1, 1)], 6, 1), ["CONV_2D"]),
     "two pads that are SAME": Case("fold_padding", [(1, 7, 7, 3)], _padded_conv([(1, 0), (0, 1)], 4, 2), ["CONV_2D"]),
     "a pad that is not": Case("fold_padding", [(1, 6, 6, 3)], _padded_conv([(1, 1)], 3, 2), ["PAD", "CONV_2D"]),
+    "borders of a pool after RELU": Case(
+        "zero_borders", [(1, 6, 6, 3)], _bordered_pool("RELU"), ["RELU", "PAD", "MAX_POOL_2D"]
+    ),
+    "borders of a pool after TANH": Case(
+        "zero_borders", [(1, 6, 6, 3)], _bordered_pool("TANH"), ["TANH", "PADV2", "MAX_POOL_2D"]
+    ),
     "a flattened image": Case(
         "permute_dense_weights", [(2, 2, 3, 4)], _flattened_image, ["RESHAPE", "FULLY_CONNECTED"]
     ),

@@ -10,7 +10,7 @@ import numpy as np
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.elementwise import binary, scalar, select, unary
-from edge_sdk.converters.lower.direct.ops.indexing import gather
+from edge_sdk.converters.lower.direct.ops.gather import gather
 from edge_sdk.converters.lower.direct.ops.matmul import matmul
 from edge_sdk.converters.lower.direct.ops.normalization import softmax
 from edge_sdk.converters.lower.direct.ops.reduction import with_axis

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
-from edge_sdk.converters.lower.direct.ops.convolution import bias_of, or_zeros
+from edge_sdk.converters.lower.direct.ops.convolution import bias_of
+from edge_sdk.converters.lower.direct.ops.convolving import Parts, conv_2d, or_zeros
 from edge_sdk.converters.lower.direct.ops.windows import (
     Window,
     cropped,
@@ -68,12 +69,14 @@ def _conv_transpose(builder: Builder, node: Node) -> Value:
     if x.rank not in (3, 4, 5):
         raise NoFormError(f"a transposed convolution over {x.rank - 2} spatial axes")
     window = window_of(node, x.shape[2:], node.input(1).shape[2:])
-    weights = _dilated(builder, node.input(1), window.dilations)
+    weights = with_gaps(builder, node.input(1), window.dilations)
     begins, extents = _cut(node, window, x.shape[2:])
     whole = Transposed(weights, window.strides, begins, extents)
     image, bias = image_tensor(builder, x), bias_of(builder, node)
     if groups == 1:
         return image_value(transposed_conv(builder, image, whole, bias))
+    if _is_many(groups, x.shape[1]) and x.rank < 5 and node.input(1).is_constant:
+        return image_value(_stuffed(builder, node, image, whole))
     parts = _channel_parts(builder, image, groups)
     kernels = _input_parts(builder, whole.weights, groups)
     biases = _bias_parts(builder, bias, groups)
@@ -168,15 +171,15 @@ def _emitted(
     )
 
 
-def _dilated(builder: Builder, weights: Value, dilations: Sequence[int]) -> Value:
+def with_gaps(builder: Builder, weights: Value, dilations: Sequence[int]) -> Value:
     """The kernel with zeros in its gaps: the ops have no dilation."""
     for axis, step in enumerate(dilations, 2):
         if step != 1 and weights.shape[axis] != 1:
-            weights = _with_gaps(builder, weights, axis, step)
+            weights = _spread(builder, weights, axis, step)
     return weights
 
 
-def _with_gaps(builder: Builder, x: Value, axis: int, step: int) -> Value:
+def _spread(builder: Builder, x: Value, axis: int, step: int) -> Value:
     """Zeros between the elements of an axis."""
     size = x.shape[axis]
     if x.is_constant:
@@ -195,6 +198,45 @@ def _with_gaps(builder: Builder, x: Value, axis: int, step: int) -> Value:
 def _shaped(builder: Builder, tensor: Tensor, shape: Sequence[int]) -> Value:
     """A tensor with another shape, in the source's order."""
     return Value(builder.reshaped(tensor, shape), tuple(range(len(shape))))
+
+
+# --- groups -----------------------------------------------------------------------------------------------------------
+
+_FEW = 8
+
+
+def _is_many(groups: int, channels: int) -> bool:
+    """Whether an op for each group is more than a convolution over an image full of zeros."""
+    return groups > _FEW or groups == channels
+
+
+def _stuffed(builder: Builder, node: Node, image: Tensor, conv: Transposed) -> Tensor:
+    """A convolution by the turned kernel over the image with zeros between its elements."""
+    if len(conv.strides) == 1:
+        tall = builder.reshaped(image, (image.shape[0], 1, *image.shape[1:]))
+        made = _stuffed(builder, node, tall, _under_height(builder, conv))
+        return builder.reshaped(made, (made.shape[0], *made.shape[2:]))
+    batch, height, width, channels = image.shape
+    high, wide = conv.strides
+    rows = pad(
+        builder, builder.reshaped(image, (batch * height, 1, width, channels)), (0, 0, 0, 0), (0, high - 1, 0, 0)
+    )
+    columns = builder.reshaped(rows, (batch * height * high * width, 1, channels))
+    columns = pad(builder, columns, (0, 0, 0), (0, wide - 1, 0))
+    stuffed = builder.reshaped(columns, (batch, height * high, width * wide, channels))
+    begins = tuple(k - 1 - b for k, b in zip(conv.kernel, conv.begins, strict=True))
+    sizes = zip(conv.extents, conv.kernel, begins, stuffed.shape[1:3], strict=True)
+    ends = tuple(out + k - 1 - begin - size for out, k, begin, size in sizes)
+    window = Window(conv.kernel, (1, 1), (1, 1), begins, ends)
+    groups = int(node.attribute("group", 1))
+    return conv_2d(builder, Parts(stuffed, _turned(builder, conv, groups), bias_of(builder, node), window, groups))
+
+
+def _turned(builder: Builder, conv: Transposed, groups: int) -> Value:
+    """``[I, O / groups, *kernel]`` to ``[O, I / groups, *kernel]``, back to front."""
+    inner, out, *kernel = conv.weights.shape
+    grouped = conv.weights.data[:, :, ::-1, ::-1].reshape(groups, inner // groups, out, *kernel)
+    return builder.fixed(grouped.swapaxes(1, 2).reshape(groups * out, inner // groups, *kernel))
 
 
 def _channel_parts(builder: Builder, image: Tensor, groups: int) -> Sequence[Tensor]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
-from edge_sdk.converters.lower.direct.ops.convolution import or_zeros
+from edge_sdk.converters.lower.direct.ops.convolving import or_zeros
 from edge_sdk.converters.lower.direct.ops.taps import LINEAR, Maths, sampled
 from edge_sdk.converters.lower.direct.ops.windows import Window, image_tensor, image_value, window_of
 from edge_sdk.converters.lower.direct.value import Value

@@ -78,20 +78,6 @@ def without_axes(builder: Builder, x: Value, axes: Iterable[int]) -> Value:
     return Value(builder.reshaped(x.tensor, shape), order, x.spatial and len(left) > 2)
 
 
-def _arg(kind: str) -> Form:
-    def form(builder: Builder, node: Node) -> Value:
-        x = node.input()
-        axis = int(node.attribute("axis", 0)) % x.rank
-        place = x.place(axis)
-        shape = [size for i, size in enumerate(x.tensor.shape) if i != place]
-        made = builder.emit(kind, [x.tensor, builder.constant(place, "int32")], shape, "int64", output_type="int64")
-        left = [other for other in x.order if other != axis]
-        found = Value(made, tuple(sorted(left).index(other) for other in left))
-        return found if not node.attribute("keepdims", 1) else with_axis(builder, found, axis)
-
-    return form
-
-
 def with_axis(builder: Builder, x: Value, axis: int) -> Value:
     """The value with one more axis of extent 1, in the same order but for it."""
     shifted = [other + (other >= axis) for other in x.order]
@@ -118,8 +104,6 @@ def _same(builder: Builder, x: Value) -> Value:
 
 
 OPS: dict[str, Form] = {
-    "ArgMax": _arg("ARG_MAX"),
-    "ArgMin": _arg("ARG_MIN"),
     "ReduceL1": _after(_abs),
     "ReduceL2": _after(_square, _root),
     "ReduceLogSum": _after(_same, _log),

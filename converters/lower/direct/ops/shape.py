@@ -292,8 +292,16 @@ def _space_to_depth(builder: Builder, node: Node) -> Value:
 
 
 def _pass_on(builder: Builder, node: Node) -> list[Value]:
-    """Dropout as it is when it does not train: its mask is all true."""
+    """Dropout as it is when it does not train: its mask is all true.
+
+    Raises:
+        NoFormError: it trains, and draws random numbers.
+    """
     x = node.input()
+    if node.given(2):
+        ratio = float(node.constant(1, "the ratio").reshape(-1)[0]) if node.given(1) else 0.5
+        if ratio and bool(node.constant(2, "`training_mode`").reshape(-1)[0]):
+            raise NoFormError("a dropout that trains draws random numbers: no two runs agree")
     wants_mask = len(node.outputs) > 1 and node.outputs[1]
     return [x, builder.fixed(np.ones(x.shape, np.bool_))] if wants_mask else [x]
 

@@ -8,8 +8,11 @@ from edge_sdk.converters.lower.direct.graph import Graph, everywhere
 from edge_sdk.converters.lower.direct.passes.activations import fuse_activations
 from edge_sdk.converters.lower.direct.passes.affine import fold_affine
 from edge_sdk.converters.lower.direct.passes.arithmetic import simplify_arithmetic
+from edge_sdk.converters.lower.direct.passes.borders import zero_borders
+from edge_sdk.converters.lower.direct.passes.casts import sink_casts
 from edge_sdk.converters.lower.direct.passes.dead import drop_dead
 from edge_sdk.converters.lower.direct.passes.duplicates import merge_equal
+from edge_sdk.converters.lower.direct.passes.error_function import write_out_erf
 from edge_sdk.converters.lower.direct.passes.flattening import permute_dense_weights
 from edge_sdk.converters.lower.direct.passes.forward import fold_affine_forward
 from edge_sdk.converters.lower.direct.passes.integers import to_integers
@@ -30,12 +33,15 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "absorb_reshapes": absorb_reshapes,
     "permute_dense_weights": permute_dense_weights,
     "fuse_patterns": fuse_patterns,
+    "write_out_erf": write_out_erf,
+    "zero_borders": zero_borders,
     "fold_padding": fold_padding,
     "fold_affine": fold_affine,
     "simplify_arithmetic": simplify_arithmetic,
     "fold_affine_forward": fold_affine_forward,
     "cancel_moves_again": cancel_moves,
     "fuse_activations": fuse_activations,
+    "sink_casts": sink_casts,
     "take_kernels": take_kernels,
     "take_ranks": take_ranks,
     "to_integers": to_integers,

@@ -104,7 +104,18 @@ _EVERY = frozenset({"ADD_N", "CONCATENATION", "PACK", "RANGE"})
 _INDICES = frozenset({"ARG_MAX", "ARG_MIN"})
 # The same bits whether they are read with a sign or without.
 _SIGNLESS = frozenset(
-    {"ADD", "CONCATENATION", "CUMSUM", "DYNAMIC_UPDATE_SLICE", "EQUAL", "FILL", "GATHER", "GATHER_ND", "MIRROR_PAD"}
+    {
+        "ADD",
+        "BITWISE_XOR",
+        "CONCATENATION",
+        "CUMSUM",
+        "DYNAMIC_UPDATE_SLICE",
+        "EQUAL",
+        "FILL",
+        "GATHER",
+        "GATHER_ND",
+        "MIRROR_PAD",
+    }
     | {"MUL", "NEG", "NOT_EQUAL", "ONE_HOT", "PACK", "PAD", "PADV2", "REVERSE_SEQUENCE", "REVERSE_V2", "SCATTER_ND"}
     | {"SELECT_V2", "SLICE", "SPLIT", "SPLIT_V", "STRIDED_SLICE", "SUB", "SUM", "TILE", "TRANSPOSE"}
 )

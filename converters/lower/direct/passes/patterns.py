@@ -16,12 +16,14 @@ def fuse_patterns(graph: Graph) -> Graph:
     Before::
 
         t = TANH(0.7978845608 * (x + 0.044715 * x^3))    y = 0.5 * x * (1 + t)
+    e = ERF(x / sqrt(2))    y = 0.5 * x * (1 + e)
         s = MUL(RELU6(ADD(x, 3)), 1 / 6)    y = MUL(x, s)
         c = SUB(x, m)    y = MUL(c, c)
 
     After::
 
         y = GELU(x, approximate=True)
+    y = GELU(x, approximate=False)
         y = HARD_SWISH(x)
         c = SUB(x, m)    y = SQUARE(c)
     """
@@ -91,10 +93,10 @@ def _gelu(view: View, op: Op) -> tuple[Tensor, bool] | None:
     if len(factors) != 3 or len(halves) != 1 or not math.isclose(halves[0], 0.5) or len(sums) != 1:
         return None
     (x,) = (f for f in factors if isinstance(f, Tensor) and f is not sums[0][0])
-    curve = view.maker(sums[0][1], "TANH")
+    curve = view.maker(sums[0][1], *_ARGUMENTS)
     if curve is None or view.only_reader(curve.output) is None:
         return None
-    return (x, True) if _is_tanh_argument(view, curve.inputs[0], x) else None
+    return (x, curve.kind == "TANH") if _ARGUMENTS[curve.kind](view, curve.inputs[0], x) else None
 
 
 def _factors(view: View, op: Op, most: int) -> list[Tensor | float]:
@@ -121,6 +123,17 @@ def _is_tanh_argument(view: View, tensor: Tensor | None, x: Tensor) -> bool:
     if line is None or is_fused(line):
         return False
     return any(one is x and _is_cube(view, _by(view, other, "MUL", 0.044715), x) for one, other in _both_ways(line))
+
+
+def _is_erf_argument(view: View, tensor: Tensor | None, x: Tensor) -> bool:
+    """``x / sqrt(2)``."""
+    ratio = view.maker(tensor, "DIV")
+    if ratio is not None and ratio.inputs[0] is not x:
+        return False
+    return any(_by(view, tensor, kind, number) is x for kind, number in (("DIV", 2**0.5), ("MUL", 0.5**0.5)))
+
+
+_ARGUMENTS = {"ERF": _is_erf_argument, "TANH": _is_tanh_argument}
 
 
 def _is_cube(view: View, tensor: Tensor | None, x: Tensor) -> bool:

@@ -24,6 +24,8 @@ _BROADCASTS = frozenset(
 )
 # Takes operands of one shape only.
 _NEVER_BROADCASTS = frozenset({"ATAN2"})
+# Elements of a constant that stand in the file as often as they are read; more are repeated by an op.
+_WRITTEN_OUT = 4096
 _RANKS = {"PAD": 5, "PADV2": 5, "SLICE": 5, "STRIDED_SLICE": 5, "TRANSPOSE": 6}
 _ALONG_AXES = {"SUM": 6, "MEAN": 6, "REDUCE_MAX": 6, "REDUCE_MIN": 6}
 _RANK_OF_JOINS = 6
@@ -63,7 +65,7 @@ _WITH_SCALARS = frozenset({"ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "SUB"})
 def _grown(builder: Builder, tensor: Tensor, shape: Sequence[int]) -> Tensor:
     if tensor.shape == tuple(shape):
         return tensor
-    if tensor.data is not None:
+    if tensor.data is not None and int(np.prod(shape)) <= _WRITTEN_OUT:
         return builder.constant(np.broadcast_to(tensor.data, shape).copy())
     return builder.emit("BROADCAST_TO", [tensor, builder.constant(shape, "int32")], shape)
 
