@@ -44,12 +44,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _keep_together(items: list[pytest.Item]) -> None:
-    """A file's tests share what they make, and so do those that want the demo; files with slow tests come first."""
+    """A file's tests share what they make; files with slow tests come first.
+
+    All that want the demo or build the app are one group: nobody waits for the demo, and Maven's folder has one user.
+    """
     first = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in first)
     for item in items:
         file = item.path.relative_to(_ALLOWED.parent).as_posix()
-        item.add_marker(pytest.mark.xdist_group("demo" if "demo" in getattr(item, "fixturenames", ()) else file))
+        shared = "demo" in getattr(item, "fixturenames", ()) or item.get_closest_marker("android")
+        item.add_marker(pytest.mark.xdist_group("demo" if shared else file))
 
 
 def _skip_what_lacks(items: list[pytest.Item]) -> None:
