@@ -13,36 +13,26 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edge_sdk.artifact.model import Artifact, Subgraph
-from edge_sdk.checks.delegates.xnnpack.heap import op_heap
+from edge_sdk.artifact.model import Artifact, Op, Subgraph
+from edge_sdk.checks.delegates.xnnpack.heap import OpHeap, op_heap
 from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels
-from edge_sdk.checks.delegates.xnnpack.nodes import Node
+from edge_sdk.checks.delegates.xnnpack.records import record_bytes
 from edge_sdk.checks.delegates.xnnpack.values import find_values
 from edge_sdk.checks.delegates.xnnpack.workspace import workspace_bytes
+from edge_sdk.checks.memory.blocks import aligned_block, bucket_block, grown_block, heap_block
 from edge_sdk.checks.memory.homes import find_homes
 from edge_sdk.checks.memory.need import MemoryPlan, plan_memory
 from edge_sdk.checks.memory.scratch import reserved, scratch
 from edge_sdk.checks.placement.partition import Partition
 
-OP_BYTES = 450
-SCRATCH_BYTES = 150
-TAKEN_BYTES = 220
-_OPERATOR, _COMPUTE, _SHAPE, _VALUE, _NODE, _RUNTIME = 496, 88, 224, 160, 240, 96
-_TABLE = 256
-# What XNNPACK keeps besides for an operator: records of its kernel and of the work that threads share.
-_RECORDS: Mapping[str, tuple[int, ...]] = MappingProxyType(
-    {
-        "BATCH_MATMUL": (3 * _COMPUTE, 288, 672),
-        "CONV_2D": (_COMPUTE, _SHAPE, 264, 408),
-        "DEPTHWISE_CONV_2D": (_COMPUTE, _SHAPE, 336),
-        "FULLY_CONNECTED": (2 * _COMPUTE, _SHAPE, 288, 672),
-        "TRANSPOSE_CONV": (_COMPUTE, _SHAPE, 264, 408),
-    }
-)
+OP_BYTES = 200
+SCRATCH_BYTES = 65
+# A plan's own records, one for each tensor of it, for a tensor that an op reads or writes, for an input or output.
+_PLANNER, _PLACED, _INDEX, _USE, _LINK = 432, 32, 4, 48, 32
+# The delegate, whatever it takes.
+_DELEGATE = 1760
 # ``TfLiteTensor``, and how many of them a subgraph has room for.
 _TENSOR, _FEWEST_TENSORS, _SPARE_TENSORS = 112, 128, 16
-_MAPPED = 128 << 10
-_PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -135,16 +125,9 @@ def footprint(
         unpacked_bytes=sum(part.unpacked_bytes for part in parts),
         indirection_bytes=sum(part.indirection_bytes for part in parts),
         workspace_bytes=heap_block(max((part.workspace_bytes for part in parts), default=0)),
-        descriptor_bytes=sum(part.descriptor_bytes for part in parts),
+        descriptor_bytes=sum(part.descriptor_bytes for part in parts) + (_DELEGATE if packs and partitions else 0),
         complete=plan.is_complete,
     )
-
-
-def heap_block(size: int) -> int:
-    """What glibc takes for a block: whole pages from 128 KiB on, else 16 bytes more or less."""
-    if size >= _MAPPED:
-        return -(-(size + 16) // _PAGE) * _PAGE
-    return max(32, -(-(size + 8) // 16) * 16) if size else 0
 
 
 @dataclass(frozen=True)
@@ -159,40 +142,41 @@ class _Part:
 def _delegated(graph: Subgraph, part: Partition, kernels: CpuKernels, threads: int) -> _Part:
     values = find_values(graph, part, kernels, threads=threads)
     needs = [op_heap(graph, graph.ops[index], kernels, threads=threads) for index in part.ops]
-    records = heap_block(values.defined_values * _VALUE) + heap_block(values.defined_nodes * _NODE) + _RUNTIME
     return _Part(
-        packed_bytes=sum(heap_block(need.packed_bytes) for need in needs),
+        packed_bytes=sum(aligned_block(need.packed_bytes, kernels.alignment) for need in needs),
         unpacked_bytes=sum(heap_block(size + 16) for size in values.unpacked_bytes),
-        indirection_bytes=sum(heap_block(need.indirection_bytes) for need in needs),
+        indirection_bytes=sum(heap_block(need.indirection_bytes) + _zeros(need, kernels) for need in needs),
         workspace_bytes=workspace_bytes(values, kernels),
-        descriptor_bytes=TAKEN_BYTES * len(part.ops) + records + sum(map(_descriptors, values.nodes)),
+        descriptor_bytes=record_bytes(part, values, kernels.alignment),
     )
 
 
-def _descriptors(node: Node) -> int:
-    """A concatenation copies once for each input, a split once for each output."""
-    operators = {"CONCATENATION": len(node.inputs), "SPLIT": len(node.outputs)}.get(node.name, 1)
-    table = heap_block(_TABLE) if node.is_table else 0
-    return table + operators * sum(map(_record, (_OPERATOR, *_RECORDS.get(node.name, (_COMPUTE,)))))
-
-
-def _record(size: int) -> int:
-    """Records with values for vector registers are aligned to 64 bytes, on a glibc that gives 16."""
-    aligned = size not in (_COMPUTE, 2 * _COMPUTE, 3 * _COMPUTE, _SHAPE)
-    return heap_block(size) + (48 if aligned else 0)
+def _zeros(need: OpHeap, kernels: CpuKernels) -> int:
+    return need.zeros * aligned_block(need.zero_bytes, kernels.alignment)
 
 
 def _kept(artifact: Artifact, plan: MemoryPlan, partitions: Mapping[int, Sequence[Partition]]) -> int:
-    """What TFLite keeps for each op that it runs itself, and for its list of tensors."""
+    """What TFLite keeps for each op that it runs itself, for its list of tensors, and for its plan."""
     total = 0
     for one in plan.subgraphs:
         graph = artifact.subgraphs[one.subgraph]
-        claimed = frozenset(_claimed(partitions.get(graph.index, ())))
+        cut = [part for part in partitions.get(graph.index, ()) if part.delegated]
+        claimed = frozenset(_claimed(cut))
         homes = find_homes(graph).of
         own = [op for op in graph.ops if op.index not in claimed]
         temporaries = sum(reserved(op, len(scratch(graph, op, homes))) for op in own)
         total += OP_BYTES * len(own) + SCRATCH_BYTES * temporaries + _list_growth(len(graph.tensors), temporaries)
+        total += _planner(graph, [*own, *cut], len(graph.tensors) + temporaries, len(one.tensors))
     return total
+
+
+def _planner(graph: Subgraph, steps: Sequence[Op | Partition], tensors: int, placed: int) -> int:
+    """``arena_planner.cc`` and ``Subgraph``: records of each tensor, and who uses it."""
+    lists = heap_block(_PLACED * tensors) + grown_block(_PLACED, placed) + bucket_block(len(graph.outputs)) + 3 * heap_block(_INDEX * tensors) + heap_block(6 * tensors)
+    reads = {index for step in steps for index in step.inputs if index >= 0}
+    writes = {index for step in steps for index in step.outputs}
+    ends = _LINK * (len(graph.inputs) + len(graph.outputs))
+    return _PLANNER + lists + ends + _USE * (len(reads) + len(writes))
 
 
 def _list_growth(tensors: int, temporaries: int) -> int:
