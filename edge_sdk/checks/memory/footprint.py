@@ -147,7 +147,7 @@ def _delegated(graph: Subgraph, part: Partition, kernels: CpuKernels, threads: i
         unpacked_bytes=sum(heap_block(size + 16) for size in values.unpacked_bytes),
         indirection_bytes=sum(heap_block(need.indirection_bytes) + _zeros(need, kernels) for need in needs),
         workspace_bytes=workspace_bytes(values, kernels),
-        descriptor_bytes=record_bytes(part, values, kernels.alignment),
+        descriptor_bytes=record_bytes(part, values, kernels),
     )
 
 

@@ -233,7 +233,7 @@ def _product(site: _Site, data: Tensor, weights: _Weights) -> OpHeap:
 
 def _quantized_rows(site: _Site, gemm: Gemm, rows: int, depth: int) -> int:
     """``xnn_pack_lh_fx_qd8_packed_size``; a tile for each thread, or all rows where there are too few for that."""
-    tile = gemm.rows_for(rows)
+    tile = 1 if rows == 1 and gemm.rows[0] == 1 else gemm.rows[-1]
     taken = site.threads * tile if site.threads * tile <= up(rows, tile) else rows
     return up(taken, tile) * up(8 + up(depth, gemm.depth), 4)
 

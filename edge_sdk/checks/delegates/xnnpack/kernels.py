@@ -48,6 +48,7 @@ class CpuKernels:
         name: the kind of CPU.
         evidence: how far this was counted.
         alignment: of blocks, in bytes.
+        per_core: whether a kernel is chosen for each kind of core, which makes the records of kernels larger.
         float32: the float kernels.
         narrow: float kernels for few output channels.
         int8: kernels for int8 weights, with a scale for each channel or one.
@@ -62,6 +63,7 @@ class CpuKernels:
     name: str
     evidence: Evidence
     alignment: int
+    per_core: bool
     float32: Gemm
     narrow: Gemm
     int8: Gemm
@@ -79,13 +81,13 @@ def _one(rows: int, columns: int, depth: int = 1) -> Gemm:
 
 
 def _x86(name: str, evidence: Evidence, *gemms: Gemm, channels: tuple[int, int]) -> CpuKernels:
-    return CpuKernels(name, evidence, 64, *gemms, *channels)
+    return CpuKernels(name, evidence, 64, False, *gemms, *channels)
 
 
 def _arm(name: str, evidence: Evidence, int8: Gemm, hybrid: Gemm, four_bits: Gemm) -> CpuKernels:
-    """Only what multiplies 8 bits differs."""
+    """Only what multiplies 8 bits differs; convolutions of float32 by int8 have the tiles of int8."""
     wide, narrow = Gemm((1, 4, 6), 8), Gemm((4,), 2)
-    return CpuKernels(name, evidence, 16, wide, narrow, int8, _one(4, 16), hybrid, hybrid, four_bits, 8, 16)
+    return CpuKernels(name, evidence, 16, True, wide, narrow, int8, _one(4, 16), hybrid, int8, four_bits, 8, 16)
 
 
 _WIDE, _MORE = _one(7, 32), _one(7, 16)
@@ -127,13 +129,14 @@ KERNELS: Mapping[str, CpuKernels] = MappingProxyType(
                 _one(4, 8), Gemm((4,), 2, 4), _one(3, 4, 8), _one(3, 4, 8), _one(4, 4, 8), _one(4, 4, 8),
                 _one(5, 4, 16), channels=(8, 8),
             ),
-            _arm("arm64-i8mm", "read", _one(4, 16, 8), _one(4, 16, 8), _one(4, 16, 16)),
-            _arm("arm64-dotprod", "emulated", _one(4, 16, 4), _one(4, 16, 4), _one(4, 16, 8)),
+            # KleidiAI's products of float32 by int8, which pack 32 values of a row at a time.
+            _arm("arm64-i8mm", "emulated", _one(4, 16, 8), _one(16, 4, 32), _one(4, 16, 16)),
+            _arm("arm64-dotprod", "emulated", _one(4, 16, 4), _one(16, 4, 32), _one(4, 16, 8)),
             _arm("arm64", "emulated", _one(2, 8, 8), _one(2, 8, 8), _one(6, 16, 2)),
             # Cores that run in order: Cortex-A53, and A55 where it has no dot product.
             _arm("arm64-in-order", "emulated", _LANES, _LANES, _one(6, 16, 2)),
             CpuKernels(
-                "armv7", "read", 16,
+                "armv7", "read", 16, True,
                 _one(4, 8), Gemm((4,), 2), _one(4, 8, 2), _one(4, 8), _one(4, 8, 2), _one(4, 8, 2), _one(4, 8, 2), 8, 16,
             ),
         )

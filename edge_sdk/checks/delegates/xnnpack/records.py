@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from edge_sdk.checks.memory.blocks import aligned_block, bucket_block, grown_block, heap_block
+from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels
 from edge_sdk.checks.delegates.xnnpack.nodes import Node, Values
 from edge_sdk.checks.placement.partition import Partition
 
@@ -31,16 +32,18 @@ _RECORDS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = MappingProxyTy
         "TRANSPOSE_CONV": ((3 * _COMPUTE, _SHAPE, 4 * _PHASE), (264,)),
     }
 )
+# Size of a record that lists kernels to what it has more where there is one for each kind of core.
+_PER_CORE: Mapping[int, int] = MappingProxyType({264: 1280, 288: 1280, 408: 16, 672: 16})
 _BINARY = frozenset({"ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "PRELU", "SQUARED_DIFFERENCE", "SUB"})
 # What the delegate keeps of each partition whatever is in it: its own object, parameters, empty lists.
 _PARTITION = sum(map(heap_block, (248, 64, 4, 4)))
 _LINK = heap_block(24)
 
 
-def record_bytes(part: Partition, values: Values, alignment: int) -> int:
+def record_bytes(part: Partition, values: Values, kernels: CpuKernels) -> int:
     """All of one partition."""
     runtime = sum(map(heap_block, (_RUNTIME, values.defined_values * _VALUE, len(values.nodes) * _NODE)))
-    return runtime + _delegate(part, values) + sum(_operators(node, alignment) for node in values.nodes)
+    return runtime + _delegate(part, values) + sum(_operators(node, kernels) for node in values.nodes)
 
 
 def _delegate(part: Partition, values: Values) -> int:
@@ -52,10 +55,11 @@ def _delegate(part: Partition, values: Values) -> int:
     return _PARTITION + maps + sum(heap_block(_INDEX + _INDEX * count) for count in lists) + _LINK * links
 
 
-def _operators(node: Node, alignment: int) -> int:
+def _operators(node: Node, kernels: CpuKernels) -> int:
     """A concatenation copies once for each input, a split once for each output."""
     count = {"CONCATENATION": len(node.inputs), "SPLIT": len(node.outputs)}.get(node.name, 1)
     plain, aligned = _RECORDS.get(node.name, ((_COMPUTE, _SCRATCH) if node.name in _BINARY else (2 * _COMPUTE,), ()))
     table = heap_block(_TABLE) if node.is_table else 0
-    blocks = sum(map(heap_block, plain)) + sum(aligned_block(size, alignment) for size in (_OPERATOR, *aligned))
+    sizes = (_OPERATOR, *(size + (_PER_CORE.get(size, 0) if kernels.per_core else 0) for size in aligned))
+    blocks = sum(map(heap_block, plain)) + sum(aligned_block(size, kernels.alignment) for size in sizes)
     return table + count * blocks
