@@ -2,9 +2,9 @@
 
 *Predicted* for LiteRT v2.1.0; nothing is run. Large blocks follow from the sources named in
 :mod:`~edge_sdk.checks.memory.need` and, in :mod:`edge_sdk.checks.delegates.xnnpack`, ``heap`` and ``workspace``;
-XNNPACK's own records have the sizes that its headers give on a 64-bit machine. Three small ones are measured instead of
-read (x86_64, LiteRT 2.1.0, least squares over 120 files): what comes on top for an op that TFLite's own kernel runs,
-for a scratch tensor of one, and for an op that XNNPACK takes.
+XNNPACK's and TFLite's records have the sizes that a traced ``malloc`` showed on x86-64. Two small ones are fitted
+(LiteRT 2.1.0, least squares over 55 files on four kinds of x86): what comes on top for an op that TFLite's own kernel
+runs, and for a scratch tensor of one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.checks.delegates.xnnpack.heap import OpHeap, op_heap
-from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels
+from edge_sdk.checks.delegates.xnnpack.kernels import ERROR_BYTES, ERRORS, CpuKernels, Evidence
 from edge_sdk.checks.delegates.xnnpack.records import record_bytes
 from edge_sdk.checks.delegates.xnnpack.values import find_values
 from edge_sdk.checks.delegates.xnnpack.workspace import workspace_bytes
@@ -51,6 +51,8 @@ class Footprint:
         workspace_bytes: the room that all of its partitions share.
         descriptor_bytes: XNNPACK's records of operators and values.
         complete: whether the memory of every kernel that TFLite runs itself is known.
+        kernels: the kind of CPU by whose kernels XNNPACK's part was computed; empty where it has none.
+        evidence: how far these kernels were counted.
     """
 
     file_bytes: int
@@ -64,6 +66,8 @@ class Footprint:
     workspace_bytes: int = 0
     descriptor_bytes: int = 0
     complete: bool = True
+    kernels: str = ""
+    evidence: Evidence = "measured"
 
     @property
     def delegate_bytes(self) -> int:
@@ -76,6 +80,11 @@ class Footprint:
         """All but the mapped file."""
         own = self.arena_bytes + self.persistent_bytes + self.kernel_bytes + self.variable_bytes
         return own + self.delegate_bytes
+
+    @property
+    def error_bytes(self) -> int:
+        """By how much the heap may be smaller or larger."""
+        return int(ERRORS[self.evidence] * self.heap_bytes) + ERROR_BYTES
 
     @property
     def total_bytes(self) -> int:
@@ -127,6 +136,8 @@ def footprint(
         workspace_bytes=heap_block(max((part.workspace_bytes for part in parts), default=0)),
         descriptor_bytes=sum(part.descriptor_bytes for part in parts) + (_DELEGATE if packs and partitions else 0),
         complete=plan.is_complete,
+        kernels=kernels.name if parts else "",
+        evidence=kernels.evidence if parts else "measured",
     )
 
 
@@ -172,7 +183,13 @@ def _kept(artifact: Artifact, plan: MemoryPlan, partitions: Mapping[int, Sequenc
 
 def _planner(graph: Subgraph, steps: Sequence[Op | Partition], tensors: int, placed: int) -> int:
     """``arena_planner.cc`` and ``Subgraph``: records of each tensor, and who uses it."""
-    lists = heap_block(_PLACED * tensors) + grown_block(_PLACED, placed) + bucket_block(len(graph.outputs)) + 3 * heap_block(_INDEX * tensors) + heap_block(6 * tensors)
+    lists = (
+        heap_block(_PLACED * tensors)
+        + grown_block(_PLACED, placed)
+        + bucket_block(len(graph.outputs))
+        + 3 * heap_block(_INDEX * tensors)
+        + heap_block(6 * tensors)
+    )
     reads = {index for step in steps for index in step.inputs if index >= 0}
     writes = {index for step in steps for index in step.outputs}
     ends = _LINK * (len(graph.inputs) + len(graph.outputs))

@@ -106,16 +106,14 @@ def merge_reshapes(nodes: Sequence[Node]) -> list[Node]:
     """
     readers = Counter(value for node in nodes for value in node.inputs)
     merged: list[Node] = []
-    makers: dict[int, int] = {}
+    makers: dict[int, Node] = {}
     for node in (node for node in nodes if node.inputs or node.name not in RESHAPES):
-        at = makers.get(node.inputs[0]) if node.inputs else None
-        if node.name in RESHAPES and at is not None and readers[node.inputs[0]] == 1:
-            node = replace(node, inputs=merged[at].inputs)
-            del merged[at]
-            makers = {value: place - (place > at) for value, place in makers.items() if place != at}
+        first = makers.get(node.inputs[0]) if node.name in RESHAPES and readers[node.inputs[0]] == 1 else None
+        if first:
+            merged.remove(first)
+        merged.append(replace(node, inputs=first.inputs) if first else node)
         if node.name in RESHAPES:
-            makers[node.outputs[0]] = len(merged)
-        merged.append(node)
+            makers[node.outputs[0]] = merged[-1]
     return merged
 
 

@@ -14,7 +14,14 @@ from edge_sdk.artifact.model import Op, Subgraph, Tensor
 from edge_sdk.checks.delegates.xnnpack.heap import is_hybrid, is_plain, op_heap, up
 from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels
 from edge_sdk.checks.delegates.xnnpack.nodes import Node, Values
-from edge_sdk.checks.delegates.xnnpack.rewrites import CLAMPS, drop_unused, merge_clamps, merge_padding, merge_reshapes, merge_tables
+from edge_sdk.checks.delegates.xnnpack.rewrites import (
+    CLAMPS,
+    drop_unused,
+    merge_clamps,
+    merge_padding,
+    merge_reshapes,
+    merge_tables,
+)
 from edge_sdk.checks.placement.partition import Partition
 from edge_sdk.checks.placement.site import EIGHT_BITS
 
