@@ -12,11 +12,13 @@ import numpy.typing as npt
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.expanding import expand, is_function
 from edge_sdk.converters.lower.direct.folding import fold
+from edge_sdk.converters.lower.direct.linear_regions import Region, grouped
 from edge_sdk.converters.lower.direct.node import Node, NoFormError, attributes_of, module_path, user_line
 from edge_sdk.converters.lower.direct.ops import OPS
 from edge_sdk.converters.lower.direct.ops.sequences import TAKES_SEQUENCES
 from edge_sdk.converters.lower.direct.ops.without_form import REASONS
 from edge_sdk.converters.lower.direct.reading import OWN_DOMAINS, array_of, as_computed, in_order
+from edge_sdk.converters.lower.direct.separable import separable
 from edge_sdk.converters.lower.direct.value import Entry, Value, Values
 from edge_sdk.errors import ModelError, UnsupportedOpError
 
@@ -79,9 +81,29 @@ class Walk:
                 self.builder.origin = weight.name
                 self.values[weight.name] = self.builder.fixed(as_computed(array_of(weight, self.folder)))
         taken = {value.name for value in (*proto.input, *proto.initializer)}
-        for node in in_order(proto.node, taken):
+        known = (name for name, value in self.values.items() if isinstance(value, Value) and value.is_constant)
+        wanted = [output.name for output in proto.output]
+        for step in grouped(in_order(proto.node, taken), known, wanted):
+            if isinstance(step, Region):
+                self._region(step)
+            else:
+                self._step(step)
+        return [self._read(name, "the graph's outputs") for name in wanted]
+
+    def _region(self, region: Region) -> None:
+        """Known matrices where that is what the region does, else its nodes."""
+        source = self._read(region.source, "a region")
+        read = {name: self.values.get(name) for name in region.reads}
+        constants = {name: value.data for name, value in read.items() if isinstance(value, Value)}
+        self.builder.origin = module_path(region.nodes[-1])
+        made = None
+        if isinstance(source, Value) and len(constants) == len(read):
+            made = separable(self.builder, region, source, constants, self.opset)
+        if made is not None:
+            self.values[region.result] = made
+            return
+        for node in region.nodes:
             self._step(node)
-        return [self._read(output.name, "the graph's outputs") for output in proto.output]
 
     def _step(self, proto: Any) -> None:
         entries = [self._read(name, f"{proto.op_type} `{proto.name}`") if name else None for name in proto.input]
