@@ -117,7 +117,8 @@ def _grown(
     nodes: Sequence[Any], source: str, known: set[str], readers: dict[str, list[Any]], wanted: set[str]
 ) -> Region | None:
     """All that is linear in the source, as far as one result leaves it."""
-    inside, members = {source}, []
+    inside: set[str] = {source}
+    members: list[Any] = []
     for node in nodes[:_MOST]:
         reads = any(name in inside for name in node.input)
         if reads and _is_linear(node, inside, known) and (members or node.op_type == "GatherND"):

@@ -94,4 +94,4 @@ def _responses(evaluate: Callable[[Floats], Floats], shape: tuple[int, ...], pro
         images[: len(part)] = part
         result = evaluate(images.reshape(shape))
         made.append(result.reshape(slots, *result.shape[2:])[: len(part)])
-    return np.concatenate(made).astype(np.float64)
+    return np.asarray(np.concatenate(made), np.float64)
