@@ -178,10 +178,11 @@ def test_a_voice_detector_chooses_its_layer_by_an_input(rate: int) -> None:
 
     def branch(index: int) -> Any:
         names = [f"{name}{index}" for name in "wrb"]
+        results = [f"{name}{index}" for name in ("y", "nh", "nc")]
         nodes = [
-            helper.make_node("LSTM", ["x", *names, "", "h", "c"], [f"y{index}", f"nh{index}", f"nc{index}"], hidden_size=HIDDEN),
-            helper.make_node("Squeeze", [f"y{index}", "axis"], [f"s{index}"]),
-        ]  # fmt: skip
+            helper.make_node("LSTM", ["x", *names, "", "h", "c"], results, hidden_size=HIDDEN),
+            helper.make_node("Squeeze", [results[0], "axis"], [f"s{index}"]),
+        ]
         outputs = [helper.make_value_info(f"{name}{index}", onnx.TypeProto()) for name in ("s", "nh", "nc")]
         return helper.make_graph(nodes, f"branch{index}", [], outputs)
 
