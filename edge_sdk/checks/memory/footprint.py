@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
+from edge_sdk.checks.delegates.xnnpack.blocks import aligned_block, bucket_block, grown_block, heap_block
 from edge_sdk.checks.delegates.xnnpack.heap import OpHeap, op_heap
 from edge_sdk.checks.delegates.xnnpack.kernels import ERROR_BYTES, ERRORS, CpuKernels, Evidence
 from edge_sdk.checks.delegates.xnnpack.records import record_bytes
 from edge_sdk.checks.delegates.xnnpack.values import find_values
 from edge_sdk.checks.delegates.xnnpack.workspace import workspace_bytes
-from edge_sdk.checks.memory.blocks import aligned_block, bucket_block, grown_block, heap_block
 from edge_sdk.checks.memory.homes import find_homes
 from edge_sdk.checks.memory.need import MemoryPlan, plan_memory
 from edge_sdk.checks.memory.scratch import reserved, scratch

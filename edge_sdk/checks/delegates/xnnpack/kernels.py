@@ -110,7 +110,7 @@ KERNELS: Mapping[str, CpuKernels] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            _x86("x86-amx", "measured", _WIDE, _MORE, _AMX, _LONG, _AMX, _AMX, _one(16, 64, 8), channels=(16, 32)),
+            _x86("x86-amx", "emulated", _WIDE, _MORE, _AMX, _LONG, _AMX, _AMX, _one(16, 64, 8), channels=(16, 32)),
             # With VNNI an input that is quantized while the op runs becomes unsigned, for kernels of other tiles.
             _x86(
                 "x86-avx512-vnni", "measured",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from edge_sdk.checks.delegates.xnnpack.blocks import aligned_block, bucket_block, grown_block, heap_block
 from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels
 from edge_sdk.checks.delegates.xnnpack.nodes import Node, Values
-from edge_sdk.checks.memory.blocks import aligned_block, bucket_block, grown_block, heap_block
 from edge_sdk.checks.placement.partition import Partition
 
 # ``struct xnn_operator``, one of ``compute_parameters``, ``xnn_convolution_operator``, and what a subgraph keeps.

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.checks.delegates.xnnpack.blocks import aligned_block, heap_block
 from edge_sdk.checks.delegates.xnnpack.heap import op_heap
 from edge_sdk.checks.delegates.xnnpack.kernels import ERROR_BYTES, KERNELS, CpuKernels, Gemm, cpu_kernels
 from edge_sdk.checks.delegates.xnnpack.values import find_values
 from edge_sdk.checks.delegates.xnnpack.workspace import workspace_bytes
-from edge_sdk.checks.memory.blocks import aligned_block, heap_block
 from edge_sdk.checks.memory.cpu_path import xnnpack_footprint, xnnpack_heaps
 from edge_sdk.checks.memory.footprint import Footprint, footprint
 from edge_sdk.checks.placement.partition import partition
@@ -118,8 +118,8 @@ def test_what_was_only_read_may_be_off_by_more_and_says_so() -> None:
 
 def test_what_was_counted_with_another_release_is_translated() -> None:
     artifact = parse_artifact(conv_model())
-    assert footprint_on(artifact, KERNELS["x86-amx"], "2.1.6").evidence == "measured"
-    assert footprint_on(artifact, KERNELS["x86-amx"], "2.3.0").evidence == "translated"
+    assert footprint_on(artifact, KERNELS["x86-avx512-vnni"], "2.1.6").evidence == "measured"
+    assert footprint_on(artifact, KERNELS["x86-avx512-vnni"], "2.3.0").evidence == "translated"
     assert footprint_on(artifact, KERNELS["armv7"], "2.3.0").evidence == "read"
 
 
