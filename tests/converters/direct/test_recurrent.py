@@ -69,7 +69,7 @@ def test_a_long_sequence_is_unrolled_for_a_quantizer(kind: str) -> None:
     kinds = [op.kind for op in check(proto, feeds, unroll=True).graph.ops]
     assert "WHILE" not in kinds
     # Less than what the first step need not do.
-    assert len(kinds) <= {"RNN": 3, "GRU": 12, "LSTM": 12}[kind] * LONG + 8
+    assert len(kinds) <= {"RNN": 3, "GRU": 11, "LSTM": 12}[kind] * LONG + 8
 
 
 @pytest.mark.parametrize("kind", GATES)
