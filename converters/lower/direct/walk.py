@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.builder import Builder
@@ -70,12 +71,14 @@ class Walk:
         for name, value in zip((output.name for output in proto.output), outputs, strict=True):
             if value is None or isinstance(value, Values):
                 self.failures.append(("output", name, "a sequence or optional; TFLite has tensors only"))
+            elif isinstance(value, Value) and not value.tensor.size:
+                self.failures.append(("output", name, f"no elements ({list(value.shape)}), which TFLite cannot return"))
         if self.failures:
             raise unsupported(self.failures)
         return [value for value in outputs if isinstance(value, Value)]
 
     def _graph(self, proto: Any, inputs: Mapping[str, Entry]) -> list[Entry | Lost]:
-        self.values.update(inputs)
+        self.values.update({name: _known_if_empty(self.builder, value) for name, value in inputs.items()})
         for weight in proto.initializer:
             if weight.name not in inputs:
                 self.builder.origin = weight.name
@@ -114,7 +117,7 @@ class Walk:
             made = self._made(proto, inputs)
         elif not _may_have_form(proto, self.opset):
             self._fail(proto, _no_form(proto))
-        made = made if made is not None else [Lost()] * len(proto.output)
+        made = [_known_if_empty(self.builder, v) for v in made] if made is not None else [Lost()] * len(proto.output)
         self.values.update((name, value) for name, value in zip(proto.output, made, strict=False) if name)
 
     def _read(self, name: str, reader: str) -> Entry | Lost:
@@ -202,6 +205,13 @@ class Walk:
         outputs = inner._graph(proto, inputs)
         builder.origin = origin
         return _found(outputs)
+
+
+def _known_if_empty(builder: Builder, entry: Any) -> Any:
+    """Of a tensor without elements everything is known."""
+    if not isinstance(entry, Value) or entry.tensor.size or entry.is_constant:
+        return entry
+    return builder.fixed(np.empty(entry.shape, entry.dtype))
 
 
 def _found(entries: Sequence[Entry | Lost]) -> list[Entry]:
