@@ -20,6 +20,8 @@ _HALF = 2.0**-10
 _FLOAT = 1e-6
 # TFLite's kernels multiply with scale(input) * scale(weights) whatever the bias says of its own.
 _SCALES = 1e-3
+_MASKING = frozenset({"ADD", "MUL", "SELECT", "SELECT_V2"})
+_MASK = 1e3
 _BIASED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 _NAMED = 60
 # What a quantizer may write otherwise and mean the same.
@@ -147,13 +149,14 @@ class _Check:
         got = real_constant(tensor).astype(np.float64)
         if tensor.quantization is None or tensor.dtype.startswith("float"):
             relative = _HALF if tensor.dtype == "float16" else _FLOAT
-            return np.asarray(np.abs(want - got) / np.maximum(relative * np.abs(want), 1e-7))
+            off = np.asarray(np.abs(want - got) / np.maximum(relative * np.abs(want), 1e-7))
+            return np.where(_masked(op, want, got) | (want == got), 0.0, off)
         step = _spread(tensor, np.asarray(tensor.quantization.scale))
         if tensor.dtype == "int32":
             # A bias that was corrected may move by what the op's own result cannot show.
             result = self._right.tensors[op.outputs[0]].quantization
             step = np.maximum(step, result.scale[0] if result else 0.0)
-        off = np.abs(want - got) / step
+        off = np.where(_masked(op, want, got), 0.0, np.abs(want - got) / step)
         return np.where(_clipped(want, got, tensor), 0.0, off)
 
     def _fault(self, op: Op, what: str, steps: float, channels: tuple[int, ...] = ()) -> ConstantFault:
@@ -178,6 +181,13 @@ def _clipped(want: npt.NDArray[Any], got: npt.NDArray[Any], tensor: Tensor) -> n
     stored = tensor.values()
     at_end = (stored >= limits.max) | (stored <= limits.min + 1)
     return np.asarray(at_end & (np.sign(want) == np.sign(got)) & (np.abs(want) > np.abs(got)))
+
+
+def _masked(op: Op, want: npt.NDArray[Any], got: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Masks of attention, which a quantizer may clamp: any value does that a softmax takes for nothing."""
+    if op.name not in _MASKING:
+        return np.zeros(want.shape, np.bool_)
+    return np.asarray((np.abs(want) >= _MASK) & (np.sign(want) == np.sign(got)) & (np.abs(got) <= np.abs(want)))
 
 
 def _spread(tensor: Tensor, scale: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
