@@ -8,6 +8,7 @@ model has run in that process: a library's first call takes memory that stays. P
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,8 @@ from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import seeded_samples
 from edge_sdk.engines.installed import find_engine
 from edge_sdk.errors import EdgeSdkError
-from edge_sdk.profile.detect import this_isa
+from edge_sdk.profile.detect import this_cores, this_isa
+from tests.core.checks.memory.heap_oracle import ENVIRONMENT
 from tests.graphs import conv_model
 
 RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16")
@@ -38,13 +40,13 @@ _TABLES = {"user_id": 200, "item_id": 500}
 
 def predicted(artifact: Artifact, *, engine: str | None = None) -> Footprint:
     """With XNNPACK, as the engine of that version places it."""
-    return xnnpack_footprint(artifact, cpu_kernels(*this_isa()), version=engine)
+    return xnnpack_footprint(artifact, cpu_kernels(*this_isa(), this_cores()), version=engine)
 
 
 def measured(path: Path, warm: Path) -> int:
     """Bytes of heap; in a child process, which runs ``warm`` first."""
     command = [sys.executable, "-m", "tests.core.checks.memory.heap_oracle", str(warm), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -130,7 +130,7 @@ class _Line:
         self._findings = list(self._source.description.findings)
         self._calibration, self._calibration_facts = self._open_calibration()
         self._opening = self._stages
-        self._proof = Proof(shop, self._source, self._open_comparison(), min_power_samples=8)
+        self._proof = Proof(shop, self._source, self._open_comparison(), blamed_samples=8)
         self._floats: dict[str, tuple[FloatModel, Stage]] = {}
 
     @property
@@ -146,11 +146,13 @@ class _Line:
         with self._stage("compare with the source"):
             artifact = read_artifact(path)
             findings += check_form(artifact, lowered.artifact, job.recipe)
-            rows = self._proof.of_file(path, lowered, job.recipe)
-            findings += self._proof.findings(rows)
+            judged = self._proof.of_file(path, lowered, job.recipe)
+            findings += self._proof.findings(judged.rows)
         timings, slow = self._time(lowered, path, job.recipe)
         report = ConversionReport(
-            verified=all(row.ok for row in rows) and lowered.verified,
+            verified=judged.right.ok and judged.accuracy.state != "lost" and lowered.verified,
+            right=judged.right,
+            accuracy=judged.accuracy,
             output=str(job.output),
             recipe=job.recipe.name,
             source=self._name,
@@ -162,7 +164,7 @@ class _Line:
             data=self._proof.facts,
             calibration=self._calibration_facts if job.recipe.needs_calibration else None,
             float_parity=lowered.parity,
-            parity=rows,
+            parity=judged.rows,
             timings=timings,
             tools=(lowered.tool, *tools),
             findings=_gravest_first([*self._findings, *findings, *slow]),

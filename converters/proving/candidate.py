@@ -5,15 +5,19 @@ All functions run in a worker. Arrays come and go in the source's layout.
 
 from __future__ import annotations
 
+import time
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.layout import Axes, laid_out, undone
 from edge_sdk.converters.sources.source import write_outputs
-from edge_sdk.engines.observe import observe
 from edge_sdk.engines.runner import Runner
 from edge_sdk.measure.side_by_side import time_side_by_side
+from edge_sdk.parity.constants import constant_faults
 from edge_sdk.parity.localize import compare_tensors
+from edge_sdk.parity.ops import check_ops
 
 
 def run(path: str, samples: str, outputs: str, input_axes: Axes, output_axes: Axes) -> int:
@@ -34,11 +38,32 @@ def run(path: str, samples: str, outputs: str, input_axes: Axes, output_axes: Ax
     return write_outputs(results, [spec.name for spec in runner.outputs], outputs)
 
 
-def tensor_power(path: str, samples: str, input_axes: Axes, limit: int) -> dict[str, float]:
-    """Mean square of each float tensor of a float file, by name, over the first ``limit`` samples."""
-    seen = observe(path, islice(laid_out(samples, input_axes), limit))
-    tensors = Runner(path).artifact.main.tensors
-    return {tensors[index].name: one.mean_square for index, one in seen.items()}
+def check(
+    reference: str | None, candidate: str, samples: str, input_axes: Axes, limit: int, *, constants: bool
+) -> dict[str, Any]:
+    """Whether a file is right: what it stores against its float file, and its ops on its own inputs.
+
+    Args:
+        reference: the float file it was made from; None where there is none that explains its constants.
+        candidate: the file.
+        samples: folder of samples in the source's layout.
+        input_axes: how they are transposed for the file.
+        limit: so many samples.
+        constants: whether the two files' constants are to agree.
+    """
+    begin = time.perf_counter()
+    data = Path(candidate).read_bytes()
+    ops = check_ops(data, islice(laid_out(samples, input_axes), limit))
+    faults = [fault.as_json() for fault in ops.faults]
+    if constants and reference is not None:
+        stored = constant_faults(read_artifact(reference), read_artifact(candidate))
+        faults = [*(fault.as_json() for fault in stored), *faults]
+    return {
+        "faults": faults,
+        "ops_checked": ops.checked,
+        "ops_unchecked": dict(ops.unchecked),
+        "seconds": time.perf_counter() - begin,
+    }
 
 
 def blame(reference: str, candidate: str, samples: str, input_axes: Axes, limit: int) -> list[dict[str, Any]]:

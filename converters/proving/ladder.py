@@ -21,6 +21,8 @@ from edge_sdk.errors import ConversionError, EdgeSdkError, ModelError, ParityErr
 from edge_sdk.parity.bounds import float_bound
 from edge_sdk.parity.compare import ParityMeter
 
+_NAMED = 3
+
 
 class Ladder:
     """Tries rungs until one passes.
@@ -155,8 +157,10 @@ def _is_about_the_source(error: EdgeSdkError) -> bool:
 
 def _none_passed(attempts: Sequence[Attempt], best: FloatModel, proof: Proof) -> ParityError:
     listing = "; ".join(f"{a.name}: {a.reason}" for a in attempts)
+    at_fault = proof.op_faults(best.path, best.input_axes)
+    engine = f"; {'; '.join(at_fault[:_NAMED])}" if at_fault else ""
     return ParityError(
-        f"no lowering computes what the source computes ({proof.worst(best.parity)})",
+        f"no lowering computes what the source computes ({proof.worst(best.parity)}){engine}",
         report={
             "attempts": [attempt.as_json() for attempt in attempts],
             "parity": [row.as_json() for row in best.parity],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.layout import laid_out
+from edge_sdk.converters.proving.conditioning import with_rounded_weights
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import read_outputs
@@ -18,10 +20,13 @@ from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import DataSource
 from edge_sdk.data.store import SampleStore
-from edge_sdk.errors import ConversionError, ParityError
+from edge_sdk.errors import AccuracyError, ConversionError, ParityError
 from edge_sdk.findings import Finding
-from edge_sdk.parity.bounds import Bound, float_bound, quantized_bound
+from edge_sdk.parity.bounds import Bound, float_bound, measured_bound
 from edge_sdk.parity.compare import OutputParity, ParityMeter
+from edge_sdk.parity.slices import parts_of, step_of
+from edge_sdk.parity.swaps import swapped_outputs
+from edge_sdk.parity.verdict import Accuracy, Rightness, accuracy_of, output_faults
 from edge_sdk.recipe import Recipe
 from edge_sdk.signature import Arrays
 
@@ -30,6 +35,17 @@ if TYPE_CHECKING:
 
 _RUN = "edge_sdk.converters.proving.candidate:run"
 _BLAMED = 3
+# Each has thousands of values of every op; what an op does wrong it does wrong on all.
+_CHECKED_SAMPLES = 2
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Parity of the outputs, and both answers."""
+
+    rows: tuple[OutputParity, ...]
+    right: Rightness
+    accuracy: Accuracy
 
 
 class Proof:
@@ -39,18 +55,18 @@ class Proof:
         shop: workers and folder.
         source: the open source.
         data: what to compare on; None for seeded data.
-        min_power_samples: samples for the statistics behind a quantized file's bound.
+        blamed_samples: samples on which ops are looked at when accuracy is lost.
     """
 
-    def __init__(self, shop: Workshop, source: OpenSource, data: DataSource | None, *, min_power_samples: int) -> None:
+    def __init__(self, shop: Workshop, source: OpenSource, data: DataSource | None, *, blamed_samples: int) -> None:
         self.data = data
         self._shop = shop
         self._source = source
-        self._power_samples = min_power_samples
+        self._blamed_samples = blamed_samples
         self._store: SampleStore | None = None
         self._facts: DataFacts | None = None
         self._reference_count = 0
-        self._power: dict[Path, dict[str, float]] = {}
+        self._rounded: dict[tuple[Path, str, str], dict[str, float]] = {}
 
     @property
     def begun(self) -> bool:
@@ -94,7 +110,9 @@ class Proof:
             input_axes=dict(input_axes),
             output_axes=dict(output_axes),
         )
-        meter = ParityMeter()
+        artifact = read_artifact(path)
+        parts = {name: parts_of(artifact, name, output_axes.get(name)) for name in names}
+        meter = ParityMeter(parts, {name: step_of(artifact, name) for name in names})
         references = read_outputs(self._shop.path(reference), names, self._reference_count)
         for expected, got in zip(references, read_outputs(outputs, names, count), strict=True):
             for name in names:
@@ -104,17 +122,78 @@ class Proof:
             meter.add(expected, got)
         return meter
 
-    def of_file(self, path: Path, lowered: FloatModel, recipe: Recipe) -> tuple[OutputParity, ...]:
-        """Parity rows of a finished file, each with its bound."""
+    def of_file(self, path: Path, lowered: FloatModel, recipe: Recipe) -> Judgement:
+        """Both answers about a finished file: is it right, and what did its precision cost."""
         reference = self._reference_of(lowered, recipe)
+        # Before the file itself, whose outputs are looked at again.
+        bounds = {} if recipe.mode == "float" else self._bounds(lowered, recipe, reference)
         meter = self.measure(path, lowered.input_axes, lowered.output_axes, reference=reference)
-        artifact = read_artifact(path)
         largest = meter.max_abs_reference()
         if recipe.mode == "float" and recipe.min_sqnr_db is None:
-            precision = self._source.description.precision
-            return meter.report({name: float_bound(artifact, value, precision) for name, value in largest.items()})
-        bound = quantized_bound(artifact, self._tensor_power(lowered), min_sqnr_db=recipe.min_sqnr_db)
-        return meter.report(dict.fromkeys(largest, bound))
+            artifact, precision = read_artifact(path), self._source.description.precision
+            rows = meter.report({name: float_bound(artifact, value, precision) for name, value in largest.items()})
+            return Judgement(rows, self._right_as_source(rows, path, lowered), replace(accuracy_of(rows), state="kept"))
+        rows = meter.report(bounds or self._bounds(lowered, recipe, reference))
+        faults = tuple(output_faults(rows))
+        right = self._right(path, lowered, constants=lowered.quantized is None)
+        swapped = self._swapped(rows, reference)
+        return Judgement(rows, replace(right, faults=(*swapped, *right.faults, *faults)), accuracy_of(rows))
+
+    def _bounds(self, lowered: FloatModel, recipe: Recipe, reference: str) -> dict[str, Bound]:
+        """Each output's, from what the source loses by rounding its weights alone; its parts are held to the same."""
+        names = self._source.description.outputs
+        if recipe.min_sqnr_db is not None:
+            bound = measured_bound(0.0, "float32", min_sqnr_db=recipe.min_sqnr_db)
+            return dict.fromkeys(names, bound)
+        key = (lowered.path, recipe.weights.dtype, reference)
+        if key not in self._rounded:
+            path = self._shop.path("rounded_weights.tflite")
+            path.write_bytes(with_rounded_weights(lowered.path.read_bytes(), recipe))
+            meter = self.measure(path, lowered.input_axes, lowered.output_axes, reference=reference)
+            self._rounded[key] = {row.name: _least(row) for row in meter.report()}
+        # Dynamic range rounds activations to 8 bits as well, on the fly.
+        activations = "int8" if recipe.mode == "dynamic_range" else recipe.activations.dtype
+        return {name: measured_bound(value, activations) for name, value in self._rounded[key].items()}
+
+    def _right(self, path: Path, lowered: FloatModel, *, constants: bool) -> Rightness:
+        found = self._shop.worker("engine").function(
+            "edge_sdk.converters.proving.candidate:check",
+            "checking every op",
+            reference=str(lowered.path),
+            candidate=str(path),
+            samples=str(self._samples),
+            input_axes=lowered.input_axes,
+            limit=_CHECKED_SAMPLES,
+            constants=constants,
+        )
+        return Rightness(**{**found, "faults": tuple(found["faults"])})
+
+    def _right_as_source(self, rows: Sequence[OutputParity], path: Path, lowered: FloatModel) -> Rightness:
+        """A float file is right where its outputs are the source's to float32 rounding; only else its ops are asked."""
+        if all(row.ok for row in rows):
+            return Rightness()
+        right = self._right(path, lowered, constants=False)
+        return replace(right, faults=({"kind": "output", "text": self.worst(rows)}, *right.faults))
+
+    def op_faults(self, path: Path, input_axes: Mapping[str, Any]) -> list[str]:
+        """Ops of a file that the engine computes otherwise than TFLite's own kernels, in words."""
+        found = self._shop.worker("engine").function(
+            "edge_sdk.converters.proving.candidate:check",
+            "looking for the op at fault",
+            reference=None,
+            candidate=str(path),
+            samples=str(self._samples),
+            input_axes=dict(input_axes),
+            limit=_CHECKED_SAMPLES,
+            constants=False,
+        )
+        return [fault["text"] for fault in found["faults"]]
+
+    def _swapped(self, rows: Sequence[OutputParity], reference: str) -> list[dict[str, Any]]:
+        names = self._source.description.outputs
+        wanted = read_outputs(self._shop.path(reference), names, self._reference_count)
+        got = read_outputs(self._shop.path("candidate"), names, self._reference_count)
+        return swapped_outputs(rows, zip(wanted, got, strict=True))
 
     def _reference_of(self, lowered: FloatModel, recipe: Recipe) -> str:
         """What a file is compared with: a trained int8 file with the model as it was trained, rounding included."""
@@ -126,6 +205,10 @@ class Proof:
     def worst(self, rows: Sequence[OutputParity]) -> str:
         """The output furthest beyond its bound, in words."""
         row = min((r for r in rows if not r.ok), key=lambda r: r.sqnr_db, default=rows[0])
+        lost = [part for part in row.parts if not part.ok]
+        if lost and row.bound and row.sqnr_db >= row.bound.value:
+            part = min(lost, key=lambda p: p.sqnr_db)
+            return f"output `{row.name}`, {part.name}: SQNR {part.sqnr_db:.1f} dB, expected {row.bound}"
         bound = f", expected {row.bound}" if row.bound else ""
         return f"output `{row.name}`: max abs error {row.max_abs_error:.3g}, SQNR {row.sqnr_db:.1f} dB{bound}"
 
@@ -149,13 +232,20 @@ class Proof:
         ]
 
     def error(self, report: ConversionReport, path: Path, lowered: FloatModel) -> ParityError:
-        """The error for a file beyond its bound: numbers, and the ops that lost most."""
+        """The error for a file that is wrong, or whose accuracy is lost: numbers, and the ops that lost most."""
+        data = report.as_json() | {"output": None}
+        if not report.right.ok:
+            return ParityError(
+                f"{report.recipe}: refused: wrong: {report.right}",
+                report=data | {"tensors": []},
+                hint="another recipe or lowering may do; --keep-unverified writes it as it is",
+            )
         rows = self._blame(path, lowered)
         losers = sorted(rows, key=lambda row: -float(row["added_noise"]))[:_BLAMED]
         listing = ", ".join(f"{r['op']} `{_short(r['tensor'])}` ({_fall(r)})" for r in losers)
-        return ParityError(
-            f"{report.recipe}: {self.worst(report.parity)} ({_derivation(report.parity)})",
-            report=report.as_json() | {"output": None, "tensors": rows},
+        return AccuracyError(
+            f"{report.recipe}: refused: accuracy lost: {self.worst(report.parity)} ({_derivation(report.parity)})",
+            report=data | {"tensors": rows},
             hint=(f"most was lost at {listing}; " if listing else "")
             + "leave such ops in float (--keep-float-tensor), take another recipe, or accept with --min-sqnr-db",
         )
@@ -168,21 +258,9 @@ class Proof:
             candidate=str(path),
             samples=str(self._samples),
             input_axes=lowered.input_axes,
-            limit=self._power_samples,
+            limit=self._blamed_samples,
         )
         return rows
-
-    def _tensor_power(self, lowered: FloatModel) -> dict[str, float]:
-        if lowered.path not in self._power:
-            self._power[lowered.path] = self._shop.worker("engine").function(
-                "edge_sdk.converters.proving.candidate:tensor_power",
-                "observing the float file",
-                path=str(lowered.path),
-                samples=str(self._samples),
-                input_axes=lowered.input_axes,
-                limit=self._power_samples,
-            )
-        return self._power[lowered.path]
 
     @property
     def _samples(self) -> Path:
@@ -203,3 +281,8 @@ def _fall(row: Mapping[str, Any]) -> str:
 def _short(name: str) -> str:
     """TensorFlow joins the names of fused ops with `;`: the last part is the op itself."""
     return name.split(";", maxsplit=1)[0][-60:]
+
+
+def _least(row: OutputParity) -> float:
+    """Of an output and its parts; 100 dB stand for equal."""
+    return min(100.0, row.sqnr_db, *(part.sqnr_db for part in row.parts))

@@ -26,6 +26,7 @@ from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
+from edge_sdk.converters.quantize.masks import with_soft_masks
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
 from edge_sdk.engines.observe import Observation, observe
 from edge_sdk.errors import ConversionError, MissingDependencyError
@@ -33,7 +34,10 @@ from edge_sdk.recipe import Recipe, recipe_from_json
 
 # Ops that move values and keep their scale and zero point; SPLIT has its axis first.
 _MOVING = frozenset(
-    {"EXPAND_DIMS", "GATHER", "RESHAPE", "SLICE", "SPLIT", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK"}
+    {
+        *("BROADCAST_TO", "EXPAND_DIMS", "GATHER", "RESHAPE", "SLICE", "SPLIT", "SQUEEZE", "STRIDED_SLICE", "TILE"),
+        *("TRANSPOSE", "UNPACK"),
+    }
 )
 # A bad answer has come in up to 40 of 100 runs: all of eight are bad once in 1,500 times.
 _ANSWERS = 8
@@ -47,7 +51,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     _refuse_loops(read_artifact(path))
     threads = os.cpu_count() or 1
     observations = observe(path, laid_out(samples, axes), threads=threads, progress=report_progress)
-    ready = with_neutral_padding(Path(path).read_bytes(), observations)
+    ready = with_soft_masks(with_neutral_padding(Path(path).read_bytes(), observations), observations)
     if wanted.activations.dtype == "int8":
         center_second_factors(parse_artifact(ready).main, observations)
     if wanted.activations.dtype == "int16" or (find_spec("tensorflow") is None and wanted.io != "uint8"):
@@ -217,7 +221,8 @@ def find_crashing_ops(path: str, samples: str, axes: Axes) -> Sequence[str]:
     import tensorflow as tf  # noqa: F401 - imported before the forks, so that each does not pay for it
 
     observations = observe(path, laid_out(samples, axes))
-    ranged = with_ranges(with_neutral_padding(Path(path).read_bytes(), observations), observations)
+    ready = with_soft_masks(with_neutral_padding(Path(path).read_bytes(), observations), observations)
+    ranged = with_ranges(ready, observations)
     kinds = sorted({op.name for op in parse_artifact(ranged).main.ops})
     return [kind for kind in kinds if _dies(ranged, [other for other in kinds if other != kind])]
 

@@ -13,6 +13,7 @@ from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.parity.verdict import Accuracy, Rightness
 from edge_sdk.signature import Arrays
 
 _UNFIT = frozenset({"vela-fails", "vela-places-nothing"})
@@ -60,7 +61,9 @@ class ConversionReport:
     """The account of one file.
 
     Attributes:
-        verified: every output is within its bound, and the form is what the recipe says.
+        verified: right and not too inaccurate: every output is within its bound, no op or slice is at fault.
+        right: whether the file computes what its own numbers say.
+        accuracy: what its precision cost against the source.
         output: the file written, as the user named it; None where none was.
         recipe: resolved name.
         source: what was converted, in words.
@@ -85,6 +88,8 @@ class ConversionReport:
     """
 
     verified: bool
+    right: Rightness
+    accuracy: Accuracy
     output: str | None
     recipe: str
     source: str
@@ -113,10 +118,18 @@ class ConversionReport:
         """Whether the file is predicted to fit the device asked for; True where none was."""
         return self.check is None or (self.check.fits and not any(f.rule in _UNFIT for f in self.findings))
 
+    @property
+    def failed(self) -> str | None:
+        """Which of the two answers is no: ``right`` or ``accurate``; None where neither."""
+        return "right" if not self.right.ok else "accurate" if self.accuracy.state == "lost" else None
+
     def as_json(self) -> dict[str, Any]:
         """The whole report as plain data."""
         return {
             "verified": self.verified,
+            "failed": self.failed,
+            "right": self.right.as_json(),
+            "accurate": self.accuracy.as_json(),
             "output": self.output,
             "recipe": self.recipe,
             "recipe_choice": self.choice,

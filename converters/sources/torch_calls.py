@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from edge_sdk.converters.sources.source import SourceOptions
+from edge_sdk.converters.sources.torch_arguments import Arguments, Leaf, template
 from edge_sdk.errors import ModelError, SignatureError
 from edge_sdk.signature import TensorSpec
 
@@ -33,21 +34,20 @@ class TorchCall:
         else:
             positional, keyword = _as_call(examples)
             self.module = model
-        self.examples = _bind(self.module, positional, keyword) or _zeros_of(options)
+        bound = _bound(self.module, positional, keyword)
+        self._arguments = bound or Arguments((), {name: Leaf(name) for name in options.shapes})
+        self.examples = self._arguments.leaves(positional, keyword) if bound else _zeros_of(options)
         if not self.examples:
             raise SignatureError(
                 f"the module {type(self.module).__name__} comes without example inputs, so its shapes are not known",
                 hint="return (model, {'name': tensor}) from the function, or give --input NAME=1,3,224,224",
             )
-        # An exported module takes its inputs as it was exported, not by any name of theirs.
-        self._positional = list(self.examples)[: len(positional)] if self._exported else []
         specs = [_spec(name, tensor) for name, tensor in self.examples.items()]
         self.inputs: tuple[TensorSpec, ...] = _with_open_dimensions(specs, model if self._exported else None)
 
     def __call__(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
         """Runs tensors by input name; returns outputs by name."""
-        positional = [tensors[name] for name in self._positional]
-        keyword = {name: tensor for name, tensor in tensors.items() if name not in self._positional}
+        positional, keyword = self._arguments.filled(tensors)
         return named_outputs(self.module(*positional, **keyword))
 
     def positional(self, outputs: Sequence[str]) -> Any:
@@ -111,7 +111,8 @@ def named_outputs(result: Any) -> dict[str, Any]:
         named = {f"output_{index}": value for index, value in enumerate(result)}
     else:
         raise SignatureError(
-            f"the model returns a {type(result).__name__}", hint="return a tensor, or a tuple or dict of tensors"
+            f"the model returns a {type(result).__name__}",
+            hint="return a tensor, or a tuple or dict of tensors (a language model: use_cache=False)",
         )
     flat: dict[str, Any] = {}
     for name, value in named.items():
@@ -143,35 +144,34 @@ def _as_call(examples: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (tuple(examples), {}) if isinstance(examples, tuple | list) else ((examples,), {})
 
 
-def _bind(module: Any, positional: tuple[Any, ...], keyword: Mapping[str, Any]) -> dict[str, Any]:
-    """Example tensors by the names of forward's parameters, in call order."""
-    import torch
-
+def _bound(module: Any, positional: tuple[Any, ...], keyword: Mapping[str, Any]) -> Arguments | None:
+    """How forward is called: its parameters' names for the tensors in it; None without example inputs."""
     if not positional and not keyword:
-        return {}
+        return None
     signature = inspect.signature(module.forward)
     try:
-        bound = signature.bind(*positional, **keyword).arguments
+        signature.bind(*positional, **keyword)
     except TypeError as error:
         raise SignatureError(
             f"the example inputs do not fit {type(module).__name__}.forward{signature}: {error}"
         ) from error
-    flat: dict[str, Any] = {}
-    for name, value in bound.items():
-        kind = signature.parameters[name].kind
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            flat.update(value)
-        elif kind is inspect.Parameter.VAR_POSITIONAL:
-            flat.update({f"{name}_{index}": item for index, item in enumerate(value)})
-        elif value is not None:
-            flat[name] = value
-    for name, value in flat.items():
-        if isinstance(value, list | tuple | dict):
-            raise SignatureError(
-                f"input `{name}` is a {type(value).__name__} of tensors",
-                hint="wrap the model in a module whose forward takes plain tensors",
-            )
-    return {name: torch.as_tensor(value) for name, value in flat.items()}
+    names = list(_positional_names(signature, len(positional)))
+    return Arguments(
+        tuple(template(name, value) for name, value in zip(names, positional, strict=True)),
+        {name: template(name, value) for name, value in keyword.items()},
+    )
+
+
+def _positional_names(signature: inspect.Signature, count: int) -> Iterator[str]:
+    """Names of positional arguments: the parameters', and ``<name>_<i>`` for those of ``*name``."""
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            yield from (f"{parameter.name}_{i}" for i in range(count))
+            return
+        if count == 0:
+            return
+        count -= 1
+        yield parameter.name
 
 
 def _zeros_of(options: SourceOptions) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels, cpu_kernels
+from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels, counted_with, cpu_kernels
 from edge_sdk.checks.delegation import Placed
 from edge_sdk.checks.memory.footprint import Footprint, footprint
 from edge_sdk.checks.memory.need import plan_memory
@@ -13,7 +14,7 @@ from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.verdict import MemoryCheck, MemoryPath
 from edge_sdk.profile.records import Delegate, DeviceProfile
 
-MIB = 1 << 20
+KIB, MIB = 1 << 10, 1 << 20
 ALONE = "no delegate"
 
 
@@ -31,7 +32,13 @@ def check_memory(
         placed: its delegates, each with where it takes ops.
         engine: the runtime whose XNNPACK was placed; None where no runtime brings it.
     """
-    kernels = cpu_kernels(profile.soc.arch, _common_isa(profile))
+    cores = {cluster.microarchitecture for cluster in profile.soc.cpu}
+    kernels = cpu_kernels(profile.soc.arch, _common_isa(profile), cores)
+    if engine and engine.rules != "xnnpack":
+        # An older XNNPACK, in which nothing was counted.
+        kernels = replace(kernels, evidence="read")
+    elif engine:
+        kernels = counted_with(kernels, engine.version)
     paths = [_path(artifact, kernels, delegate, where) for delegate, where in placed if where]
     plan = plan_memory(artifact)
     alone = _record(ALONE, footprint(artifact, kernels, plan=plan), 0, complete=plan.is_complete)
@@ -45,6 +52,7 @@ def check_memory(
         floor_path=floor.name,
         floor_because=_because(floor, engine),
         floor_bytes=floor.total_bytes,
+        floor_most_bytes=artifact.size_bytes + floor.heap_most_bytes,
         budget_bytes=profile.device.memory.process_mib * MIB,
         peak_op=fullest.peak.name if fullest.peak else "",
         peak_bytes=fullest.peak.live_bytes if fullest.peak else 0,
@@ -87,6 +95,10 @@ def _record(name: str, need: Footprint, weights: int, *, complete: bool) -> Memo
         descriptor_bytes=need.descriptor_bytes,
         claimed_weight_bytes=weights,
         complete=complete,
+        heap_least_bytes=need.heap_bytes - need.error_bytes,
+        heap_most_bytes=need.heap_bytes + need.error_bytes,
+        cpu_kernels=need.kernels,
+        cpu_evidence=need.evidence,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edge_sdk.checks.budget import MIB
+from edge_sdk.checks.budget import KIB, MIB
 from edge_sdk.checks.placement.rule_sets import rule_set
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.checks.vela_findings import ethos_u_findings
@@ -33,8 +33,25 @@ def _memory_findings(memory: MemoryCheck) -> Iterator[Finding]:
             f"{memory.budget_bytes / MIB:.0f}"
         )
         yield Finding("memory-over-budget", "error", message, "memory", "a smaller input, or int8")
+    elif memory.floor_most_bytes > memory.budget_bytes:
+        message = (
+            f"predicted {memory.floor_bytes / MIB:.1f} MiB, which may be up to {memory.floor_most_bytes / MIB:.1f}; a "
+            f"process may take {memory.budget_bytes / MIB:.0f}"
+        )
+        yield Finding("memory-near-budget", "warning", message, "memory", "a smaller input, or int8")
     if not memory.complete:
         yield Finding("memory-incomplete", "info", "some kernels ask for scratch that is not part of it", "memory")
+    yield from _kernel_findings(memory)
+
+
+def _kernel_findings(memory: MemoryCheck) -> Iterator[Finding]:
+    for path in memory.paths:
+        if path.cpu_kernels and path.cpu_evidence == "read":
+            message = (
+                f"{path.name}: heap {path.heap_least_bytes / KIB:,.0f} to {path.heap_most_bytes / KIB:,.0f} KiB, for "
+                f"how XNNPACK packs weights on such a CPU ({path.cpu_kernels}) was read in its source, not counted"
+            )
+            yield Finding("memory-kernels-read", "info", message, "memory")
 
 
 def _runtime_findings(runtimes: Sequence[RuntimeCheck]) -> Iterator[Finding]:

@@ -143,6 +143,11 @@ class MemoryPath:
         descriptor_bytes: its records.
         claimed_weight_bytes: weights of the ops that the delegate takes, as the file holds them.
         complete: whether all that the delegate allocates is part of it.
+        heap_least_bytes: the heap if the prediction is off as far as it was seen to be, downwards.
+        heap_most_bytes: likewise, upwards.
+        cpu_kernels: the kind of CPU by whose kernels XNNPACK's part was computed; empty where it has none.
+        cpu_evidence: how far these were counted: ``measured``, ``emulated``, ``translated`` from another release
+            of the engine, or ``read`` in XNNPACK's source alone.
     """
 
     name: str
@@ -159,6 +164,10 @@ class MemoryPath:
     descriptor_bytes: int
     claimed_weight_bytes: int
     complete: bool
+    heap_least_bytes: int
+    heap_most_bytes: int
+    cpu_kernels: str
+    cpu_evidence: str
 
 
 @dataclass(frozen=True)
@@ -173,6 +182,7 @@ class MemoryCheck:
         floor_path: the path that the budget is held against: XNNPACK where a runtime of the device has it.
         floor_because: why.
         floor_bytes: its total. Not in it: the runtime's own code and what the program itself takes.
+        floor_most_bytes: likewise, if the prediction is too low as far as it was seen to be.
         budget_bytes: what one process may take on the device.
         peak_op: the op at which TFLite's own arena is fullest.
         peak_bytes: bytes alive there.
@@ -186,6 +196,7 @@ class MemoryCheck:
     floor_path: str
     floor_because: str
     floor_bytes: int
+    floor_most_bytes: int
     budget_bytes: int
     peak_op: str
     peak_bytes: int

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from edge_sdk.errors import EdgeSdkError, ToolError
+from edge_sdk.errors import AccuracyError, EdgeSdkError, ToolError
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
 
@@ -89,7 +89,8 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
                 code = function(screen, **arguments)
             except EdgeSdkError as error:
                 screen.error(error)
-                code = FAILED
+                # Wrong is a failure; right and too inaccurate was checked and found not to fit.
+                code = UNFIT if isinstance(error, AccuracyError) else FAILED
             except KeyboardInterrupt as interruption:
                 screen.done()
                 click.echo(str(interruption) or "interrupted; nothing was written", err=True)

@@ -9,7 +9,8 @@ Import them from here; the files beside this one hold them by whose they are.
         UntrustedSourceError           loading the file could run code
       ToolError                        a wrapped tool failed: .tool .version .log_tail
         ConversionError                a converter or quantizer
-          ParityError                  outputs moved beyond the tolerance: .report
+          ParityError                  the file does not compute what it should: .report
+            AccuracyError              it does, but its precision costs more than it may
         BuildError                     a compiler, linker or signer
       CalibrationError                 no data, bad values, or data that does not match the signature
       TrainingError                    training cannot begin or go on: .checkpoint
@@ -61,6 +62,7 @@ from edge_sdk.errors.target import PolicyError as PolicyError
 from edge_sdk.errors.target import ProfileError as ProfileError
 from edge_sdk.errors.target import TargetError as TargetError
 from edge_sdk.errors.target import UnknownDeviceError as UnknownDeviceError
+from edge_sdk.errors.tools import AccuracyError as AccuracyError
 from edge_sdk.errors.tools import BuildError as BuildError
 from edge_sdk.errors.tools import ConversionError as ConversionError
 from edge_sdk.errors.tools import MissingDependencyError as MissingDependencyError

@@ -64,6 +64,10 @@ class ParityError(ConversionError):
         return {**super().as_json(), "report": self.report}
 
 
+class AccuracyError(ParityError):
+    """The file is right, but lost more accuracy to its precision than the source itself explains, or than was asked."""
+
+
 class MissingToolError(EdgeSdkError):
     """A program that pip cannot bring is absent, or too old."""
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.parity.bounds import Bound
-
-# Below this share of its own size an output hardly depends on the input, and agreement on it proves nothing.
-_MIN_RELATIVE_VARIATION = 1e-3
+from edge_sdk.parity.classes import ClassSums, is_class_like
+from edge_sdk.parity.slices import VARIES, AxisSums, Part, SliceParity, watched_axes
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,15 @@ class OutputParity:
         sqnr_db: ``10 log10(sum(ref^2) / sum((ref - cand)^2))``; infinite when equal.
         cosine: cosine similarity of all values as one vector; NaN when one side is all zero.
         top1_agreement: share of rows with the same largest class; None where the output is not class-like.
+        top5_agreement: share of rows whose largest class is among the candidate's first five.
+        divergence: mean Kullback-Leibler divergence in nats, where rows are probabilities.
+        rows: of a class-like output, over all samples.
         relative_variation: RMS change of the reference between samples over its RMS value.
         bound: what it is held to, None where nothing was asked.
-        ok: within the bound.
+        ok: within the bound, and so are its parts.
+        parts: what a final concatenation joined, each by itself.
+        dead: axis to indices along it at which the candidate is constant and the reference is not.
+        constant: the whole candidate is, and the reference is not.
     """
 
     name: str
@@ -43,26 +48,35 @@ class OutputParity:
     relative_variation: float
     bound: Bound | None
     ok: bool
+    top5_agreement: float | None = None
+    divergence: float | None = None
+    rows: int = 0
+    parts: tuple[SliceParity, ...] = ()
+    dead: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    constant: bool = False
 
     @property
     def has_power(self) -> bool:
         """Whether agreement says anything: the reference varies between samples."""
-        return self.relative_variation >= _MIN_RELATIVE_VARIATION
+        return self.relative_variation >= VARIES
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; infinities and NaN become None, since JSON has neither."""
-        data = asdict(self) | {"has_power": self.has_power}
+        data = asdict(self) | {"has_power": self.has_power, "parts": [part.as_json() for part in self.parts]}
         return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in data.items()}
 
 
 class _Sums:
     """Running sums of one output: memory is one output, however many samples."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Sequence[Part] = ()) -> None:
+        self.parts = parts
+        self.axes: dict[int, AxisSums] | None = None
+        self.classes = ClassSums()
+        self.lowest, self.highest = math.inf, -math.inf
         self.samples = 0
         self.reference_power = self.candidate_power = self.error_power = self.product = 0.0
         self.max_abs_error = self.max_abs_reference = 0.0
-        self.rows = self.rows_agreeing = 0
         self.mean: npt.NDArray[Any] | None = None
         self.squares: npt.NDArray[Any] | None = None
 
@@ -80,9 +94,25 @@ class _Sums:
         self.product += float(np.sum(wide * other))
         self.mean = wide if self.mean is None else self.mean + wide
         self.squares = wide * wide if self.squares is None else self.squares + wide * wide
-        if _is_class_like(reference):
-            self.rows += reference.shape[0]
-            self.rows_agreeing += int(np.sum(reference.argmax(1) == candidate.argmax(1)))
+        self.lowest = min(self.lowest, float(np.min(other, initial=math.inf)))
+        self.highest = max(self.highest, float(np.max(other, initial=-math.inf)))
+        if is_class_like(reference):
+            self.classes.add(reference, candidate)
+        if self.axes is None:
+            self.axes = {axis: AxisSums(axis) for axis in watched_axes(reference.shape, self.parts)}
+        for sums in self.axes.values():
+            sums.add(reference, candidate)
+
+    def slices(self) -> tuple[SliceParity, ...]:
+        axes = self.axes or {}
+        found = [axes[part.axis].part(part) for part in self.parts if part.axis in axes]
+        return tuple(one for one in found if one is not None)
+
+    def dead(self, step: float) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        if self.classes.divergence is not None:
+            return ()  # most probabilities round to zero, as they should
+        every = ((axis, tuple(sums.dead(step))) for axis, sums in (self.axes or {}).items())
+        return tuple((axis, indices) for axis, indices in every if indices)
 
     def relative_variation(self) -> float:
         if self.mean is None or self.squares is None or self.samples < 2:
@@ -93,15 +123,25 @@ class _Sums:
 
 
 class ParityMeter:
-    """Collects pairs of outputs, then reports per output."""
+    """Collects pairs of outputs, then reports per output.
 
-    def __init__(self) -> None:
+    Args:
+        parts: of outputs that end in a concatenation, by output name.
+        steps: distance of two neighbouring values of the candidate's outputs, by name; 0 for float.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, Sequence[Part]] | None = None, steps: Mapping[str, float] | None = None
+    ) -> None:
+        self._parts, self._steps = parts or {}, steps or {}
         self._sums: dict[str, _Sums] = {}
 
     def add(self, reference: Mapping[str, npt.NDArray[Any]], candidate: Mapping[str, npt.NDArray[Any]]) -> None:
         """Adds one run: the same outputs, by name and shape, of both sides."""
         for name, expected in reference.items():
-            self._sums.setdefault(name, _Sums()).add(expected, candidate[name])
+            if name not in self._sums:
+                self._sums[name] = _Sums(self._parts.get(name, ()))
+            self._sums[name].add(expected, candidate[name])
 
     def max_abs_reference(self) -> dict[str, float]:
         """Largest magnitude of each output of the reference."""
@@ -109,12 +149,15 @@ class ParityMeter:
 
     def report(self, bounds: Mapping[str, Bound] | None = None) -> tuple[OutputParity, ...]:
         """One row for each output, held to its bound where one is given."""
-        return tuple(_row(name, sums, (bounds or {}).get(name)) for name, sums in self._sums.items())
+        bounds = bounds or {}
+        return tuple(_row(name, sums, bounds.get(name), self._steps.get(name, 0)) for name, sums in self._sums.items())
 
 
-def _row(name: str, sums: _Sums, bound: Bound | None) -> OutputParity:
+def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputParity:
     sqnr = _sqnr_db(sums.reference_power, sums.error_power)
     norms = math.sqrt(sums.reference_power * sums.candidate_power)
+    variation = sums.relative_variation()
+    parts = tuple(replace(part, ok=_holds(bound, part)) for part in sums.slices())
     return OutputParity(
         name=name,
         samples=sums.samples,
@@ -122,18 +165,24 @@ def _row(name: str, sums: _Sums, bound: Bound | None) -> OutputParity:
         max_abs_reference=sums.max_abs_reference,
         sqnr_db=sqnr,
         cosine=sums.product / norms if norms > 0 else math.nan,
-        top1_agreement=sums.rows_agreeing / sums.rows if sums.rows else None,
-        relative_variation=sums.relative_variation(),
+        top1_agreement=sums.classes.agreement,
+        relative_variation=variation,
         bound=bound,
-        ok=bound is None or bound.holds(sums.max_abs_error, sqnr),
+        ok=bound is None or (bound.holds(sums.max_abs_error, sqnr) and all(part.ok for part in parts)),
+        top5_agreement=sums.classes.top5,
+        divergence=sums.classes.divergence,
+        rows=sums.classes.rows,
+        parts=parts,
+        dead=sums.dead(step),
+        constant=variation >= VARIES and sums.lowest == sums.highest,
     )
+
+
+def _holds(bound: Bound | None, part: SliceParity) -> bool:
+    return bound is None or bound.kind != "sqnr_db" or part.sqnr_db >= bound.value
 
 
 def _sqnr_db(signal: float, noise: float) -> float:
     if noise == 0:
         return math.inf
     return 10 * math.log10(signal / noise) if signal > 0 and math.isfinite(noise) else -math.inf
-
-
-def _is_class_like(values: npt.NDArray[Any]) -> bool:
-    return values.ndim == 2 and values.shape[1] > 1 and values.dtype.kind == "f"

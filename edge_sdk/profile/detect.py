@@ -20,8 +20,8 @@ from edge_sdk.profile.records import Delegate
 _ISA = {
     "asimd": "asimd", "atomics": "lse", "asimdhp": "fp16", "asimddp": "dotprod", "i8mm": "i8mm", "bf16": "bf16",
     "sve": "sve", "sve2": "sve2", "sme": "sme", "neon": "neon", "vfpv3": "vfpv3", "vfpv4": "vfpv4",
-    "sse4_2": "sse4_2", "avx2": "avx2", "fma": "fma", "avx512f": "avx512f", "avx512_vnni": "avx512_vnni",
-    "avx_vnni": "avx_vnni", "amx_int8": "amx_int8",
+    "sse4_2": "sse4_2", "avx": "avx", "avx2": "avx2", "fma": "fma", "avx512f": "avx512f",
+    "avx512_vnni": "avx512_vnni", "avx_vnni": "avx_vnni", "amx_int8": "amx_int8",
 }  # fmt: skip
 # Arm Ltd's part numbers (MIDR_EL1), as in Linux's arch/arm64/include/asm/cputype.h.
 _PARTS = {
@@ -85,6 +85,11 @@ def this_isa(machine: Machine | None = None) -> tuple[str, frozenset[str]]:
     here = machine or Machine()
     cores = [frozenset(isa) for _, isa in _clusters(here.root).values()]
     return here.arch, cores[0].intersection(*cores[1:]) if cores else frozenset()
+
+
+def this_cores(machine: Machine | None = None) -> frozenset[str]:
+    """The microarchitectures of this machine's cores, in a profile's words."""
+    return frozenset(core for core, _ in _clusters((machine or Machine()).root))
 
 
 def _device(here: Machine, name: str, identifier: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ Abi = Literal["arm64-v8a", "armeabi-v7a", "x86_64"]
 Isa = Literal[
     "asimd", "lse", "fp16", "dotprod", "i8mm", "bf16", "sve", "sve2", "sme",
     "neon", "vfpv3", "vfpv4",
-    "sse4_2", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8",
+    "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8",
 ]  # fmt: skip
 ETHOS_U_VARIANTS = (
     "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",

@@ -144,10 +144,19 @@ _PARTS = (
 
 def _path(path: MemoryPath) -> str:
     parts = ", ".join(f"{name} {size_text(getattr(path, key))}" for name, key in _PARTS if getattr(path, key))
-    text = f"{path.name}: heap {size_text(path.heap_bytes)}: {parts}"
+    text = f"{path.name}: heap {size_text(path.heap_bytes)}{_certainty(path)}: {parts}"
     if path.complete or not path.claimed_weight_bytes:
         return text
     return f"{text}; not known: what the delegate makes of {size_text(path.claimed_weight_bytes)} of weights"
+
+
+def _certainty(path: MemoryPath) -> str:
+    """How far the heap may be off where nothing was counted on such a CPU with such an engine, and why."""
+    said = {"read": "read, not counted", "translated": "counted with another release"}.get(path.cpu_evidence)
+    if said is None:
+        return ""
+    span = f"{size_text(path.heap_least_bytes)} to {size_text(path.heap_most_bytes)}"
+    return f" ({span}: kernels of {path.cpu_kernels} {said})"
 
 
 def _runtimes(runtimes: Sequence[RuntimeCheck]) -> list[str]:

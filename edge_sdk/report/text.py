@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from edge_sdk.artifact.model import Artifact
@@ -11,6 +11,7 @@ from edge_sdk.artifact.summary import Summary, signature_rows
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.parity.verdict import Rightness
 from edge_sdk.report.checking import check_text
 from edge_sdk.report.lines import field, size_text, table
 from edge_sdk.report.training import training_lines
@@ -37,6 +38,7 @@ def conversion_text(report: ConversionReport) -> str:
             f"{report.data.description}",
         )
     )
+    lines += _right_lines(report.right)
     lines += ["", *parity_lines(report.parity)]
     if report.timings:
         lines += ["", field("time", timing_text(report.timings[1]))]
@@ -50,21 +52,43 @@ def conversion_text(report: ConversionReport) -> str:
 
 
 def _headline(report: ConversionReport) -> str:
-    if report.verified and all(row.has_power for row in report.parity):
+    if report.verified and not all(row.has_power for row in report.parity):
+        return f"converted, but the check had no power: {report.output}"
+    if report.verified and all(row.bound and row.bound.kind == "max_abs_error" for row in report.parity):
         return f"verified: {report.output} computes what its source computes"
     if report.verified:
-        return f"converted, but the check had no power: {report.output}"
-    return f"UNVERIFIED: {report.output} is beyond its bound and was kept as asked"
+        return f"verified, {report.accuracy}: {report.output}"
+    why = {"right": "wrong", "accurate": str(report.accuracy)}.get(report.failed or "", "its float file is")
+    return f"UNVERIFIED, {why}: {report.output} is beyond its bound and was kept as asked"
+
+
+def _right_lines(right: Rightness) -> list[str]:
+    if not right.ok:
+        return [field("wrong", str(fault["text"])) for fault in right.faults]
+    if not right.ops_checked:
+        return []
+    left = ", ".join(f"{count} {name}" for name, count in right.ops_unchecked.items())
+    text = f"{right.ops_checked} ops are within a step of float ops on the same inputs"
+    return [field("right", text + (f"; not checked: {left}" if left else ""))]
 
 
 def parity_lines(rows: Sequence[OutputParity]) -> list[str]:
     """Errors per output."""
     headers = ("output", "max abs error", "SQNR dB", "cosine", "top-1", "bound", "")
-    return table(headers, (_parity_row(row) for row in rows))
+    return table(headers, (line for row in rows for line in (_parity_row(row), *_part_rows(row))))
+
+
+def _part_rows(row: OutputParity) -> Iterator[tuple[str, ...]]:
+    """What a final concatenation joined, each by itself."""
+    for part in row.parts:
+        verdict = "dead" if part.dead else "" if row.bound is None else "ok" if part.ok else "BEYOND"
+        yield (f"  {part.name}", "-", f"{part.sqnr_db:.1f}", "-", "-", "-", verdict)
 
 
 def _parity_row(row: OutputParity) -> tuple[str, ...]:
     top1 = "-" if row.top1_agreement is None else f"{row.top1_agreement:.1%}"
+    if row.divergence is not None:
+        top1 += f", KL {row.divergence:.2g}"
     cosine = "-" if math.isnan(row.cosine) else f"{row.cosine:.6f}"
     verdict = "" if row.bound is None else ("ok" if row.ok else "BEYOND")
     bound = str(row.bound) if row.bound else "-"

@@ -14,7 +14,7 @@ from edge_sdk.artifact.compute import CONVERT_OPS
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters import Workers, convert
 from edge_sdk.converters.quantize.static_range import fewest_floats
-from edge_sdk.errors import CalibrationError, ConversionError, ParityError, RecipeError
+from edge_sdk.errors import AccuracyError, CalibrationError, ConversionError, RecipeError
 from edge_sdk.recipe import find_recipe, recipe_names
 from edge_sdk.runtime import Runner
 from tests.contract import check_conversion, samples_for
@@ -173,12 +173,13 @@ def test_too_much_asked_is_a_parity_error_with_the_op_at_fault(tmp_path: Path, w
     path = keras_cnn(workers, tmp_path)
     options: Any = {"calibration": samples_for(CNN_IN), "workers": workers, "min_sqnr_db": 90.0}
     out = tmp_path / "m.tflite"
-    with pytest.raises(ParityError, match=r"SQNR \d+\.\d dB, expected SQNR >= 90.0 dB") as caught:
+    with pytest.raises(AccuracyError, match=r"lost: .* SQNR \d+\.\d dB, expected SQNR >= 90.0 dB") as caught:
         convert(path, out, recipe="int8", **options)
     assert not out.exists()
     assert "most was lost at" in (caught.value.hint or "")
     report = caught.value.report or {}
     assert report["verified"] is False
+    assert (report["failed"], report["right"]["ok"], report["accurate"]["state"]) == ("accurate", True, "lost")
     assert {row["op"] for row in report["tensors"]} >= {"CONV_2D", "DEPTHWISE_CONV_2D", "SOFTMAX"}
     kept = convert(path, out, recipe="int8", keep_unverified=True, **options)
     assert not kept.verified

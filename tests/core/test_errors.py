@@ -8,6 +8,7 @@ import pytest
 
 from edge_sdk import errors
 from edge_sdk.errors import (
+    AccuracyError,
     ConversionError,
     EdgeSdkError,
     MissingDependencyError,
@@ -22,6 +23,7 @@ SPECIAL = {
     MissingDependencyError: MissingDependencyError("torch", extra="torch", why="reading model.pt2"),
     UnsupportedOpError: UnsupportedOpError("2 ops", ops=[("Erf", "n", "why")], hint="replace them"),
     ConversionError: ConversionError("it failed", tool="onnx2tf", version="1", log_tail="last line", hint="try"),
+    AccuracyError: AccuracyError("beyond", report={"parity": []}, hint="accept"),
     ParityError: ParityError("beyond", report={"parity": []}, hint="accept"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 
 from edge_sdk.artifact import parse_artifact
 from edge_sdk.artifact.compute import accumulation_length
-from edge_sdk.parity import Bound, ParityMeter, float_bound, quantized_bound
+from edge_sdk.parity import Bound, ParityMeter, float_bound, measured_bound
 from edge_sdk.parity.bounds import noise_to_signal
+from edge_sdk.parity.slices import parts_of, step_of
+from edge_sdk.parity.swaps import swapped_outputs
+from edge_sdk.parity.verdict import accuracy_of, output_faults
 from tests.graphs import Graph, conv_model, options
 
 RNG = np.random.default_rng(0)
@@ -117,32 +121,105 @@ def quantized_dense(scale: float) -> tuple[Any, dict[str, float]]:
     return parse_artifact(graph.finish((x,), (y,))), {"x": 1.0, "y": 1.0}
 
 
-def test_quantized_bound_adds_the_noise_of_every_rounding() -> None:
+def test_noise_of_every_rounding() -> None:
     artifact, power = quantized_dense(0.05)
     ratios = dict(noise_to_signal(artifact, power))
     assert ratios == {"x": pytest.approx(0.05**2 / 12), "y": pytest.approx(0.05**2 / 12)}
 
 
 @pytest.mark.parametrize(
-    ("scale", "expected"),
-    [(0.01, 15.0), (0.5, 10 * math.log10(6 / 0.25) - 10), (3.0, 10.0)],
-    ids=["cap", "own", "floor"],
+    ("rounded", "activations", "expected"),
+    [(40.0, "int8", 10.0), (40.0, "float32", 10.0), (9.0, "float32", 6.0), (9.0, "int8", 3.0), (-1.0, "int16", -4.0)],
 )
-def test_quantized_bound_is_kept_between_10_and_15_db(scale: float, expected: float) -> None:
-    artifact, power = quantized_dense(scale)
-    assert quantized_bound(artifact, power).value == pytest.approx(max(10.0, expected), abs=0.01)
+def test_bound_is_never_above_what_rounded_weights_leave(rounded: float, activations: str, expected: float) -> None:
+    """3 dB between two ways of rounding the same weights, 6 dB with activations of 8 bits, 10 dB at most."""
+    assert measured_bound(rounded, activations).value == pytest.approx(expected)
 
 
 def test_users_own_limit_replaces_the_bound() -> None:
-    artifact, power = quantized_dense(0.01)
-    assert quantized_bound(artifact, power, min_sqnr_db=33.0).value == 33.0
+    assert measured_bound(0.0, "int8", min_sqnr_db=33.0).value == 33.0
 
 
-def test_bound_for_stored_float16_is_far_above_the_cap() -> None:
+def noisy(deviation: float, rows: int = 100) -> ParityMeter:
+    reference = [10 * RNG.standard_normal((1, 4)) for _ in range(rows)]
+    return meter_of(reference, [one + deviation * RNG.standard_normal(one.shape) for one in reference])
+
+
+@pytest.mark.parametrize(
+    ("deviation", "state", "words"),
+    [
+        (0.01, "kept", r"kept \(60 dB"),
+        (2.0, "reduced", r"reduced \(14 dB: top-1 differs on \d+ of 100\)"),
+        (8.0, "lost", "lost"),
+    ],
+)
+def test_accuracy_in_words(deviation: float, state: str, words: str) -> None:
+    rows = noisy(deviation).report({"y": Bound("sqnr_db", 10.0, "test")})
+    accuracy = accuracy_of(rows)
+    assert accuracy.state == state
+    assert re.search(words, str(accuracy)), accuracy
+
+
+def joined() -> bytes:
+    """``y = concatenation(boxes: 4 columns, scores: 5 columns)``, int8 with a step of 2."""
     graph = Graph()
-    half = graph.constant("half", RNG.standard_normal((8, 8)).astype(np.float16))
-    x, full, y = graph.tensor("x", (1, 8)), graph.tensor("full", (8, 8)), graph.tensor("y", (1, 8))
-    graph.op("DEQUANTIZE", (half,), (full,))
-    graph.op("FULLY_CONNECTED", (x, full), (y,), options("FullyConnectedOptions"))
-    bound = quantized_bound(parse_artifact(graph.finish((x,), (y,))), {"x": 1.0})
-    assert 50 < bound.value < 70
+    parts = [graph.tensor(name, (1, 16, n), "int8", scale=[2.0]) for name, n in (("boxes", 4), ("scores", 5))]
+    y = graph.tensor("y", (1, 16, 9), "int8", scale=[2.0])
+    graph.op("CONCATENATION", parts, (y,), options("ConcatenationOptions", axis=2))
+    return graph.finish(parts, (y,))
+
+
+def test_small_part_of_a_join_is_seen_beside_a_large_one() -> None:
+    artifact = parse_artifact(joined())
+    parts = parts_of(artifact, "y")
+    assert [(part.axis, part.start, part.stop) for part in parts] == [(2, 0, 4), (2, 4, 9)]
+    assert parts_of(artifact, "y", (0, 2, 1))[1].axis == 1
+    assert step_of(artifact, "y") == 2.0
+    meter = ParityMeter({"y": parts}, {"y": 2.0})
+    for _ in range(8):
+        value = np.concatenate([320 * RNG.random((1, 16, 4)), RNG.random((1, 16, 5))], 2)
+        meter.add({"y": value}, {"y": np.round(value / 4) * 4})
+    rows = meter.report({"y": Bound("sqnr_db", 10.0, "test")})
+    assert rows[0].sqnr_db > 40
+    assert not rows[0].ok
+    (fault,) = output_faults(rows)
+    assert fault["text"] == "output `y`: 4 to 8 along axis 2 is constant, though the source's varies"
+
+
+def test_dead_channel_is_named_and_rounded_probabilities_are_not() -> None:
+    meter = ParityMeter(steps={"y": 0.01})
+    for _ in range(8):
+        values = RNG.standard_normal((1, 5, 6))
+        dead = values.copy()
+        dead[..., 3] = 0.25
+        meter.add({"y": values}, {"y": dead})
+    assert [fault["text"] for fault in output_faults(meter.report())] == [
+        "output `y`: 1 constant along axis 2 (3), though the source's vary"
+    ]
+    meter = ParityMeter(steps={"y": 1 / 256})
+    for _ in range(8):
+        scores = np.exp(4 * RNG.standard_normal((1, 400)))
+        scores /= scores.sum()
+        meter.add({"y": scores.astype(np.float32)}, {"y": (np.round(scores * 256) / 256).astype(np.float32)})
+    assert list(output_faults(meter.report())) == []
+
+
+def test_swapped_outputs_are_named() -> None:
+    runs = []
+    for _ in range(4):
+        a, b = RNG.standard_normal((2, 1, 6))
+        runs.append(({"a": a, "b": b}, {"a": b, "b": a}))
+    meter = ParityMeter()
+    for wanted, got in runs:
+        meter.add(wanted, got)
+    texts = [fault["text"] for fault in swapped_outputs(meter.report(), runs)]
+    assert texts == [f"output `{b}` holds what output `{a}` should: swapped" for a, b in ("ab", "ba")]
+
+
+def test_divergence_is_taken_of_probabilities_only() -> None:
+    one = np.array([[0.7, 0.2, 0.1]])
+    row = meter_of([one, one[:, ::-1]], [one, one]).report()[0]
+    assert row.divergence == pytest.approx((0.6 * math.log(7) / 2), rel=1e-3)
+    assert row.top1_agreement == 0.5
+    assert meter_of([one * 9], [one]).report()[0].divergence is None
+    assert meter_of([one / np.linalg.norm(one)], [one]).report()[0].top1_agreement is None

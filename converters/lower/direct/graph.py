@@ -89,8 +89,13 @@ class Graph:
         return {tensor: op for op in self.ops for tensor in op.outputs}
 
 
+_WITH_GRAPHS = frozenset({"IF", "WHILE"})
+
+
 def inner_graphs(op: Op) -> list[tuple[str, Graph]]:
     """The subgraphs among an op's options, by option."""
+    if op.kind not in _WITH_GRAPHS:
+        return []
     return [(name, value) for name, value in op.options.items() if isinstance(value, Graph)]
 
 
@@ -122,6 +127,8 @@ def everywhere(rewrite: Callable[[Graph], Graph]) -> Callable[[Graph], Graph]:
     """A pass that also goes through the bodies of loops and branches."""
 
     def through(graph: Graph) -> Graph:
+        if not any(op.kind in _WITH_GRAPHS for op in graph.ops):
+            return rewrite(graph)
         ops = []
         for op in graph.ops:
             inner = {name: through(body) for name, body in inner_graphs(op)}

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.graph import Tensor
@@ -78,7 +77,7 @@ def identity(rank: int) -> Order:
 
 def inverse(order: Sequence[int]) -> Order:
     """Where each of the source's axes is."""
-    return tuple(int(place) for place in np.argsort(order))
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
 
 
 def channels_last(rank: int) -> Order:

@@ -7,16 +7,19 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.expanding import expand, is_function
 from edge_sdk.converters.lower.direct.folding import fold
+from edge_sdk.converters.lower.direct.linear_regions import Region, grouped
 from edge_sdk.converters.lower.direct.node import Node, NoFormError, attributes_of, module_path, user_line
 from edge_sdk.converters.lower.direct.ops import OPS
 from edge_sdk.converters.lower.direct.ops.sequences import TAKES_SEQUENCES
 from edge_sdk.converters.lower.direct.ops.without_form import REASONS
 from edge_sdk.converters.lower.direct.reading import OWN_DOMAINS, array_of, as_computed, in_order
+from edge_sdk.converters.lower.direct.separable import separable
 from edge_sdk.converters.lower.direct.value import Entry, Value, Values
 from edge_sdk.errors import ModelError, UnsupportedOpError
 
@@ -68,20 +71,42 @@ class Walk:
         for name, value in zip((output.name for output in proto.output), outputs, strict=True):
             if value is None or isinstance(value, Values):
                 self.failures.append(("output", name, "a sequence or optional; TFLite has tensors only"))
+            elif isinstance(value, Value) and not value.tensor.size:
+                self.failures.append(("output", name, f"no elements ({list(value.shape)}), which TFLite cannot return"))
         if self.failures:
             raise unsupported(self.failures)
         return [value for value in outputs if isinstance(value, Value)]
 
     def _graph(self, proto: Any, inputs: Mapping[str, Entry]) -> list[Entry | Lost]:
-        self.values.update(inputs)
+        self.values.update({name: _known_if_empty(self.builder, value) for name, value in inputs.items()})
         for weight in proto.initializer:
             if weight.name not in inputs:
                 self.builder.origin = weight.name
                 self.values[weight.name] = self.builder.fixed(as_computed(array_of(weight, self.folder)))
         taken = {value.name for value in (*proto.input, *proto.initializer)}
-        for node in in_order(proto.node, taken):
+        known = (name for name, value in self.values.items() if isinstance(value, Value) and value.is_constant)
+        wanted = [output.name for output in proto.output]
+        for step in grouped(in_order(proto.node, taken), known, wanted):
+            if isinstance(step, Region):
+                self._region(step)
+            else:
+                self._step(step)
+        return [self._read(name, "the graph's outputs") for name in wanted]
+
+    def _region(self, region: Region) -> None:
+        """Known matrices where that is what the region does, else its nodes."""
+        source = self._read(region.source, "a region")
+        read = {name: self.values.get(name) for name in region.reads}
+        constants = {name: value.data for name, value in read.items() if isinstance(value, Value)}
+        self.builder.origin = module_path(region.nodes[-1])
+        made = None
+        if isinstance(source, Value) and len(constants) == len(read):
+            made = separable(self.builder, region, source, constants, self.opset)
+        if made is not None:
+            self.values[region.result] = made
+            return
+        for node in region.nodes:
             self._step(node)
-        return [self._read(output.name, "the graph's outputs") for output in proto.output]
 
     def _step(self, proto: Any) -> None:
         entries = [self._read(name, f"{proto.op_type} `{proto.name}`") if name else None for name in proto.input]
@@ -92,7 +117,7 @@ class Walk:
             made = self._made(proto, inputs)
         elif not _may_have_form(proto, self.opset):
             self._fail(proto, _no_form(proto))
-        made = made if made is not None else [Lost()] * len(proto.output)
+        made = [_known_if_empty(self.builder, v) for v in made] if made is not None else [Lost()] * len(proto.output)
         self.values.update((name, value) for name, value in zip(proto.output, made, strict=False) if name)
 
     def _read(self, name: str, reader: str) -> Entry | Lost:
@@ -180,6 +205,13 @@ class Walk:
         outputs = inner._graph(proto, inputs)
         builder.origin = origin
         return _found(outputs)
+
+
+def _known_if_empty(builder: Builder, entry: Any) -> Any:
+    """Of a tensor without elements everything is known."""
+    if not isinstance(entry, Value) or entry.tensor.size or entry.is_constant:
+        return entry
+    return builder.fixed(np.empty(entry.shape, entry.dtype))
 
 
 def _found(entries: Sequence[Entry | Lost]) -> list[Entry]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.checks.delegates.xnnpack.kernels import KERNELS, CpuKernels
+from edge_sdk.checks.delegates.xnnpack.kernels import KERNELS, CpuKernels, counted_with
 from edge_sdk.checks.memory.footprint import Footprint, footprint
 from edge_sdk.checks.memory.need import MemoryPlan, plan_memory
 from edge_sdk.checks.placement.partition import Partition, partition
@@ -32,7 +33,8 @@ def xnnpack_footprint(
     Raises:
         ModelError: an op has operands that its kernel refuses.
     """
-    return footprint(artifact, kernels, partitions=_cuts(artifact, RULES[engine], version), threads=threads)
+    known = counted_with(kernels, version) if engine == "ai-edge-litert" else replace(kernels, evidence="read")
+    return footprint(artifact, known, partitions=_cuts(artifact, RULES[engine], version), threads=threads)
 
 
 def xnnpack_heaps(artifact: Artifact) -> dict[str, int]:

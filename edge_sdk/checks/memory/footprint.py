@@ -2,9 +2,9 @@
 
 *Predicted* for LiteRT v2.1.0; nothing is run. Large blocks follow from the sources named in
 :mod:`~edge_sdk.checks.memory.need` and, in :mod:`edge_sdk.checks.delegates.xnnpack`, ``heap`` and ``workspace``;
-XNNPACK's own records have the sizes that its headers give on a 64-bit machine. Three small ones are measured instead of
-read (x86_64, LiteRT 2.1.0, least squares over 120 files): what comes on top for an op that TFLite's own kernel runs,
-for a scratch tensor of one, and for an op that XNNPACK takes.
+XNNPACK's and TFLite's records have the sizes that a traced ``malloc`` showed on x86-64. Two small ones are fitted
+(LiteRT 2.1.0, least squares over 55 files on four kinds of x86): what comes on top for an op that TFLite's own kernel
+runs, and for a scratch tensor of one.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edge_sdk.artifact.model import Artifact, Subgraph
-from edge_sdk.checks.delegates.xnnpack.heap import op_heap
-from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels
-from edge_sdk.checks.delegates.xnnpack.nodes import Node
+from edge_sdk.artifact.model import Artifact, Op, Subgraph
+from edge_sdk.checks.delegates.xnnpack.blocks import aligned_block, bucket_block, grown_block, heap_block
+from edge_sdk.checks.delegates.xnnpack.heap import OpHeap, op_heap
+from edge_sdk.checks.delegates.xnnpack.kernels import ERROR_BYTES, ERRORS, CpuKernels, Evidence
+from edge_sdk.checks.delegates.xnnpack.records import record_bytes
 from edge_sdk.checks.delegates.xnnpack.values import find_values
 from edge_sdk.checks.delegates.xnnpack.workspace import workspace_bytes
 from edge_sdk.checks.memory.homes import find_homes
@@ -24,25 +25,14 @@ from edge_sdk.checks.memory.need import MemoryPlan, plan_memory
 from edge_sdk.checks.memory.scratch import reserved, scratch
 from edge_sdk.checks.placement.partition import Partition
 
-OP_BYTES = 450
-SCRATCH_BYTES = 150
-TAKEN_BYTES = 220
-_OPERATOR, _COMPUTE, _SHAPE, _VALUE, _NODE, _RUNTIME = 496, 88, 224, 160, 240, 96
-_TABLE = 256
-# What XNNPACK keeps besides for an operator: records of its kernel and of the work that threads share.
-_RECORDS: Mapping[str, tuple[int, ...]] = MappingProxyType(
-    {
-        "BATCH_MATMUL": (3 * _COMPUTE, 288, 672),
-        "CONV_2D": (_COMPUTE, _SHAPE, 264, 408),
-        "DEPTHWISE_CONV_2D": (_COMPUTE, _SHAPE, 336),
-        "FULLY_CONNECTED": (2 * _COMPUTE, _SHAPE, 288, 672),
-        "TRANSPOSE_CONV": (_COMPUTE, _SHAPE, 264, 408),
-    }
-)
+OP_BYTES = 200
+SCRATCH_BYTES = 65
+# A plan's own records, one for each tensor of it, for a tensor that an op reads or writes, for an input or output.
+_PLANNER, _PLACED, _INDEX, _USE, _LINK = 432, 32, 4, 48, 32
+# The delegate, whatever it takes.
+_DELEGATE = 1760
 # ``TfLiteTensor``, and how many of them a subgraph has room for.
 _TENSOR, _FEWEST_TENSORS, _SPARE_TENSORS = 112, 128, 16
-_MAPPED = 128 << 10
-_PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -61,6 +51,8 @@ class Footprint:
         workspace_bytes: the room that all of its partitions share.
         descriptor_bytes: XNNPACK's records of operators and values.
         complete: whether the memory of every kernel that TFLite runs itself is known.
+        kernels: the kind of CPU by whose kernels XNNPACK's part was computed; empty where it has none.
+        evidence: how far these kernels were counted.
     """
 
     file_bytes: int
@@ -74,6 +66,8 @@ class Footprint:
     workspace_bytes: int = 0
     descriptor_bytes: int = 0
     complete: bool = True
+    kernels: str = ""
+    evidence: Evidence = "measured"
 
     @property
     def delegate_bytes(self) -> int:
@@ -86,6 +80,11 @@ class Footprint:
         """All but the mapped file."""
         own = self.arena_bytes + self.persistent_bytes + self.kernel_bytes + self.variable_bytes
         return own + self.delegate_bytes
+
+    @property
+    def error_bytes(self) -> int:
+        """By how much the heap may be smaller or larger."""
+        return int(ERRORS[self.evidence] * self.heap_bytes) + ERROR_BYTES
 
     @property
     def total_bytes(self) -> int:
@@ -135,16 +134,11 @@ def footprint(
         unpacked_bytes=sum(part.unpacked_bytes for part in parts),
         indirection_bytes=sum(part.indirection_bytes for part in parts),
         workspace_bytes=heap_block(max((part.workspace_bytes for part in parts), default=0)),
-        descriptor_bytes=sum(part.descriptor_bytes for part in parts),
+        descriptor_bytes=sum(part.descriptor_bytes for part in parts) + (_DELEGATE if packs and partitions else 0),
         complete=plan.is_complete,
+        kernels=kernels.name if parts else "",
+        evidence=kernels.evidence if parts else "measured",
     )
-
-
-def heap_block(size: int) -> int:
-    """What glibc takes for a block: whole pages from 128 KiB on, else 16 bytes more or less."""
-    if size >= _MAPPED:
-        return -(-(size + 16) // _PAGE) * _PAGE
-    return max(32, -(-(size + 8) // 16) * 16) if size else 0
 
 
 @dataclass(frozen=True)
@@ -159,40 +153,47 @@ class _Part:
 def _delegated(graph: Subgraph, part: Partition, kernels: CpuKernels, threads: int) -> _Part:
     values = find_values(graph, part, kernels, threads=threads)
     needs = [op_heap(graph, graph.ops[index], kernels, threads=threads) for index in part.ops]
-    records = heap_block(values.defined_values * _VALUE) + heap_block(values.defined_nodes * _NODE) + _RUNTIME
     return _Part(
-        packed_bytes=sum(heap_block(need.packed_bytes) for need in needs),
+        packed_bytes=sum(aligned_block(need.packed_bytes, kernels.alignment) for need in needs),
         unpacked_bytes=sum(heap_block(size + 16) for size in values.unpacked_bytes),
-        indirection_bytes=sum(heap_block(need.indirection_bytes) for need in needs),
+        indirection_bytes=sum(heap_block(need.indirection_bytes) + _zeros(need, kernels) for need in needs),
         workspace_bytes=workspace_bytes(values, kernels),
-        descriptor_bytes=TAKEN_BYTES * len(part.ops) + records + sum(map(_descriptors, values.nodes)),
+        descriptor_bytes=record_bytes(part, values, kernels),
     )
 
 
-def _descriptors(node: Node) -> int:
-    """A concatenation copies once for each input, a split once for each output."""
-    operators = {"CONCATENATION": len(node.inputs), "SPLIT": len(node.outputs)}.get(node.name, 1)
-    table = heap_block(_TABLE) if node.is_table else 0
-    return table + operators * sum(map(_record, (_OPERATOR, *_RECORDS.get(node.name, (_COMPUTE,)))))
-
-
-def _record(size: int) -> int:
-    """Records with values for vector registers are aligned to 64 bytes, on a glibc that gives 16."""
-    aligned = size not in (_COMPUTE, 2 * _COMPUTE, 3 * _COMPUTE, _SHAPE)
-    return heap_block(size) + (48 if aligned else 0)
+def _zeros(need: OpHeap, kernels: CpuKernels) -> int:
+    return need.zeros * aligned_block(need.zero_bytes, kernels.alignment)
 
 
 def _kept(artifact: Artifact, plan: MemoryPlan, partitions: Mapping[int, Sequence[Partition]]) -> int:
-    """What TFLite keeps for each op that it runs itself, and for its list of tensors."""
+    """What TFLite keeps for each op that it runs itself, for its list of tensors, and for its plan."""
     total = 0
     for one in plan.subgraphs:
         graph = artifact.subgraphs[one.subgraph]
-        claimed = frozenset(_claimed(partitions.get(graph.index, ())))
+        cut = [part for part in partitions.get(graph.index, ()) if part.delegated]
+        claimed = frozenset(_claimed(cut))
         homes = find_homes(graph).of
         own = [op for op in graph.ops if op.index not in claimed]
         temporaries = sum(reserved(op, len(scratch(graph, op, homes))) for op in own)
         total += OP_BYTES * len(own) + SCRATCH_BYTES * temporaries + _list_growth(len(graph.tensors), temporaries)
+        total += _planner(graph, [*own, *cut], len(graph.tensors) + temporaries, len(one.tensors))
     return total
+
+
+def _planner(graph: Subgraph, steps: Sequence[Op | Partition], tensors: int, placed: int) -> int:
+    """``arena_planner.cc`` and ``Subgraph``: records of each tensor, and who uses it."""
+    lists = (
+        heap_block(_PLACED * tensors)
+        + grown_block(_PLACED, placed)
+        + bucket_block(len(graph.outputs))
+        + 3 * heap_block(_INDEX * tensors)
+        + heap_block(6 * tensors)
+    )
+    reads = {index for step in steps for index in step.inputs if index >= 0}
+    writes = {index for step in steps for index in step.outputs}
+    ends = _LINK * (len(graph.inputs) + len(graph.outputs))
+    return _PLANNER + lists + ends + _USE * (len(reads) + len(writes))
 
 
 def _list_growth(tensors: int, temporaries: int) -> int:

@@ -134,6 +134,22 @@ def test_broadcasting_of_many_axes(op: str, shapes: tuple[tuple[int, ...], ...])
     check(model([_node(op, "a", "b", **attributes)], feeds, ["y"], {}), feeds)
 
 
+def test_tensors_without_elements_are_known() -> None:
+    from edge_sdk.errors import UnsupportedOpError
+
+    x = {"x": np.ones((2, 3), np.float32), "e": np.ones((0, 3), np.float32)}
+    check(model([_node("Concat", "x", "e", axis=0)], x, ["y"], {}), x)
+    check(model([_node("ReduceSum", "e", keepdims=0)], {"e": x["e"]}, ["y"], {}), {"e": x["e"]})
+    with pytest.raises(UnsupportedOpError, match="no elements"):
+        lowered(model([_node("Neg", "e")], {"e": x["e"]}, ["y"], {}), {"e": x["e"]})
+
+
+def test_numbers_beside_seven_axes() -> None:
+    x = {"x": RNG.integers(-9, 9, (2, 2, 3, 2, 2, 2, 2)).astype(np.int32)}
+    for op in ("Add", "Mul", "Max", "Less"):
+        check(model([_node(op, "x", "k")], x, ["y"], {"k": np.array(3, np.int32)}), x)
+
+
 def test_moves_of_many_axes() -> None:
     x = {"x": RNG.standard_normal((2, 3, 2, 2, 3, 2, 2)).astype(np.float32)}
     check(model([_node("Transpose", "x", perm=[6, 0, 1, 5, 2, 3, 4])], x, ["y"], {}), x)

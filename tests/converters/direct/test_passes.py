@@ -235,6 +235,21 @@ def _bordered_pool(activation: str) -> Ops:
     return ops
 
 
+def _shuffled(groups: int) -> Ops:
+    """Channels of two pixels in each direction, as PyTorch has them, behind an activation."""
+
+    def ops(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        (x,) = inputs
+        weights, bias = builder.constant(numbers(12, 1, 1, 6 // groups)), builder.constant(numbers(12, seed=1))
+        steps: dict[str, Any] = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+        made = builder.emit("CONV_2D", [x, weights, bias], (2, 4, 5, 12), padding="VALID", **steps)
+        parts = builder.reshaped(_unary(builder, "TANH", made), (2, 20, 3, 4))
+        turned = builder.reshaped(builder.transposed(parts, (0, 1, 3, 2)), (2, 4, 5, 12))
+        return [builder.emit("DEPTH_TO_SPACE", [turned], (2, 8, 10, 3), block_size=2)]
+
+    return ops
+
+
 def _flattened_image(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     (x,) = inputs
     turned = builder.transposed(x, (0, 3, 1, 2))
@@ -296,6 +311,13 @@ CASES = {
     ),
     "borders of a pool after TANH": Case(
         "zero_borders", [(1, 6, 6, 3)], _bordered_pool("TANH"), ["TANH", "PADV2", "MAX_POOL_2D"]
+    ),
+    "a pixel shuffle": Case("order_channels", [(2, 4, 5, 6)], _shuffled(1), ["CONV_2D", "TANH", "DEPTH_TO_SPACE"]),
+    "a pixel shuffle of groups": Case(
+        "order_channels",
+        [(2, 4, 5, 6)],
+        _shuffled(2),
+        ["CONV_2D", "TANH", "RESHAPE", "TRANSPOSE", "RESHAPE", "DEPTH_TO_SPACE"],
     ),
     "a flattened image": Case(
         "permute_dense_weights", [(2, 2, 3, 4)], _flattened_image, ["RESHAPE", "FULLY_CONNECTED"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import numpy as np
 import pytest
@@ -59,3 +60,25 @@ def test_every_node_without_a_form_is_listed_whatever_it_reads() -> None:
     with pytest.raises(UnsupportedOpError) as caught:
         lowered(model(nodes, {"x": X}, ["c"], {}), {"x": X})
     assert [(op, where) for op, where, _ in caught.value.ops] == [("NonZero", "first"), ("somebody::Own", "second")]
+
+
+def _seconds(count: int) -> float:
+    """Processor time of lowering a chain of so many nodes of four kinds."""
+    from onnx import helper
+
+    kinds = [("Relu", [], {}), ("Transpose", [], {"perm": [1, 0]}), ("MatMul", ["w"], {}), ("Exp", [], {})]
+    nodes = [
+        helper.make_node(kind, [f"v{i}" if i else "x", *more], [f"v{i + 1}"], **attributes)
+        for i, (kind, more, attributes) in enumerate(kinds[i % 4] for i in range(count))
+    ]
+    x = {"x": np.ones((4, 4), np.float32)}
+    proto = model(nodes, x, [f"v{count}"], {"w": np.eye(4, dtype=np.float32)})
+    begin = time.process_time()
+    lowered(proto, x)
+    return time.process_time() - begin
+
+
+def test_time_grows_with_the_number_of_nodes() -> None:
+    _seconds(100)
+    # Eight times the nodes: 8 times the work, 64 if anything were quadratic.
+    assert _seconds(4000) < 24 * _seconds(500)

@@ -58,11 +58,55 @@ def test_memory_is_told_for_each_delegate_and_the_floor_is_xnnpacks(artifact: Ar
     assert memory.floor_because == "litert-android 2.3.0 uses XNNPACK by default"
     assert memory.floor_bytes == xnnpack.total_bytes == artifact.size_bytes + xnnpack.heap_bytes
     assert (memory.input_bytes, memory.output_bytes) == (4 * 8 * 8 * 3, 4 * 5)
-    # 3x3x3 floats and a bias for each of 4 channels, and 4 floats and a bias for each of 5: in tiles of 8 channels.
-    assert xnnpack.packed_bytes >= 4 * 8 * (27 + 1 + 4 + 1)
+    # 3x3x3 floats and a bias for each of 4 channels, and 4 floats and a bias for each of 5: in tiles of 2 channels.
+    assert 4 * (4 * (27 + 1) + 6 * (4 + 1)) <= xnnpack.packed_bytes < 4 * 8 * (27 + 1 + 4 + 1)
     # With a delegate only the image and the scores are left in TFLite's arena.
     assert gpu.arena_bytes == xnnpack.arena_bytes < alone.arena_bytes
     assert (gpu.complete, gpu.packed_bytes, gpu.claimed_weight_bytes > 0) == (False, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "evidence", "error"),
+    [
+        # It has LiteRT 2.3.0, and 2.1 is what was counted.
+        ("pixel-8", "arm64-i8mm", "translated", 0.15),
+        ("intel-n100", "x86-avx-vnni", "read", 0.25),
+    ],
+)
+def test_a_heap_has_an_interval_by_what_was_counted(
+    artifact: Artifact, device: str, kind: str, evidence: str, error: float
+) -> None:
+    report = check(artifact, find_profile(device))
+    path = next(path for path in report.memory.paths if path.cpu_kernels)
+    assert (path.cpu_kernels, path.cpu_evidence) == (kind, evidence)
+    assert path.heap_most_bytes - path.heap_bytes == path.heap_bytes - path.heap_least_bytes
+    assert path.heap_most_bytes == path.heap_bytes + int(error * path.heap_bytes) + 1024
+    assert report.memory.floor_most_bytes == artifact.size_bytes + path.heap_most_bytes
+
+
+def test_kernels_that_were_only_read_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(conv_model())
+    told = CliRunner().invoke(cli, ["check", str(path), "--profile", "intel-n100"]).stdout
+    assert "kernels of x86-avx-vnni read, not counted" in told
+    assert "[memory-kernels-read]" in told
+    data = json.loads(CliRunner().invoke(cli, ["check", str(path), "--profile", "intel-n100", "--json"]).stdout)
+    xnnpack = next(path for path in data["memory"]["paths"] if path["cpu_kernels"])
+    assert xnnpack["cpu_evidence"] == "read"
+    assert xnnpack["heap_least_bytes"] < xnnpack["heap_bytes"] < xnnpack["heap_most_bytes"]
+
+
+def test_a_file_that_may_be_too_large_is_warned_of(artifact: Artifact) -> None:
+    profile = find_profile("pixel-8")
+    large = parse_artifact(conv_model(side=160, channels=24))
+    memory = check(large, profile).memory
+    # A mebibyte that lies between what is predicted and what it may be.
+    budget = memory.floor_most_bytes >> 20
+    assert memory.floor_bytes < budget << 20
+    near = check(large, changed(profile, memory=replace(profile.device.memory, process_mib=budget)))
+    assert near.fits
+    assert rules_of(near, "warning").count("memory-near-budget") == 1
+    assert "memory-near-budget" not in rules_of(check(large, profile))
 
 
 def test_a_device_whose_runtimes_have_no_xnnpack_is_held_against_tflite_alone(artifact: Artifact) -> None:

@@ -17,7 +17,7 @@ from edge_sdk.converters.lower.direct.ops.elementwise import (
     select,
     unary,
 )
-from edge_sdk.converters.lower.direct.value import Value
+from edge_sdk.converters.lower.direct.value import Value, identity
 
 
 def _plain(kind: str, **options: Any) -> Form:
@@ -34,6 +34,9 @@ def _leaky_relu(builder: Builder, node: Node) -> Value:
 def _prelu(builder: Builder, node: Node) -> Value:
     """PRELU wants a slope for each channel of an image; other forms by ops."""
     x, slope = node.input(0), node.input(1)
+    if node.opset < 7 and slope.rank == 1:
+        # One for each channel, before the standard had broadcasting.
+        slope = Value(builder.reshaped(slope.tensor, (slope.tensor.size, *[1] * (x.rank - 2))), identity(x.rank - 1))
     if slope.tensor.size == 1 and slope.is_constant:
         return unary(builder, x, "LEAKY_RELU", alpha=float(slope.data.reshape(-1)[0]))
     if slope.is_constant and slope.rank <= x.rank:

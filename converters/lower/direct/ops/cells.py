@@ -35,7 +35,7 @@ class Weights:
     hidden: int
 
 
-Step = Callable[[Builder, Weights, Tensor, State], tuple[Tensor, ...]]
+Step = Callable[[Builder, Weights, Sequence[Tensor], State], tuple[Tensor, ...]]
 
 
 # --- arithmetic on [batch, hidden] --------------------------------------------------------------------------------
@@ -70,8 +70,8 @@ def rnn(node: Node, direction: int) -> Step:
     """``h = f(x + h R)``."""
     (f,) = activations(node, direction, ("Tanh",))
 
-    def step(builder: Builder, weights: Weights, x: Tensor, state: State) -> tuple[Tensor, ...]:
-        return (f(builder, _with_recurrent(builder, weights, x, state[0])),)
+    def step(builder: Builder, weights: Weights, x: Sequence[Tensor], state: State) -> tuple[Tensor, ...]:
+        return (f(builder, _with_recurrent(builder, weights, x[0], state[0])),)
 
     return step
 
@@ -81,8 +81,8 @@ def lstm(node: Node, direction: int) -> Step:
     f, g, h = activations(node, direction, ("Sigmoid", "Tanh", "Tanh"))
     coupled = bool(node.attribute("input_forget", 0))
 
-    def step(builder: Builder, weights: Weights, x: Tensor, state: State) -> tuple[Tensor, ...]:
-        gates = _gates(builder, _with_recurrent(builder, weights, x, state[0]), 4)
+    def step(builder: Builder, weights: Weights, x: Sequence[Tensor], state: State) -> tuple[Tensor, ...]:
+        gates = _gates(builder, _with_recurrent(builder, weights, x[0], state[0]), 4)
         enters, leaves = (f(builder, gates[i]) for i in (0, 1))
         c = _emit(builder, "MUL", enters, g(builder, gates[3]))
         if (old := state[1]) is not None:
@@ -102,9 +102,9 @@ def gru(node: Node, direction: int) -> Step:
     f, g = activations(node, direction, ("Sigmoid", "Tanh"))
     after = bool(node.attribute("linear_before_reset", 0))
 
-    def step(builder: Builder, weights: Weights, x: Tensor, state: State) -> tuple[Tensor, ...]:
+    def step(builder: Builder, weights: Weights, x: Sequence[Tensor], state: State) -> tuple[Tensor, ...]:
         h, hidden = state[0], weights.hidden
-        first, last = _parts(builder, x, 2 * hidden)
+        first, last = x
         both, new = (_rows(builder, weights, *rows) for rows in ((0, 2 * hidden), (2 * hidden, 3 * hidden)))
         z, r = _gates(builder, f(builder, _with_recurrent(builder, both, first, h)), 2)
         n = g(builder, (_reset_after if after else _reset_before)(builder, new, last, r, h))
@@ -131,13 +131,6 @@ def _reset_before(builder: Builder, new: Weights, x: Tensor, r: Tensor, h: Tenso
     return _emit(builder, "ADD", x, product(builder, _emit(builder, "MUL", r, h), new.recurrent, None))
 
 
-def _parts(builder: Builder, x: Tensor, width: int) -> tuple[Tensor, ...]:
-    sizes = (width, x.shape[1] - width)
-    results = [((x.shape[0], size), x.dtype) for size in sizes]
-    extents = builder.constant(sizes, "int32")
-    return builder.emit_many("SPLIT_V", [x, extents, builder.constant(1, "int32")], results, num_splits=2)
-
-
 def _rows(builder: Builder, weights: Weights, begin: int, end: int) -> Weights:
     from edge_sdk.converters.lower.direct.ops.shape import sliced
 
@@ -146,12 +139,27 @@ def _rows(builder: Builder, weights: Weights, begin: int, end: int) -> Weights:
     return Weights(recurrent, bias, weights.hidden)
 
 
-CELLS: Mapping[str, tuple[Callable[[Node, int], Step], int, int]] = {
-    "GRU": (gru, 3, 1),
-    "LSTM": (lstm, 4, 2),
-    "RNN": (rnn, 1, 1),
+@dataclass(frozen=True)
+class Cell:
+    """A kind of layer.
+
+    Attributes:
+        step: makes a direction's step.
+        parts: how the projected input is divided before the first step, in gates.
+        states: how many there are.
+    """
+
+    step: Callable[[Node, int], Step]
+    parts: tuple[int, ...]
+    states: int
+
+
+CELLS: Mapping[str, Cell] = {
+    "GRU": Cell(gru, (2, 1), 1),
+    "LSTM": Cell(lstm, (4,), 2),
+    "RNN": Cell(rnn, (1,), 1),
 }
-"""ONNX's name to the cell, how many gates it has, and how many states."""
+"""By ONNX's name."""
 
 
 # --- activations --------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from edge_sdk.converters.lower.direct.ops.cells import CELLS, State, Step, Weigh
 from edge_sdk.converters.lower.direct.ops.elementwise import binary
 from edge_sdk.converters.lower.direct.ops.matmul import axis_last
 from edge_sdk.converters.lower.direct.ops.reduction import with_axis
-from edge_sdk.converters.lower.direct.ops.shape import concat, sliced, transpose
+from edge_sdk.converters.lower.direct.ops.shape import concat, sliced, split, transpose
 from edge_sdk.converters.lower.direct.ops.stepping import element, placed, unpacked
 from edge_sdk.converters.lower.direct.value import Value, plain
 
@@ -36,7 +36,7 @@ class _Layer:
     Attributes:
         step: the cell.
         weights: of the recurrent product.
-        projected: the input's product, ``[steps, batch, gates * hidden]``.
+        projected: the input's product, ``[steps, batch, gates * hidden]``, in the cell's parts.
         start: the state before the first step.
         runs: ``[steps, batch, 1]``, whether a sequence has this step; None where all have all.
         backwards: whether the last step comes first.
@@ -45,7 +45,7 @@ class _Layer:
 
     step: Step
     weights: Weights
-    projected: Value
+    projected: tuple[Value, ...]
     start: State
     runs: Value | None
     backwards: bool
@@ -53,7 +53,7 @@ class _Layer:
 
     @property
     def count(self) -> int:
-        return self.projected.shape[0]
+        return self.projected[0].shape[0]
 
 
 @dataclass(frozen=True)
@@ -90,19 +90,19 @@ def _refuse(node: Node) -> None:
 
 
 def _directed(builder: Builder, node: Node, i: int) -> _Layer:
-    cell, gates, states = CELLS[node.op]
+    cell = CELLS[node.op]
     x = node.input(0)
     if node.attribute("layout", 0):
         x = transpose(x, (1, 0, 2))
     recurrent = _of_direction(builder, node.input(2), i)
     hidden = recurrent.shape[1]
-    of_input, of_state = _biases(builder, node, i, gates * hidden)
+    of_input, of_state = _biases(builder, node, i, sum(cell.parts) * hidden)
     projected = _projected(builder, x, _of_direction(builder, node.input(1), i), of_input)
     return _Layer(
-        step=cell(node, i),
+        step=cell.step(node, i),
         weights=Weights(recurrent, of_state, hidden),
-        projected=projected,
-        start=tuple(_start(builder, node, 5 + place, i) for place in range(states)),
+        projected=_divided(builder, projected, [part * hidden for part in cell.parts]),
+        start=tuple(_start(builder, node, 5 + place, i) for place in range(cell.states)),
         runs=_runs(builder, node, x),
         backwards=node.attribute("direction", "forward") == "reverse" or i == 1,
         wants_rows=bool(node.outputs and node.outputs[0]),
@@ -142,6 +142,10 @@ def _projected(builder: Builder, x: Value, weights: Value, bias: Value | None) -
     return Value(product(builder, builder.arranged(x, order), weights, bias), order)
 
 
+def _divided(builder: Builder, x: Value, sizes: Sequence[int]) -> tuple[Value, ...]:
+    return (x,) if len(sizes) == 1 else tuple(split(builder, x, 2, sizes))
+
+
 def _start(builder: Builder, node: Node, place: int, i: int) -> Tensor | None:
     """The first state, ``[batch, hidden]``; None where it is zero."""
     if not node.given(place):
@@ -170,7 +174,8 @@ def _runs(builder: Builder, node: Node, x: Value) -> Value | None:
 
 
 def _unrolled(builder: Builder, layer: _Layer) -> _Result:
-    parts = [builder.arranged(part) for part in unpacked(builder, layer.projected, 0)]
+    columns = [[builder.arranged(x) for x in unpacked(builder, part, 0)] for part in layer.projected]
+    parts = list(zip(*columns, strict=True))
     masks = _masks(builder, layer)
     state, rows = layer.start, {}
     for t in range(layer.count)[:: -1 if layer.backwards else 1]:
@@ -190,7 +195,7 @@ def _masks(builder: Builder, layer: _Layer) -> Sequence[Tensor | None]:
 
 
 def _masked_step(
-    builder: Builder, layer: _Layer, x: Tensor, mask: Tensor | None, state: State
+    builder: Builder, layer: _Layer, x: Sequence[Tensor], mask: Tensor | None, state: State
 ) -> tuple[tuple[Tensor, ...], Tensor]:
     """The next state, and the row of the output: zero where a sequence has no such step, which keeps its state."""
     made = layer.step(builder, layer.weights, x, state)
@@ -208,13 +213,14 @@ def _chosen(builder: Builder, mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
 
 def _known(builder: Builder, layer: _Layer, state: State) -> tuple[Tensor, ...]:
     """The state with zeros where it is None."""
-    shape = (layer.projected.shape[1], layer.weights.hidden)
+    shape = (layer.projected[0].shape[1], layer.weights.hidden)
     return tuple(builder.constant(np.zeros(shape, np.float32)) if one is None else one for one in state)
 
 
 def _packed_rows(builder: Builder, layer: _Layer, rows: Sequence[Tensor]) -> Value:
     """``[steps, batch, hidden]``, in the order that the input had: batches may come first."""
-    batch_first = layer.projected.order.index(1) < layer.projected.order.index(0)
+    order = layer.projected[0].order
+    batch_first = order.index(1) < order.index(0)
     axis, order = (1, (1, 0, 2)) if batch_first else (0, (0, 1, 2))
     shape = (*rows[0].shape[:axis], len(rows), *rows[0].shape[axis:])
     if len(rows) == 1:
@@ -224,7 +230,8 @@ def _packed_rows(builder: Builder, layer: _Layer, rows: Sequence[Tensor]) -> Val
 
 def _looped(builder: Builder, layer: _Layer) -> _Result:
     """WHILE over ``step number, state..., rows``."""
-    sequence, runs = builder.arranged(layer.projected), None if layer.runs is None else builder.arranged(layer.runs)
+    sequences = [builder.arranged(part) for part in layer.projected]
+    runs = None if layer.runs is None else builder.arranged(layer.runs)
     state = _known(builder, layer, layer.start)
     buffer = [builder.constant(np.zeros((layer.count, *state[0].shape), np.float32))] if layer.wants_rows else []
     count = len(state)
@@ -237,7 +244,8 @@ def _looped(builder: Builder, layer: _Layer) -> _Result:
         last = inner.constant(np.int32(layer.count - 1))
         place = inner.emit("SUB", [last, i], ()) if layer.backwards else i
         mask = None if runs is None else _at(inner, runs, place)
-        after, row = _masked_step(inner, layer, _at(inner, sequence, place), mask, tuple(carried[1 : 1 + count]))
+        x = [_at(inner, sequence, place) for sequence in sequences]
+        after, row = _masked_step(inner, layer, x, mask, tuple(carried[1 : 1 + count]))
         rows = [placed(inner, old, plain(row), place) for old in carried[1 + count :]]
         return [inner.emit("ADD", [i, inner.constant(np.int32(1))], ()), *after, *rows]
 

@@ -10,6 +10,7 @@ from edge_sdk.converters.lower.direct.passes.affine import fold_affine
 from edge_sdk.converters.lower.direct.passes.arithmetic import simplify_arithmetic
 from edge_sdk.converters.lower.direct.passes.borders import zero_borders
 from edge_sdk.converters.lower.direct.passes.casts import sink_casts
+from edge_sdk.converters.lower.direct.passes.channels import order_channels
 from edge_sdk.converters.lower.direct.passes.dead import drop_dead
 from edge_sdk.converters.lower.direct.passes.duplicates import merge_equal
 from edge_sdk.converters.lower.direct.passes.error_function import write_out_erf
@@ -37,6 +38,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "zero_borders": zero_borders,
     "fold_padding": fold_padding,
     "fold_affine": fold_affine,
+    "order_channels": order_channels,
     "simplify_arithmetic": simplify_arithmetic,
     "fold_affine_forward": fold_affine_forward,
     "cancel_moves_again": cancel_moves,

@@ -53,13 +53,14 @@ def _tensors(op: Op) -> list[Tensor]:
 
 
 def _broadcasts(op: Op) -> bool:
-    tensors = _tensors(op)
-    # Some kernels add, multiply and bound by one number at every rank.
-    alike = {tensor.shape for tensor in tensors if tensor.size > 1 or op.kind not in _WITH_SCALARS}
+    takes_numbers = op.kind in _WITH_NUMBERS and len(op.output.shape) <= _RANK_WITH_NUMBERS
+    alike = {tensor.shape for tensor in _tensors(op) if tensor.size > 1 or not takes_numbers}
     return len(alike) > 1
 
 
-_WITH_SCALARS = frozenset({"ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "SUB"})
+# Kernels that add, multiply and bound by one number at a higher rank than they broadcast.
+_WITH_NUMBERS = frozenset({"ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "SUB"})
+_RANK_WITH_NUMBERS = 5
 
 
 def _grown(builder: Builder, tensor: Tensor, shape: Sequence[int]) -> Tensor:

@@ -8,7 +8,7 @@ default, so a constant that two ops read is packed twice, and the file's own cop
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
@@ -25,11 +25,16 @@ _SCALES = MappingProxyType({"float32": 0, "int8": 4, "uint8": 0, "hybrid": 8})
 
 @dataclass(frozen=True)
 class OpHeap:
-    """Bytes of one op: weights as packed, tables of pointers, and room that it needs only while it runs."""
+    """Bytes of one op: weights as packed, tables of pointers, rows of zeros, and room that it needs only while it runs.
+
+    A block each, but ``zeros`` rows of zeros.
+    """
 
     packed_bytes: int = 0
     indirection_bytes: int = 0
     workspace_bytes: int = 0
+    zero_bytes: int = 0
+    zeros: int = 1
 
 
 def op_heap(graph: Subgraph, op: Op, kernels: CpuKernels, *, threads: int = 1) -> OpHeap:
@@ -75,6 +80,18 @@ def _kind(data: Tensor, weights: Tensor) -> str:
 
 
 @dataclass(frozen=True)
+class _Weights:
+    """Weights as the kernels see them: ``taps`` of a window, and the channels of one of ``groups``."""
+
+    kind: str
+    groups: int
+    outputs: int
+    inputs: int
+    taps: int
+    bits: int
+
+
+@dataclass(frozen=True)
 class _Site:
     graph: Subgraph
     op: Op
@@ -91,32 +108,32 @@ class _Site:
     def option(self, name: str, default: int) -> int:
         return int(self.op.options.get(name, default)) or default
 
-    def gemm(self, kind: str, channels: int, *, windows: bool = False) -> Gemm:
+    def gemm(self, weights: _Weights, *, windows: bool = False) -> Gemm:
         """``xnn_use_nr2``: fewer columns where the wide kernel would compute too many in vain."""
-        kernels = self.kernels
-        wide = {"float32": kernels.float32, "int8": kernels.int8, "uint8": kernels.uint8}.get(kind, kernels.hybrid)
-        if kind != "float32" or kernels.narrow is None:
-            return wide
-        waste, other = up(channels, wide.columns) - channels, up(channels, kernels.narrow.columns) - channels
+        kernels, channels = self.kernels, weights.outputs
+        if weights.kind == "hybrid":
+            return self._hybrid(weights, windows=windows)
+        if weights.kind != "float32":
+            return kernels.uint8 if weights.kind == "uint8" else kernels.int8
+        wide, narrow = kernels.float32, kernels.narrow
+        waste, other = up(channels, wide.columns) - channels, up(channels, narrow.columns) - channels
         better = other < waste and waste * 100 > channels and not windows
-        return kernels.narrow if wide.columns > channels or better else wide
+        return narrow if wide.columns > channels or better else wide
+
+    def _hybrid(self, weights: _Weights, *, windows: bool) -> Gemm:
+        """``convert_gemm_to_qduint8``: products and convolutions may have kernels of different tiles."""
+        if weights.bits == 4:
+            return self.kernels.four_bits
+        return self.kernels.hybrid_windows if windows else self.kernels.hybrid
 
 
-@dataclass(frozen=True)
-class _Weights:
-    """Weights as the kernels see them: ``taps`` of a window, and the channels of one of ``groups``."""
+def _packed(weights: _Weights, gemm: Gemm, alignment: int, *, phases: int = 1) -> int:
+    """``N' * (taps * K' * element + bias + scales)`` for each group, where ``'`` means rounded up to the tile.
 
-    kind: str
-    groups: int
-    outputs: int
-    inputs: int
-    taps: int
-    bits: int
-
-
-def _packed(weights: _Weights, gemm: Gemm, alignment: int) -> int:
-    """``N' * (taps * K' * element + bias + scales)`` for each group, where ``'`` means rounded up to the tile."""
-    row = weights.taps * up(weights.inputs, gemm.depth) * weights.bits // 8 + _BIAS + _SCALES[weights.kind]
+    Bias and scales are there for each of ``phases``.
+    """
+    added = phases * (_BIAS + _SCALES[weights.kind])
+    row = weights.taps * up(weights.inputs, gemm.depth) * weights.bits // 8 + added
     return up(weights.groups * up(weights.outputs, gemm.columns) * row, alignment)
 
 
@@ -138,16 +155,17 @@ def _conv_2d(site: _Site) -> OpHeap:
 
 def _windows(site: _Site, weights: _Weights) -> OpHeap:
     """A convolution that reads its input through a table: a pointer for each tap of each pixel."""
-    gemm = site.gemm(weights.kind, weights.outputs, windows=True)
-    pointers = _POINTER * weights.taps * up(prod(site.output.shape[1:3]), gemm.rows)
-    zeros = _zeros(site, weights.kind, up(weights.inputs, gemm.depth))
-    return OpHeap(_packed(weights, gemm, site.kernels.alignment), pointers + zeros)
+    gemm = site.gemm(weights, windows=True)
+    pixels = prod(site.output.shape[1:3])
+    pointers = _POINTER * weights.taps * up(pixels, gemm.rows_for(pixels))
+    row = _zeros(weights.kind, up(weights.inputs, gemm.depth))
+    zeros = site.input(0).shape[0] if weights.kind == "hybrid" else 1
+    return OpHeap(_packed(weights, gemm, site.kernels.alignment), pointers, zero_bytes=row, zeros=zeros)
 
 
-def _zeros(site: _Site, kind: str, channels: int) -> int:
-    """A row of zeros that stands for what lies outside the image."""
-    item = 4 if kind == "float32" else 1
-    return (_EXTRA + channels * item) * (site.input(0).shape[0] if kind == "hybrid" else 1)
+def _zeros(kind: str, channels: int) -> int:
+    """A row of zeros that stands for what lies outside the image; hybrid kernels take one for each image."""
+    return _EXTRA + channels * (4 if kind == "float32" else 1)
 
 
 def _depthwise(site: _Site) -> OpHeap:
@@ -177,7 +195,8 @@ def _dwconv(site: _Site, kind: str, channels: int, height: int, width: int) -> O
     undilated = site.option("dilation_w_factor", 1) == 1
     across = min(site.option("stride_w", 1), width) if undilated else width
     pointers = _POINTER * (tile - taps + rows * (taps + (columns - 1) * across * height))
-    return OpHeap(packed, up(pointers, site.kernels.alignment) + _zeros(site, kind, up(channels, step)))
+    row = _zeros(kind, up(channels, step))
+    return OpHeap(packed, up(pointers, site.kernels.alignment), zero_bytes=row)
 
 
 def _transpose_conv(site: _Site) -> OpHeap:
@@ -188,14 +207,13 @@ def _transpose_conv(site: _Site) -> OpHeap:
     whole = _Weights(kind, 1, outputs, inputs, height * width, _bits(kind, weights))
     if (down, across) == (1, 1) or down > height or across > width:
         return _windows(site, whole)
-    gemm = site.gemm(kind, outputs, windows=True)
-    taps = [-(-(height - y) // down) * -(-(width - x) // across) for y in range(down) for x in range(across)]
-    packed = sum(_packed(replace(whole, taps=one), gemm, site.kernels.alignment) for one in taps)
+    gemm = site.gemm(whole, windows=True)
     rows, columns = site.output.shape[1:3]
     # Here the kernel's rows are chosen by the batch, not by the pixels.
-    each = across * up(-(-columns // across), min(data.shape[0], gemm.rows))
+    each = across * up(-(-columns // across), gemm.rows_for(data.shape[0]))
     pointers = _POINTER * height * width * rows * each
-    return OpHeap(packed, pointers + _zeros(site, kind, up(inputs, gemm.depth)))
+    packed = _packed(whole, gemm, site.kernels.alignment, phases=down * across)
+    return OpHeap(packed, pointers, zero_bytes=_zeros(kind, up(inputs, gemm.depth)))
 
 
 def _fully_connected(site: _Site) -> OpHeap:
@@ -206,7 +224,7 @@ def _fully_connected(site: _Site) -> OpHeap:
 
 def _product(site: _Site, data: Tensor, weights: _Weights) -> OpHeap:
     """``fully-connected-nc.c``; a float input of int8 weights is quantized into the workspace."""
-    gemm = site.gemm(weights.kind, weights.outputs)
+    gemm = site.gemm(weights)
     packed = _packed(weights, gemm, site.kernels.alignment)
     rows = data.elements // weights.inputs
     room = _quantized_rows(site, gemm, rows, weights.inputs) if weights.kind == "hybrid" else 0
@@ -215,7 +233,7 @@ def _product(site: _Site, data: Tensor, weights: _Weights) -> OpHeap:
 
 def _quantized_rows(site: _Site, gemm: Gemm, rows: int, depth: int) -> int:
     """``xnn_pack_lh_fx_qd8_packed_size``; a tile for each thread, or all rows where there are too few for that."""
-    tile = 1 if rows == 1 else gemm.rows
+    tile = 1 if rows == 1 and gemm.rows[0] == 1 else gemm.rows[-1]
     taken = site.threads * tile if site.threads * tile <= up(rows, tile) else rows
     return up(taken, tile) * up(8 + up(depth, gemm.depth), 4)
 
@@ -226,9 +244,9 @@ def _batch_matmul(site: _Site) -> OpHeap:
     kind = _kind(first, second)
     flipped = bool(site.op.options.get("adj_y"))
     outputs, inputs = (second.shape[-2:] if flipped else second.shape[:-3:-1])[:2]
-    gemm = site.kernels.float32 if kind == "float32" else site.gemm(kind, outputs)
-    row = up(inputs, gemm.depth) * _bits(kind, second) // 8 + _BIAS + _SCALES[kind]
-    packed = prod(second.shape[:-2]) * up(outputs, gemm.columns) * row
+    weights = _Weights(kind, prod(second.shape[:-2]), outputs, inputs, 1, _bits(kind, second))
+    gemm = site.kernels.float32 if kind == "float32" else site.gemm(weights)
+    packed = _packed(weights, gemm, 1)
     rows = first.elements // inputs
     extra = _quantized_rows(site, gemm, rows, inputs) if kind == "hybrid" else 0
     if second.is_stored:
@@ -243,6 +261,15 @@ def _pool(site: _Site) -> OpHeap:
     across = min(site.option("stride_w", 1), width)
     step = height * width + (columns - 1) * across * height
     return OpHeap(0, _POINTER * (height * width - 1 + rows * step))
+
+
+def _reduce(site: _Site) -> OpHeap:
+    """``reduce-nd.c``: a row of zeros where the innermost axis stays; room for sums but of float32, which has none."""
+    data, axes = site.input(0), site.input(1)
+    inner = len(data.shape) - 1 in {int(axis) % len(data.shape) for axis in axes.values().reshape(-1)}
+    item = 4 if data.dtype == "float32" else 1
+    sums = 0 if data.dtype == "float32" else 4 * site.output.elements + _EXTRA
+    return OpHeap(workspace_bytes=sums, zero_bytes=0 if inner else _EXTRA + data.shape[-1] * item)
 
 
 def _resize(site: _Site) -> OpHeap:
@@ -260,7 +287,9 @@ _RULES: MappingProxyType[str, Callable[[_Site], OpHeap]] = MappingProxyType(
         "DEPTHWISE_CONV_2D": _depthwise,
         "FULLY_CONNECTED": _fully_connected,
         "MAX_POOL_2D": _pool,
+        "MEAN": _reduce,
         "RESIZE_BILINEAR": _resize,
+        "SUM": _reduce,
         "TRANSPOSE_CONV": _transpose_conv,
     }
 )

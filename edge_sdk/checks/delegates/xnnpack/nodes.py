@@ -37,12 +37,14 @@ class Values:
         nodes: in the order in which they run.
         inside: value to its bytes, for those that neither come from outside nor leave.
         unpacked_bytes: constants that are converted to float32 beforehand.
-        defined_nodes: how many there were before rewriting; what describes them is kept for all.
-        defined_values: likewise.
+        defined_values: how many there were before rewriting; what describes them is kept for all.
+        tensors: of the file, that are values here.
+        crossing: those among them that come from outside or leave, constants left out.
     """
 
     nodes: tuple[Node, ...]
     inside: Mapping[int, int]
     unpacked_bytes: tuple[int, ...]
-    defined_nodes: int
     defined_values: int
+    tensors: int
+    crossing: int

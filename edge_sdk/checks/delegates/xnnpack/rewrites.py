@@ -14,6 +14,7 @@ from edge_sdk.artifact.model import Subgraph
 from edge_sdk.checks.delegates.xnnpack.nodes import Node
 
 _LONGEST_TABLE = 10
+RESHAPES = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE", "reshape"})
 CLAMPS = frozenset({"RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1"})
 _CLAMPED = frozenset(
     {"AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "TRANSPOSE_CONV"}
@@ -96,3 +97,32 @@ def merge_clamps(nodes: Sequence[Node], inside: Collection[int]) -> list[Node]:
             makers[node.outputs[0]] = len(merged)
         merged.append(node)
     return merged
+
+
+def merge_reshapes(nodes: Sequence[Node]) -> list[Node]:
+    """``optimize_common_subgraphs_static_reshapes``: of two in a row the first goes, where nothing else reads it.
+
+    One of a constant is done beforehand.
+    """
+    readers = Counter(value for node in nodes for value in node.inputs)
+    merged: list[Node] = []
+    makers: dict[int, Node] = {}
+    for node in (node for node in nodes if node.inputs or node.name not in RESHAPES):
+        first = makers.get(node.inputs[0]) if node.name in RESHAPES and readers[node.inputs[0]] == 1 else None
+        if first:
+            merged.remove(first)
+        merged.append(replace(node, inputs=first.inputs) if first else node)
+        if node.name in RESHAPES:
+            makers[node.outputs[0]] = merged[-1]
+    return merged
+
+
+def drop_unused(nodes: Sequence[Node], wanted: Collection[int]) -> list[Node]:
+    """``xnn_subgraph_clean_up``: what makes nothing that is read or leaves is not built."""
+    read = set(wanted)
+    kept: list[Node] = []
+    for node in reversed(nodes):
+        if not node.outputs or read.intersection(node.outputs):
+            kept.append(node)
+            read.update(node.inputs)
+    return kept[::-1]

@@ -14,11 +14,18 @@ from edge_sdk.artifact.model import Op, Subgraph, Tensor
 from edge_sdk.checks.delegates.xnnpack.heap import is_hybrid, is_plain, op_heap, up
 from edge_sdk.checks.delegates.xnnpack.kernels import CpuKernels
 from edge_sdk.checks.delegates.xnnpack.nodes import Node, Values
-from edge_sdk.checks.delegates.xnnpack.rewrites import CLAMPS, merge_clamps, merge_padding, merge_tables
+from edge_sdk.checks.delegates.xnnpack.rewrites import (
+    CLAMPS,
+    drop_unused,
+    merge_clamps,
+    merge_padding,
+    merge_reshapes,
+    merge_tables,
+)
 from edge_sdk.checks.placement.partition import Partition
 from edge_sdk.checks.placement.site import EIGHT_BITS
 
-_PARAMETERS = 8
+_PARAMETERS, _EXTRA_PARAMETERS = 8, 15
 _BINARY = frozenset({"ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "PRELU", "SQUARED_DIFFERENCE", "SUB"})
 _MOVES = frozenset({"EXPAND_DIMS", "RESHAPE", "SOFTMAX", "SQUEEZE"})
 _TABLES = frozenset({"ELU", "LOGISTIC", "TANH"})
@@ -26,7 +33,6 @@ _UNARY = CLAMPS | _TABLES | {
     "ABS", "CEIL", "COS", "DEQUANTIZE", "EXP", "FLOOR", "GELU", "HARD_SWISH", "LEAKY_RELU", "NEG", "QUANTIZE", "ROUND",
     "RSQRT", "SIN", "SQRT", "SQUARE",
 }  # fmt: skip
-_REDUCES = frozenset({"MEAN", "SUM"})
 _UNPACKS = frozenset({"DEQUANTIZE", "DENSIFY"})
 _TAKES_FLOAT16 = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 
@@ -37,12 +43,13 @@ def find_values(graph: Subgraph, part: Partition, kernels: CpuKernels, *, thread
     for index in part.ops:
         builder.add(graph.ops[index])
     nodes = merge_tables(merge_padding(graph, builder.nodes), builder.inside, builder.bytes_wide)
-    nodes = merge_clamps(nodes, builder.inside)
+    nodes = drop_unused(merge_reshapes(merge_clamps(nodes, builder.inside)), part.outputs)
     used = {value for node in nodes for value in (*node.inputs, *node.outputs)}
     inside = {value: size for value, size in sorted(builder.inside.items()) if value in used}
     # A number for each tensor of the file, and one for the value that stands for it.
-    defined = 2 * len(builder.tensors) + builder.next_id - len(graph.tensors)
-    return Values(tuple(nodes), inside, tuple(builder.unpacked), len(builder.nodes), defined)
+    defined = 2 * len(builder.tensors) + builder.hidden + builder.next_id - len(graph.tensors)
+    crossing = sum(not graph.tensors[index].is_stored for index in {*part.inputs, *part.outputs})
+    return Values(tuple(nodes), inside, tuple(builder.unpacked), defined, len(builder.tensors), crossing)
 
 
 class _Builder:
@@ -58,6 +65,8 @@ class _Builder:
         self.inside: dict[int, int] = {}
         self.unpacked: list[int] = []
         self.tensors: set[int] = set()
+        # Values that are defined and come to nothing: inputs that are quantized on the way, constants before unpacking.
+        self.hidden = 0
         self.bytes_wide = {tensor.index for tensor in graph.tensors if tensor.dtype in EIGHT_BITS}
         self.next_id = len(graph.tensors)
 
@@ -79,6 +88,7 @@ class _Builder:
         """The result is a constant; it is computed once unless the layers take float16 as it is."""
         result = op.outputs[0]
         self._constant.add(result)
+        self.hidden += 1
         readers = [reader for reader in self._graph.ops if result in reader.inputs]
         kept = all(reader.name in _TAKES_FLOAT16 and reader.inputs[0] != result for reader in readers)
         if not (self._graph.tensors[op.inputs[0]].dtype == "float16" and kept):
@@ -90,13 +100,15 @@ class _Builder:
             inputs = (self._extra("reshape", inputs[:1], self._size(inputs[0]), in_place=True), *inputs[1:])
         if op.name == "BATCH_MATMUL" and op.options.get("adj_x"):
             inputs = (self._extra("transpose", inputs[:1], self._size(inputs[0])), *inputs[1:])
-        if op.name == "CONV_2D" and is_hybrid(self._graph, op) and not is_plain(self._graph, op):
-            inputs = self._quantize(op, inputs)
-        if op.name in _REDUCES:
-            need = 4 * self._graph.tensors[op.outputs[0]].elements + 16
+        plain = op.name == "CONV_2D" and is_plain(self._graph, op)
+        if is_hybrid(self._graph, op):
+            self.hidden += 2
+            if op.name == "CONV_2D" and not plain:
+                inputs = self._quantize(op, inputs)
         in_place = op.name in _BINARY or op.name in _MOVES or op.name in _UNARY
         table = op.name in _TABLES and op.inputs[0] in self.bytes_wide
-        node = Node(op.name, inputs, op.outputs, in_place, self._is_single(op), table, need)
+        name = "FULLY_CONNECTED" if plain else op.name
+        node = Node(name, inputs, op.outputs, in_place, self._is_single(op), table, need)
         self._emit(node, clamped=_is_clamped(op))
 
     def _is_single(self, op: Op) -> bool:
@@ -118,7 +130,8 @@ class _Builder:
     def _quantize(self, op: Op, inputs: tuple[int, ...]) -> tuple[int, ...]:
         """The whole input in 8 bits, and what it was scaled by."""
         data = self._graph.tensors[op.inputs[0]]
-        scales = _PARAMETERS * (data.shape[0] + self._kernels.hybrid.rows)
+        scales = _PARAMETERS * (data.shape[0] + _EXTRA_PARAMETERS)
+        self.hidden -= 1
         return (self._extra("convert", inputs[:1], self._rounded(data.elements) + self._rounded(scales)), *inputs[1:])
 
     def _extra(self, name: str, inputs: tuple[int, ...], size: int, *, in_place: bool = False) -> int:

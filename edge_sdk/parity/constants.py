@@ -1,0 +1,204 @@
+"""Right, number by number: what a file stores against the float file it was made from, within a step of its scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.apart import expansions, real_constant
+from edge_sdk.artifact.model import DTYPES, Artifact, Op, Subgraph, Tensor
+from edge_sdk.parity.pairing import OpPair, pair_ops
+
+# Nearest rounding is off by half a step; rounding that learns which way to go, by one.
+_STEPS = 1.02
+# float16 keeps 11 bits.
+_HALF = 2.0**-10
+_FLOAT = 1e-6
+# TFLite's kernels multiply with scale(input) * scale(weights) whatever the bias says of its own.
+_SCALES = 1e-3
+_MASKING = frozenset({"ADD", "MUL", "SELECT", "SELECT_V2"})
+_MASK = 1e3
+_BIASED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
+_NAMED = 60
+# What a quantizer may write otherwise and mean the same.
+_FREE_OPERANDS = frozenset({"RESHAPE", "PADV2", "QUANTIZE", "DEQUANTIZE"})
+_COMPARED = frozenset(
+    {
+        "axis",
+        "begin_mask",
+        "end_mask",
+        "new_axis_mask",
+        "shrink_axis_mask",
+        "ellipsis_mask",
+        "stride_w",
+        "stride_h",
+        "dilation_w_factor",
+        "dilation_h_factor",
+        "padding",
+        "filter_width",
+        "filter_height",
+        "num_splits",
+        "num",
+        "block_size",
+        "adj_x",
+        "adj_y",
+        "keep_dims",
+        "batch_dims",
+        "align_corners",
+        "half_pixel_centers",
+        "depth_multiplier",
+    }
+)
+
+
+@dataclass(frozen=True)
+class ConstantFault:
+    """A constant, or an option, that is not what the float file holds.
+
+    ``steps`` is by how many steps of its scale (1 for what must be equal), ``channels`` where along its scales' axis.
+    """
+
+    op: str
+    index: int
+    tensor: str
+    what: str
+    steps: float
+    channels: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self) | {"kind": "constant", "text": str(self)}
+
+    def __str__(self) -> str:
+        where = f" in channels {', '.join(map(str, self.channels))}" if self.channels else ""
+        return f"{self.op} {self.index} `{self.tensor[-_NAMED:]}`: {self.what}{where}"
+
+
+def constant_faults(reference: Artifact, candidate: Artifact) -> list[ConstantFault]:
+    """Everything stored in the candidate's main subgraph that the float file does not explain, op by op."""
+    check = _Check(reference.main, candidate.main)
+    return [fault for pair in pair_ops(reference, candidate) for fault in check.pair(pair)]
+
+
+class _Check:
+    def __init__(self, reference: Subgraph, candidate: Subgraph) -> None:
+        self._left, self._right = reference, candidate
+        self._stored = (expansions(reference), expansions(candidate))
+
+    def pair(self, pair: OpPair) -> Iterator[ConstantFault]:
+        op = pair.candidate
+        yield from self._options(pair)
+        yield from self._bias_scale(op)
+        if op.name in _FREE_OPERANDS:
+            return
+        for place, (one, other) in enumerate(zip(pair.reference.inputs, op.inputs, strict=False)):
+            if one < 0 or other < 0:
+                continue
+            left = self._stored[0].get(one, self._left.tensors[one])
+            right = self._stored[1].get(other, self._right.tensors[other])
+            if _readable(left) and _readable(right) and left.elements == right.elements:
+                yield from self._constant(op, place, left, right)
+
+    def _options(self, pair: OpPair) -> Iterator[ConstantFault]:
+        for name in _COMPARED & pair.reference.options.keys() & pair.candidate.options.keys():
+            want, got = pair.reference.options[name], pair.candidate.options[name]
+            if want != got and name != "axis":
+                yield self._fault(pair.candidate, f"{name} is {got}, in the float file {want}", 1.0)
+            elif want != got and (want - got) % self._rank(pair.candidate):
+                yield self._fault(pair.candidate, f"axis is {got}, in the float file {want}", 1.0)
+
+    def _rank(self, op: Op) -> int:
+        return max(1, len(self._right.tensors[op.inputs[0]].shape))
+
+    def _bias_scale(self, op: Op) -> Iterator[ConstantFault]:
+        tensors = [self._right.tensors[index] for index in op.inputs if index >= 0]
+        if op.name not in _BIASED or len(tensors) < 3 or any(t.quantization is None for t in tensors):
+            return
+        data, weights, bias = (np.asarray(t.quantization.scale) for t in tensors[:3] if t.quantization)
+        expected = data[0] * weights
+        if len(bias) not in (1, len(expected)):
+            return
+        off = np.abs(bias / expected - 1)
+        if np.any(off > _SCALES):
+            worst = float(np.max(off))
+            what = f"the scale of its bias is {worst:.1%} off scale(input) x scale(weights), which is what kernels use"
+            yield self._fault(op, what, worst, _where(off > _SCALES))
+
+    def _constant(self, op: Op, place: int, left: Tensor, right: Tensor) -> Iterator[ConstantFault]:
+        want, got = left.values().reshape(right.shape), real_constant(right)
+        if want.dtype.kind != "f":
+            if not np.array_equal(want, got) and not self._same_axes(op, want, got):
+                places = np.argwhere(want != got)
+                first = tuple(int(i) for i in places[0])
+                what = f"operand {place} holds {got[first]} at {list(first)}, the float file {want[first]}"
+                yield self._fault(op, what, 1.0)
+            return
+        off = self._steps(op, want, right)
+        if np.any(off > _STEPS):
+            yield self._fault(op, *_words(place, off, right))
+
+    def _same_axes(self, op: Op, want: npt.NDArray[Any], got: npt.NDArray[Any]) -> bool:
+        """Axes counted from the end are the same axes."""
+        return op.name.startswith(("MEAN", "SUM", "REDUCE_")) and not np.any((want - got) % self._rank(op))
+
+    def _steps(self, op: Op, want: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.float64]:
+        got = real_constant(tensor).astype(np.float64)
+        if tensor.quantization is None or tensor.dtype.startswith("float"):
+            relative = _HALF if tensor.dtype == "float16" else _FLOAT
+            off = np.asarray(np.abs(want - got) / np.maximum(relative * np.abs(want), 1e-7))
+            return np.where(_masked(op, want, got) | (want == got), 0.0, off)
+        step = _spread(tensor, np.asarray(tensor.quantization.scale))
+        if tensor.dtype == "int32":
+            # A bias that was corrected may move by what the op's own result cannot show.
+            result = self._right.tensors[op.outputs[0]].quantization
+            step = np.maximum(step, result.scale[0] if result else 0.0)
+        off = np.where(_masked(op, want, got), 0.0, np.abs(want - got) / step)
+        return np.where(_clipped(want, got, tensor), 0.0, off)
+
+    def _fault(self, op: Op, what: str, steps: float, channels: tuple[int, ...] = ()) -> ConstantFault:
+        return ConstantFault(op.name, op.index, self._right.tensors[op.outputs[0]].name, what, steps, channels)
+
+
+def _words(place: int, off: npt.NDArray[np.float64], tensor: Tensor) -> tuple[str, float, tuple[int, ...]]:
+    worst = float(np.max(off))
+    axis = tensor.quantization.axis if tensor.quantization and tensor.quantization.per_channel else -1
+    beyond = np.moveaxis(off > _STEPS, axis, 0).reshape(off.shape[axis], -1).any(1) if off.ndim else np.zeros(1, bool)
+    unit = "steps" if tensor.quantization else "roundings"
+    return f"operand {place} is {worst:.3g} {unit} from the float file's (at most 1)", worst, _where(beyond)
+
+
+def _where(beyond: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+    return () if beyond.all() else tuple(int(i) for i in np.flatnonzero(beyond)[:8])
+
+
+def _clipped(want: npt.NDArray[Any], got: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.bool_]:
+    """Values that a range smaller than the weights cuts off: at the end of the scale, further out in float."""
+    limits = np.iinfo(DTYPES[tensor.dtype])
+    stored = tensor.values()
+    at_end = (stored >= limits.max) | (stored <= limits.min + 1)
+    return np.asarray(at_end & (np.sign(want) == np.sign(got)) & (np.abs(want) > np.abs(got)))
+
+
+def _masked(op: Op, want: npt.NDArray[Any], got: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Masks of attention, which a quantizer may clamp: any value does that a softmax takes for nothing."""
+    if op.name not in _MASKING:
+        return np.zeros(want.shape, np.bool_)
+    return np.asarray((np.abs(want) >= _MASK) & (np.sign(want) == np.sign(got)) & (np.abs(got) <= np.abs(want)))
+
+
+def _spread(tensor: Tensor, scale: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if len(scale) == 1 or tensor.quantization is None:
+        return scale.reshape([1] * len(tensor.shape))
+    shape = [1] * len(tensor.shape)
+    shape[tensor.quantization.axis] = len(scale)
+    return scale.reshape(shape)
+
+
+def _readable(tensor: Tensor) -> bool:
+    if tensor.constant is None or tensor.dtype not in DTYPES or tensor.is_sparse or tensor.blockwise:
+        return False
+    return tensor.constant.nbytes == tensor.size_bytes

@@ -1,0 +1,69 @@
+"""Which op of a quantized file stands for which of the float file it was made from: by the graph, from its ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edge_sdk.artifact.model import Artifact, Op, Subgraph
+
+_BETWEEN = frozenset({"QUANTIZE", "DEQUANTIZE"})
+
+
+@dataclass(frozen=True)
+class OpPair:
+    """The same op in both files."""
+
+    reference: Op
+    candidate: Op
+
+
+def pair_ops(reference: Artifact, candidate: Artifact) -> list[OpPair]:
+    """Ops of the main subgraphs that correspond, in the candidate's order.
+
+    From outputs of one name, and from results whose name is unique on both sides, it goes to their makers, operand by
+    operand, past QUANTIZE and DEQUANTIZE, for as long as both sides are of one type: what was rewritten pairs with
+    nothing.
+    """
+    left, right = _Side(reference.main), _Side(candidate.main)
+    found: dict[int, Op] = {}
+    taken: set[int] = set()
+    waiting = [*_ends(reference, candidate), *_namesakes(reference.main, candidate.main)]
+    while waiting:
+        one, other = (side.maker(index) for side, index in zip((left, right), waiting.pop(0), strict=True))
+        if one is None or other is None or one.name != other.name or other.index in found or one.index in taken:
+            continue
+        found[other.index] = one
+        taken.add(one.index)
+        waiting += zip(one.inputs, other.inputs, strict=False)
+    ops = candidate.main.ops
+    return [OpPair(found[index], ops[index]) for index in sorted(found)]
+
+
+class _Side:
+    def __init__(self, graph: Subgraph) -> None:
+        self._makers = {index: op for op in graph.ops for index in op.outputs}
+
+    def maker(self, index: int) -> Op | None:
+        """Who computes a tensor, past what only changes its type."""
+        op = self._makers.get(index)
+        while op is not None and op.name in _BETWEEN:
+            op = self._makers.get(op.inputs[0])
+        return op
+
+
+def _ends(reference: Artifact, candidate: Artifact) -> Iterator[tuple[int, int]]:
+    others = candidate.signature.outputs
+    return ((t.index, others[name].index) for name, t in reference.signature.outputs.items() if name in others)
+
+
+def _namesakes(reference: Subgraph, candidate: Subgraph) -> Iterator[tuple[int, int]]:
+    names = _unique(candidate)
+    return ((index, names[name]) for name, index in _unique(reference).items() if name in names)
+
+
+def _unique(graph: Subgraph) -> dict[str, int]:
+    results = [(graph.tensors[i].name, i) for op in graph.ops if op.name not in _BETWEEN for i in op.outputs if i >= 0]
+    counts = Counter(name for name, _ in results)
+    return {name: index for name, index in results if counts[name] == 1}

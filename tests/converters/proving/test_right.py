@@ -1,0 +1,69 @@
+"""Right or wrong, whatever the network does to errors: right files pass, and one fault in a file is found and named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.parity import ParityMeter
+from edge_sdk.parity.constants import constant_faults
+from edge_sdk.parity.ops import check_ops
+from edge_sdk.parity.swaps import swapped_outputs
+from edge_sdk.parity.verdict import output_faults
+from tests import planted
+
+pytestmark = [pytest.mark.keras, pytest.mark.runtime]
+_FAST = range(12)
+_ALL = range(12, 60)
+
+
+def faults_of(reference: bytes, candidate: bytes, seed: int, folder: Path) -> list[str]:
+    """What the proof of a conversion says of a file, in words."""
+    from edge_sdk.engines.runner import Runner
+
+    (folder / "reference.tflite").write_bytes(reference)
+    (folder / "candidate.tflite").write_bytes(candidate)
+    left, right = Runner(folder / "reference.tflite"), Runner(folder / "candidate.tflite")
+    runs = [(left.run_real(one), right.run_real(one)) for one in planted.samples(seed)]
+    meter = ParityMeter()
+    for wanted, got in runs:
+        meter.add(wanted, got)
+    rows = meter.report()
+    stored = constant_faults(parse_artifact(reference), parse_artifact(candidate))
+    ops = check_ops(candidate, list(planted.samples(seed, 2)))
+    assert ops.checked > 5
+    texts = [str(fault) for fault in (*stored, *ops.faults)]
+    return [str(one["text"]) for one in (*swapped_outputs(rows, runs), *output_faults(rows))] + texts
+
+
+def expected_place(fault: str, before: bytes, seed: int) -> str:
+    """What a message about this fault must name."""
+    if fault == "swap":
+        return "output `b` holds what output `a` should: swapped"
+    ops = parse_artifact(before).main.ops
+    if fault == "index":
+        return next(f"GATHER {op.index} " for op in ops if op.name == "GATHER")
+    layer = planted.some_layer(before, seed)
+    return f"{layer.name} {layer.index} "
+
+
+def check_seed(seed: int, folder: Path) -> None:
+    reference = planted.float_model(seed)
+    right = planted.int8_model(reference, seed, folder)
+    assert faults_of(reference, right, seed, folder) == []
+    fault = list(planted.FAULTS)[seed % len(planted.FAULTS)]
+    texts = faults_of(reference, planted.FAULTS[fault](right, seed), seed, folder)
+    assert any(expected_place(fault, right, seed) in text for text in texts), (fault, texts)
+
+
+@pytest.mark.parametrize("seed", _FAST)
+def test_right_file_passes_and_planted_fault_is_named(seed: int, tmp_path: Path) -> None:
+    check_seed(seed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", _ALL)
+def test_right_files_pass_and_planted_faults_are_named(seed: int, tmp_path: Path) -> None:
+    check_seed(seed, tmp_path)
