@@ -96,12 +96,13 @@ def _directed(builder: Builder, node: Node, i: int) -> _Layer:
         x = transpose(x, (1, 0, 2))
     recurrent = _of_direction(builder, node.input(2), i)
     hidden = recurrent.shape[1]
-    of_input, of_state = _biases(builder, node, i, sum(cell.parts) * hidden)
+    sizes = [part * hidden for part in cell.parts]
+    of_input, of_state = _biases(builder, node, i, sum(sizes))
     projected = _projected(builder, x, _of_direction(builder, node.input(1), i), of_input)
     return _Layer(
         step=cell.step(node, i),
-        weights=Weights(recurrent, of_state, hidden),
-        projected=_divided(builder, projected, [part * hidden for part in cell.parts]),
+        weights=Weights(_divided(builder, recurrent, 0, sizes), of_state, hidden),
+        projected=_divided(builder, projected, 2, sizes),
         start=tuple(_start(builder, node, 5 + place, i) for place in range(cell.states)),
         runs=_runs(builder, node, x),
         backwards=node.attribute("direction", "forward") == "reverse" or i == 1,
@@ -126,9 +127,10 @@ def _biases(builder: Builder, node: Node, i: int, width: int) -> tuple[Value | N
         _sum(builder, *(sliced(builder, v, {0: kept}) for v in (first, second))),
         sliced(builder, first, {0: last}),
     ]
+    rest = sliced(builder, second, {0: last})
     if all(value.is_constant for value in joined):
-        return builder.fixed(np.concatenate([value.data for value in joined])), second
-    return concat(builder, joined, 0), second
+        return builder.fixed(np.concatenate([value.data for value in joined])), rest
+    return concat(builder, joined, 0), rest
 
 
 def _sum(builder: Builder, a: Value, b: Value) -> Value:
@@ -142,8 +144,12 @@ def _projected(builder: Builder, x: Value, weights: Value, bias: Value | None) -
     return Value(product(builder, builder.arranged(x, order), weights, bias), order)
 
 
-def _divided(builder: Builder, x: Value, sizes: Sequence[int]) -> tuple[Value, ...]:
-    return (x,) if len(sizes) == 1 else tuple(split(builder, x, 2, sizes))
+def _divided(builder: Builder, x: Value, axis: int, sizes: Sequence[int]) -> tuple[Value, ...]:
+    if len(sizes) == 1:
+        return (x,)
+    if not x.is_constant:
+        return tuple(split(builder, x, axis, sizes))
+    return tuple(builder.fixed(part) for part in np.split(x.data, np.cumsum(sizes)[:-1], axis))
 
 
 def _start(builder: Builder, node: Node, place: int, i: int) -> Tensor | None:
