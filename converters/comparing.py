@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_sdk.artifact.indices import index_bounds
+from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.summary import float_ops
@@ -254,11 +254,12 @@ def _samples(candidate: object, specs: tuple[TensorSpec, ...], options: Options)
     if data is not None:
         return open_data(data, specs, images=images)
     seed, count = options.get("seed", 0), options.get("samples", 32)
-    bounds = index_bounds(read_artifact(str(candidate))) if _is_tflite(candidate) else {}
+    artifact = read_artifact(str(candidate)) if _is_tflite(candidate) else None
+    bounds, free = (index_bounds(artifact), free_integers(artifact)) if artifact else ({}, frozenset[str]())
     return DataSource(
         f"seeded data (seed {seed})",
         count,
-        lambda: seeded_samples(specs, count=count, seed=seed, index_bounds=bounds),
+        lambda: seeded_samples(specs, count=count, seed=seed, index_bounds=bounds, free=free),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.artifact.indices import index_bounds
+from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device
@@ -19,6 +19,7 @@ from edge_sdk.converters.proving.finish import finish
 from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
 from edge_sdk.converters.proving.ladder import Ladder
+from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.integer_forms import with_integer_forms
@@ -147,7 +148,7 @@ class _Line:
             artifact = read_artifact(path)
             findings += check_form(artifact, lowered.artifact, job.recipe)
             judged = self._proof.of_file(path, lowered, job.recipe)
-            findings += self._proof.findings(judged.rows)
+            findings += [*self._proof.findings(judged.rows), *lint_findings(artifact)]
         timings, slow = self._time(lowered, path, job.recipe)
         report = ConversionReport(
             verified=judged.right.ok and judged.accuracy.state != "lost" and lowered.verified,
@@ -253,7 +254,11 @@ class _Line:
             f"seeded data (seed {settings.seed})",
             settings.samples,
             lambda: seeded_samples(
-                specs, count=settings.samples, seed=settings.seed, index_bounds=index_bounds(artifact)
+                specs,
+                count=settings.samples,
+                seed=settings.seed,
+                index_bounds=index_bounds(artifact),
+                free=free_integers(artifact),
             ),
         )
         store, check = spool(source, specs, self._shop.path("comparison"), limit=settings.samples, seed=settings.seed)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.converters.sources.torch_forms import translations
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.errors import ConversionError, ModelError
 
@@ -51,7 +52,10 @@ def _by_export(module: Any, examples: tuple[Any, ...], names: Mapping[str, Any])
 
     program = _program(module, examples)
     try:
-        return torch.onnx.export(program, (), verbose=False, dynamo=True, **names).model_proto
+        forms = translations()
+        return torch.onnx.export(
+            program, (), verbose=False, dynamo=True, custom_translation_table=forms, **names
+        ).model_proto
     except Exception as error:  # the exporter's parts raise anything
         raise _failed("exporting to ONNX", error) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,27 +10,39 @@ import numpy.typing as npt
 
 from edge_sdk.signature import Arrays, TensorSpec
 
+# float32 holds every whole number up to 2**24.
+_LARGE = 3 * 2**23
+
 
 def seeded_samples(
-    specs: Sequence[TensorSpec], *, count: int, seed: int, index_bounds: Mapping[str, int] | None = None
+    specs: Sequence[TensorSpec],
+    *,
+    count: int,
+    seed: int,
+    index_bounds: Mapping[str, int] | None = None,
+    free: Collection[str] = (),
 ) -> Iterator[Arrays]:
     """Yields ``count`` samples.
 
     Images (specs with a layout) have the spectrum of natural ones, with brightness and contrast of their own: white
     noise of any seed looks the same to a network that pools. Other floats are standard normal, 8-bit integers span
-    their type, booleans are fair, and wider integers lie in ``[0, bound)``: the bound is the table an input indexes,
-    where that is known, else 2.
+    their type, booleans are fair, and wider integers lie in ``[0, bound)``, its ends and round numbers often: the bound
+    is the table an input indexes, where that is known, else 2. Those that index nothing are small, negative, round, and
+    so large that float32 does not hold them.
 
     Args:
         specs: the inputs, with static shapes.
         count: how many samples.
         seed: of numpy's default generator.
         index_bounds: input name to the number of rows of the table that it indexes.
+        free: names of integer inputs that may hold any number.
     """
     generator = np.random.default_rng(seed)
     bounds = index_bounds or {}
     for _ in range(count):
-        yield {spec.name: _draw(generator, spec, bounds.get(spec.name, 2)) for spec in specs}
+        yield {
+            spec.name: _draw(generator, spec, bounds.get(spec.name, 0 if spec.name in free else 2)) for spec in specs
+        }
 
 
 def _draw(generator: np.random.Generator, spec: TensorSpec, bound: int) -> npt.NDArray[Any]:
@@ -38,11 +50,31 @@ def _draw(generator: np.random.Generator, spec: TensorSpec, bound: int) -> npt.N
     if dtype == np.bool_:
         return generator.random(shape) < 0.5
     if np.issubdtype(dtype, np.integer):
-        low, high = (np.iinfo(dtype).min, np.iinfo(dtype).max + 1) if dtype.itemsize == 1 else (0, bound)
-        return generator.integers(low, high, shape, dtype=dtype)
+        if dtype.itemsize == 1:
+            return generator.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, shape, dtype=dtype)
+        return (_indices(generator, shape, bound) if bound else _integers(generator, shape)).astype(dtype)
     if spec.layout and len(shape) == 4:
         return _images(generator, shape, spec.layout).astype(dtype)
     return generator.standard_normal(shape).astype(dtype)
+
+
+def _indices(generator: np.random.Generator, shape: tuple[int, ...], bound: int) -> npt.NDArray[np.int64]:
+    """Rows of a table: three in four anywhere, the others at its ends and at multiples of ten."""
+    anywhere = generator.integers(0, bound, shape)
+    special = np.array(sorted({0, bound - 1, *range(0, min(bound, 1000), 10), *range(0, bound, max(10, bound // 100))}))
+    return np.where(generator.random(shape) < 0.25, generator.choice(special, shape), anywhere)
+
+
+def _integers(generator: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Small, negative, round and large numbers in equal parts."""
+    kinds = (
+        generator.integers(0, 12, shape),
+        -generator.integers(1, 1000, shape),
+        generator.integers(-100, 101, shape) * 10 ** generator.integers(1, 5, shape),
+        generator.integers(-_LARGE, _LARGE + 1, shape),
+    )
+    made: npt.NDArray[np.int64] = np.choose(generator.integers(0, len(kinds), shape), kinds)
+    return made
 
 
 def _images(generator: np.random.Generator, shape: tuple[int, ...], layout: str) -> npt.NDArray[np.float64]:

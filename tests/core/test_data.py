@@ -287,6 +287,21 @@ def test_folder_without_images_and_broken_image(tmp_path: Path) -> None:
         read_all(tmp_path / "photos", IMAGE)
 
 
+def test_integers_that_index_nothing_are_of_all_kinds() -> None:
+    drawn = np.concatenate([one["ids"] for one in seeded_samples((IDS,), count=40, seed=0, free={"ids"})]).reshape(-1)
+    assert (drawn < 0).any()
+    assert ((drawn >= 0) & (drawn < 12)).any()
+    assert ((drawn % 1000 == 0) & (drawn != 0)).any()
+    assert (np.abs(drawn) > 2**24).any()
+
+
+def test_indices_reach_both_ends_of_a_table() -> None:
+    bounds = {"ids": 12300}
+    drawn = np.concatenate([one["ids"] for one in seeded_samples((IDS,), count=300, seed=0, index_bounds=bounds)])
+    assert drawn.min() == 0
+    assert drawn.max() == 12299
+
+
 def test_seeded_samples_repeat_and_stay_in_bounds() -> None:
     flags = TensorSpec("flags", (1, 3), "bool")
     specs = (IMAGE, IDS, flags)

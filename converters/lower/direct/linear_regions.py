@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# Fewer are left as they are.
-_LEAST = 8
 _MOST = 2000
+# A region without one of these only moves elements, and is left as it is.
+_SUMS = frozenset({"Add", "ReduceMean", "ReduceSum", "Sum"})
 # Ops that are linear in their first input, the others being known.
 _IN_FIRST = frozenset(
     {"Div", "Expand", "Gather", "GatherND", "ReduceMean", "ReduceSum", "Reshape", "Slice", "Squeeze", "Transpose"}
@@ -136,7 +136,8 @@ def _grown(
         return name in wanted or any(id(reader) not in chosen for reader in readers.get(name, []))
 
     ends = [node for node in members if leaves(node)]
-    if len(members) < _LEAST or len(ends) != 1 or ends[0] is not members[-1]:
+    adds = any(node.op_type in _SUMS for node in members)
+    if not adds or len(ends) != 1 or ends[0] is not members[-1]:
         return None
     return Region(tuple(members), source, members[-1].output[0])
 

@@ -27,6 +27,7 @@ class Node:
         attributes: by name, as plain Python, numpy arrays, or GraphProto.
         outputs: names, empty where nobody asks for one.
         opset: version of the op set that says what the op means.
+        traced: the op of PyTorch that it was exported from, such as ``aten.embedding.default``; empty where unknown.
         input_names: as the graph calls them.
         body: lowers a GraphProto attribute with a builder: ``body(proto, builder, inputs)``; see :class:`walk.Walk`.
         sequences: inputs that are sequences, by place; their places in ``inputs`` are None.
@@ -39,6 +40,7 @@ class Node:
     attributes: dict[str, Any]
     outputs: Sequence[str]
     opset: int
+    traced: str = ""
     input_names: Sequence[str] = ()
     body: Callable[..., Any] | None = field(default=None, repr=False)
     sequences: Mapping[int, Values] = field(default_factory=dict)
@@ -117,6 +119,14 @@ def module_path(proto: Any) -> str:
             if named:
                 return str(named[-1])
     return str(proto.name or next((name for name in proto.output if name), proto.op_type))
+
+
+def traced_op(proto: Any) -> str:
+    """The op of PyTorch that a node was exported from; empty where ``torch.onnx.export`` did not write it."""
+    for entry in proto.metadata_props:
+        if entry.key == "pkg.torch.onnx.class_hierarchy":
+            return next(iter(_listed(entry.value)[-1:]), "")
+    return ""
 
 
 def user_line(proto: Any) -> str:

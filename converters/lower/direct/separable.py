@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.linear_regions import Region
 from edge_sdk.converters.lower.direct.ops.linear_maps import along
+from edge_sdk.converters.lower.direct.ops.pooling import averaged
 from edge_sdk.converters.lower.direct.reading import quiet_numpy
 from edge_sdk.converters.lower.direct.value import Value
 
@@ -22,7 +23,7 @@ _BOUND = 1e-5
 
 
 def separable(builder: Builder, region: Region, x: Value, constants: Mapping[str, Floats], opset: int) -> Value | None:
-    """The region as two products with matrices, or None where that is not what it does.
+    """The region as a pool or as two products with matrices, or None where that is not what it does.
 
     The region is linear by its ops; the matrices are read off it, and must give what it gives for random numbers.
 
@@ -38,9 +39,24 @@ def separable(builder: Builder, region: Region, x: Value, constants: Mapping[str
     matrices = _matrices(_evaluation(region, x.shape, constants, opset), x.shape)
     if matrices is None:
         return None
+    windows = [_window(matrix) for matrix in matrices]
+    if windows[0] is not None and windows[1] is not None:
+        return averaged(builder, x, (windows[0][0], windows[1][0]), (windows[0][1], windows[1][1]))
     for axis, matrix in zip((2, 3), matrices, strict=True):
         x = along(builder, x, axis, matrix)
     return x
+
+
+def _window(matrix: Floats) -> tuple[int, int] | None:
+    """Extent and step of the windows whose means the matrix takes, or None where it takes no such."""
+    out, size = matrix.shape
+    kernel = int((matrix[0] > _BOUND).sum())
+    step = int(np.argmax(matrix[1] > _BOUND)) if out > 1 else 1
+    if not kernel or not step or (out - 1) * step + kernel > size:
+        return None
+    places = np.arange(size) - np.arange(out)[:, None] * step
+    means = ((places >= 0) & (places < kernel)) / kernel
+    return (kernel, step) if np.abs(matrix - means).max() <= _BOUND else None
 
 
 def _evaluation(

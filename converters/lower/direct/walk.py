@@ -14,7 +14,7 @@ from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.expanding import expand, is_function
 from edge_sdk.converters.lower.direct.folding import fold
 from edge_sdk.converters.lower.direct.linear_regions import Region, grouped
-from edge_sdk.converters.lower.direct.node import Node, NoFormError, attributes_of, module_path, user_line
+from edge_sdk.converters.lower.direct.node import Node, NoFormError, attributes_of, module_path, traced_op, user_line
 from edge_sdk.converters.lower.direct.ops import OPS
 from edge_sdk.converters.lower.direct.ops.sequences import TAKES_SEQUENCES
 from edge_sdk.converters.lower.direct.ops.without_form import REASONS
@@ -165,6 +165,7 @@ class Walk:
             attributes=attributes_of(proto),
             outputs=list(proto.output),
             opset=self.opset,
+            traced=traced_op(proto),
             input_names=list(proto.input),
             body=self._body,
             sequences=sequences,

@@ -52,6 +52,18 @@ def test_indices_known_not_to_be_negative_cost_nothing() -> None:
     assert _kinds(check(model(nodes, x, ["y"], table), x)) == ["ARG_MAX", "GATHER"]
 
 
+def test_an_embedding_of_pytorch_is_one_gather() -> None:
+    """PyTorch refuses negative indices of an embedding, so none are turned round; of ``x[i]`` it takes them."""
+    feeds = {"t": RNG.standard_normal((5, 3)).astype(FLOAT), "i": np.array([[4, 0]], np.int32)}
+    for op, kinds in (
+        ("aten.embedding.default", ["GATHER"]),
+        ("aten.index.Tensor", ["LESS", "ADD", "SELECT_V2", "GATHER"]),
+    ):
+        node = _node("Gather", "t", "i")
+        node.metadata_props.add(key="pkg.torch.onnx.class_hierarchy", value=f"['Model', '{op}']")
+        assert _kinds(check(model([node], feeds, ["y"], {}), feeds)) == kinds
+
+
 def test_gathered_axes_stay_where_the_tensor_has_them() -> None:
     x = {"x": RNG.standard_normal((3, 4, 5)).astype(FLOAT), "i": np.array([[1, -1, 0]])}
     nodes = [_node("Transpose", "x", outputs=("a",), perm=[2, 0, 1]), _node("Gather", "a", "i", axis=1)]

@@ -153,12 +153,18 @@ def test_numbers_beside_seven_axes() -> None:
 def test_moves_of_many_axes() -> None:
     x = {"x": RNG.standard_normal((2, 3, 2, 2, 3, 2, 2)).astype(np.float32)}
     check(model([_node("Transpose", "x", perm=[6, 0, 1, 5, 2, 3, 4])], x, ["y"], {}), x)
+    check(model([_node("Transpose", "x", perm=[6, 4, 2, 0, 5, 3, 1])], x, ["y"], {}), x)
     check(model([_node("Concat", "x", "x", axis=4)], x, ["y"], {}), x)
     check(model([_node("ReduceSum", "x", "axes")], x, ["y"], {"axes": np.array([1, 5])}), x)
     check(model([_node("Softmax", "x", axis=-1)], x, ["y"], {}), x)
     pads = np.zeros(14, np.int64)
     pads[[1, 4, 12]] = 1, 2, 1
     check(model([_node("Pad", "x", "pads")], x, ["y"], {"pads": pads}), x)
+
+
+def test_borders_of_a_number_that_only_the_running_file_knows() -> None:
+    x = {"x": RNG.standard_normal((2, 3)).astype(np.float32), "v": np.array(1.5, np.float32)}
+    check(model([_node("Pad", "x", "pads", "v")], x, ["y"], {"pads": np.array([1, 0, 0, 2])}), x)
 
 
 @pytest.mark.parametrize("step", [1, -1, 2])

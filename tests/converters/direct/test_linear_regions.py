@@ -66,12 +66,31 @@ def _adaptive_pool(
 @pytest.mark.parametrize("flat", [False, True])
 @pytest.mark.parametrize(
     ("shape", "out"),
-    [((1, 3, 17, 23), (5, 7)), ((2, 4, 10, 10), (7, 7)), ((1, 1, 9, 8), (4, 8)), ((1, 2, 3, 4), (5, 7))],
+    [((1, 3, 17, 23), (5, 7)), ((2, 4, 10, 10), (7, 7)), ((1, 1, 10, 8), (4, 8)), ((1, 2, 3, 4), (5, 7))],
 )
 def test_adaptive_pools_are_two_products(shape: tuple[int, ...], out: tuple[int, int], *, flat: bool) -> None:
     graph = check(*_adaptive_pool(shape, out, flat=flat))
     kinds = {op.kind for op in graph.graph.ops}
     assert kinds <= {"BATCH_MATMUL", "FULLY_CONNECTED", "RESHAPE"}
+
+
+def test_windows_of_one_extent_and_step_are_a_pool() -> None:
+    """13 to 3: means of 5 at every fourth element."""
+    graph = check(*_adaptive_pool((1, 3, 13, 13), (3, 2)), layout="nhwc")
+    assert [op.kind for op in graph.graph.ops if op.kind != "TRANSPOSE"] == ["AVERAGE_POOL_2D"]
+
+
+def test_what_only_moves_elements_stays_what_it_is() -> None:
+    from onnx import helper
+
+    index = np.array([[0, 2], [1, 1]])
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[2, 3, 0, 1]),
+        helper.make_node("GatherND", ["t", "i"], ["g"]),
+    ]
+    x = _random((2, 3, 4, 5))
+    graph = check(model(nodes, {"x": x}, ["g"], {"i": index}), {"x": x}, tolerance=0.0)
+    assert not {op.kind for op in graph.graph.ops} & {"BATCH_MATMUL", "FULLY_CONNECTED"}
 
 
 def test_what_is_not_linear_stays_what_it_is() -> None:

@@ -67,3 +67,21 @@ def test_right_file_passes_and_planted_fault_is_named(seed: int, tmp_path: Path)
 @pytest.mark.parametrize("seed", _ALL)
 def test_right_files_pass_and_planted_faults_are_named(seed: int, tmp_path: Path) -> None:
     check_seed(seed, tmp_path)
+
+
+def test_lint_tells_each_rule_once(tmp_path: Path) -> None:
+    """Scores that share the scale of boxes: what `check` says of a file, convert says of what it wrote."""
+    from edge_sdk.converters.proving.linting import lint_findings
+    from tests.graphs import Graph, options
+
+    graph = Graph()
+    x = graph.tensor("x", (1, 4), "int8", scale=[2.0], zero_point=[-128])
+    scores = [graph.tensor(f"s{place}", (1, 4), "int8", scale=[1 / 256], zero_point=[-128]) for place in range(2)]
+    same = [graph.tensor(f"t{place}", (1, 4), "int8", scale=[2.0], zero_point=[-128]) for place in range(2)]
+    for score, coarse in zip(scores, same, strict=True):
+        graph.op("LOGISTIC", (x,), (score,))
+        graph.op("QUANTIZE", (score,), (coarse,))
+    y = graph.tensor("y", (1, 12), "int8", scale=[2.0], zero_point=[-128])
+    graph.op("CONCATENATION", (x, *same), (y,), options("ConcatenationOptions", axis=1))
+    (finding,) = [f for f in lint_findings(parse_artifact(graph.finish((x,), (y,)))) if f.rule == "shared-scale"]
+    assert "and so in 1 more place" in finding.message

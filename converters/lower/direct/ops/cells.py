@@ -21,16 +21,16 @@ State = tuple[Tensor | None, ...]
 
 @dataclass(frozen=True)
 class Weights:
-    """Of one direction, all ``[gates * hidden, ...]`` in ONNX's order of gates.
+    """Of one direction's recurrent product.
 
     Attributes:
-        recurrent: ``[gates * hidden, hidden]``.
-        bias: added to the recurrent product, ``[gates * hidden]`` or None; what can be added to the projected input
-            is in that already.
+        parts: ``[gates * hidden, hidden]`` for each of the cell's parts, in ONNX's order of gates.
+        bias: what is added to the last part's product, ``[hidden]``, or None; what can be added to the projected
+            input is in that already.
         hidden: width of the state.
     """
 
-    recurrent: Value
+    parts: tuple[Value, ...]
     bias: Value | None
     hidden: int
 
@@ -53,8 +53,8 @@ def product(builder: Builder, x: Tensor, weights: Value, bias: Value | None) -> 
     return builder.emit("FULLY_CONNECTED", [x, builder.arranged(weights), taken], shape, keep_num_dims=len(shape) != 2)
 
 
-def _with_recurrent(builder: Builder, weights: Weights, x: Tensor, h: Tensor | None) -> Tensor:
-    return x if h is None else _emit(builder, "ADD", x, product(builder, h, weights.recurrent, None))
+def _with_recurrent(builder: Builder, weights: Value, x: Tensor, h: Tensor | None) -> Tensor:
+    return x if h is None else _emit(builder, "ADD", x, product(builder, h, weights, None))
 
 
 def _gates(builder: Builder, z: Tensor, count: int) -> tuple[Tensor, ...]:
@@ -71,7 +71,7 @@ def rnn(node: Node, direction: int) -> Step:
     (f,) = activations(node, direction, ("Tanh",))
 
     def step(builder: Builder, weights: Weights, x: Sequence[Tensor], state: State) -> tuple[Tensor, ...]:
-        return (f(builder, _with_recurrent(builder, weights, x[0], state[0])),)
+        return (f(builder, _with_recurrent(builder, weights.parts[0], x[0], state[0])),)
 
     return step
 
@@ -82,7 +82,7 @@ def lstm(node: Node, direction: int) -> Step:
     coupled = bool(node.attribute("input_forget", 0))
 
     def step(builder: Builder, weights: Weights, x: Sequence[Tensor], state: State) -> tuple[Tensor, ...]:
-        gates = _gates(builder, _with_recurrent(builder, weights, x[0], state[0]), 4)
+        gates = _gates(builder, _with_recurrent(builder, weights.parts[0], x[0], state[0]), 4)
         enters, leaves = (f(builder, gates[i]) for i in (0, 1))
         c = _emit(builder, "MUL", enters, g(builder, gates[3]))
         if (old := state[1]) is not None:
@@ -103,11 +103,9 @@ def gru(node: Node, direction: int) -> Step:
     after = bool(node.attribute("linear_before_reset", 0))
 
     def step(builder: Builder, weights: Weights, x: Sequence[Tensor], state: State) -> tuple[Tensor, ...]:
-        h, hidden = state[0], weights.hidden
-        first, last = x
-        both, new = (_rows(builder, weights, *rows) for rows in ((0, 2 * hidden), (2 * hidden, 3 * hidden)))
-        z, r = _gates(builder, f(builder, _with_recurrent(builder, both, first, h)), 2)
-        n = g(builder, (_reset_after if after else _reset_before)(builder, new, last, r, h))
+        h = state[0]
+        z, r = _gates(builder, f(builder, _with_recurrent(builder, weights.parts[0], x[0], h)), 2)
+        n = g(builder, (_reset_after if after else _reset_before)(builder, weights, x[1], r, h))
         if h is None:
             return (_emit(builder, "MUL", _complement(builder, z), n),)
         return (_emit(builder, "ADD", n, _emit(builder, "MUL", z, _emit(builder, "SUB", h, n))),)
@@ -115,28 +113,20 @@ def gru(node: Node, direction: int) -> Step:
     return step
 
 
-def _reset_after(builder: Builder, new: Weights, x: Tensor, r: Tensor, h: Tensor | None) -> Tensor:
+def _reset_after(builder: Builder, weights: Weights, x: Tensor, r: Tensor, h: Tensor | None) -> Tensor:
     """``x + r (h R + b)``."""
     if h is not None:
-        return _emit(builder, "ADD", x, _emit(builder, "MUL", r, product(builder, h, new.recurrent, new.bias)))
-    if new.bias is None:
+        return _emit(builder, "ADD", x, _emit(builder, "MUL", r, product(builder, h, weights.parts[1], weights.bias)))
+    if weights.bias is None:
         return x
-    return _emit(builder, "ADD", x, _emit(builder, "MUL", r, builder.arranged(new.bias)))
+    return _emit(builder, "ADD", x, _emit(builder, "MUL", r, builder.arranged(weights.bias)))
 
 
-def _reset_before(builder: Builder, new: Weights, x: Tensor, r: Tensor, h: Tensor | None) -> Tensor:
+def _reset_before(builder: Builder, weights: Weights, x: Tensor, r: Tensor, h: Tensor | None) -> Tensor:
     """``x + (r h) R``."""
     if h is None:
         return x
-    return _emit(builder, "ADD", x, product(builder, _emit(builder, "MUL", r, h), new.recurrent, None))
-
-
-def _rows(builder: Builder, weights: Weights, begin: int, end: int) -> Weights:
-    from edge_sdk.converters.lower.direct.ops.shape import sliced
-
-    recurrent = sliced(builder, weights.recurrent, {0: range(begin, end)})
-    bias = None if weights.bias is None else sliced(builder, weights.bias, {0: range(begin, end)})
-    return Weights(recurrent, bias, weights.hidden)
+    return _emit(builder, "ADD", x, product(builder, _emit(builder, "MUL", r, h), weights.parts[1], None))
 
 
 @dataclass(frozen=True)

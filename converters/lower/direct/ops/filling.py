@@ -53,6 +53,11 @@ _DEPENDS = (
     "how many elements it finds depends on data, and a tensor of TFLite has a known shape; keep the whole tensor and "
     "choose by its mask (torch.where, or a product), or do this step outside the model"
 )
+_BOXES = (
+    "how many boxes it keeps depends on data, and a tensor of TFLite has a known shape; return the boxes and their "
+    "scores, and add it padded, with a count, by `edge-sdk compose --embed BOXES=nms:SCORES`"
+)
+_TEXT = "it works on text; TFLite computes with numbers, so do this step outside the model"
 _RANDOM = "random numbers are others at each run, so the file cannot be compared with its source; make them an input"
 
 OPS: dict[str, Form] = {
@@ -61,6 +66,7 @@ OPS: dict[str, Form] = {
     "ConstantOfShape": _constant_of_shape,
     "EyeLike": _eye,
     "Multinomial": _refused(_RANDOM),
+    "NonMaxSuppression": _refused(_BOXES),
     "NonZero": _refused(_DEPENDS),
     "RandomNormal": _refused(_RANDOM),
     "RandomNormalLike": _refused(_RANDOM),
@@ -69,5 +75,9 @@ OPS: dict[str, Form] = {
     "Range": _refused(
         "how long it is depends on data, and a tensor of TFLite has a known shape; make a longer one and mask it"
     ),
+    "RegexFullMatch": _refused(_TEXT),
+    "StringConcat": _refused(_TEXT),
+    "StringNormalizer": _refused(_TEXT),
+    "StringSplit": _refused(_TEXT),
     "Unique": _refused(_DEPENDS),
 }

@@ -22,7 +22,16 @@ def _gather(builder: Builder, node: Node) -> Value:
     axis = int(node.attribute("axis", 0)) % x.rank
     if indices.is_constant and (found := _as_slice(builder, x, axis, indices)) is not None:
         return found
-    return gather(builder, x, indices, axis)
+    return gather(builder, x, indices, axis, never_below=never_below(node))
+
+
+# PyTorch refuses indices below zero here, though ONNX would count them from the end.
+_FROM_ZERO = ("aten.embedding", "aten.gather", "aten.index_add", "aten.index_select", "aten.scatter")
+
+
+def never_below(node: Node) -> bool:
+    """Whether the source's own op takes no index below zero."""
+    return node.traced.startswith(_FROM_ZERO)
 
 
 def _as_slice(builder: Builder, x: Value, axis: int, indices: Value) -> Value | None:
@@ -37,10 +46,10 @@ def _as_slice(builder: Builder, x: Value, axis: int, indices: Value) -> Value | 
     return without_axes(builder, part, [axis]) if indices.rank == 0 else part
 
 
-def gather(builder: Builder, x: Value, indices: Value, axis: int) -> Value:
+def gather(builder: Builder, x: Value, indices: Value, axis: int, *, never_below: bool = False) -> Value:
     """GATHER along an axis of the source; the indices' axes stand in its place."""
     place = x.place(axis)
-    index = counted_from_zero(builder, indices, x.shape[axis])
+    index = counted_from_zero(builder, indices, x.shape[axis], never_below=never_below)
     shape = (*x.tensor.shape[:place], *index.tensor.shape, *x.tensor.shape[place + 1 :])
     made = builder.emit("GATHER", [x.tensor, index.tensor], shape, x.dtype, axis=place, batch_dims=0)
     return Value(made, _gathered_order(x, axis, index))
@@ -56,20 +65,22 @@ def _gathered_order(x: Value, axis: int, index: Value) -> tuple[int, ...]:
     return tuple(order)
 
 
-def counted_from_zero(builder: Builder, indices: Value, extent: int | Sequence[int]) -> Value:
+def counted_from_zero(
+    builder: Builder, indices: Value, extent: int | Sequence[int], *, never_below: bool = False
+) -> Value:
     """Indices as TFLite wants them: int32, none below zero.
 
     Args:
         builder: what makes ops.
         indices: integers; those that are known not to be below zero need no op.
         extent: of the axis that they count, or of several along their last axis.
+        never_below: the source takes none below zero.
     """
     if indices.is_constant:
         numbers = indices.data
         return builder.fixed(np.where(numbers < 0, numbers + np.asarray(extent), numbers).astype(np.int32))
-    never_below = builder.bounds.of(indices.tensor)[0] >= 0
     narrow = Value(builder.narrowed(indices.tensor), indices.order)
-    if never_below:
+    if never_below or builder.bounds.of(indices.tensor)[0] >= 0:
         return narrow
     below = binary(builder, "LESS", [narrow, scalar(builder, 0, narrow)], "bool")
     lifted = binary(builder, "ADD", [narrow, builder.fixed(np.asarray(extent, np.int32))])
@@ -81,14 +92,16 @@ def _gather_elements(builder: Builder, node: Node) -> Value:
     x, indices = node.input(0), node.input(1)
     axis = int(node.attribute("axis", 0)) % x.rank
     flat = builder.reshaped(builder.arranged(x), (x.tensor.size,))
-    places = places_of_elements(builder, x.shape, indices, axis)
+    places = places_of_elements(builder, x.shape, indices, axis, never_below=never_below(node))
     return plain(builder.emit("GATHER", [flat, places], places.shape, x.dtype, axis=0, batch_dims=0))
 
 
-def places_of_elements(builder: Builder, shape: Sequence[int], indices: Value, axis: int) -> Tensor:
+def places_of_elements(
+    builder: Builder, shape: Sequence[int], indices: Value, axis: int, *, never_below: bool = False
+) -> Tensor:
     """Where in the flat tensor of a shape each index points, when it counts along one axis and stands in the others."""
     strides = strides_of(shape)
-    along = counted_from_zero(builder, indices, shape[axis])
+    along = counted_from_zero(builder, indices, shape[axis], never_below=never_below)
     extents = [1 if i == axis else size for i, size in enumerate(indices.shape)]
     grid = np.indices(extents).reshape(len(extents), -1)
     others = (grid * np.array(strides)[:, None]).sum(0).reshape(extents).astype(np.int32)

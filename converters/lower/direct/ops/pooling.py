@@ -133,6 +133,12 @@ def _coverage(window: Window, axis: int, size: int, begin: int, end: int) -> npt
     return np.asarray(one.kernel[0] / counted)
 
 
+def averaged(builder: Builder, x: Value, kernel: tuple[int, int], strides: tuple[int, int]) -> Value:
+    """AVERAGE_POOL_2D of ``[N, C, H, W]`` without padding."""
+    window = Window(kernel, strides, (1, 1), (0, 0), (0, 0))
+    return image_value(_pool(builder, "AVERAGE_POOL_2D", image_tensor(builder, x), window, same=False))
+
+
 def _average_pool(builder: Builder, node: Node) -> Value:
     x = node.input()
     window = pool_window(node, x.shape[2:])

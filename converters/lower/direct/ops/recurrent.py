@@ -1,9 +1,11 @@
 """RNN, LSTM and GRU.
 
-Measured on an AMD EPYC, one thread, ai-edge-litert 2.1, an LSTM of width 64 over 100 steps of 64, smallest of 60 runs:
-unrolled 162 us in float32 and 99 us in int8; as a WHILE 395 us; TFLite's own UNIDIRECTIONAL_SEQUENCE_LSTM 318 us, and
-it keeps its state from run to run; its older LSTM op 295 us. ONNX Runtime's float LSTM: 118 us. So steps become ops
-where there are not too many, with the product of input and weights before them: one FULLY_CONNECTED for all steps.
+Measured on an AMD EPYC, one thread, ai-edge-litert 2.1, an LSTM of width 64 over steps of 64, smallest of 40 runs.
+100 steps: unrolled 162 us in float32 and 99 us in int8; as a WHILE of single steps 304 us, of 16 steps a round 225
+us; TFLite's own UNIDIRECTIONAL_SEQUENCE_LSTM 318 us, and it keeps its state from run to run; its older LSTM op 295
+us; ONNX Runtime's float LSTM 118 us. 400 steps: unrolled 2616 us (a cliff whose cause was not measured); a WHILE of
+16 steps a round 887 us; ONNX Runtime 464 us. So steps become ops where there are not too many, with the product of
+input and weights before them: one FULLY_CONNECTED for all steps.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ from edge_sdk.converters.lower.direct.ops.elementwise import binary
 from edge_sdk.converters.lower.direct.ops.matmul import axis_last
 from edge_sdk.converters.lower.direct.ops.reduction import with_axis
 from edge_sdk.converters.lower.direct.ops.shape import concat, sliced, split, transpose
-from edge_sdk.converters.lower.direct.ops.stepping import element, placed, unpacked
+from edge_sdk.converters.lower.direct.ops.stepping import element, packed, placed, unpacked
 from edge_sdk.converters.lower.direct.value import Value, plain
 
 # More steps are a WHILE: a file has some 150 bytes for each op, and an engine prepares each when it loads the file.
 _UNROLLED = 128
+# Steps in the body of a WHILE: each of its rounds copies what is carried.
+_CHUNK = 16
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,13 @@ def _directed(builder: Builder, node: Node, i: int) -> _Layer:
         x = transpose(x, (1, 0, 2))
     recurrent = _of_direction(builder, node.input(2), i)
     hidden = recurrent.shape[1]
-    of_input, of_state = _biases(builder, node, i, sum(cell.parts) * hidden)
+    sizes = [part * hidden for part in cell.parts]
+    of_input, of_state = _biases(builder, node, i, sum(sizes))
     projected = _projected(builder, x, _of_direction(builder, node.input(1), i), of_input)
     return _Layer(
         step=cell.step(node, i),
-        weights=Weights(recurrent, of_state, hidden),
-        projected=_divided(builder, projected, [part * hidden for part in cell.parts]),
+        weights=Weights(_divided(builder, recurrent, 0, sizes), of_state, hidden),
+        projected=_divided(builder, projected, 2, sizes),
         start=tuple(_start(builder, node, 5 + place, i) for place in range(cell.states)),
         runs=_runs(builder, node, x),
         backwards=node.attribute("direction", "forward") == "reverse" or i == 1,
@@ -126,9 +131,10 @@ def _biases(builder: Builder, node: Node, i: int, width: int) -> tuple[Value | N
         _sum(builder, *(sliced(builder, v, {0: kept}) for v in (first, second))),
         sliced(builder, first, {0: last}),
     ]
+    rest = sliced(builder, second, {0: last})
     if all(value.is_constant for value in joined):
-        return builder.fixed(np.concatenate([value.data for value in joined])), second
-    return concat(builder, joined, 0), second
+        return builder.fixed(np.concatenate([value.data for value in joined])), rest
+    return concat(builder, joined, 0), rest
 
 
 def _sum(builder: Builder, a: Value, b: Value) -> Value:
@@ -142,8 +148,12 @@ def _projected(builder: Builder, x: Value, weights: Value, bias: Value | None) -
     return Value(product(builder, builder.arranged(x, order), weights, bias), order)
 
 
-def _divided(builder: Builder, x: Value, sizes: Sequence[int]) -> tuple[Value, ...]:
-    return (x,) if len(sizes) == 1 else tuple(split(builder, x, 2, sizes))
+def _divided(builder: Builder, x: Value, axis: int, sizes: Sequence[int]) -> tuple[Value, ...]:
+    if len(sizes) == 1:
+        return (x,)
+    if not x.is_constant:
+        return tuple(split(builder, x, axis, sizes))
+    return tuple(builder.fixed(part) for part in np.split(x.data, np.cumsum(sizes)[:-1], axis))
 
 
 def _start(builder: Builder, node: Node, place: int, i: int) -> Tensor | None:
@@ -174,21 +184,27 @@ def _runs(builder: Builder, node: Node, x: Value) -> Value | None:
 
 
 def _unrolled(builder: Builder, layer: _Layer) -> _Result:
-    columns = [[builder.arranged(x) for x in unpacked(builder, part, 0)] for part in layer.projected]
+    state, rows = _steps(builder, layer, layer.projected, layer.runs, layer.start)
+    return _Result(_packed_rows(builder, layer, rows) if layer.wants_rows else None, _known(builder, layer, state))
+
+
+def _steps(
+    builder: Builder, layer: _Layer, projected: Sequence[Value], runs: Value | None, state: State
+) -> tuple[State, list[Tensor]]:
+    """Steps one after the other, the last first if it runs backwards; the rows that they give are in their order."""
+    columns = [[builder.arranged(x) for x in unpacked(builder, part, 0)] for part in projected]
     parts = list(zip(*columns, strict=True))
-    masks = _masks(builder, layer)
-    state, rows = layer.start, {}
-    for t in range(layer.count)[:: -1 if layer.backwards else 1]:
+    masks = _masks(builder, runs, len(parts))
+    rows = {}
+    for t in range(len(parts))[:: -1 if layer.backwards else 1]:
         state, rows[t] = _masked_step(builder, layer, parts[t], masks[t], state)
-    ordered = [rows[t] for t in range(layer.count)]
-    return _Result(_packed_rows(builder, layer, ordered) if layer.wants_rows else None, _known(builder, layer, state))
+    return state, [rows[t] for t in range(len(parts))]
 
 
-def _masks(builder: Builder, layer: _Layer) -> Sequence[Tensor | None]:
+def _masks(builder: Builder, runs: Value | None, count: int) -> Sequence[Tensor | None]:
     """For each step which sequences have it, ``[batch, 1]``; None where all have it."""
-    runs = layer.runs
     if runs is None:
-        return [None] * layer.count
+        return [None] * count
     if not runs.is_constant:
         return [builder.arranged(part) for part in unpacked(builder, runs, 0)]
     return [None if np.all(mask) else builder.constant(mask) for mask in runs.data]
@@ -229,28 +245,56 @@ def _packed_rows(builder: Builder, layer: _Layer, rows: Sequence[Tensor]) -> Val
 
 
 def _looped(builder: Builder, layer: _Layer) -> _Result:
-    """WHILE over ``step number, state..., rows``."""
-    sequences = [builder.arranged(part) for part in layer.projected]
-    runs = None if layer.runs is None else builder.arranged(layer.runs)
-    state = _known(builder, layer, layer.start)
-    buffer = [builder.constant(np.zeros((layer.count, *state[0].shape), np.float32))] if layer.wants_rows else []
-    count = len(state)
+    """WHILE over chunks of steps; what does not fill a chunk comes behind it, where it runs backwards before it."""
+    whole = layer.count - layer.count % _CHUNK
+    main, rest = range(whole), range(whole, layer.count)
+    spans = [rest, main] if layer.backwards else [main, rest]
+    state, rows = layer.start, {}
+    for span in (span for span in spans if len(span)):
+        projected = [sliced(builder, part, {0: span}) for part in layer.projected]
+        runs = None if layer.runs is None else sliced(builder, layer.runs, {0: span})
+        run = _chunks if span is main else _remainder
+        state, rows[span.start] = run(builder, layer, projected, runs, state)
+    found = [part for _, part in sorted(rows.items()) if part is not None]
+    return _Result(concat(builder, found, 0) if found else None, _known(builder, layer, state))
+
+
+def _remainder(
+    builder: Builder, layer: _Layer, projected: Sequence[Value], runs: Value | None, state: State
+) -> tuple[State, Value | None]:
+    state, rows = _steps(builder, layer, projected, runs, state)
+    return state, packed(builder, [plain(row) for row in rows], 0) if layer.wants_rows else None
+
+
+def _chunks(
+    builder: Builder, layer: _Layer, projected: Sequence[Value], runs: Value | None, state: State
+) -> tuple[State, Value | None]:
+    """WHILE over ``chunk number, state..., rows``."""
+    sources = [_in_chunks(builder, value) for value in (*projected, *([] if runs is None else [runs]))]
+    start, chunks = _known(builder, layer, state), sources[0].shape[0]
+    count, room = len(start), (chunks, _CHUNK, *start[0].shape)
+    buffer = [builder.constant(np.zeros(room, np.float32))] if layer.wants_rows else []
 
     def condition(inner: Builder, carried: Sequence[Tensor]) -> Sequence[Tensor]:
-        return [inner.emit("LESS", [carried[0], inner.constant(np.int32(layer.count))], (), "bool")]
+        return [inner.emit("LESS", [carried[0], inner.constant(np.int32(chunks))], (), "bool")]
 
     def body(inner: Builder, carried: Sequence[Tensor]) -> Sequence[Tensor]:
         i = carried[0]
-        last = inner.constant(np.int32(layer.count - 1))
-        place = inner.emit("SUB", [last, i], ()) if layer.backwards else i
-        mask = None if runs is None else _at(inner, runs, place)
-        x = [_at(inner, sequence, place) for sequence in sequences]
-        after, row = _masked_step(inner, layer, x, mask, tuple(carried[1 : 1 + count]))
-        rows = [placed(inner, old, plain(row), place) for old in carried[1 + count :]]
-        return [inner.emit("ADD", [i, inner.constant(np.int32(1))], ()), *after, *rows]
+        place = inner.emit("SUB", [inner.constant(np.int32(chunks - 1)), i], ()) if layer.backwards else i
+        parts = [plain(_at(inner, source, place)) for source in sources]
+        mask = None if runs is None else parts.pop()
+        after, rows = _steps(inner, layer, parts, mask, tuple(carried[1 : 1 + count]))
+        wanted = carried[1 + count :]
+        kept = [placed(inner, old, packed(inner, [plain(row) for row in rows], 0), place) for old in wanted]
+        return [inner.emit("ADD", [i, inner.constant(np.int32(1))], ()), *_known(inner, layer, after), *kept]
 
-    made = repeat(builder, [builder.constant(np.int32(0)), *state, *buffer], condition, body)
-    return _Result(plain(made[-1]) if buffer else None, made[1 : 1 + count])
+    made = repeat(builder, [builder.constant(np.int32(0)), *start, *buffer], condition, body)
+    rows = plain(builder.reshaped(made[-1], (chunks * _CHUNK, *room[2:]))) if buffer else None
+    return made[1 : 1 + count], rows
+
+
+def _in_chunks(builder: Builder, value: Value) -> Tensor:
+    return builder.reshaped(builder.arranged(value), (value.shape[0] // _CHUNK, _CHUNK, *value.shape[1:]))
 
 
 def _at(builder: Builder, sequence: Tensor, place: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node
 from edge_sdk.converters.lower.direct.ops.elementwise import binary, scalar
-from edge_sdk.converters.lower.direct.ops.gather import places_of_elements, places_of_rows
+from edge_sdk.converters.lower.direct.ops.gather import never_below, places_of_elements, places_of_rows
 from edge_sdk.converters.lower.direct.value import Value, plain
 
 Form = Callable[[Builder, Node], Value]
@@ -65,7 +65,7 @@ def _scatter_elements(builder: Builder, node: Node) -> Value:
     """Every element is a row."""
     data, indices, updates = node.input(0), node.input(1), node.input(2)
     axis = int(node.attribute("axis", 0)) % data.rank
-    places = places_of_elements(builder, data.shape, indices, axis)
+    places = places_of_elements(builder, data.shape, indices, axis, never_below=never_below(node))
     rows = builder.reshaped(builder.arranged(data), (data.tensor.size,))
     flat = builder.reshaped(builder.arranged(updates), (updates.tensor.size,))
     where = builder.reshaped(places, (places.size,))

@@ -170,7 +170,9 @@ def _pad(builder: Builder, node: Node) -> Value:
     begins, ends = ([numbers[axis] for axis in x.order] for numbers in (begins, ends))
     tensor = cropped(builder, x.tensor, [max(-b, 0) for b in begins], [max(-e, 0) for e in ends])
     begins, ends = [max(b, 0) for b in begins], [max(e, 0) for e in ends]
-    if mode == "constant":
+    if mode == "constant" and node.given(2) and not node.input(2).is_constant:
+        made = _filled(builder, tensor, (begins, ends), node.input(2))
+    elif mode == "constant":
         made = pad(builder, tensor, begins, ends, _filling(node))
     elif mode == "reflect":
         made = _mirrored(builder, tensor, begins, ends)
@@ -187,6 +189,13 @@ def _pads(node: Node, rank: int) -> tuple[list[int], list[int]]:
     for i, axis in enumerate(axes):
         begins[axis], ends[axis] = pads[i], pads[i + len(axes)]
     return begins, ends
+
+
+def _filled(builder: Builder, tensor: Any, borders: tuple[list[int], list[int]], number: Value) -> Any:
+    """Borders of a number that only the running file knows."""
+    shape = [size + b + e for size, b, e in zip(tensor.shape, *borders, strict=True)]
+    rows = builder.constant(np.array(borders, np.int32).T)
+    return builder.emit("PADV2", [tensor, rows, builder.reshaped(number.tensor, ())], shape)
 
 
 def _filling(node: Node) -> Any:

@@ -121,10 +121,25 @@ def _transpose(builder: Builder, op: Op) -> list[Tensor] | None:
             groups.append([axis])
     by_place = sorted(groups)
     shape = [int(np.prod([extents[axis] for axis in group])) for group in by_place]
+    wanted = [by_place.index(group) for group in groups]
     if len(shape) > _RANKS["TRANSPOSE"]:
-        return None
-    flat = builder.reshaped(source, shape)
-    return [builder.reshaped(builder.transposed(flat, [by_place.index(group) for group in groups]), op.output.shape)]
+        return [builder.reshaped(_one_by_one(builder, source, shape, wanted), op.output.shape)]
+    return [builder.reshaped(builder.transposed(builder.reshaped(source, shape), wanted), op.output.shape)]
+
+
+def _one_by_one(builder: Builder, tensor: Tensor, shape: Sequence[int], wanted: Sequence[int]) -> Tensor:
+    """Axes brought to the front, the last of the wanted order first: each a TRANSPOSE of ``[before, axis, after]``."""
+    order = list(range(len(shape)))
+    for axis in reversed(wanted):
+        place = order.index(axis)
+        before, after = (
+            int(np.prod([shape[i] for i in part], dtype=np.int64)) for part in (order[:place], order[place + 1 :])
+        )
+        if place:
+            apart = builder.reshaped(tensor, (before, shape[axis], after))
+            tensor = builder.transposed(apart, (1, 0, 2))
+        order.insert(0, order.pop(place))
+    return tensor
 
 
 def _slice(builder: Builder, op: Op) -> list[Tensor] | None:

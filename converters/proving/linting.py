@@ -1,0 +1,21 @@
+"""What ``check``'s lint says of a file that was just made: a rule once, at its worst place."""
+
+from __future__ import annotations
+
+from edge_sdk.artifact.model import Artifact
+from edge_sdk.checks.lint.linting import lint
+from edge_sdk.findings import Finding
+
+_GRAVE = ("error", "warning")
+
+
+def lint_findings(artifact: Artifact) -> list[Finding]:
+    """Errors and warnings of the lint, one for each rule, with the number of other places; `edge-sdk check` has all."""
+    found = [finding for finding in lint(artifact) if finding.severity in _GRAVE]
+    worst = {finding.rule: finding for finding in reversed(found)}
+    return [_told(worst[rule], sum(f.rule == rule for f in found) - 1) for rule in dict.fromkeys(f.rule for f in found)]
+
+
+def _told(finding: Finding, others: int) -> Finding:
+    more = f", and so in {others} more place{'s' * (others != 1)}" if others else ""
+    return Finding(finding.rule, finding.severity, f"{finding.message}{more}", finding.where, finding.hint)
