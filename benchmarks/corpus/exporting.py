@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.corpus.catalogue import CORPUS
 from benchmarks.corpus.forked import ChildError, forked
 
-_SECONDS, _MEMORY = 240, 9 << 30
+_SECONDS, _MEMORY = 300, 9 << 30
 _PRELOAD = {
     "torchvision": ("torchvision",),
     "timm": ("timm",),
