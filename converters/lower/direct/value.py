@@ -21,11 +21,13 @@ class Value:
         tensor: what holds it: ``tensor = transpose(value, order)``.
         order: ``order[i]`` is the source's axis that the tensor has at ``i``.
         spatial: the order comes from an op with height and width, and may stand in the file's outputs.
+        before: the value of which this one is a reshape, so that reshaping back is the value itself.
     """
 
     tensor: Tensor
     order: Order
     spatial: bool = False
+    before: Value | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

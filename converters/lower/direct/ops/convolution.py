@@ -8,8 +8,10 @@ from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.convolving import Parts, conv_1d, conv_2d, conv_3d
-from edge_sdk.converters.lower.direct.ops.windows import image_tensor, image_value, window_of
-from edge_sdk.converters.lower.direct.value import Value
+from edge_sdk.converters.lower.direct.ops.matmul import axis_last, dense
+from edge_sdk.converters.lower.direct.ops.shape import transpose
+from edge_sdk.converters.lower.direct.ops.windows import Window, image_value, window_of
+from edge_sdk.converters.lower.direct.value import Value, channels_last
 
 _BY_RANK: dict[int, Callable[[Builder, Parts], Tensor]] = {3: conv_1d, 4: conv_2d, 5: conv_3d}
 
@@ -19,8 +21,18 @@ def _conv(builder: Builder, node: Node) -> Value:
     if x.rank not in _BY_RANK:
         raise NoFormError(f"a convolution over {x.rank - 2} spatial axes")
     window = window_of(node, x.shape[2:], weights.shape[2:])
-    parts = Parts(image_tensor(builder, x), weights, bias_of(builder, node), window, int(node.attribute("group", 1)))
-    return image_value(_BY_RANK[x.rank](builder, parts))
+    groups = int(node.attribute("group", 1))
+    if _is_pointwise(window) and groups == 1 and x.rank == 3 and weights.is_constant:
+        rows = dense(builder, transpose(x, (0, 2, 1)), weights.data[:, :, 0], bias_of(builder, node))
+        return transpose(rows, (0, 2, 1))
+    order = axis_last(x, 1) if _is_pointwise(window) and x.rank == 4 and x.order[0] == 0 else channels_last(x.rank)
+    made = _BY_RANK[x.rank](builder, Parts(builder.arranged(x, order), weights, bias_of(builder, node), window, groups))
+    return image_value(made) if order == channels_last(x.rank) else Value(made, order, x.spatial)
+
+
+def _is_pointwise(window: Window) -> bool:
+    """Whether each position is on its own, so that positions may come in any order."""
+    return set(window.kernel) == {1} and set(window.strides) == {1} and not window.is_padded
 
 
 def bias_of(builder: Builder, node: Node) -> Tensor | None:

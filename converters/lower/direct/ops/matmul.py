@@ -53,7 +53,41 @@ def axis_last(x: Value, axis: int) -> Order:
 
 
 def _batch_matmul(builder: Builder, a: Value, b: Value) -> Value:
+    """BATCH_MATMUL; of ``A B`` and ``(B' A')'`` the one that needs fewer TRANSPOSE as the operands are held."""
     rank = max(a.rank, b.rank)
+    if a.rank == b.rank and _is_better_swapped(a, b):
+        made = _product(builder, _swapped(b), _swapped(a))
+        return Value(made, (*range(rank - 2), rank - 1, rank - 2))
+    return Value(_product(builder, a, b), identity(rank))
+
+
+def _is_better_swapped(a: Value, b: Value) -> bool:
+    """Equal costs are decided by how both are held: what reads the product wants it so as well."""
+    straight, turned = _transposes(a, b), _transposes(_swapped(b), _swapped(a))
+    both = all(value.rank > 1 and value.place(-1) < value.place(-2) for value in (a, b))
+    return turned < straight or (turned == straight and both)
+
+
+def _transposes(left: Value, right: Value) -> int:
+    """How many operands must be turned: the left one comes in order, the right one also with its last axes swapped."""
+    plain = identity(right.rank)
+    return (left.order != identity(left.rank) and not left.is_constant) + (
+        right.order not in (plain, _last_two_swapped(plain)) and not right.is_constant
+    )
+
+
+def _swapped(x: Value) -> Value:
+    """The last two axes of the source swapped, without an op."""
+    names = _last_two_swapped(identity(x.rank))
+    return Value(x.tensor, tuple(names[axis] for axis in x.order))
+
+
+def _last_two_swapped(order: Order) -> Order:
+    return (*order[:-2], order[-1], order[-2])
+
+
+def _product(builder: Builder, a: Value, b: Value) -> Tensor:
+    """In the source's order."""
     left = builder.arranged(a)
     right, transposed = _right(builder, b)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -62,8 +96,8 @@ def _batch_matmul(builder: Builder, a: Value, b: Value) -> Value:
         left, right = (_one_batch(builder, tensor, batch) for tensor in (left, right))
         flat = (int(np.prod(batch)), *shape[-2:])
         made = builder.emit("BATCH_MATMUL", [left, right], flat, adj_x=False, adj_y=transposed)
-        return Value(builder.reshaped(made, shape), identity(rank))
-    return Value(builder.emit("BATCH_MATMUL", [left, right], shape, adj_x=False, adj_y=transposed), identity(rank))
+        return builder.reshaped(made, shape)
+    return builder.emit("BATCH_MATMUL", [left, right], shape, adj_x=False, adj_y=transposed)
 
 
 # TFLite's kernel takes three batch axes.
@@ -71,11 +105,14 @@ _BATCH_AXES = 3
 
 
 def _right(builder: Builder, b: Value) -> tuple[Tensor, bool]:
-    """The right operand, and whether its last axes are swapped: where it is held so, the op reads it so."""
-    swapped = (*range(b.rank - 2), b.rank - 1, b.rank - 2)
-    if b.order == swapped and not b.is_constant:
-        return b.tensor, True
-    return builder.arranged(b), False
+    """The right operand, and whether its last axes are swapped: where it is held so, the op reads it so.
+
+    What must be turned anyway keeps its innermost axis, as the left operand's does: one TRANSPOSE then serves both.
+    """
+    swapped = _last_two_swapped(identity(b.rank))
+    if b.is_constant or b.order == identity(b.rank) or b.place(-1) > b.place(-2):
+        return builder.arranged(b), False
+    return builder.arranged(b, swapped), True
 
 
 def _one_batch(builder: Builder, tensor: Tensor, batch: Sequence[int]) -> Tensor:

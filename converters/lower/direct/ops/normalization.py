@@ -12,6 +12,7 @@ from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.elementwise import binary, scalar, unary
 from edge_sdk.converters.lower.direct.ops.matmul import axis_last
 from edge_sdk.converters.lower.direct.ops.reduction import reduced, without_axes
+from edge_sdk.converters.lower.direct.ops.reshaping import reshape
 from edge_sdk.converters.lower.direct.ops.windows import image_tensor
 from edge_sdk.converters.lower.direct.value import Value, channels_last
 
@@ -99,24 +100,45 @@ def _rms_norm(builder: Builder, node: Node) -> Value:
 
 
 def _instance_norm(builder: Builder, node: Node) -> Value:
-    x = node.input(0)
-    made = standardized(builder, x, range(2, x.rank), float(node.attribute("epsilon", 1e-5)))
+    x, epsilon = node.input(0), float(node.attribute("epsilon", 1e-5))
+    image = x.before
+    if image is not None and _is_grouping(image, x) and _is_plain(node):
+        # How PyTorch's exporter writes a group norm.
+        return reshape(builder, grouped_norm(builder, image, x.shape[1], epsilon), x.shape)
+    made = standardized(builder, x, range(2, x.rank), epsilon)
     made = binary(builder, "MUL", [made, per_channel(builder, node.input(1), x.rank)])
     return binary(builder, "ADD", [made, per_channel(builder, node.input(2), x.rank)])
+
+
+def _is_grouping(image: Value, x: Value) -> bool:
+    """Whether ``[N, C, ...]`` was reshaped to ``[N, groups, ...]``, and is held with its channels last."""
+    rows = image.shape[:1] == x.shape[:1] and image.rank > 2 and x.rank > 2
+    return rows and image.order == channels_last(image.rank) and image.shape[1] % x.shape[1] == 0
+
+
+def _is_plain(node: Node) -> bool:
+    scale, shift = node.input(1), node.input(2)
+    known = scale.is_constant and shift.is_constant
+    return known and bool(np.all(scale.data == 1)) and not np.any(shift.data)
 
 
 def _group_norm(builder: Builder, node: Node) -> Value:
     """Channels last, as ``[N, positions, groups, channels of a group]``: four axes whatever the image's rank."""
     x, groups = node.input(0), int(node.attribute("num_groups"))
-    batch, channels = x.shape[:2]
-    image = image_tensor(builder, x)
-    grouped = builder.reshaped(image, (batch, x.tensor.size // batch // channels, groups, channels // groups))
-    flat = Value(grouped, (0, 1, 2, 3))
-    made = standardized(builder, flat, (1, 3), float(node.attribute("epsilon", 1e-5)))
-    whole = Value(builder.reshaped(made.tensor, image.shape), channels_last(x.rank), x.spatial)
+    channels = x.shape[1]
+    whole = grouped_norm(builder, x, groups, float(node.attribute("epsilon", 1e-5)))
     scale, shift = (_to_channels(builder, node.input(i), channels) for i in (1, 2))
     scaled = binary(builder, "MUL", [whole, per_channel(builder, scale, x.rank)])
     return binary(builder, "ADD", [scaled, per_channel(builder, shift, x.rank)])
+
+
+def grouped_norm(builder: Builder, x: Value, groups: int, epsilon: float) -> Value:
+    """``[N, C, ...]`` with each group of channels standardized over its own positions."""
+    batch, channels = x.shape[:2]
+    image = image_tensor(builder, x)
+    grouped = builder.reshaped(image, (batch, x.tensor.size // batch // channels, groups, channels // groups))
+    made = standardized(builder, Value(grouped, (0, 1, 2, 3)), (1, 3), epsilon)
+    return Value(builder.reshaped(made.tensor, image.shape), channels_last(x.rank), x.spatial)
 
 
 def _to_channels(builder: Builder, numbers: Value, channels: int) -> Value:

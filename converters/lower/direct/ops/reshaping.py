@@ -22,14 +22,16 @@ def reshape(builder: Builder, x: Value, shape: Sequence[int]) -> Value:
 
     Before: ``[N, C, H, W]`` held as ``[N, H, W, C]``, to ``[N, C, H * W]``.
     After: held as ``[N, H * W, C]``, by one RESHAPE and no TRANSPOSE. Where a group's axes do not lie together, one
-    TRANSPOSE brings them together first.
+    TRANSPOSE brings them together first. A reshape back to what was reshaped is that value.
     """
+    if x.before is not None and x.before.shape == tuple(shape):
+        return x.before
     groups = groups_of(x.shape, shape)
     ordered = _in_order(x, groups)
     tensor = builder.arranged(x, tuple(axis for group in ordered for axis in group.before))
     order = tuple(axis for group in ordered for axis in group.after)
     made = builder.reshaped(tensor, [shape[axis] for axis in order])
-    return Value(made, order, x.spatial and order == channels_last(len(order)))
+    return Value(made, order, x.spatial and order == channels_last(len(order)), before=x)
 
 
 def groups_of(before: Sequence[int], after: Sequence[int]) -> list[Group]:

@@ -23,6 +23,7 @@ from edge_sdk.converters.lower.direct.passes.padding import fold_padding
 from edge_sdk.converters.lower.direct.passes.patterns import fuse_patterns
 from edge_sdk.converters.lower.direct.passes.ranks import take_ranks
 from edge_sdk.converters.lower.direct.passes.reshapes import absorb_reshapes, drop_broadcasts
+from edge_sdk.converters.lower.direct.passes.scales import absorb_scales
 from edge_sdk.converters.lower.direct.passes.slices import join_slices
 
 PASSES: dict[str, Callable[[Graph], Graph]] = {
@@ -40,6 +41,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fold_affine": fold_affine,
     "order_channels": order_channels,
     "simplify_arithmetic": simplify_arithmetic,
+    "absorb_scales": absorb_scales,
     "fold_affine_forward": fold_affine_forward,
     "cancel_moves_again": cancel_moves,
     "fuse_activations": fuse_activations,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
 from edge_sdk.converters.lower.direct.passes.matching import Changes, View, by_rules, is_fused, scalar, split_operands
 
@@ -19,6 +21,8 @@ def fuse_patterns(graph: Graph) -> Graph:
     e = ERF(x / sqrt(2))    y = 0.5 * x * (1 + e)
         s = MUL(RELU6(ADD(x, 3)), 1 / 6)    y = MUL(x, s)
         c = SUB(x, m)    y = MUL(c, c)
+        y = DIV(1, SQRT(x))
+        s = SOFTMAX(BATCH_MATMUL(q, k) + mask)    y = SELECT_V2(NOT_EQUAL(s, s), 0, s)
 
     After::
 
@@ -26,8 +30,41 @@ def fuse_patterns(graph: Graph) -> Graph:
     y = GELU(x, approximate=False)
         y = HARD_SWISH(x)
         c = SUB(x, m)    y = SQUARE(c)
+        y = RSQRT(x)
+        y = SOFTMAX(BATCH_MATMUL(q, k) + mask), where no row of the mask is minus infinity throughout
     """
-    return by_rules(graph, {"MUL": _fused})
+    return by_rules(graph, {"MUL": _fused, "DIV": _reciprocal_root, "SELECT_V2": _guarded})
+
+
+def _reciprocal_root(view: View, op: Op, changes: Changes) -> None:
+    root = view.maker(op.inputs[1], "SQRT")
+    if scalar(op.inputs[0]) == 1.0 and root is not None and view.only_reader(root.output) is op and not is_fused(op):
+        changes.replace(op, Op("RSQRT", root.inputs, op.outputs))
+
+
+def _guarded(view: View, op: Op, changes: Changes) -> None:
+    """PyTorch puts 0 for the NaN of rows that are masked throughout; a known mask says that there are none."""
+    test, zero, soft = op.inputs
+    compared = view.maker(test, "NOT_EQUAL")
+    maker = view.maker(soft, "SOFTMAX")
+    if compared is None or maker is None or set(compared.inputs) != {soft} or scalar(zero) != 0.0:
+        return
+    if soft is not None and not view.is_output(op.output) and _has_no_masked_row(view, maker.inputs[0]):
+        changes.replace(op)
+        changes.rename(op.output, soft)
+
+
+def _has_no_masked_row(view: View, tensor: Tensor | None) -> bool:
+    """Whether these are scores, with at most a known mask that leaves something of each row."""
+    maker = view.maker(tensor)
+    if maker is None or maker.kind == "BATCH_MATMUL":
+        return maker is not None
+    operands = split_operands(maker)
+    if operands is None or maker.kind not in ("ADD", "MUL", "DIV"):
+        return False
+    data = operands[1].data
+    leaves = data is not None and bool(np.all(np.isfinite(data).any(axis=-1)) if data.ndim else np.isfinite(data))
+    return leaves and not (data is not None and np.isnan(data).any()) and _has_no_masked_row(view, operands[0])
 
 
 def _fused(view: View, op: Op, changes: Changes) -> None:
