@@ -198,7 +198,7 @@ _INPUTS: dict[str, Any] = {
 def _ultralytics(name: str, settings: Mapping[str, Any]) -> Built:
     from ultralytics import RTDETR, YOLO
 
-    model = (RTDETR if name.startswith("rtdetr") else YOLO)(f"{name}.yaml").model
+    model = RTDETR(f"{name}.yaml").model if name.startswith("rtdetr") else YOLO(f"{name}.yaml").model
     for module in model.modules():
         if hasattr(module, "export"):
             module.export, module.format, module.dynamic = True, "onnx", False

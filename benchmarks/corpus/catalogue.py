@@ -63,7 +63,7 @@ TIMM: dict[str, Settings] = {
     "coat_lite_tiny": {},
     "coat_tiny": {},
     "convit_tiny": {"depth": 3},
-    "convmixer_768_32": {"size": 112, "depth": 3},
+    "convmixer_768_32": {"size": 112},
     "convnext_atto": {},
     "convnextv2_atto": {},
     "crossvit_9_240": {},

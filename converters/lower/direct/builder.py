@@ -114,6 +114,12 @@ class Builder:
             self._arranged[key] = self.transposed(value.tensor, key[1])
         return self._arranged[key]
 
+    def is_free(self, value: Value, order: Order) -> bool:
+        """Whether the value comes in an order without a TRANSPOSE."""
+        if value.is_constant or value.order == order:
+            return True
+        return _moves_only_ones(value.tensor.shape, tuple(value.place(axis) for axis in order))
+
     def transposed(self, tensor: Tensor, permutation: Sequence[int]) -> Tensor:
         """The tensor's own axes permuted; where only axes of extent 1 move, by a reshape."""
         shape = [tensor.shape[axis] for axis in permutation]

@@ -55,25 +55,24 @@ def axis_last(x: Value, axis: int) -> Order:
 def _batch_matmul(builder: Builder, a: Value, b: Value) -> Value:
     """BATCH_MATMUL; of ``A B`` and ``(B' A')'`` the one that needs fewer TRANSPOSE as the operands are held."""
     rank = max(a.rank, b.rank)
-    if a.rank == b.rank and _is_better_swapped(a, b):
+    if a.rank == b.rank and _is_better_swapped(builder, a, b):
         made = _product(builder, _swapped(b), _swapped(a))
         return Value(made, (*range(rank - 2), rank - 1, rank - 2))
     return Value(_product(builder, a, b), identity(rank))
 
 
-def _is_better_swapped(a: Value, b: Value) -> bool:
+def _is_better_swapped(builder: Builder, a: Value, b: Value) -> bool:
     """Equal costs are decided by how both are held: what reads the product wants it so as well."""
-    straight, turned = _transposes(a, b), _transposes(_swapped(b), _swapped(a))
+    straight, turned = _transposes(builder, a, b), _transposes(builder, _swapped(b), _swapped(a))
     both = all(value.rank > 1 and value.place(-1) < value.place(-2) for value in (a, b))
     return turned < straight or (turned == straight and both)
 
 
-def _transposes(left: Value, right: Value) -> int:
+def _transposes(builder: Builder, left: Value, right: Value) -> int:
     """How many operands must be turned: the left one comes in order, the right one also with its last axes swapped."""
     plain = identity(right.rank)
-    return (left.order != identity(left.rank) and not left.is_constant) + (
-        right.order not in (plain, _last_two_swapped(plain)) and not right.is_constant
-    )
+    either = any(builder.is_free(right, order) for order in (plain, _last_two_swapped(plain)))
+    return (not builder.is_free(left, identity(left.rank))) + (not either)
 
 
 def _swapped(x: Value) -> Value:
@@ -110,7 +109,7 @@ def _right(builder: Builder, b: Value) -> tuple[Tensor, bool]:
     What must be turned anyway keeps its innermost axis, as the left operand's does: one TRANSPOSE then serves both.
     """
     swapped = _last_two_swapped(identity(b.rank))
-    if b.is_constant or b.order == identity(b.rank) or b.place(-1) > b.place(-2):
+    if builder.is_free(b, identity(b.rank)) or (b.place(-1) > b.place(-2) and not builder.is_free(b, swapped)):
         return builder.arranged(b), False
     return builder.arranged(b, swapped), True
 

@@ -16,6 +16,7 @@ from edge_sdk.converters.lower.direct.passes.duplicates import merge_equal
 from edge_sdk.converters.lower.direct.passes.error_function import write_out_erf
 from edge_sdk.converters.lower.direct.passes.flattening import permute_dense_weights
 from edge_sdk.converters.lower.direct.passes.forward import fold_affine_forward
+from edge_sdk.converters.lower.direct.passes.heads import turn_before_split
 from edge_sdk.converters.lower.direct.passes.integers import to_integers
 from edge_sdk.converters.lower.direct.passes.kernels import take_kernels
 from edge_sdk.converters.lower.direct.passes.moves import cancel_moves
@@ -26,7 +27,7 @@ from edge_sdk.converters.lower.direct.passes.reshapes import absorb_reshapes, dr
 from edge_sdk.converters.lower.direct.passes.scales import absorb_scales
 from edge_sdk.converters.lower.direct.passes.slices import join_slices
 
-PASSES: dict[str, Callable[[Graph], Graph]] = {
+_SIMPLER: dict[str, Callable[[Graph], Graph]] = {
     "drop_dead": drop_dead,
     "merge_equal": merge_equal,
     "cancel_moves": cancel_moves,
@@ -35,14 +36,18 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "absorb_reshapes": absorb_reshapes,
     "permute_dense_weights": permute_dense_weights,
     "fuse_patterns": fuse_patterns,
-    "write_out_erf": write_out_erf,
     "zero_borders": zero_borders,
     "fold_padding": fold_padding,
     "fold_affine": fold_affine,
     "order_channels": order_channels,
     "simplify_arithmetic": simplify_arithmetic,
     "absorb_scales": absorb_scales,
+    "turn_before_split": turn_before_split,
     "fold_affine_forward": fold_affine_forward,
+}
+# What engines want: after all that looks for the ops' own forms.
+_FINAL: dict[str, Callable[[Graph], Graph]] = {
+    "write_out_erf": write_out_erf,
     "cancel_moves_again": cancel_moves,
     "fuse_activations": fuse_activations,
     "sink_casts": sink_casts,
@@ -52,11 +57,19 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "cancel_moves_at_the_end": cancel_moves,
     "drop_dead_at_the_end": drop_dead,
 }
+PASSES: dict[str, Callable[[Graph], Graph]] = {**_SIMPLER, **_FINAL}
 """Name to pass, in the order in which they run."""
+_ROUNDS = 4
 
 
 def run(graph: Graph) -> Graph:
-    """All passes, in the bodies of loops and branches as well."""
-    for one in PASSES.values():
+    """All passes, in the bodies of loops and branches as well; what one has made simpler is shown to all again."""
+    for _ in range(_ROUNDS):
+        before = graph.ops
+        for one in _SIMPLER.values():
+            graph = everywhere(one)(graph)
+        if graph.ops == before:
+            break
+    for one in _FINAL.values():
         graph = everywhere(one)(graph)
     return graph

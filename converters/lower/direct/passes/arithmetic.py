@@ -37,6 +37,8 @@ def _simplified(view: View, op: Op, changes: Changes) -> None:
     if operands is None or operands[0].dtype != "float32" or is_fused(op):
         return
     running, known = operands
+    if op.kind == "MUL" and _distributed(view, op, running, known, changes):
+        return
     if op.kind in ("SUB", "DIV") and op.inputs[0] is not running:
         return
     if _does_nothing(op, running, known) and not view.is_output(op.output):
@@ -44,6 +46,28 @@ def _simplified(view: View, op: Op, changes: Changes) -> None:
         changes.rename(op.output, running)
         return
     _joined(view, op, running, known, changes)
+
+
+def _distributed(view: View, op: Op, running: Tensor, known: Tensor, changes: Changes) -> bool:
+    """``(x * a + b) * c`` is ``x * (a * c) + b * c``."""
+    total, product = view.maker(running, "ADD"), None
+    terms = split_operands(total) if total is not None else None
+    if total is not None and terms is not None and not is_fused(total) and view.only_reader(running) is op:
+        product = view.maker(terms[0], "MUL")
+    factors = split_operands(product) if product is not None else None
+    if total is None or terms is None or product is None or factors is None or changes.touches(total, product):
+        return False
+    shapes = {product.output.shape, total.output.shape, op.output.shape, factors[0].shape}
+    if is_fused(product) or view.only_reader(terms[0]) is not total or len(shapes) > 1:
+        return False
+    inner = _as_term(product, factors[1]) * _as_term(op, known)
+    outer = _as_term(total, terms[1]) * _as_term(op, known)
+    if max(inner.size, outer.size) > max(t.size for t in (factors[1], terms[1], known)):
+        return False
+    changes.replace(product, product.reading(factors[0], constant(product.output.origin, inner)))
+    changes.replace(total)
+    changes.replace(op, total.reading(terms[0], constant(op.output.origin, outer)).making(op.output))
+    return True
 
 
 def _does_nothing(op: Op, running: Tensor, known: Tensor) -> bool:

@@ -21,6 +21,7 @@ def fuse_patterns(graph: Graph) -> Graph:
     e = ERF(x / sqrt(2))    y = 0.5 * x * (1 + e)
         s = MUL(RELU6(ADD(x, 3)), 1 / 6)    y = MUL(x, s)
         c = SUB(x, m)    y = MUL(c, c)
+        y = 0.5 * x * (1 + ERF(x / sqrt(2)))
         y = DIV(1, SQRT(x))
         s = SOFTMAX(BATCH_MATMUL(q, k) + mask)    y = SELECT_V2(NOT_EQUAL(s, s), 0, s)
 
@@ -171,6 +172,10 @@ def _is_erf_argument(view: View, tensor: Tensor | None, x: Tensor) -> bool:
 
 
 _ARGUMENTS = {"ERF": _is_erf_argument, "TANH": _is_tanh_argument}
+
+
+def _is_scaled(view: View, tensor: Tensor | None, x: Tensor, number: float) -> bool:
+    return _by(view, tensor, "MUL", number) is x or _by(view, tensor, "DIV", 1 / number) is x
 
 
 def _is_cube(view: View, tensor: Tensor | None, x: Tensor) -> bool:

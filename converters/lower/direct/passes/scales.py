@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
 from edge_sdk.converters.lower.direct.passes.matching import (
@@ -63,15 +64,50 @@ def _scaled(view: View, tensor: Tensor, factor: np.float32) -> Scaled | None:
         return None
     if op.kind in _MOVES and op.inputs[0] is not None:
         return _scaled(view, op.inputs[0], factor)
+    if op.kind in ("SPLIT", "SPLIT_V"):
+        return _part(view, op, tensor, factor)
     rule = _RULES.get(op.kind)
     return rule(view, op, factor) if rule is not None else None
 
 
-def _weights(view: View, op: Op, factor: np.float32) -> Scaled | None:
+def _weights(_: View, op: Op, factor: np.float32) -> Scaled | None:
     weights = op.inputs[1]
     if weights is None or not all(t is None or is_constant(t) for t in op.inputs[1:]):
         return None
     return {op: op.reading(op.inputs[0], *(_times(t, factor) for t in op.inputs[1:]))}
+
+
+def _part(view: View, op: Op, tensor: Tensor, factor: np.float32) -> Scaled | None:
+    """One part of a dense layer's result: the rows of its weights that make it."""
+    axis, x = (scalar(op.inputs[0]), op.inputs[1]) if op.kind == "SPLIT" else (scalar(op.inputs[2]), op.inputs[0])
+    moved = view.maker(x, "RESHAPE")
+    source = moved.inputs[0] if moved is not None else x
+    dense = view.maker(source, "FULLY_CONNECTED", "CONV_2D")
+    if x is None or source is None or dense is None or axis is None or is_fused(dense):
+        return None
+    if view.only_reader(x) is not op or view.only_reader(source) is None:
+        return None
+    ids = _rows(source.shape[-1], x.shape, int(axis) % len(x.shape))
+    if ids is None or not all(t is None or is_constant(t) for t in dense.inputs[1:]):
+        return None
+    begin = sum(t.shape[int(axis)] for t in op.outputs[: op.outputs.index(tensor)])
+    factors = np.ones(source.shape[-1], np.float32)
+    factors[np.take(ids, range(begin, begin + tensor.shape[int(axis)]), axis=int(axis) - len(x.shape))] = factor
+    weights = (_by_rows(t, factors) for t in dense.inputs[1:])
+    return {dense: dense.reading(dense.inputs[0], *weights)}
+
+
+def _rows(count: int, shape: tuple[int, ...], axis: int) -> npt.NDArray[np.int64] | None:
+    """Which of a product's channels stands where in the last axes of what it was reshaped to."""
+    first = next((i for i in range(len(shape)) if np.prod(shape[i:]) == count), None)
+    return None if first is None or axis < first else np.arange(count).reshape(shape[first:])
+
+
+def _by_rows(tensor: Tensor | None, factors: npt.NDArray[np.float32]) -> Tensor | None:
+    if tensor is None or tensor.data is None:
+        return tensor
+    spread = factors.reshape(-1, *[1] * (tensor.data.ndim - 1))
+    return replace(tensor, data=np.ascontiguousarray(tensor.data * spread))
 
 
 def _product(view: View, op: Op, factor: np.float32) -> Scaled | None:
