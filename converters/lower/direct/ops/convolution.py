@@ -9,6 +9,7 @@ from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.convolving import Parts, conv_1d, conv_2d, conv_3d
 from edge_sdk.converters.lower.direct.ops.matmul import axis_last, dense
+from edge_sdk.converters.lower.direct.ops.reduction import without_axes
 from edge_sdk.converters.lower.direct.ops.shape import transpose
 from edge_sdk.converters.lower.direct.ops.windows import Window, image_value, window_of
 from edge_sdk.converters.lower.direct.value import Value, channels_last
@@ -23,7 +24,8 @@ def _conv(builder: Builder, node: Node) -> Value:
     window = window_of(node, x.shape[2:], weights.shape[2:])
     groups = int(node.attribute("group", 1))
     if _is_pointwise(window) and groups == 1 and x.rank == 3 and weights.is_constant:
-        rows = dense(builder, transpose(x, (0, 2, 1)), weights.data[:, :, 0], bias_of(builder, node))
+        matrix = without_axes(builder, weights, [2])
+        rows = dense(builder, transpose(x, (0, 2, 1)), matrix, bias_of(builder, node))
         return transpose(rows, (0, 2, 1))
     order = axis_last(x, 1) if _is_pointwise(window) and x.rank == 4 and x.order[0] == 0 else channels_last(x.rank)
     made = _BY_RANK[x.rank](builder, Parts(builder.arranged(x, order), weights, bias_of(builder, node), window, groups))
