@@ -122,6 +122,8 @@ def check_arrays(specs: Iterable[TensorSpec], arrays: Mapping[str, npt.NDArray[A
         SignatureError: the first difference, with what was expected and what was given.
     """
     specs = tuple(specs)
+    if not isinstance(arrays, Mapping):
+        raise SignatureError(f"inputs: expected a mapping of names to arrays, got {type(arrays).__name__}")
     for name in arrays:
         find_spec(specs, name, "input")
     for spec in specs:

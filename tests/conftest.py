@@ -5,9 +5,11 @@ Heavy work runs in worker processes that are shared by all tests, so that Tensor
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +34,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _TOOLS = {
     "android": (("javac", "mvn", "apksigner"), "apt-get install openjdk-17-jdk-headless maven apksigner"),
 }
+# What sessions remember of files that they have tried is not the user's to keep.
+os.environ["EDGE_SDK_CACHE"] = tempfile.mkdtemp(prefix="edge-sdk-tests-")
+atexit.register(shutil.rmtree, os.environ["EDGE_SDK_CACHE"], ignore_errors=True)
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact import flatbuffer
+from edge_sdk.artifact.arity import fewest
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.sound import check_size, check_zero_points, own_names
 from edge_sdk.errors import ModelError, SignatureError, nearest
 
 IDENTIFIER = b"TFL3"
@@ -90,7 +93,7 @@ class Tensor:
     @property
     def elements(self) -> int:
         """Number of elements; 1 for a scalar."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def size_bytes(self) -> int:
@@ -303,7 +306,7 @@ def _tensor(index: int, node: Node, root: Node, data: bytes | memoryview) -> Ten
     shape = _indices(node.shape)
     if any(extent < 0 for extent in shape):
         raise ModelError(f"tensor {index} `{node.name}`: negative shape {list(shape)}")
-    return Tensor(
+    made = Tensor(
         index=index,
         name=node.name or "",
         shape=shape,
@@ -317,6 +320,14 @@ def _tensor(index: int, node: Node, root: Node, data: bytes | memoryview) -> Ten
         is_sparse=node.sparsity is not None,
         blockwise=_blockwise(node.quantization),
     )
+    check_size(
+        f"tensor {index} `{made.name}`: shape {list(shape)} {made.dtype}",
+        made.elements,
+        needed=made.size_bytes,
+        stored=None if made.constant is None else made.constant.nbytes,
+        is_sparse=made.is_sparse,
+    )
+    return made
 
 
 def _quantization(index: int, node: Node | None) -> Quantization | None:
@@ -326,6 +337,7 @@ def _quantization(index: int, node: Node | None) -> Quantization | None:
     zero_point = _indices(node.zero_point) or (0,) * len(scale)
     if len(zero_point) != len(scale):
         raise ModelError(f"tensor {index}: {len(scale)} scales but {len(zero_point)} zero points")
+    check_zero_points(index, zero_point)
     return Quantization(scale, zero_point, node.quantized_dimension)
 
 
@@ -362,13 +374,18 @@ def _op(index: int, node: Node, root: Node, tensor_count: int) -> Op:
     if not node.opcode_index < len(codes):
         raise ModelError(f"op {index}: operator code {node.opcode_index} of {len(codes)} does not exist")
     inputs, outputs = _indices(node.inputs), _indices(node.outputs)
+    name = op_name(codes[node.opcode_index])
+    least = fewest(name)
+    if len(inputs) < least[0] or len(outputs) < least[1]:
+        have = f"{len(inputs)} inputs and {len(outputs)} outputs"
+        raise ModelError(f"op {index}: {name} has {have}, expected at least {least[0]} and {least[1]}")
     for tensor in (*inputs, *outputs):
         if not -1 <= tensor < tensor_count:
             raise ModelError(f"op {index}: tensor {tensor} of {tensor_count} does not exist")
     code = codes[node.opcode_index]
     options = node.builtin_options or node.builtin_options_2
     fields = {key: value for key, value in vars(options).items() if key != "kind"} if options else {}
-    return Op(index, op_name(code), code.version, inputs, outputs, MappingProxyType(fields))
+    return Op(index, name, code.version, inputs, outputs, MappingProxyType(fields))
 
 
 def op_name(code: Node) -> str:
@@ -403,26 +420,11 @@ def _signature(node: Node, graphs: tuple[Subgraph, ...]) -> Signature:
 
 
 def _implicit_signature(graph: Subgraph) -> Signature:
-    """Tensors by their names; of those that share one, or have none, all but the first get their index with it."""
-
     def named(indices: tuple[int, ...]) -> Mapping[str, Tensor]:
-        taken = {graph.tensors[i].name for i in indices}
-        found: dict[str, Tensor] = {}
-        for index in dict.fromkeys(indices):
-            name = graph.tensors[index].name
-            if not name or name in found:
-                name = _free(f"{name or 'tensor'}_{index}", taken)
-                taken.add(name)
-            found[name] = graph.tensors[index]
-        return MappingProxyType(found)
+        names = own_names((index, graph.tensors[index].name) for index in dict.fromkeys(indices))
+        return MappingProxyType({name: graph.tensors[index] for name, index in names.items()})
 
     return Signature("", graph.index, named(graph.inputs), named(graph.outputs))
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _indices(values: npt.NDArray[Any] | None) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from edge_sdk.artifact.compute import ComputeType, compute_type, macs
 from edge_sdk.artifact.model import Artifact, Op, Signature, Subgraph, Tensor
 from edge_sdk.artifact.runtimes import RuntimeNeed, runtime_need
+from edge_sdk.artifact.sound import formed
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,16 @@ class Summary:
 
 
 def summarize(artifact: Artifact) -> Summary:
-    """Reads the summary off an artifact."""
+    """Reads the summary off an artifact.
+
+    Raises:
+        ModelError: an op is not formed as its kernel needs it.
+    """
+    with formed(artifact.path):
+        return _summary(artifact)
+
+
+def _summary(artifact: Artifact) -> Summary:
     counts: Counter[tuple[str, int, ComputeType]] = Counter()
     work: Counter[tuple[str, int, ComputeType]] = Counter()
     for graph, op in artifact.all_ops():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.artifact.sound import formed
 from edge_sdk.checks.advice.advising import advise
 from edge_sdk.checks.budget import check_memory
 from edge_sdk.checks.conclusions import conclusions
@@ -17,12 +19,13 @@ from edge_sdk.checks.traits import traits
 from edge_sdk.checks.verdict import CheckReport, DelegateCheck
 from edge_sdk.errors import ProfileError, nearest
 from edge_sdk.findings import has_error
+from edge_sdk.profile.reading import find_profile
 from edge_sdk.profile.records import Delegate, DeviceProfile
 
 
 def check(
-    artifact: Artifact,
-    profile: DeviceProfile,
+    artifact: Artifact | str | Path,
+    profile: DeviceProfile | str | Path,
     *,
     delegates: Sequence[str] = (),
     measured: Sequence[LintFinding] = (),
@@ -30,14 +33,24 @@ def check(
     """Will the file fit the device, and where would each op run?
 
     Args:
-        artifact: the file.
-        profile: the device.
+        artifact: the file, or its path.
+        profile: the device, its id, or the path of its profile.
         delegates: rule sets to ask, instead of all that the device has.
         measured: what :func:`edge_sdk.checks.lint.activations.measure` found on data.
 
     Raises:
-        ProfileError: the device has no delegate of a name asked for.
+        ProfileError: there is no such device, or it has no delegate of a name asked for.
+        ModelError: the file is damaged, or an op is not formed as its kernel needs it.
     """
+    read = artifact if isinstance(artifact, Artifact) else read_artifact(artifact)
+    device = profile if isinstance(profile, DeviceProfile) else find_profile(profile)
+    with formed(read.path):
+        return _check(read, device, delegates, measured)
+
+
+def _check(
+    artifact: Artifact, profile: DeviceProfile, delegates: Sequence[str], measured: Sequence[LintFinding]
+) -> CheckReport:
     chosen = _chosen(profile, delegates)
     engines = xnnpack_engines(profile)
     engine = next(iter(engines), None)

@@ -40,6 +40,7 @@ _TOP = 5
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write there what ran where and why, as JSON.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), help="For XNNPACK's packed weights, then mapped.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+@click.option("--no-try-first", is_flag=True, help="Do not run a new file once in a child process before it runs here.")
 @click.option("--raw", is_flag=True, help="Take and give a quantized file's own integers, not real values.")
 @on_option
 @pixel_options
@@ -52,6 +53,7 @@ def run(
     library_options: tuple[str, ...],
     receipt: Path | None,
     raw: bool,
+    no_try_first: bool,
     on: tuple[str, ...],
     **arguments: Any,
 ) -> None:
@@ -82,7 +84,11 @@ def run(
             return
     images = image_options(arguments)
     with Session.open(
-        artifact, delegate=_named(delegates, library_options), values="raw" if raw else "real", **arguments
+        artifact,
+        delegate=_named(delegates, library_options),
+        values="raw" if raw else "real",
+        try_first=not no_try_first,
+        **arguments,
     ) as session:
         result = run_data(session, data, images=images if _image_options_given() else None, progress=screen)
     if output:

@@ -114,7 +114,7 @@ def _run(folder: Path, request: dict[str, Any], timeout_s: float) -> Trial:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                env=_environment(),
+                env=environment(),
                 start_new_session=True,
             )
         except OSError as error:
@@ -163,7 +163,7 @@ def _trial(answers: bytes, death: str | None, log: Path) -> Trial:
     return Trial(final.get("result"), error, None if error else death, steps[-1] if steps else "starting", text)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The user's own, and this edge_sdk where it is a checkout."""
     root = PACKAGE.parent
     checkout = [] if root.name in ("site-packages", "dist-packages") else [str(root)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.artifact.sound import formed
 from edge_sdk.errors import ModelError
 
 if TYPE_CHECKING:
@@ -70,14 +71,16 @@ class ModelSource:
         """What TFLite is predicted to allocate for it, without any delegate."""
         from edge_sdk.checks.memory.need import plan_memory
 
-        return plan_memory(self.artifact)
+        with formed(self.name):
+            return plan_memory(self.artifact)
 
     @cached_property
     def stays_in_place(self) -> bool:
         """Whether memory keeps its addresses from run to run: no result of the subgraph is of open size."""
         from edge_sdk.checks.memory.callees import callees
 
-        return not callees(self.artifact)[self.artifact.main.index].homes.cuts
+        with formed(self.name):
+            return not callees(self.artifact)[self.artifact.main.index].homes.cuts
 
     def with_signature(self, key: str) -> ModelSource:
         """The same model, entered by another signature.

@@ -12,11 +12,13 @@ import numpy as np
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.sound import formed
 from edge_sdk.engines.delegates import open_with
 from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.installed import Engine
 from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import ModelSource
+from edge_sdk.engines.trying import try_once
 from edge_sdk.errors import DelegateUnavailableError, EdgeSdkError, ModelError
 from edge_sdk.runtime.candidates import Candidate
 from edge_sdk.runtime.loaded import Loaded
@@ -30,15 +32,21 @@ if TYPE_CHECKING:
     from edge_sdk.bundle.golden import GoldenCase
 
 _TIMED_RUNS, _TIMED_MS = 5, 50.0
+# Others are tried in a child process by their own modules.
+_IN_THIS_PROCESS = frozenset({"cpu", "xnnpack"})
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model to open: its variant and golden cases where it is from a bundle, None and nothing of a bare file."""
+    """A model to open: its variant and golden cases where it is from a bundle, None and nothing of a bare file.
+
+    ``is_trusted`` is true of a bundle that a trusted key has signed.
+    """
 
     model: ModelSource
     variant: str | None = None
     cases: tuple[GoldenCase, ...] = ()
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Wish:
         cache_dir: see :class:`~edge_sdk.engines.options.DelegateOptions`.
         keep_state: likewise; the model is opened anew for it when it was tried, so that it starts from nothing.
         budget: that all sessions of this process share; None for no such limit.
+        try_first: whether a file that nobody vouches for is tried once in a child process.
     """
 
     subject: Callable[[Candidate], Subject]
@@ -64,6 +73,7 @@ class Wish:
     cache_dir: Path | None = None
     keep_state: bool = False
     budget: MemoryBudget | None = None
+    try_first: bool = True
 
     def need(self, candidate: Candidate, subject: Subject) -> Need:
         """Memory, predicted."""
@@ -131,6 +141,7 @@ class _Attempting:
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
         self._trials: dict[str, Trial] = {}
+        self._notes: dict[str, tuple[str, ...]] = {}
 
     def attempt(self, candidate: Candidate) -> _Tried:
         """Opens, runs, compares; leaves nothing open where that fails. A damaged bundle is no fault of a candidate."""
@@ -144,6 +155,7 @@ class _Attempting:
 
     def _attempt(self, candidate: Candidate, subject: Subject) -> _Tried:
         check_free(self._wish.need(candidate, subject), name=subject.model.name)
+        self._try_first(subject)
         trial = self._trial(candidate, subject)
         began = time.perf_counter()
         loaded = _load(self._wish, candidate, subject)
@@ -153,6 +165,16 @@ class _Attempting:
         except BaseException:
             loaded.close()
             raise
+
+    def _try_first(self, subject: Subject) -> None:
+        """Once for each file: with all that would run in this process."""
+        key = subject.model.artifact.sha256
+        if subject.is_trusted or not self._wish.try_first or key in self._notes:
+            return
+        named = {one.delegate for one in self._wish.candidates} | ({"cpu"} if self._wish.policy.self_test else set())
+        delegates = sorted(named & _IN_THIS_PROCESS)
+        note = try_once(subject.model, self._wish.engine, delegates, self._wish.threads)
+        self._notes[key] = (note,) if note else ()
 
     def _tried(self, candidate: Candidate, subject: Subject, loaded: Loaded, trial: Trial, init_ms: float) -> _Tried:
         artifact, executor = subject.model.artifact, loaded.executor
@@ -179,7 +201,7 @@ class _Attempting:
             init_ms=init_ms,
             first_run_ms=took[0] if took else None,
             run_ms=run_ms,
-            notes=executor.notes,
+            notes=(*executor.notes, *self._notes.get(artifact.sha256, ())),
         )
         return _Tried(facts, attempt, loaded=loaded)
 
@@ -266,8 +288,9 @@ def _predicted(artifact: Artifact, candidate: Candidate) -> Placement:
     graph = artifact.main
     if candidate.rules not in rule_set_names():
         return Placement(len(graph.ops), None, None, None, None, None)
-    claimed = place_by(candidate.rules, graph, level=candidate.level).claimed
-    parts = sum(part.delegated for part in partition(graph, claimed))
+    with formed(artifact.path):
+        claimed = place_by(candidate.rules, graph, level=candidate.level).claimed
+        parts = sum(part.delegated for part in partition(graph, claimed))
     return Placement(len(graph.ops), len(claimed), parts, _share(artifact, claimed), "predicted", "predicted")
 
 

@@ -36,6 +36,9 @@ class SessionOptions(TypedDict, total=False):
     """Bytes that all sessions given this object may take together."""
     deadline: Deadline | float | None
     """Milliseconds that a run may take: beyond it a faster variant takes over."""
+    try_first: bool
+    """Run a file once in a child process before it is opened here (the default), unless a trusted key signed it or it
+    is known to be fine: an engine that dies of a file takes the child with it. ``False`` leaves that out."""
     trusted_keys: Sequence[str | Path | bytes]
     """Public keys, one of which must have signed the bundle."""
 
@@ -54,6 +57,7 @@ class Options:
     cache_dir: str | Path | None = None
     budget: MemoryBudget | None = None
     deadline: Deadline | float | None = None
+    try_first: bool = True
     trusted_keys: Sequence[str | Path | bytes] = ()
 
     def __post_init__(self) -> None:

@@ -65,7 +65,8 @@ class Package:
         """By the signature that was asked for; golden cases are of the default one."""
         if self._signature is None or self._signature == subject.model.artifact.signature.key:
             return subject
-        return Subject(subject.model.with_signature(self._signature), subject.variant)
+        model = subject.model.with_signature(self._signature)
+        return Subject(model, subject.variant, is_trusted=subject.is_trusted)
 
     def chooser(self, variant: str | None) -> Callable[[Candidate], Subject]:
         """The model for each candidate: the variant that was named, else the one that suits its accelerator."""
@@ -123,7 +124,7 @@ def _bare(source: ModelSource, trusted_keys: Sequence[str | Path | bytes], signa
 def _from_bundle(bundle: Bundle, variant: str) -> Subject:
     content = bundle.model(variant)
     source = ModelSource(f"{bundle.path}:{variant}", bundle.artifact(variant), content)
-    return Subject(source, variant, bundle.golden(variant))
+    return Subject(source, variant, bundle.golden(variant), is_trusted=bundle.trust == "verified")
 
 
 def _starts_with(path: Path, start: bytes) -> bool:

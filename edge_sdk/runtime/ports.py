@@ -145,6 +145,8 @@ class Ports:
             SignatureError: an input is missing, misnamed, of another shape or dtype, or not finite.
             ModelError: the engine failed.
         """
+        if not isinstance(inputs, Mapping):
+            raise _no_mapping(inputs, self.inputs)
         if len(inputs) != len(self.inputs) or any(port.name not in inputs for port in self.inputs):
             check_arrays(self.input_specs, inputs)
         if self.views is None:
@@ -164,6 +166,13 @@ class Ports:
 
     def _stored(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         return {port.name: port.stored(inputs[port.name]) for port in self.inputs}
+
+
+def _no_mapping(given: object, ports: tuple[InputPort, ...]) -> SignatureError:
+    names = ", ".join(f'"{port.name}": ...' for port in ports)
+    return SignatureError(
+        f"inputs: expected a mapping of names to arrays, got {type(given).__name__}", hint=f"run({{{names}}})"
+    )
 
 
 def ports_of(executor: Executor, signature: Signature, *, values: Values, nan: NanPolicy) -> Ports:

@@ -11,20 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.compute import compute_type
-from edge_sdk.artifact.model import Artifact, Tensor
+from edge_sdk.artifact.model import Artifact
 from edge_sdk.engines.executor import Executor
+from edge_sdk.engines.seeded_inputs import SEEDED_CASES, seeded_inputs
 from edge_sdk.engines.source import ModelSource
-from edge_sdk.engines.values import is_scaled, to_raw
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime.loaded import Loaded
 from edge_sdk.runtime.receipt import SelfTest
-from edge_sdk.signature import Arrays, TensorSpec
+from edge_sdk.signature import Arrays
 
 if TYPE_CHECKING:
     from edge_sdk.bundle.golden import GoldenCase
     from edge_sdk.bundle.manifest import Limit
 
-_SEEDED_CASES = 2
 # In dB, by what a candidate computes in; POLICY.md says why.
 _LEAST_DB = {"integer": 6.0, "float32": 60.0, "float16": 30.0, "bfloat16": 20.0}
 # Where an output is hardly more than zero, a ratio to its power says nothing.
@@ -84,22 +83,11 @@ def untested(model: ModelSource, why: str) -> Trial:
     return Trial(seeded_inputs(model.artifact)[:1], (), why)
 
 
-def seeded_inputs(artifact: Artifact) -> list[Arrays]:
-    """Raw inputs, the same for the same file: images with the spectrum of natural ones, rounded where quantized."""
-    from edge_sdk.artifact.indices import index_bounds
-    from edge_sdk.data.seeded import seeded_samples
-
-    tensors = artifact.signature.inputs
-    specs = [_seed_spec(name, tensor) for name, tensor in tensors.items()]
-    drawn = seeded_samples(specs, count=_SEEDED_CASES, seed=0, index_bounds=index_bounds(artifact))
-    return [{name: to_raw(values, tensors[name]) for name, values in sample.items()} for sample in drawn]
-
-
 def trial_bytes(artifact: Artifact) -> int:
     """What the seeded cases take; while an input is drawn it is there in float64 as well."""
     inputs = [tensor.size_bytes for tensor in artifact.signature.inputs.values()]
     outputs = [tensor.size_bytes for tensor in artifact.signature.outputs.values()]
-    return _SEEDED_CASES * (sum(inputs) + sum(outputs)) + 2 * max(inputs, default=0)
+    return SEEDED_CASES * (sum(inputs) + sum(outputs)) + 2 * max(inputs, default=0)
 
 
 def judge(
@@ -143,11 +131,6 @@ def _doubt(trial: Trial) -> str:
         ):
             return ""
     return "its outputs hardly vary from case to case, so that agreement proves little" if others else ""
-
-
-def _seed_spec(name: str, tensor: Tensor) -> TensorSpec:
-    image = len(tensor.shape) == 4 and tensor.shape[3] in (1, 3, 4)
-    return TensorSpec(name, tensor.shape, "float32" if is_scaled(tensor) else tensor.dtype, "NHWC" if image else None)
 
 
 def _run(executor: Executor, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:

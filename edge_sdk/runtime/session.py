@@ -374,6 +374,7 @@ def _wish(
         cache_dir=Path(wanted.cache_dir) if wanted.cache_dir else None,
         keep_state=wanted.keep_state,
         budget=wanted.budget,
+        try_first=wanted.try_first,
     )
 
 

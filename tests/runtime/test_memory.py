@@ -179,7 +179,7 @@ def test_real_group_refuses_instead_of_being_killed(tmp_path: Path) -> None:
         "from edge_sdk.runtime import Session, memory\n"
         "from edge_sdk.errors import TargetError\n"
         "if sys.argv[2] == 'off':\n    memory.limits = lambda root: iter([])\n"
-        "try:\n    Session.open(sys.argv[1], delegate='cpu')\n"
+        "try:\n    Session.open(sys.argv[1], delegate='cpu', try_first=False)\n"
         "except TargetError as error:\n    print(error)\n    sys.exit(7)\n"
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_sdk.artifact.model import Op, Quantization, Subgraph, Tensor
 from edge_sdk.artifact.schema import schema
@@ -119,13 +120,15 @@ def _constants(graph: Subgraph, *, per_channel: bool) -> Iterator[tuple[int, tup
 def _rounded(tensor: Tensor, dtype: str, axis: int | None) -> Tensor:
     count = 1 if axis is None else tensor.shape[axis]
     scale = 0.0005 if dtype == "int32" else 0.01
+    quantization = Quantization((scale,) * count, (0,) * count, axis or 0)
+    stored = None if tensor.constant is None else _stored(tensor, dtype, scale)
+    return replace(tensor, dtype=dtype, quantization=quantization, constant=stored)
+
+
+def _stored(tensor: Tensor, dtype: str, scale: float) -> npt.NDArray[np.uint8]:
     values = np.zeros(tensor.elements, np.float32)
     if tensor.constant is not None and tensor.dtype == "float32" and tensor.constant.nbytes == tensor.size_bytes:
         values = tensor.constant.view(np.float32)
     limits = np.iinfo(dtype)
     with np.errstate(all="ignore"):
-        stored = np.clip(np.nan_to_num(values / scale), limits.min, limits.max).astype(dtype).view(np.uint8)
-    quantization = Quantization((scale,) * count, (0,) * count, axis or 0)
-    return replace(
-        tensor, dtype=dtype, quantization=quantization, constant=stored if tensor.constant is not None else None
-    )
+        return np.clip(np.nan_to_num(values / scale), limits.min, limits.max).astype(dtype).view(np.uint8)

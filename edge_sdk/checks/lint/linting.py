@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from edge_sdk.artifact.model import Artifact, Subgraph, Tensor
+from edge_sdk.artifact.sound import formed
 from edge_sdk.checks.lint import claims, conversions, leftovers, scales, weights
 from edge_sdk.checks.lint.scene import LintFinding, Mark, Rule, Scene, scene_of
 
@@ -23,8 +24,15 @@ _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
 def lint(artifact: Artifact) -> tuple[LintFinding, ...]:
-    """Mistakes in a file, the gravest first; within a severity the costliest first."""
-    with np.errstate(all="ignore"):  # scales and constants may be infinite or NaN, which is what some rules look for
+    """Mistakes in a file, the gravest first; within a severity the costliest first.
+
+    Raises:
+        ModelError: an op is not formed as its kernel needs it.
+    """
+    with (
+        formed(artifact.path),
+        np.errstate(all="ignore"),
+    ):  # scales and constants may be infinite or NaN, which is what some rules look for
         found = [finding for graph in artifact.subgraphs for finding in _graph(artifact, graph)]
     places = {rule.id: place for place, rule in enumerate(LINT_RULES)}
     return tuple(sorted(found, key=lambda f: (_ORDER[f.severity], -f.share, places[f.rule], f.subgraph, f.op or 0)))

@@ -1,0 +1,85 @@
+"""What a file claims, held against what it holds, before anything is made of the claim."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from edge_sdk.errors import ModelError
+
+# What a signed 64-bit count of bytes can hold of the widest type, 16 bytes.
+_MOST_ELEMENTS: Final = 1 << 59
+# Pruned weights keep a fiftieth at least; a buffer that stands for so many times its own bytes is a bomb.
+_SPARSEST: Final = 1024
+# What code that relies on the form of an op raises where the op has another.
+_SURPRISED: Final = (IndexError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+
+def check_size(where: str, elements: int, *, needed: int, stored: int | None, is_sparse: bool) -> None:
+    """Whether a tensor's bytes are there.
+
+    Args:
+        where: the tensor with its shape, for the message.
+        elements: that its shape claims.
+        needed: bytes that these take.
+        stored: bytes of a constant; None for what is computed.
+        is_sparse: whether zeros are left out of them.
+
+    Raises:
+        ModelError: fewer bytes than the shape needs, as engines refuse it too; or a sparse constant that claims to be
+            mostly nothing, or more values than memory has addresses.
+    """
+    if elements >= _MOST_ELEMENTS:
+        raise ModelError(f"{where} is larger than any memory")
+    if stored is not None and needed > stored * (_SPARSEST if is_sparse else 1):
+        raise ModelError(f"{where} needs {needed} bytes, its buffer has {stored}")
+
+
+def check_zero_points(tensor: int, points: Collection[int]) -> None:
+    """Whether the engine sees the zero points that the file states: it keeps 32 bits of each.
+
+    Raises:
+        ModelError: one needs more.
+    """
+    wide = next((point for point in points if not -(1 << 31) <= point < 1 << 31), None)
+    if wide is not None:
+        raise ModelError(f"tensor {tensor}: zero point {wide} does not fit in 32 bits")
+
+
+def own_names(tensors: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """A name for each tensor: its own; where several share one, or there is none, with its index, but for the first."""
+    listed = list(tensors)
+    taken = {name for _, name in listed}
+    found: dict[str, int] = {}
+    for index, own in listed:
+        name = own
+        if not own or own in found:
+            name = _free(f"{own or 'tensor'}_{index}", taken)
+            taken.add(name)
+        found[name] = index
+    return found
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+@contextlib.contextmanager
+def formed(file: object) -> Iterator[None]:
+    """Around code that looks into ops as their kernels want them: operands of some rank, options of some kind.
+
+    A file may hold ops of any other form, and an engine refuses it only when it loads it.
+
+    Raises:
+        ModelError: an op has another form, and the code inside was surprised by it.
+    """
+    try:
+        yield
+    except _SURPRISED as error:
+        raise ModelError(
+            f"{file or 'model'}: an op is not formed as its kernel needs it ({type(error).__name__}: {error})",
+            hint="the file is damaged, or of a kind not met before; if an engine runs it, please report it",
+        ) from error
