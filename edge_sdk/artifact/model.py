@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact import flatbuffer
-from edge_sdk.artifact.arity import fewest
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.sound import check_size, check_zero_points, own_names
@@ -374,18 +373,13 @@ def _op(index: int, node: Node, root: Node, tensor_count: int) -> Op:
     if not node.opcode_index < len(codes):
         raise ModelError(f"op {index}: operator code {node.opcode_index} of {len(codes)} does not exist")
     inputs, outputs = _indices(node.inputs), _indices(node.outputs)
-    name = op_name(codes[node.opcode_index])
-    least = fewest(name)
-    if len(inputs) < least[0] or len(outputs) < least[1]:
-        have = f"{len(inputs)} inputs and {len(outputs)} outputs"
-        raise ModelError(f"op {index}: {name} has {have}, expected at least {least[0]} and {least[1]}")
     for tensor in (*inputs, *outputs):
         if not -1 <= tensor < tensor_count:
             raise ModelError(f"op {index}: tensor {tensor} of {tensor_count} does not exist")
     code = codes[node.opcode_index]
     options = node.builtin_options or node.builtin_options_2
     fields = {key: value for key, value in vars(options).items() if key != "kind"} if options else {}
-    return Op(index, name, code.version, inputs, outputs, MappingProxyType(fields))
+    return Op(index, op_name(code), code.version, inputs, outputs, MappingProxyType(fields))
 
 
 def op_name(code: Node) -> str:

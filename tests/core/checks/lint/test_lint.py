@@ -12,6 +12,7 @@ import pytest
 from edge_sdk.artifact.model import pack_tree, parse_artifact, parse_tree
 from edge_sdk.checks.lint.linting import LINT_RULES, lint
 from edge_sdk.checks.lint.scene import LintFinding
+from edge_sdk.errors import ModelError
 from tests.core.checks.lint.cases import CASES
 from tests.core.checks.lint.graphs import OUT, Net, plain, weights_of
 
@@ -103,4 +104,9 @@ def test_hostile_files_break_no_rule() -> None:
         for op in root.subgraphs[0].operators:
             if generator.integers(4) == 0:
                 op.inputs = list(op.inputs)[: int(generator.integers(0, 3))]
-        lint(parse_artifact(pack_tree(root)))
+        try:
+            artifact = parse_artifact(pack_tree(root))
+        except ModelError:
+            # A shape that claims more than its buffer holds.
+            continue
+        lint(artifact)
