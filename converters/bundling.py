@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edge_sdk.bundle.creating import check_options, create_bundle
@@ -18,6 +17,7 @@ from edge_sdk.converters.pipeline import Job, run_jobs
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import BundleError
 from edge_sdk.files import check_writable
+from edge_sdk.folders import temporary_folder
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.progress import Progress
 from edge_sdk.recipe import Recipe, find_recipe
@@ -67,7 +67,7 @@ def convert_bundle(
     check_writable(Path(output))
     check_options(asked)
     golden = asked.get("golden") or Golden()
-    with TemporaryDirectory() as folder:
+    with temporary_folder("bundle") as folder:
         jobs = _jobs(recipes if recipes is not None else _best(asked), Path(folder), options)
         settings = replace(settings_from(options), keep_samples=golden.samples)
         reports = tuple(run_jobs(source, jobs, settings, progress))

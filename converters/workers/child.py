@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import importlib
 import json
 import os
 import pkgutil
+import select
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,6 +20,8 @@ from typing import Any, TextIO
 from edge_sdk.errors import ConversionError, EdgeSdkError, OutputError
 
 _TRACEBACK_LINES = 12
+# fcntl.h of Linux; Python names it from 3.14 on.
+_F_SETSIG = 10
 _serving = False
 _progress: Callable[[int], None] = lambda done: None  # noqa: E731 - replaced for each request
 
@@ -82,6 +87,7 @@ def main() -> None:
     """Serves requests until the parent closes its end."""
     global _serving  # noqa: PLW0603 - set once, when the process begins to serve
     _serving = True
+    _end_with_parent(int(sys.argv[2]))
     answers = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     # Tools that start programs of their own must not hold the parent's pipe open.
     os.set_inheritable(answers.fileno(), False)  # noqa: FBT003 - its only form
@@ -90,6 +96,21 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         _answer(answers, request["id"], _outcome(answers, request, subject))
+
+
+def _end_with_parent(life: int) -> None:
+    """The kernel ends this process, and what it started, when the parent's end of a pipe is closed, however that came.
+
+    Not a thread: it would wait for a converter that holds the interpreter's lock for seconds.
+    """
+    if sys.platform == "linux":
+        os.set_inheritable(life, False)  # noqa: FBT003 - its only form
+        fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(life, _F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+        # It may be gone by now, and then tells nobody.
+        if select.select([life], [], [], 0)[0]:
+            raise SystemExit(1)
 
 
 def _outcome(answers: TextIO, request: dict[str, Any], subject: list[Any]) -> dict[str, Any]:

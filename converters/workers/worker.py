@@ -43,19 +43,22 @@ class Worker:
         self._number = 0
         requests_out, self._requests = os.pipe()
         answers_in, answers_out = os.pipe()
+        # Nothing is ever written to it: its end is the end of this process, and ends the worker.
+        life, self._life = os.pipe()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
-                [sys.executable, "-m", "edge_sdk.converters.workers.child", str(answers_out)],
+                [sys.executable, "-m", "edge_sdk.converters.workers.child", str(answers_out), str(life)],
                 stdin=requests_out,
                 stdout=log,
                 stderr=log,
                 cwd=folder,
-                env=_environment(),
-                pass_fds=[answers_out],
+                env=_environment(folder),
+                pass_fds=[answers_out, life],
                 start_new_session=True,
             )
         os.close(requests_out)
         os.close(answers_out)
+        os.close(life)
         self._answers = os.fdopen(answers_in, encoding="utf-8")
 
     @property
@@ -101,9 +104,10 @@ class Worker:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        with contextlib.suppress(OSError):
-            os.close(self._requests)
-        self._requests = -1
+        for end in (self._requests, self._life):
+            with contextlib.suppress(OSError):
+                os.close(end)
+        self._requests = self._life = -1
         self._answers.close()
 
     def __enter__(self) -> Worker:
@@ -155,8 +159,13 @@ class Worker:
         return ConversionError(f"the worker process died while {doing} ({how})", log_tail=self.log_tail(), hint=hint)
 
 
-def _environment() -> dict[str, str]:
-    """The user's own, plus: this edge_sdk, this environment's programs, quiet and CPU-only frameworks."""
+def _environment(folder: Path) -> dict[str, str]:
+    """The user's own, plus: this edge_sdk, this environment's programs, quiet and CPU-only frameworks.
+
+    What compilers and tools leave in temporary folders goes with the worker's own.
+    """
+    leavings = folder / "tmp"
+    leavings.mkdir(exist_ok=True)
     root = PACKAGE.parent
     # A checkout may not be installed; site-packages must not come before the standard library.
     checkout = [] if root.name in ("site-packages", "dist-packages") else [str(root)]
@@ -166,6 +175,9 @@ def _environment() -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
         "PATH": os.pathsep.join(programs),
+        "TMPDIR": str(leavings.absolute()),
+        "TORCHINDUCTOR_CACHE_DIR": str((leavings / "torchinductor").absolute()),
+        "TRITON_CACHE_DIR": str((leavings / "triton").absolute()),
         "PYTHONUNBUFFERED": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "CUDA_VISIBLE_DEVICES": "",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from edge_sdk.converters.workers.worker import Worker
+from edge_sdk.folders import make_folder
 
 
 class Workers:
@@ -21,7 +21,7 @@ class Workers:
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="edge-sdk-workers-"))
+        self._folder = make_folder("workers")
         self._workers: dict[str, Worker] = {}
 
     def __enter__(self) -> Workers:
@@ -58,7 +58,7 @@ class Workshop:
         self._temporary = keep is None
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
-        self.folder = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="edge-sdk-"))
+        self.folder = keep.absolute() if keep else make_folder("conversion")
         self._own = workers is None
         self._workers = workers or Workers()
 

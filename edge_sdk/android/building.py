@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from edge_sdk.android.toolchain import find_toolchain
 from edge_sdk.errors import RecipeError
 from edge_sdk.files import check_writable, replacing
 from edge_sdk.findings import Finding, has_error
+from edge_sdk.folders import temporary_folder
 from edge_sdk.progress import Progress, Silent
 
 _MODELS = "assets/models/"
@@ -92,7 +92,7 @@ def build(
     tools = find_toolchain(app, lock, progress)
     archives = fetch([one for one in lock.values() if one.use == "runtime"], progress)
     libraries = fetch([one for one in lock.values() if one.use == "library"], progress)
-    with tempfile.TemporaryDirectory() as made, replacing(output) as temporary:
+    with temporary_folder("android") as made, replacing(output) as temporary:
         work = Path(made)
         progress.stage("resources: aapt2")
         base, generated = link_resources(tools, folder, app, work)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
 from edge_sdk.errors import BuildError, EdgeSdkError, TargetError
 from edge_sdk.findings import Finding, has_error
+from edge_sdk.folders import temporary_folder
 
 _ENGINE = "libtensorflowlite_jni.so"
 _VERSION = re.compile(rb"\0(2\.\d{1,2}\.\d{1,2})\0")
@@ -231,7 +231,7 @@ def _artifacts(name: str, content: bytes) -> Iterator[tuple[str, Artifact, bytes
         return
     from edge_sdk.bundle.reading import open_bundle
 
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder("android") as folder:
         path = Path(folder) / Path(name).name
         path.write_bytes(content)
         with open_bundle(path) as bundle:

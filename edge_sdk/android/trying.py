@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edge_sdk.errors import MissingToolError
+from edge_sdk.folders import temporary_folder
 
 # All on zeros: numbers are for the golden cases to judge. What an engine does to a model may end the process.
 _CHILD = """
@@ -52,7 +52,7 @@ def try_models(python: Path, version: str, models: Mapping[str, bytes]) -> dict[
     Raises:
         MissingToolError: the interpreter does not start, or has no TensorFlow, or one of another version.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder("android") as folder:
         files = {name: Path(folder, f"{number}.tflite") for number, name in enumerate(models)}
         for name, path in files.items():
             path.write_bytes(models[name])

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edge_sdk.artifact.model import Artifact, parse_artifact
@@ -27,6 +26,7 @@ from edge_sdk.bundle.writing import write_bundle
 from edge_sdk.errors import BundleError, ModelError
 from edge_sdk.files import check_writable
 from edge_sdk.findings import Finding
+from edge_sdk.folders import temporary_folder
 from edge_sdk.metadata import MetadataError
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.profile.records import DeviceProfile
@@ -196,7 +196,7 @@ class _Line:
         """Runs what goes into the bundle, not what it was made from."""
         if not self.samples:
             return (), {}
-        with TemporaryDirectory() as folder:
+        with temporary_folder("bundle") as folder:
             path = Path(folder) / f"{variant}.tflite"
             path.write_bytes(data)
             try:

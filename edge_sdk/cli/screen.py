@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +16,8 @@ import click
 from edge_sdk.errors import AccuracyError, EdgeSdkError, ToolError
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
+# As a shell reports a signal.
+SIGNALLED = 128
 
 
 class Screen:
@@ -85,12 +89,17 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
         @functools.wraps(function)
         def guarded(*, as_json: bool, quiet: bool, **arguments: Any) -> None:
             screen = Screen(as_json=as_json, quiet=quiet)
+            _end_on_signals()
             try:
                 code = function(screen, **arguments)
             except EdgeSdkError as error:
                 screen.error(error)
                 # Wrong is a failure; right and too inaccurate was checked and found not to fit.
                 code = UNFIT if isinstance(error, AccuracyError) else FAILED
+            except _Ended as signalled:
+                screen.done()
+                click.echo(f"ended by {signalled.signal.name}; nothing was written", err=True)
+                code = SIGNALLED + signalled.signal
             except KeyboardInterrupt as interruption:
                 screen.done()
                 click.echo(str(interruption) or "interrupted; nothing was written", err=True)
@@ -103,6 +112,27 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
         return made
 
     return decorate
+
+
+class _Ended(BaseException):
+    """A signal that asks the program to end; what is open is closed on the way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = signal.Signals(number)
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does, unless they are ignored, as under nohup, or somebody else's."""
+
+    def end(number: int, _: object) -> None:
+        raise _Ended(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Another thread than the main one may not ask.
+        with contextlib.suppress(ValueError):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, end)
 
 
 def _one_line(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from edge_sdk.devices.identity import Snapshot, snapshot
 from edge_sdk.devices.interpreter import Python, find_python
 from edge_sdk.devices.prepare import what_lies_there
 from edge_sdk.errors import DeviceError, TargetError
+from edge_sdk.folders import temporary_folder
 from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, UNNAMED, Draft, Machine, detect
 
 _PLACES: Final = tuple(
@@ -27,7 +27,7 @@ def detect_on(address: str) -> Draft:
     Raises:
         DeviceError: it cannot be reached.
     """
-    with open_device(address) as device, tempfile.TemporaryDirectory(prefix="edge-sdk-detect-") as made:
+    with open_device(address) as device, temporary_folder("detect") as made:
         seen = snapshot(device.link, look_for=_PLACES)
         _lay_out(seen, Path(made))
         return detect(_machine(device, seen, Path(made)))

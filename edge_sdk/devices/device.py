@@ -17,7 +17,6 @@ import re
 import secrets
 import shlex
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +26,7 @@ from edge_sdk.devices.identity import Identity, Space, free_space, identify
 from edge_sdk.devices.link import Finished, Lines, Link
 from edge_sdk.errors import DeviceError, DeviceLostError, EdgeSdkError, TargetError, nearest
 from edge_sdk.files import replacing
+from edge_sdk.folders import temporary_folder
 
 CONNECTIONS: Final = {
     "local": "edge_sdk.devices.local:Local",
@@ -245,7 +245,7 @@ class Job:
 
     def place_folder(self, folder: Path, name: str | None = None) -> str:
         """Pushes a folder's files as one archive and unpacks it under its own name."""
-        with tempfile.TemporaryDirectory() as made:
+        with temporary_folder("device") as made:
             archive = Path(made, f"{name or folder.resolve().name}.tar")
             with tarfile.open(archive, "w", dereference=True) as tar:
                 for path in sorted(folder.rglob("*")):
@@ -258,7 +258,7 @@ class Job:
 
     def place_text(self, text: str, name: str) -> str:
         """A small file made on the way."""
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder("device") as folder:
             path = Path(folder, name)
             path.write_text(text, encoding="utf-8")
             return self.place(path)

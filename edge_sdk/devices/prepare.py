@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shlex
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +26,7 @@ from edge_sdk.devices.link import Finished
 from edge_sdk.devices.own_wheel import own_digest, own_wheel, wheel_digest
 from edge_sdk.devices.wheels import Chosen, Unfit, Wheel, choose, read_wheels
 from edge_sdk.errors import DeviceError, TargetError
+from edge_sdk.folders import temporary_folder
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.version import __version__
 
@@ -116,7 +116,7 @@ def prepare(
     folder = wheels or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "edge-sdk", "wheels")
     if offline and not folder.is_dir():
         raise DeviceError(f"{folder}: there is no such folder", hint="--wheels names a folder of .whl files")
-    with tempfile.TemporaryDirectory(prefix="edge-sdk-wheel-") as made:
+    with temporary_folder("wheel") as made:
         ours, others = _ours(folder, Path(made))
         told.stage(f"{device.address}: choosing wheels for {there}")
         chosen = _choose(device, there, ours, _engines(engine), folder, offline=offline)

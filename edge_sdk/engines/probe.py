@@ -12,13 +12,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edge_sdk.errors import DelegateUnavailableError
+from edge_sdk.errors import DelegateUnavailableError, OutputError
+from edge_sdk.folders import temporary_folder
 from edge_sdk.version import PACKAGE
 
 TIMEOUT_S: Final = 300.0
@@ -93,11 +93,11 @@ def _folder(model: bytes | memoryview) -> Iterator[Path]:
     """A temporary folder that holds the model."""
     with contextlib.ExitStack() as stack:
         try:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-sdk-probe-")))
+            folder = stack.enter_context(temporary_folder("probe"))
             (folder / _MODEL).write_bytes(model)
-        except OSError as error:
+        except (OSError, OutputError) as error:
             raise DelegateUnavailableError(
-                f"a delegate is tried in a child process first, and there is no room for its files: {error.strerror}",
+                f"a delegate is tried in a child process first, and there is no room for its files: {error}",
                 hint="free space, or set TMPDIR",
             ) from error
         yield folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from edge_sdk.converters.train.stage import Context, Moment, PlainStage, whole_a
 from edge_sdk.converters.workers.child import running
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding
+from edge_sdk.folders import temporary_folder
 from edge_sdk.recipe import Recipe
 from edge_sdk.recipe.training import Qat, Train
 from edge_sdk.signature import Arrays
@@ -148,7 +148,7 @@ class QatBase(PlainStage):
         ports = {port.name: port.axes for port in template.lowered.inputs}
         arrays = cast("Mapping[str, Array]", settings.calibration)
         moved = {name: _transposed(values, ports[name]) for name, values in arrays.items()}
-        with tempfile.TemporaryDirectory(prefix="edge-sdk-qat-") as folder:
+        with temporary_folder("qat") as folder:
             path = Path(folder) / "equalized.tflite"
             path.write_bytes(data)
             plain = replace(settings, options=SourceOptions(), calibration=moved, work_dir=None)
@@ -189,7 +189,7 @@ class QatBase(PlainStage):
     def _compared(self, engine: Any, quantized: bytes) -> str:
         plan = self._now(quantized)
         samples = whole_arrays(self.context.data.epoch(0), _COMPARED)
-        with tempfile.TemporaryDirectory(prefix="edge-sdk-qat-") as folder:
+        with temporary_folder("qat") as folder:
             path = Path(folder) / "file.tflite"
             path.write_bytes(quantized)
             rows = self._agreement(engine, plan, path, samples)

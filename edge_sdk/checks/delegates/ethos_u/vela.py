@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.checks.delegates.ethos_u.vela_answer import UnreadableAnswerError, VelaAnswer, read_answer
 from edge_sdk.errors import ConversionError, MissingDependencyError, ProfileError, nearest
+from edge_sdk.folders import temporary_folder
 from edge_sdk.profile.records import ETHOS_U_VARIANTS
 
 PACKAGE = "ethos-u-vela"
@@ -59,7 +59,7 @@ def compile_for_ethos_u(content: bytes, accelerator: str, *, seconds: float = _S
     version = vela_version()
     if version is None:
         raise MissingDependencyError(PACKAGE, extra="ethos-u", why=f"compiling for {accelerator}")
-    with tempfile.TemporaryDirectory(prefix="edge-sdk-vela-") as folder:
+    with temporary_folder("vela") as folder:
         source = Path(folder, "model.tflite")
         source.write_bytes(content)
         said = _run(source, accelerator, version, seconds)

@@ -1,0 +1,76 @@
+"""Temporary folders whose names say who owns them, so that what a killed process left is cleared by the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from edge_sdk.errors import OutputError
+
+# edge-sdk-<what>-<boot and process namespace>-<process>-<its start>-<random>
+_NAME: Final = re.compile(r"edge-sdk-\w+-([0-9a-f]+)-(\d+)-(\d+)-\w+")
+
+
+@contextlib.contextmanager
+def temporary_folder(what: str) -> Iterator[Path]:
+    """A folder that is gone when the block ends.
+
+    Args:
+        what: a word for its name.
+
+    Raises:
+        OutputError: there is no room for one.
+    """
+    folder = make_folder(what)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_folder(what: str) -> Path:
+    """A folder that the caller removes; where the caller is killed, the next process does. Errors as above."""
+    _clear()
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"edge-sdk-{what}-{_here()}-{os.getpid()}-{_start(os.getpid())}-"))
+    except OSError as error:
+        raise OutputError(
+            f"no temporary folder can be made: {error.strerror or error}", hint="free space, or set TMPDIR"
+        ) from error
+
+
+@cache
+def _clear() -> None:
+    """Once in a process: removes folders whose owner, in this very boot and namespace, is no more."""
+    with contextlib.suppress(OSError):
+        for entry in list(Path(tempfile.gettempdir()).iterdir()):
+            found = _NAME.fullmatch(entry.name)
+            if found and found[1] == _here() and _start(int(found[2])) != found[3] and entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+@cache
+def _here() -> str:
+    """This boot and process namespace: in another, as of a container that shares the folder, numbers are others'."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+        return f"{boot}{Path('/proc/self/ns/pid').stat().st_ino:x}"
+    except OSError:
+        return "0"
+
+
+def _start(process: int) -> str:
+    """When a process started, in ticks of its boot; 0 if there is none."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "0"
+    # The name before may hold blanks and brackets.
+    return text.rpartition(")")[2].split()[19]
