@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test lint check format test-py312 test-litert-torch test-metadata test-accelerators test-boards \
+.PHONY: help setup demo test lint check format fuzz test-py312 test-litert-torch test-metadata test-accelerators test-boards \
 	test-tflite test-core environments android-tools test-android benchmarks clean
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test-tflite        the old engine tflite-runtime 2.14: sessions, and what it loads and delegates, in .venv-tflite"
 	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
+	@echo "make fuzz MINUTES=60    files with faults through reading, check, sessions and bundles (the tests do a minute of it)"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
 # --- environments ---------------------------------------------------------------------------------------------------
@@ -67,6 +68,10 @@ lint: $(READY)
 
 check: lint
 	$(BIN)/python -m pytest -q -m "not slow" $(FAST)
+
+MINUTES ?= 60
+fuzz: $(READY)
+	$(BIN)/python -m tests.hostile.fuzz --minutes $(MINUTES)
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -32,9 +32,10 @@ from edge_sdk.errors import ModelError, OutputError
 from edge_sdk.files import replacing
 from edge_sdk.version import __version__
 
-# A run that takes longer than a slow core needs for its multiply-accumulates hangs.
-_BASE_S: Final = 8.0
+# What takes longer than a slow core needs to read and pack the weights and for the multiply-accumulates hangs.
+_BASE_S: Final = 5.0
 _MACS_PER_S: Final = 5e7
+_PACKED_PER_S: Final = 2e6
 _START_S: Final = 60.0
 _FINE: Final = "fine"
 # Too little memory, or too much else to do, at that moment.
@@ -155,7 +156,7 @@ atexit.register(_TRIALS.close)
 
 def _patience(model: ModelSource) -> float:
     work = sum(macs(graph, op) for graph, op in model.artifact.all_ops())
-    return _BASE_S + work / _MACS_PER_S
+    return _BASE_S + work / _MACS_PER_S + len(model.content) / _PACKED_PER_S
 
 
 @contextlib.contextmanager

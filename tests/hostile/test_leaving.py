@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def test_workers_end_with_their_program(number: signal.Signals, tmp_path: Path) 
 
 
 def test_only_folders_of_the_dead_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     mine = folders.make_folder("mine")
     kept = {
         mine.name,
@@ -88,7 +89,7 @@ def test_only_folders_of_the_dead_are_cleared(tmp_path: Path, monkeypatch: pytes
 def test_full_disk_is_one_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from edge_sdk.errors import OutputError
 
-    monkeypatch.setattr(folders.tempfile, "tempdir", str(tmp_path / "absent"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     with pytest.raises(OutputError, match="no temporary folder can be made: No such file"):
         folders.make_folder("any")
 
