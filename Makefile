@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
 
-.PHONY: help setup demo test lint check format fuzz test-py312 test-litert-torch test-metadata test-accelerators test-boards \
+.PHONY: help setup demo test lint check format fuzz test-py312 test-light test-litert-torch test-metadata test-accelerators test-boards \
 	test-tflite test-core environments android-tools test-android benchmarks clean
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make check              these and fast tests: what CI runs but for the slow parts"
 	@echo "make format             rewrite the code as 'make check' wants it"
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
+	@echo "make test-light         PyTorch and ONNX without TensorFlow, in .venv-light"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
 	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin) and external delegates, in .venv-accelerators"
 	@echo "make test-boards        emulated boards over ssh, a real adbd: needs qemu-user-static, openssh-server, adb"
@@ -89,6 +90,13 @@ test-py312:
 test-litert-torch: .venv-litert-torch/.installed
 	.venv-litert-torch/bin/python -m pytest -m litert_torch
 
+# What a PyTorch or ONNX user installs: no TensorFlow.
+.venv-light/.installed: pyproject.toml $(CONSTRAINTS)
+	$(call install,$(PYTHON),.venv-light,$(CONSTRAINTS),torch$(COMMA)dev)
+
+test-light: .venv-light/.installed
+	.venv-light/bin/python -m pytest -m light
+
 # The APK is read by androguard too; it wants other versions than ours.
 .venv-androguard/.installed:
 	@$(PYTHON) -m venv .venv-androguard
@@ -113,7 +121,7 @@ test-android: $(READY) android-tools
 	.venv-accelerators/bin/python -m tests.boards $*
 
 # Made for these tests, these environments lack nothing: tests/conftest.py makes a skip a failure.
-test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
+test-light test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
 	.venv-accelerators/bin/python -m pytest tests/engines tests/runtime tests/measure/test_ops.py -m 'not (images or signing)' \

@@ -24,9 +24,9 @@ from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.integer_forms import with_integer_forms
 from edge_sdk.converters.reports.conversion import ConversionReport, Layout, Stage
-from edge_sdk.converters.sources.from_onnx import OnnxSource
 from edge_sdk.converters.sources.from_trained import TrainedSource
 from edge_sdk.converters.sources.opened import OpenSource
+from edge_sdk.converters.sources.quantized_already import may_be_quantized
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
@@ -69,12 +69,12 @@ def run_jobs(
         check_writable(job.output)
         if compiled := compiled_path(job.output, settings.profile):
             check_writable(compiled)
-        if not OnnxSource.reads(source):
+        if not may_be_quantized(source):
             _check_calibration(job, settings, has_ranges=TrainedSource.reads(source))
     with Workshop(settings.work_dir, settings.workers) as shop:
         line = _Line(shop, source, settings, progress or Silent())
         for job in jobs:
-            # An ONNX model may be quantized already, which only its graph says.
+            # What is quantized already brings its ranges, which only the loaded model says for sure.
             _check_calibration(job, settings, has_ranges=line.has_ranges)
         for job in jobs:
             yield line.make(job)

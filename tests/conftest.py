@@ -68,6 +68,8 @@ def _skip_what_lacks(items: list[pytest.Item]) -> None:
             if item.get_closest_marker(marker) and not any(find_spec(module) for module in modules):
                 reason = f"pip install 'edge-sdk[{extra}]'" if extra else "make test-metadata"
                 item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("light") and (find_spec("tensorflow") or not find_spec("onnxscript")):
+            item.add_marker(pytest.mark.skip(reason="make test-light"))
         for marker, (programs, install) in _TOOLS.items():
             if item.get_closest_marker(marker) and not all(map(shutil.which, programs)):
                 item.add_marker(pytest.mark.skip(reason=install))

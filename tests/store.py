@@ -20,7 +20,8 @@ from edge_sdk.converters import Workers
 from tests.contract import samples_for
 
 KERAS, TORCH, ONNX = "tests.sources.keras_models", "tests.sources.torch_models", "tests.sources.onnx_models"
-_ROLES = {KERAS: "source-keras", TORCH: "source-torch", ONNX: "source-onnx"}
+TFMOT = "tests.sources.tfmot_models"
+_ROLES = {KERAS: "source-keras", TFMOT: "source-keras", TORCH: "source-torch", ONNX: "source-onnx"}
 _TORCH_MODELS = Path(__file__).parent / "sources" / "torch_models.py"
 
 

@@ -46,11 +46,9 @@ def write_tflite(
     """
     import tensorflow as tf
 
-    with running("tensorflow", "tracing the model"):
-        function = tf.function(lambda *tensors: [tf.identity(t) for t in call(*tensors)], autograph=False)
-        concrete = function.get_concrete_function(*_arguments(inputs))
+    concrete = traced(call, inputs)
     with running("tensorflow", "converting to TFLite"):
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+        converter = converter_of(concrete)
         try:
             data = converter.convert()
         except Exception as error:  # its ConverterError is not public
@@ -60,9 +58,25 @@ def write_tflite(
     return {
         "kind": "tflite",
         "path": str(path),
-        **_ports(path, [spec.name for spec in inputs], outputs),
+        **ports_of(path, [spec.name for spec in inputs], outputs),
         "tool": f"TFLiteConverter of tensorflow {tf.__version__}",
     }
+
+
+def traced(call: TensorFunction, inputs: Sequence[TensorSpec]) -> Any:
+    """The function traced for static shapes, as a ConcreteFunction whose inputs have names of ours."""
+    import tensorflow as tf
+
+    with running("tensorflow", "tracing the model"):
+        function = tf.function(lambda *tensors: [tf.identity(t) for t in call(*tensors)], autograph=False)
+        return function.get_concrete_function(*_arguments(inputs))
+
+
+def converter_of(concrete: Any) -> Any:
+    """TFLite's converter on a traced function."""
+    import tensorflow as tf
+
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete])
 
 
 def save_frozen(
@@ -101,7 +115,7 @@ def _arguments(inputs: Sequence[TensorSpec]) -> list[Any]:
     ]
 
 
-def _ports(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
+def ports_of(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
     """Finds each input by the name it was traced with, each output by its place."""
     graph = read_artifact(path).main
     by_name = {graph.tensors[index].name.split(":")[0]: index for index in graph.inputs}

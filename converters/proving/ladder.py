@@ -106,6 +106,8 @@ class Ladder:
             for port in ports:
                 port["name"] = names[port["name"]]
             ports.sort(key=lambda port: list(names.values()).index(port["name"]))
+        if "quantized" in lowered:
+            _reorder(Path(lowered["quantized"]), handed["inputs"], handed["outputs"])
         return inner.role, lowered
 
     def _checked(self, handed: Mapping[str, Any], folder: Path, role: str) -> FloatModel:
@@ -140,6 +142,17 @@ class Ladder:
                 raise
             # What an engine refuses is the lowering's fault, not the source's: the next rung may do better.
             raise ConversionError(str(error), tool=model.tool, hint=error.hint) from error
+
+
+def _reorder(path: Path, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    """Gives an integer file the source's names, in the source's order, by the names that it has."""
+    data = path.read_bytes()
+    signature = parse_artifact(data, path=path).signature
+    ends = [
+        [Port(name, None, tensors[inner].index) for inner, name in names.items()]
+        for tensors, names in ((signature.inputs, inputs), (signature.outputs, outputs))
+    ]
+    path.write_bytes(finish(data, ends[0], ends[1], {}))
 
 
 def _port(data: Mapping[str, Any]) -> Port:

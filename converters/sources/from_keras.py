@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.converters.lower import Rung
-from edge_sdk.converters.lower.by_tensorflow import save_frozen, tensor_type, write_tflite
-from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
+from edge_sdk.converters.lower.by_tensorflow import TensorFunction, save_frozen, tensor_type, write_tflite
+from edge_sdk.converters.lower.fake_quant import without_rounding, write_quantized
+from edge_sdk.converters.sources import tfmot
+from edge_sdk.converters.sources.source import (
+    Description,
+    options_from_json,
+    quantized_finding,
+    stacked_runs,
+    write_outputs,
+)
 from edge_sdk.converters.workers.child import first_line, in_worker
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, SignatureError, UntrustedSourceError
@@ -34,11 +42,16 @@ class KerasSource:
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)
         self._in_memory = not isinstance(source, str | Path)
-        self._model = source if self._in_memory else load(Path(source), trust=self._options.trust)
+        loaded = source if self._in_memory else load(Path(source), trust=self._options.trust)
+        self._model, self._findings = tfmot.unwrapped(loaded)
         self._keras = importlib.import_module(generation_of(self._model))
         self._call = KerasCall(self._model, self._options.shapes, self._options.dtypes)
         self._open = self._call.inputs
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
+        self._rounds = tfmot.rounds(self._model)
+        self._float: TensorFunction = (
+            without_rounding(self._call.tensors, self._inputs) if self._rounds else self._call.tensors
+        )
 
     @staticmethod
     def reads(source: object) -> bool:
@@ -49,7 +62,10 @@ class KerasSource:
         return any(name.startswith(("keras.src.models", "tf_keras.src.engine.training")) for name in modules)
 
     def describe(self) -> dict[str, Any]:
-        findings = []
+        findings = list(self._findings)
+        by = "tensorflow-model-optimization" if self._rounds else None
+        if by:
+            findings.append(quantized_finding(by))
         if self._call.layers_of(_RECURRENT):
             findings.append(
                 Finding(
@@ -60,14 +76,29 @@ class KerasSource:
                 )
             )
         framework = f"{self._keras.__name__} {self._keras.__version__}"
-        description = Description(framework, self._inputs, self._open, self._call.outputs, tuple(findings))
-        return description.as_json()
+        ports = (self._inputs, self._open, self._call.outputs)
+        return Description(framework, *ports, tuple(findings), quantized_by=by).as_json()
 
     def run(self, samples: str, outputs: str) -> int:
-        store = SampleStore.open(samples)
+        if self._rounds:
+            # What was traced without its rounding has one batch.
+            return self._run(samples, outputs, self._float_arrays, can_stack=False)
         can_stack = all(s.shape and s.shape[0] is None for s in self._open) and not self._options.batch
-        results = stacked_runs(store, self._call.arrays, can_stack=can_stack)
+        return self._run(samples, outputs, self._call.arrays, can_stack=can_stack)
+
+    def run_rounded(self, samples: str, outputs: str) -> int:
+        """Reference runs of a model that is quantized already, rounding included."""
+        return self._run(samples, outputs, self._call.arrays, can_stack=False)
+
+    def _run(self, samples: str, outputs: str, call: Callable[[Arrays], Arrays], *, can_stack: bool) -> int:
+        results = stacked_runs(SampleStore.open(samples), call, can_stack=can_stack)
         return write_outputs(results, self._call.outputs, outputs)
+
+    def _float_arrays(self, arrays: Arrays) -> Arrays:
+        import tensorflow as tf
+
+        results = self._float(*(tf.constant(arrays[s.name], tensor_type(s.dtype)) for s in self._inputs))
+        return {name: tensor.numpy() for name, tensor in zip(self._call.outputs, results, strict=True)}
 
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         plain = Rung("TFLiteConverter on a frozen function")
@@ -85,7 +116,10 @@ class KerasSource:
             if backend_of(self._keras) == "tensorflow":
                 return save_frozen(call.tensors, self._inputs, call.outputs, Path(folder))
             return self._saved_for_tensorflow(Path(folder), settings)
-        return write_tflite(call.tensors, self._inputs, call.outputs, Path(folder))
+        if not self._rounds:
+            return write_tflite(call.tensors, self._inputs, call.outputs, Path(folder))
+        handed = write_tflite(self._float, self._inputs, call.outputs, Path(folder))
+        return handed | write_quantized(call.tensors, self._inputs, call.outputs, Path(folder))
 
     def _saved_for_tensorflow(self, folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         """A model on another backend is saved, for a worker to load on TensorFlow."""
@@ -275,7 +309,10 @@ def load(path: Path, *, trust: bool) -> Any:
     if path.suffix == ".keras" or generation == "keras":
         arguments["safe_mode"] = not trust
     try:
-        return keras.models.load_model(str(path), **arguments)
+        with tfmot.known_to_keras(config):
+            return keras.models.load_model(str(path), **arguments)
+    except MissingDependencyError:
+        raise
     except Exception as error:  # Keras raises anything on a damaged or foreign file
         raise ModelError(
             f"{path}: Keras {keras.__version__} cannot load it (written by Keras {version or 'unknown'}): "

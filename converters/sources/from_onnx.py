@@ -11,7 +11,13 @@ import numpy as np
 
 from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
 from edge_sdk.converters.lower.direct.quantizers import in_float, quantized_by
-from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
+from edge_sdk.converters.sources.source import (
+    Description,
+    options_from_json,
+    quantized_finding,
+    stacked_runs,
+    write_outputs,
+)
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError
@@ -53,7 +59,7 @@ class OnnxSource:
         precision = onnx_graph.precision(self._model)
         findings = [] if precision == "float32" else [_computed_finding(precision)]
         if self._quantized_by:
-            findings.append(_quantized_finding(self._quantized_by))
+            findings.append(quantized_finding(self._quantized_by))
         ports = (self._inputs, self._open, self._outputs)
         return Description(framework, *ports, tuple(findings), precision, self._quantized_by).as_json()
 
@@ -113,15 +119,6 @@ def _computed_finding(precision: str) -> Finding:
         "computed-in-float32",
         "info",
         f"the source computes in {precision}; the float32 file is compared within the rounding of {precision}",
-    )
-
-
-def _quantized_finding(by: str) -> Finding:
-    return Finding(
-        "quantized-already",
-        "info",
-        f"the source is quantized already, by {by}: recipe static_wi8_ai8 keeps its scales, float recipes leave its "
-        "quantizers out",
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from edge_sdk.converters.sources.source import FRONT_ENDS, Source, front_end_name
+from edge_sdk.converters.sources.source import FRONT_ENDS, RoundingSource, Source, front_end_name
 from edge_sdk.converters.workers.child import working_in
 from edge_sdk.data.functions import call, is_function_reference, load_function
 from edge_sdk.errors import ModelError
@@ -36,6 +36,10 @@ class PythonSource:
 
     def run(self, samples: str, outputs: str) -> int:
         return self._inner.run(samples, outputs)
+
+    def run_rounded(self, samples: str, outputs: str) -> int:
+        """Reference runs of a model that is quantized already, rounding included."""
+        return cast("RoundingSource", self._inner).run_rounded(samples, outputs)
 
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         return self._inner.rungs(static_range=static_range)

@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.converters.lower import Rung
-from edge_sdk.converters.lower.by_tensorflow import describe_specs, tensor_type, write_tflite
-from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
+from edge_sdk.converters.lower.by_tensorflow import TensorFunction, describe_specs, tensor_type, write_tflite
+from edge_sdk.converters.lower.fake_quant import rounds, without_rounding, write_quantized
+from edge_sdk.converters.sources.source import (
+    Description,
+    options_from_json,
+    quantized_finding,
+    stacked_runs,
+    write_outputs,
+)
 from edge_sdk.converters.workers.child import first_line
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, SignatureError, nearest
@@ -33,6 +40,8 @@ class SavedModelSource:
         self._open = describe_specs(self._function.structured_input_signature[1])
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
         self._outputs = tuple(self._function.structured_outputs)
+        self._rounds = rounds(self._function.graph.as_graph_def())
+        self._float: TensorFunction = without_rounding(self._tensors, self._inputs) if self._rounds else self._tensors
 
     @staticmethod
     def reads(source: object) -> bool:
@@ -43,24 +52,38 @@ class SavedModelSource:
         import tensorflow as tf
 
         framework = f"SavedModel in tensorflow {tf.__version__}"
-        return Description(framework, self._inputs, self._open, self._outputs).as_json()
+        by = "FakeQuant ops of its training" if self._rounds else None
+        findings = (quantized_finding(by),) if by else ()
+        ports = (self._inputs, self._open, self._outputs)
+        return Description(framework, *ports, findings, quantized_by=by).as_json()
 
     def run(self, samples: str, outputs: str) -> int:
-        can_stack = all(s.shape and s.shape[0] is None for s in self._open) and not self._options.batch
-        results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=can_stack)
-        return write_outputs(results, self._outputs, outputs)
+        # What was traced without its rounding has one batch.
+        open_batch = all(s.shape and s.shape[0] is None for s in self._open) and not self._options.batch
+        return self._run(samples, outputs, self._float, can_stack=open_batch and not self._rounds)
+
+    def run_rounded(self, samples: str, outputs: str) -> int:
+        """Reference runs of a model that is quantized already, rounding included."""
+        return self._run(samples, outputs, self._tensors, can_stack=False)
 
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         return [asdict(Rung("TFLiteConverter on the frozen signature"))]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        return write_tflite(self._tensors, self._inputs, self._outputs, Path(folder))
+        handed = write_tflite(self._float, self._inputs, self._outputs, Path(folder))
+        if self._rounds:
+            handed |= write_quantized(self._tensors, self._inputs, self._outputs, Path(folder))
+        return handed
 
-    def _arrays(self, arrays: Arrays) -> Arrays:
+    def _run(self, samples: str, outputs: str, call: TensorFunction, *, can_stack: bool) -> int:
         import tensorflow as tf
 
-        feeds = {s.name: tf.constant(arrays[s.name], tensor_type(s.dtype)) for s in self._inputs}
-        return {name: tensor.numpy() for name, tensor in self._function(**feeds).items()}
+        def arrays(feeds: Arrays) -> Arrays:
+            tensors = call(*(tf.constant(feeds[s.name], tensor_type(s.dtype)) for s in self._inputs))
+            return {name: tensor.numpy() for name, tensor in zip(self._outputs, tensors, strict=True)}
+
+        results = stacked_runs(SampleStore.open(samples), arrays, can_stack=can_stack)
+        return write_outputs(results, self._outputs, outputs)
 
     def _tensors(self, *tensors: Any) -> list[Any]:
         results = self._function(**{s.name: t for s, t in zip(self._inputs, tensors, strict=True)})

@@ -79,6 +79,16 @@ def options_from_json(data: Mapping[str, Any]) -> SourceOptions:
     return SourceOptions(**{**data, "shapes": shapes})
 
 
+def quantized_finding(by: str) -> Finding:
+    """What the report says of a source that is quantized already."""
+    return Finding(
+        "quantized-already",
+        "info",
+        f"the source is quantized already, by {by}: recipe static_wi8_ai8 keeps its ranges, recipe float32 leaves the "
+        "rounding of activations out",
+    )
+
+
 @dataclass(frozen=True)
 class Description:
     """A loaded model: what it is, and its inputs and outputs in the source's own order and layout.
@@ -138,6 +148,14 @@ class Source(Protocol):
         Returns:
             ``kind`` (``tflite``, ``onnx`` or ``saved_model``), ``path``, and what else that kind's lowering needs.
         """
+        ...
+
+
+class RoundingSource(Source, Protocol):
+    """A source that may be quantized already (:attr:`Description.quantized_by`): it runs with and without rounding."""
+
+    def run_rounded(self, samples: str, outputs: str) -> int:
+        """As :meth:`run`, with the rounding of activations that :meth:`run` leaves out."""
         ...
 
 

@@ -1,0 +1,42 @@
+"""Whether a source may be quantized already, by a quick look that loads no framework."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from edge_sdk.data.functions import is_function_reference
+
+# What stands in the file, or in a layer's class name, where a model rounds to ranges of its own.
+_MARKS = (b"QuantizeLinear", b"QLinear", b"QGemm", b"FakeQuantWithMinMax", b"QuantizeWrapper", b"QuantizeLayer")
+
+
+def may_be_quantized(source: object) -> bool:
+    """Whether ranges may come with the source, so that only loading it tells whether calibration data is needed."""
+    if not isinstance(source, str | Path):
+        return any(mark.decode() in _words(source) for mark in _MARKS)
+    if is_function_reference(str(source)):
+        return True
+    path = Path(source)
+    content = path / "saved_model.pb" if path.is_dir() else path
+    if content.suffix not in (".onnx", ".pb", ".keras", ".h5", ".hdf5") or not content.is_file():
+        return False
+    data = _content(content)
+    return any(mark in data for mark in _MARKS)
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix == ".keras" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return archive.read("config.json") if "config.json" in archive.namelist() else b""
+    return path.read_bytes()
+
+
+def _words(source: object) -> str:
+    """Class names of a Keras model's layers, or ops of an ONNX graph."""
+    layers = getattr(source, "layers", None)
+    if isinstance(layers, list):
+        return " ".join(type(layer).__name__ for layer in layers)
+    graph = getattr(source, "graph", None)
+    nodes = getattr(graph, "node", None)
+    return " ".join(node.op_type for node in nodes) if nodes is not None else ""
