@@ -29,8 +29,9 @@ from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.quantized_already import may_be_quantized
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples, spool
-from edge_sdk.data.checks import DataFacts
+from edge_sdk.data.checks import DataFacts, SampleCheck, differing_sets
 from edge_sdk.data.opening import DataSource
+from edge_sdk.data.wanted import pixel_scale
 from edge_sdk.errors import CalibrationError, ConversionError, RecipeError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding
@@ -129,6 +130,7 @@ class _Line:
             if self._source.lowering_preload:
                 shop.worker("lowering", preload=self._source.lowering_preload)
         self._findings = list(self._source.description.findings)
+        self._calibration_check: SampleCheck | None = None
         self._calibration, self._calibration_facts = self._open_calibration()
         self._opening = self._stages
         self._proof = Proof(shop, self._source, self._open_comparison(), blamed_samples=8)
@@ -209,7 +211,9 @@ class _Line:
                 seed=settings.seed,
                 progress=lambda done: self._progress.count(done, total),
             )
-        self._findings += check_samples(check, purpose="calibration")
+        # Here for what it refuses: its findings wait until the graph has told how it wants pixels.
+        check_samples(check, purpose="calibration")
+        self._calibration_check = check
         return store, check.facts
 
     def _open_comparison(self) -> DataSource | None:
@@ -218,7 +222,7 @@ class _Line:
         if self._settings.data is not None:
             return open_data(self._settings.data, specs, images=self._settings.images)
         if (store := self._calibration) is not None:
-            return DataSource(f"calibration data ({store.count} samples)", store.count, lambda: iter(store))
+            return DataSource(f"calibration data ({store.count} samples, in-sample)", store.count, lambda: iter(store))
         return None
 
     def _lower(self, recipe: Recipe) -> FloatModel:
@@ -248,6 +252,7 @@ class _Line:
 
     def _prepare_comparison(self, artifact: Artifact) -> None:
         """Spools the comparison data; seeded ids stay inside the tables that the first candidate shows."""
+        pixels = self._feed_pixels(artifact)
         settings = self._settings
         specs = self._source.description.inputs
         source = self._proof.data or DataSource(
@@ -262,8 +267,27 @@ class _Line:
             ),
         )
         store, check = spool(source, specs, self._shop.path("comparison"), limit=settings.samples, seed=settings.seed)
-        self._findings += check_samples(check, purpose="comparison")
+        if self._calibration_check:
+            self._findings += check_samples(self._calibration_check, purpose="calibration", pixels=pixels)
+            self._findings += differing_sets(self._calibration_check.facts, check.facts)
+        self._findings += check_samples(check, purpose="comparison", pixels=pixels)
         self._proof.begin(store, check.facts)
+
+    def _feed_pixels(self, artifact: Artifact) -> list[str]:
+        """Images as the model wants them, where its first ops tell; names of inputs that want values from 0 to 255."""
+        wanted = {
+            spec.name: pixel_scale(artifact, spec.name) for spec in self._source.description.inputs if spec.layout
+        }
+        folders = [data for data in (self._settings.calibration, self._settings.data) if _is_folder(data)]
+        if not folders or self._settings.images.scale is not None or len(wanted) != 1:
+            return [name for name, scale in wanted.items() if scale == 1]
+        ((name, scale),) = wanted.items()
+        self._findings.append(_pixels_told(name, scale))
+        if scale == 1:
+            self._settings = replace(self._settings, images=replace(self._settings.images, scale=1.0))
+            self._calibration, self._calibration_facts = self._open_calibration()
+            self._proof.data = self._open_comparison()
+        return [name] if scale == 1 else []
 
     def _quantize(self, recipe: Recipe, lowered: FloatModel) -> tuple[Path, list[str], list[Finding]]:
         note = self._note(recipe, lowered)
@@ -374,6 +398,29 @@ def _trained_file(recipe: Recipe, lowered: FloatModel) -> bytes:
             hint=f"recipe {lowered.quantized_for} keeps its scales, float32 leaves the rounding out",
         )
     return lowered.quantized.read_bytes()
+
+
+def _is_folder(data: object) -> bool:
+    return isinstance(data, str | Path) and Path(data).is_dir()
+
+
+def _pixels_told(name: str, scale: float | None) -> Finding:
+    where = f"input `{name}`"
+    if scale == 1:
+        return Finding(
+            "images-as-the-model-wants", "info", "it scales pixels itself: images are fed as 0 to 255", where
+        )
+    if scale is not None:
+        return Finding(
+            "images-as-the-model-wants", "info", "it takes values from 0 to 1: pixels are divided by 255", where
+        )
+    return Finding(
+        "images-scaling-assumed",
+        "warning",
+        "nothing in the model says how it wants pixels: they are divided by 255",
+        where,
+        "give what it was trained on with --image-scale, --image-mean and --image-std",
+    )
 
 
 def _layouts(lowered: FloatModel) -> tuple[Layout, ...]:

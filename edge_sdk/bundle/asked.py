@@ -138,7 +138,7 @@ def image_steps(options: ImageOptions, port: Port) -> tuple[PreStep, ...]:
     if options.order == "bgr" and channels == 3:
         steps.append(Channels("channels", "bgr"))
     if real.startswith("float"):
-        steps.append(Normalize("normalize", options.scale, options.mean, options.std))
+        steps.append(Normalize("normalize", options.factor, options.mean, options.std))
     if layout == "chw":
         steps.append(Layout("layout", "chw"))
     return (*steps, strict.read(Cast, {"op": "cast", "dtype": real}), Batch("batch"))

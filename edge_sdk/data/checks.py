@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,6 +15,10 @@ from edge_sdk.signature import Arrays, TensorSpec, check_arrays
 
 # TFLite's guide asks for 100 to 500 representative samples.
 FEW_SAMPLES = 100
+# One sample ten times as large as the median of ten or more sets every range by itself.
+_WILD, _ENOUGH, _RARE = 10.0, 10, 0.05
+# Two sets of one kind differ by less; 255 is what forgotten scaling makes.
+_APART = 4.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class InputFacts:
     minimum: float
     maximum: float
     integer_valued: bool
+    rms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,28 @@ class _Watch:
     maximum: float = -np.inf
     integer_valued: bool = True
     size: int = 0
+    sizes: list[float] = field(default_factory=list)
+    power: float = 0.0
+
+    @property
+    def rms(self) -> float:
+        return float(np.sqrt(self.power / len(self.sizes))) if self.sizes else 0.0
+
+    @property
+    def wild(self) -> list[int]:
+        """Samples whose largest value is far beyond that of all others together."""
+        usual = float(np.median(self.sizes)) if len(self.sizes) >= _ENOUGH else 0.0
+        found = [place for place, size in enumerate(self.sizes) if size > _WILD * usual > 0]
+        return found if len(found) <= len(self.sizes) * _RARE else []
 
     def see(self, values: npt.NDArray[Any]) -> None:
         if not values.size:
             return
         self.size = max(self.size, values.size)
+        if values.dtype.kind == "f":
+            flat = values.reshape(-1)
+            self.sizes.append(float(np.max(np.abs(flat))))
+            self.power += float(np.mean(np.square(flat, dtype=np.float64)))
         self.minimum = min(self.minimum, float(values.min()))
         self.maximum = max(self.maximum, float(values.max()))
         # Whole numbers are told apart on a slice: a float image is either all whole or hardly ever.
@@ -101,9 +123,14 @@ class SampleCheck:
     def facts(self) -> DataFacts:
         """What was seen so far."""
         inputs = (
-            InputFacts(name, seen.minimum, seen.maximum, seen.integer_valued) for name, seen in self._watches.items()
+            InputFacts(name, seen.minimum, seen.maximum, seen.integer_valued, seen.rms)
+            for name, seen in self._watches.items()
         )
         return DataFacts(self.description, self.count, tuple(inputs))
+
+    def wild_samples(self) -> dict[str, list[int]]:
+        """Input name to the few samples that are far larger than all others."""
+        return {name: seen.wild for name, seen in self._watches.items() if seen.wild}
 
     def constant_inputs(self) -> list[str]:
         """Float inputs of more than one element in which every value of every sample is the same."""
@@ -116,12 +143,29 @@ class SampleCheck:
         ]
 
 
-def check_samples(check: SampleCheck, *, purpose: str) -> list[Finding]:
+def differing_sets(calibration: DataFacts, comparison: DataFacts) -> list[Finding]:
+    """Inputs whose values are several times as large in one set as in the other: one of them was scaled otherwise."""
+    pairs = ((one, other) for one in calibration.inputs for other in comparison.inputs if one.name == other.name)
+    return [
+        Finding(
+            "data-differs-by-factor",
+            "warning",
+            f"RMS {other.rms:.4g} in the comparison is {other.rms / one.rms:.3g} times the calibration's {one.rms:.4g}",
+            f"input `{one.name}`",
+            "scale both sets as in training",
+        )
+        for one, other in pairs
+        if one.rms > 0 and other.rms > 0 and not 1 / _APART < other.rms / one.rms < _APART
+    ]
+
+
+def check_samples(check: SampleCheck, *, purpose: str, pixels: Collection[str] = ()) -> list[Finding]:
     """What the whole data set says, once it was read.
 
     Args:
         check: after its last sample.
         purpose: ``calibration`` or ``comparison``: few samples matter to the first only.
+        pixels: inputs that want values from 0 to 255.
 
     Raises:
         CalibrationError: no samples, or an input whose values never change.
@@ -153,6 +197,21 @@ def check_samples(check: SampleCheck, *, purpose: str) -> list[Finding]:
             "scale them as in training, unless the model does that itself",
         )
         for seen, spec in zip(check.facts.inputs, check.specs, strict=True)
-        if spec.layout and seen.integer_valued and seen.maximum > 2 and np.dtype(spec.dtype).kind == "f"
+        if spec.layout
+        and seen.integer_valued
+        and seen.maximum > 2
+        and np.dtype(spec.dtype).kind == "f"
+        and spec.name not in pixels
+    ]
+    findings += [
+        Finding(
+            "wild-sample",
+            "warning",
+            f"sample{'s' * (len(places) > 1)} {', '.join(map(str, places[:6]))} of {check.count}: more than "
+            f"{_WILD:.0f} times as large as the others",
+            f"input `{name}`",
+            "it sets the range of every tensor; take it out unless such inputs are usual",
+        )
+        for name, places in check.wild_samples().items()
     ]
     return findings

@@ -23,20 +23,25 @@ class ImageOptions:
 
     Attributes:
         resize: ``stretch`` to the input's size, or ``crop`` the centre after scaling the shorter side.
-        scale: factor on the 0..255 pixel.
+        scale: factor on the 0..255 pixel; None for what the model is found to want, 1/255 where it does not tell.
         mean: one value, or one for each channel; in units of the scaled pixel.
         std: likewise.
         order: ``rgb`` or ``bgr``.
     """
 
     resize: Literal["stretch", "crop"] = "stretch"
-    scale: float = 1 / 255
+    scale: float | None = None
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     order: Literal["rgb", "bgr"] = "rgb"
 
+    @property
+    def factor(self) -> float:
+        """On the 0..255 pixel."""
+        return 1 / 255 if self.scale is None else self.scale
+
     def __str__(self) -> str:
-        return f"{self.resize}, {self.order}, (pixel * {self.scale:.6g} - {list(self.mean)}) / {list(self.std)}"
+        return f"{self.resize}, {self.order}, (pixel * {self.factor:.6g} - {list(self.mean)}) / {list(self.std)}"
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -125,7 +130,7 @@ def _normalise(pixels: npt.NDArray[np.float32], spec: TensorSpec, options: Image
         pixels = pixels[..., ::-1]
     if not np.issubdtype(np.dtype(spec.dtype), np.integer):
         mean, std = np.array(options.mean, np.float32), np.array(options.std, np.float32)
-        pixels = (pixels * np.float32(options.scale) - mean) / std
+        pixels = (pixels * np.float32(options.factor) - mean) / std
     if spec.layout == "NCHW":
         pixels = pixels.transpose(2, 0, 1)
     return np.ascontiguousarray(pixels, np.dtype(spec.dtype))

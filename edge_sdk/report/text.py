@@ -9,6 +9,7 @@ from typing import Any
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.summary import Summary, signature_rows
 from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.data.checks import InputFacts
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.parity.verdict import Rightness
@@ -31,6 +32,7 @@ def conversion_text(report: ConversionReport) -> str:
     lines += [field("layout", f"{p.role} `{p.name}`: {p}") for p in report.layouts if p.axes]
     if report.calibration:
         lines.append(field("calibrated", f"on {report.calibration.count} samples of {report.calibration.description}"))
+        lines += [field("", f"the model saw {_seen(one)}") for one in report.calibration.inputs]
     lines.append(
         field(
             "compared",
@@ -60,6 +62,10 @@ def _headline(report: ConversionReport) -> str:
         return f"verified, {report.accuracy}: {report.output}"
     why = {"right": "wrong", "accurate": str(report.accuracy)}.get(report.failed or "", "its float file is")
     return f"UNVERIFIED, {why}: {report.output} is beyond its bound and was kept as asked"
+
+
+def _seen(facts: InputFacts) -> str:
+    return f"{facts.minimum:.4g} to {facts.maximum:.4g} at `{facts.name}`"
 
 
 def _right_lines(right: Rightness) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.data import ImageOptions, SampleStore, check_samples, open_data, seeded_samples, spool
-from edge_sdk.data.checks import SampleCheck
+from edge_sdk.data.checks import SampleCheck, differing_sets
 from edge_sdk.errors import CalibrationError, EdgeSdkError
 from edge_sdk.signature import TensorSpec
 
@@ -327,3 +327,66 @@ def test_seeded_images_differ_in_brightness_as_photographs_do() -> None:
 
 def test_errors_are_edge_sdk_errors() -> None:
     assert issubclass(CalibrationError, EdgeSdkError)
+
+
+def first_ops(*steps: tuple[str, float]) -> Any:
+    """``image`` through arithmetic with constants, then a convolution of filters of norm about 1."""
+    from edge_sdk.artifact.model import parse_artifact
+    from tests.graphs import Graph, options
+
+    graph = Graph()
+    x = image = graph.tensor("image", (1, 8, 8, 3))
+    for place, (kind, value) in enumerate(steps):
+        y = graph.tensor(f"y{place}", (1, 8, 8, 3))
+        constant = graph.constant(f"c{place}", np.array(value, np.float32))
+        graph.op(kind, (x, constant), (y,), options(f"{kind.capitalize()}Options"))
+        x = y
+    size = 1.0 if steps else 1 / 255
+    kernel = size * np.random.default_rng(0).standard_normal((4, 3, 3, 3)).astype(np.float32) / np.float32(27**0.5)
+    y = graph.tensor("y", (1, 8, 8, 4))
+    bias = graph.constant("bias", np.zeros(4, np.float32))
+    graph.op("CONV_2D", (x, graph.constant("k", kernel.astype(np.float32)), bias), (y,), options("Conv2DOptions"))
+    return parse_artifact(graph.finish((image,), (y,)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "scale"),
+    [
+        ([("MUL", 1 / 255)], 1.0),
+        ([("DIV", 255.0)], 1.0),
+        ([("MUL", 1 / 127.5), ("SUB", 1.0)], 1.0),
+        ([("SUB", 127.5), ("MUL", 1 / 127.5)], 1.0),
+        ([("SUB", 0.485), ("DIV", 0.229)], 1 / 255),
+        ([("MUL", 0.7)], None),
+        ([], 1.0),
+    ],
+    ids=["rescaling", "division", "to -1..1", "normalization", "of 0..1", "unclear", "folded into filters"],
+)
+def test_how_a_model_wants_pixels_is_read_off_its_first_ops(steps: list[tuple[str, float]], scale: float) -> None:
+    from edge_sdk.data.wanted import pixel_scale
+
+    assert pixel_scale(first_ops(*steps), "image") == scale
+
+
+def watched(samples: list[Any]) -> SampleCheck:
+    check = SampleCheck("test", (IMAGE,))
+    for _ in check.watch(iter([{"image": one.astype(np.float32)} for one in samples])):
+        pass
+    return check
+
+
+def test_one_wild_sample_among_a_hundred_is_named() -> None:
+    rng = np.random.default_rng(0)
+    samples = [rng.random(IMAGE.static_shape) for _ in range(100)]
+    assert watched(samples).wild_samples() == {}
+    samples[41] *= 300
+    (finding,) = [f for f in check_samples(watched(samples), purpose="calibration") if f.rule == "wild-sample"]
+    assert "sample 41 of 100" in finding.message
+
+
+def test_sets_that_differ_by_a_factor_are_named() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (watched([size * rng.random(IMAGE.static_shape) for _ in range(4)]).facts for size in (1, 255))
+    assert differing_sets(one, one) == []
+    (finding,) = differing_sets(one, other)
+    assert "times the calibration's" in finding.message

@@ -31,7 +31,11 @@ def pixel_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return apply(
         function,
         click.option("--image-resize", type=click.Choice(["stretch", "crop"]), default="stretch", show_default=True),
-        click.option("--image-scale", type=Numbers(), default=(1 / 255,), help="Factor on pixels; default 1/255."),
+        click.option(
+            "--image-scale",
+            type=Numbers(),
+            help="Factor on pixels; default: 1 for a model that scales them itself, else 1/255.",
+        ),
         click.option(
             "--image-mean",
             type=Numbers(),
@@ -47,9 +51,10 @@ def image_options(arguments: dict[str, Any]) -> ImageOptions:
     """Takes the image options out of a command's arguments."""
     from edge_sdk.data.images import ImageOptions
 
+    scale = arguments.pop("image_scale")
     return ImageOptions(
         resize=arguments.pop("image_resize"),
-        scale=arguments.pop("image_scale")[0],
+        scale=scale[0] if scale else None,
         mean=arguments.pop("image_mean"),
         std=arguments.pop("image_std"),
         order=arguments.pop("image_order"),

@@ -168,7 +168,7 @@ def test_the_steps_of_image_options_are_the_converters(tmp_path: Any) -> None:
             got = made(image, *chain)
             assert got.shape == shape
             # One step of 8 bits, as above, in the units of the values.
-            assert np.abs(got - sample["image"]).max() <= options.scale / options.std[0] * 1.001
+            assert np.abs(got - sample["image"]).max() <= options.factor / options.std[0] * 1.001
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""How a model wants pixels, as far as the first ops on its input tell: ``Rescaling``, ``Normalization``, ``x / 255``.
+
+TensorFlow's converter multiplies a factor into the weights of a first convolution: there the size of the weights tells.
+Filters that answer to values about 1 have norms about 1; those for 0 to 255 have norms of a few thousandths.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_sdk.artifact.model import Artifact, Op, Subgraph
+
+_CARRIED = frozenset({"TRANSPOSE", "RESHAPE", "PAD", "SQUEEZE", "EXPAND_DIMS", "RESIZE_BILINEAR"})
+_FILTERS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3}
+# 1/255 to 1/(255 * 0.22), and as far again on both sides: a factor that makes 0..255 small, and 0..1 nothing.
+_PIXEL_FACTORS = (1 / 1100, 1 / 20)
+# A mean of pixels is about 120, one of values from 0 to 1 about 0.5.
+_PIXEL_MEANS = (10.0, 255.0)
+_PAIRS = 4
+_PIXEL_NORM = 0.03
+
+
+def pixel_scale(artifact: Artifact, name: str) -> float | None:
+    """The factor on 0..255 pixels that an input was trained on: 1 or 1/255; None where the graph does not tell.
+
+    Args:
+        artifact: a float file.
+        name: of an image input.
+    """
+    graph = artifact.main
+    index = artifact.signature.inputs[name].index
+    shifted = False
+    for _ in range(_PAIRS + len(_CARRIED)):
+        op = _only_reader(graph, index)
+        if op is None:
+            return None
+        index = op.outputs[0]
+        if op.name in _CARRIED:
+            continue
+        if op.name in _FILTERS:
+            return _from_filters(graph, op)
+        size = _constant(graph, op)
+        if size is None:
+            return None
+        if op.name in ("SUB", "ADD") and not shifted:
+            shifted = True
+            if _PIXEL_MEANS[0] <= size <= _PIXEL_MEANS[1]:
+                return 1.0
+            continue
+        return _from_factor(1 / size if op.name == "DIV" else size, shifted=shifted)
+    return None
+
+
+def _from_factor(factor: float, *, shifted: bool) -> float | None:
+    """What a first multiplication says; one after a mean of less than one pixel is a standard deviation of 0..1."""
+    if _PIXEL_FACTORS[0] <= factor <= _PIXEL_FACTORS[1]:
+        return 1.0
+    return 1 / 255 if shifted and 1 < factor < _PIXEL_MEANS[0] else None
+
+
+def _from_filters(graph: Subgraph, op: Op) -> float | None:
+    weights = graph.tensors[op.inputs[1]]
+    if weights.constant is None or weights.dtype != "float32":
+        return None
+    values = np.moveaxis(weights.values(), _FILTERS[op.name], 0).reshape(weights.shape[_FILTERS[op.name]], -1)
+    return 1.0 if 0 < float(np.median(np.linalg.norm(values, axis=1))) < _PIXEL_NORM else None
+
+
+def _only_reader(graph: Subgraph, index: int) -> Op | None:
+    readers = [op for op in graph.ops if index in op.inputs]
+    return readers[0] if len(readers) == 1 else None
+
+
+def _constant(graph: Subgraph, op: Op) -> float | None:
+    """The mean size of an arithmetic op's constant; None of any other op."""
+    if op.name not in ("MUL", "DIV", "SUB", "ADD") or op.options.get("fused_activation_function"):
+        return None
+    constants = [tensor for tensor in graph.operands(op) if tensor.constant is not None and tensor.dtype == "float32"]
+    size = float(np.mean(np.abs(constants[0].values()))) if len(constants) == 1 and constants[0].elements <= 4 else 0.0
+    return size or None
