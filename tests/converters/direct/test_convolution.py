@@ -18,6 +18,8 @@ WINDOWS: list[dict[str, Any]] = [
     {"dilations": 2, "pads": 2},
     {"strides": 2, "auto_pad": "SAME_UPPER"},
     {"strides": 3, "auto_pad": "SAME_LOWER"},
+    {"strides": 5, "auto_pad": "SAME_UPPER"},
+    {"strides": 6, "auto_pad": "SAME_LOWER"},
 ]
 
 

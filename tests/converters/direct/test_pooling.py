@@ -23,6 +23,8 @@ WINDOWS: list[dict[str, Any]] = [
     {"strides": 2, "auto_pad": "SAME_UPPER"},
     {"strides": 2, "auto_pad": "SAME_LOWER"},
     {"strides": 2, "auto_pad": "VALID"},
+    {"strides": 5, "auto_pad": "SAME_UPPER"},
+    {"strides": 6, "auto_pad": "SAME_LOWER"},
 ]
 
 

@@ -54,7 +54,7 @@ def _elements(window: Window, space: Sequence[int]) -> npt.NDArray[Any]:
         inside = np.all([(g >= 0) & (g < size) for g, (_, size) in zip(grid, axes, strict=True)], axis=0)
         kept = np.ravel_multi_index([np.clip(g, 0, size - 1) for g, (_, size) in zip(grid, axes, strict=True)], space)
         rows.append(np.where(inside, kept, kept[inside][0]).reshape(-1))
-    return np.array(rows)
+    return np.array(rows, np.int64).reshape(len(rows), int(np.prod(window.kernel)))
 
 
 def _numbered(table: npt.NDArray[Any], space: Sequence[int], *, by_columns: bool) -> npt.NDArray[Any]:

@@ -92,14 +92,26 @@ def window_of(node: Node, image: Sequence[int], kernel: Sequence[int]) -> Window
     window = Window(tuple(kernel), strides, dilations, (0,) * count, (0,) * count)
     auto = node.attribute("auto_pad", "NOTSET")
     if auto in ("SAME_UPPER", "SAME_LOWER"):
-        begins, ends = window.same_pads(image)
-        if auto == "SAME_LOWER":
-            begins, ends = ends, begins
+        begins, ends = _same_pads(window, image, node)
         return Window(tuple(kernel), strides, dilations, begins, ends)
     pads = [0] * 2 * count if auto == "VALID" else [int(p) for p in node.attribute("pads", [0] * 2 * count)]
     if len(pads) != 2 * count:
         raise NoFormError(f"{len(pads)} pads for {count} spatial axes")
     return Window(tuple(kernel), strides, dilations, tuple(pads[:count]), tuple(pads[count:]))
+
+
+def _same_pads(window: Window, image: Sequence[int], node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """ONNX's SAME: unlike TFLite's it cuts the image where a stride is beyond the kernel.
+
+    What is cut follows ONNX Runtime, whose convolutions cut one element less than its pools.
+    """
+    rows = zip(image, window.strides, window.reach, strict=True)
+    needed = [(-(-size // stride) - 1) * stride + reach - size for size, stride, reach in rows]
+    needed = [n + 1 if n < 0 and node.op == "Conv" else n for n in needed]
+    later = node.attribute("auto_pad") == "SAME_UPPER"
+    begins = tuple(int(n / 2) if later else int((n + 1) / 2) for n in needed)
+    # What is left over behind the last window needs no cutting.
+    return begins, tuple(max(n - b, 0) for n, b in zip(needed, begins, strict=True))
 
 
 def _filled(node: Node, name: str, count: int) -> tuple[int, ...]:
