@@ -57,9 +57,9 @@ def test_max_pools(rank: int, window: dict[str, Any]) -> None:
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_average_pools(rank: int, window: dict[str, Any], counts: int) -> None:
-    if counts and "auto_pad" in window:
+    if "auto_pad" in window and (counts or window.get("strides", 1) > 3):
         pytest.skip(
-            "ONNX Runtime counts the last row's padding otherwise than the reference evaluator, which we follow"
+            "ONNX Runtime disagrees with the reference evaluator and with its own maximum pool, which we follow"
         )
     check(*_pool("AveragePool", rank, window, count_include_pad=counts))
 
