@@ -136,6 +136,13 @@ def test_einsum_of_integers_is_exact() -> None:
     np.testing.assert_array_equal(result, feeds["a"] @ feeds["b"])
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize("shapes", [((3, 3), (3, 3)), ((2, 1, 3, 4), (5, 4, 2)), ((4,), (4, 2)), ((3, 4), (4,))])
+def test_products_of_integers(shapes: tuple[tuple[int, ...], ...], dtype: str) -> None:
+    feeds = {name: RNG.integers(-9999, 9999, shape).astype(dtype) for name, shape in zip("ab", shapes, strict=True)}
+    check(model([_node("MatMul", "a", "b")], feeds, ["y"], {}), feeds, tolerance=0)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
 def test_determinants(n: int) -> None:
     x = {"x": RNG.standard_normal((3, n, n)).astype(FLOAT)}

@@ -8,9 +8,9 @@ import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
-from edge_sdk.converters.lower.direct.node import Node
+from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.elementwise import binary, scalar
-from edge_sdk.converters.lower.direct.ops.reduction import with_axis, without_axes
+from edge_sdk.converters.lower.direct.ops.reduction import reduced, with_axis, without_axes
 from edge_sdk.converters.lower.direct.value import Order, Value, identity
 
 
@@ -24,9 +24,18 @@ def matmul(builder: Builder, a: Value, b: Value) -> Value:
         return without_axes(builder, matmul(builder, with_axis(builder, a, 0), b), [-2])
     if b.rank == 1:
         return without_axes(builder, matmul(builder, a, with_axis(builder, b, 1)), [-1])
+    if not a.dtype.startswith("float"):
+        return _of_integers(builder, a, b)
     if b.is_constant and b.rank == 2 and not a.is_constant:
         return dense(builder, a, _turned(b), None)
     return _batch_matmul(builder, a, b)
+
+
+def _of_integers(builder: Builder, a: Value, b: Value) -> Value:
+    """Products ``[..., M, K, N]``, summed: the kernels of matrices know reals, which would round."""
+    rows = with_axis(builder, a, a.rank)
+    columns = with_axis(builder, b, b.rank - 2)
+    return reduced(builder, binary(builder, "MUL", [rows, columns]), "SUM", [-2], keep=False)
 
 
 def dense(builder: Builder, x: Value, weights: Value, bias: Tensor | None) -> Value:
@@ -128,6 +137,8 @@ def _gemm(builder: Builder, node: Node) -> Value:
     a = _turned(a) if node.attribute("transA", 0) else a
     b = _turned(b) if node.attribute("transB", 0) else b
     c = node.input(2) if node.given(2) else None
+    if not a.dtype.startswith("float"):
+        return _gemm_of_integers(builder, (a, b, c), alpha, beta)
     if b.is_constant and not a.is_constant:
         weights = _turned(b if alpha == 1 else builder.fixed((b.data * np.float32(alpha)).astype(b.dtype)))
         bias = _as_bias(builder, c, beta, b.shape[1])
@@ -136,6 +147,15 @@ def _gemm(builder: Builder, node: Node) -> Value:
     made = _batch_matmul(builder, a, b)
     if alpha != 1:
         made = binary(builder, "MUL", [made, scalar(builder, alpha, made)])
+    return made if c is None else _plus(builder, made, c, beta)
+
+
+def _gemm_of_integers(builder: Builder, values: tuple[Value, Value, Value | None], alpha: float, beta: float) -> Value:
+    a, b, c = values
+    if not (alpha.is_integer() and beta.is_integer()):
+        raise NoFormError(f"integers with the factors alpha {alpha:g} and beta {beta:g}")
+    made = _of_integers(builder, a, b)
+    made = made if alpha == 1 else binary(builder, "MUL", [made, scalar(builder, alpha, made)])
     return made if c is None else _plus(builder, made, c, beta)
 
 
