@@ -41,6 +41,8 @@ from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe
 from edge_sdk.version import __version__
 
+# From so many calibration samples on, a share of them is kept for the comparison, which then is not in-sample.
+_SPLIT_FROM, _HELD_OUT = 100, 0.2
 _TIMING_SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.
 _SLOWER = 1.05
@@ -214,7 +216,9 @@ class _Line:
         # Here for what it refuses: its findings wait until the graph has told how it wants pixels.
         check_samples(check, purpose="calibration")
         self._calibration_check = check
-        return store, check.facts
+        if settings.data is None and store.count >= _SPLIT_FROM:
+            store = store.hold_out(_HELD_OUT, settings.samples, settings.seed)
+        return store, replace(check.facts, count=store.count - len(store.held_out))
 
     def _open_comparison(self) -> DataSource | None:
         """The user's data, else the calibration data; None for seeded data, which waits for the graph."""
@@ -222,6 +226,9 @@ class _Line:
         if self._settings.data is not None:
             return open_data(self._settings.data, specs, images=self._settings.images)
         if (store := self._calibration) is not None:
+            if store.held_out:
+                words = f"the calibration data's, held out of {store.count}"
+                return DataSource(words, len(store.held_out), store.others)
             return DataSource(f"calibration data ({store.count} samples, in-sample)", store.count, lambda: iter(store))
         return None
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,22 @@ _INDEX = "samples.json"
 
 @dataclass(frozen=True)
 class SampleStore:
-    """A folder with one raw file for each input; ``column(name)`` maps it, shape ``(count, *input shape)``."""
+    """A folder with one raw file for each input; ``column(name)`` maps it, shape ``(count, *input shape)``.
+
+    ``held_out`` are places of samples that are passed over: they are kept for another use.
+    """
 
     folder: Path
     specs: tuple[TensorSpec, ...]
     count: int
+    held_out: frozenset[int] = frozenset()
 
     @staticmethod
     def open(folder: str | Path) -> SampleStore:
         """Opens a folder that :func:`spool` wrote."""
         index = json.loads((Path(folder) / _INDEX).read_text(encoding="utf-8"))
         specs = tuple(spec_from_json(spec) for spec in index["specs"])
-        return SampleStore(Path(folder), specs, index["count"])
+        return SampleStore(Path(folder), specs, index["count"], frozenset(index.get("held_out", ())))
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """All samples of one input, mapped read-only."""
@@ -43,8 +47,23 @@ class SampleStore:
         return np.memmap(self.folder / f"{place}.raw", np.dtype(spec.dtype), "r", shape=shape)
 
     def __iter__(self) -> Iterator[Arrays]:
+        return self._at(index for index in range(self.count) if index not in self.held_out)
+
+    def others(self) -> Iterator[Arrays]:
+        """The samples that are held out."""
+        return self._at(sorted(self.held_out))
+
+    def hold_out(self, share: float, most: int, seed: int) -> SampleStore:
+        """The same folder with some samples held out, chosen by ``seed``; who opens it later passes over them too."""
+        number = min(most, int(self.count * share))
+        chosen = np.random.default_rng(seed).choice(self.count, number, replace=False).tolist()
+        made = replace(self, held_out=frozenset(chosen))
+        _write_index(made)
+        return made
+
+    def _at(self, places: Iterable[int]) -> Iterator[Arrays]:
         columns = {spec.name: self.column(spec.name) for spec in self.specs}
-        for index in range(self.count):
+        for index in places:
             yield {name: column[index] for name, column in columns.items()}
 
 
@@ -81,9 +100,18 @@ def spool(
     finally:
         for file in files:
             file.close()
-    index = {"specs": [spec.as_json() for spec in specs], "count": check.count}
-    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
-    return SampleStore(folder, tuple(specs), check.count), check
+    store = SampleStore(folder, tuple(specs), check.count)
+    _write_index(store)
+    return store, check
+
+
+def _write_index(store: SampleStore) -> None:
+    index = {
+        "specs": [spec.as_json() for spec in store.specs],
+        "count": store.count,
+        "held_out": sorted(store.held_out),
+    }
+    (store.folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
 def _chosen(source: DataSource, limit: int | None, seed: int) -> Iterator[Arrays]:

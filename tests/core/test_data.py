@@ -390,3 +390,15 @@ def test_sets_that_differ_by_a_factor_are_named() -> None:
     assert differing_sets(one, one) == []
     (finding,) = differing_sets(one, other)
     assert "times the calibration's" in finding.message
+
+
+def test_samples_held_out_are_passed_over_also_by_who_opens_the_folder_later(tmp_path: Path) -> None:
+    numbers = np.arange(100, dtype=np.int64).reshape(-1, *[1] * len(IDS.static_shape))
+    data = {"ids": np.broadcast_to(numbers, (100, *IDS.static_shape))}
+    store, _ = spool(open_data(data, [IDS]), [IDS], tmp_path / "store")
+    split = store.hold_out(0.2, 32, seed=0)
+    kept, others = ([int(one["ids"].flat[0]) for one in each] for each in (split, split.others()))
+    assert len(kept) == 80
+    assert len(others) == 20
+    assert sorted(kept + others) == sorted(int(one["ids"].flat[0]) for one in store)
+    assert [int(one["ids"].flat[0]) for one in SampleStore.open(tmp_path / "store")] == kept
