@@ -176,6 +176,10 @@ class InterpreterExecutor:
         if self._subgraph:
             self._calls.AllocateTensors(self._subgraph)
             self._invoke = self._invoke_subgraph
+        for name, tensor in self._signature.inputs.items():
+            if self._size(tensor) != tensor.shape:
+                words = f"input `{name}` is of shape {list(self._size(tensor))} to it, {list(tensor.shape)} in the file"
+                raise ModelError(f"{self._model.name}: {self.engine} reads the file otherwise: {words}")
         outputs = self._signature.outputs
         # What has no memory before a run gets its size in one.
         self._open = frozenset(name for name, t in outputs.items() if self._memory(t) is None)

@@ -206,4 +206,4 @@ def _remember(key: str, outcome: str) -> None:
 
 
 def _path(key: str) -> Path:
-    return folder() / hashlib.sha256(f"{key}-{__version__}".encode()).hexdigest()
+    return folder() / hashlib.sha256(f"{key}-{__version__}".encode("utf-8", "surrogateescape")).hexdigest()
