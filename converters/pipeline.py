@@ -289,7 +289,10 @@ class _Line:
         if not folders or self._settings.images.scale is not None or len(wanted) != 1:
             return [name for name, scale in wanted.items() if scale == 1]
         ((name, scale),) = wanted.items()
-        self._findings.append(_pixels_told(name, scale))
+        images = self._settings.images
+        # A mean or deviation that the user gives is in units of pixels divided by 255, and so says the scale as well.
+        if scale is not None or (images.mean, images.std) == ((0.0,), (1.0,)):
+            self._findings.append(_pixels_told(name, scale))
         if scale == 1:
             self._settings = replace(self._settings, images=replace(self._settings.images, scale=1.0))
             self._calibration, self._calibration_facts = self._open_calibration()

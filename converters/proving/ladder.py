@@ -87,6 +87,7 @@ class Ladder:
         elif self._source.front_end == "tflite":
             role = "lowering"
         role = handed.get("role", role)
+        _finish_quantized(handed)
         return self._checked(handed, folder, role)
 
     def _lower_onnx(self, handed: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -102,12 +103,11 @@ class Ladder:
         options = SourceOptions(shapes=handed.get("shapes", {}))
         inner = OpenSource(self._shop, handed["path"], options, role="lowering")
         lowered = inner.hand_over(folder, handed.get("settings", {}))
-        for ports, names in ((lowered["inputs"], handed["inputs"]), (lowered["outputs"], handed["outputs"])):
-            for port in ports:
-                port["name"] = names[port["name"]]
-            ports.sort(key=lambda port: list(names.values()).index(port["name"]))
-        if "quantized" in lowered:
-            _reorder(Path(lowered["quantized"]), handed["inputs"], handed["outputs"])
+        for made in (lowered, lowered.get("quantized_ports", {})):
+            for end, ports in ((end, made[end]) for end in ("inputs", "outputs") if end in made):
+                for port in ports:
+                    port["name"] = handed[end][port["name"]]
+                ports.sort(key=lambda port: list(handed[end].values()).index(port["name"]))
         return inner.role, lowered
 
     def _checked(self, handed: Mapping[str, Any], folder: Path, role: str) -> FloatModel:
@@ -144,15 +144,13 @@ class Ladder:
             raise ConversionError(str(error), tool=model.tool, hint=error.hint) from error
 
 
-def _reorder(path: Path, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-    """Gives an integer file the source's names, in the source's order, by the names that it has."""
-    data = path.read_bytes()
-    signature = parse_artifact(data, path=path).signature
-    ends = [
-        [Port(name, None, tensors[inner].index) for inner, name in names.items()]
-        for tensors, names in ((signature.inputs, inputs), (signature.outputs, outputs))
-    ]
-    path.write_bytes(finish(data, ends[0], ends[1], {}))
+def _finish_quantized(handed: Mapping[str, Any]) -> None:
+    """Gives an integer file that came along the source's names, in the source's order."""
+    if (ports := handed.get("quantized_ports")) is None:
+        return
+    path = Path(handed["quantized"])
+    inputs, outputs = ([_port(port) for port in ports[end]] for end in ("inputs", "outputs"))
+    path.write_bytes(finish(path.read_bytes(), inputs, outputs, {}))
 
 
 def _port(data: Mapping[str, Any]) -> Port:

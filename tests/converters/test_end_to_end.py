@@ -83,7 +83,7 @@ def test_convert_says_unverified_in_the_first_line(tmp_path: Path, workers: Work
     ]
     arguments += ["--min-sqnr-db", "90", "--quiet", "--no-timing"]
     failed = edge_sdk(*arguments)
-    assert failed.returncode == 1
+    assert failed.returncode == 3
     assert failed.stdout == ""
     assert failed.stderr.splitlines()[0].startswith("error: static_wi8_ai8: output `scores`")
     assert not (tmp_path / "q.tflite").exists()

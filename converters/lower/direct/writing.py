@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ class _File:
         self._graphs = list(_all_graphs(main))
         self._number = {graph: i for i, graph in enumerate(self._graphs)}
         self._buffers = [new_node(schema(), "Buffer")]
-        self._buffer_of: dict[int, int] = {}
+        self._buffer_of: dict[bytes, int] = {}
         self._codes: dict[tuple[str, int], int] = {}
 
     def root(self) -> Table:
@@ -74,16 +75,13 @@ class _File:
         )
 
     def _buffer(self, tensor: Tensor) -> int:
+        """Equal constants are one buffer, whatever dtype or shape reads it."""
         if tensor.data is None:
             return 0
-        key = id(tensor.data)
+        raw = tensor.data.tobytes()
+        key = hashlib.blake2b(raw, digest_size=16).digest()
         if key not in self._buffer_of:
-            raw = (
-                np.frombuffer(np.ascontiguousarray(tensor.data), np.uint8)
-                if tensor.data.size
-                else np.empty(0, np.uint8)
-            )
-            self._buffers.append(new_node(schema(), "Buffer", data=raw))
+            self._buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(raw, np.uint8)))
             self._buffer_of[key] = len(self._buffers) - 1
         return self._buffer_of[key]
 
