@@ -85,7 +85,7 @@ def test_convert_says_unverified_in_the_first_line(tmp_path: Path, workers: Work
     failed = edge_sdk(*arguments)
     assert failed.returncode == 3
     assert failed.stdout == ""
-    assert failed.stderr.splitlines()[0].startswith("error: static_wi8_ai8: output `scores`")
+    assert failed.stderr.splitlines()[0].startswith("error: static_wi8_ai8: refused: accuracy lost: output `scores`")
     assert not (tmp_path / "q.tflite").exists()
     kept = edge_sdk(*arguments, "--keep-unverified")
     assert kept.returncode == 0
