@@ -89,7 +89,7 @@ def test_convert_says_unverified_in_the_first_line(tmp_path: Path, workers: Work
     assert not (tmp_path / "q.tflite").exists()
     kept = edge_sdk(*arguments, "--keep-unverified")
     assert kept.returncode == 0
-    assert kept.stdout.startswith("UNVERIFIED: ")
+    assert kept.stdout.startswith("UNVERIFIED, accuracy lost (")
     assert (tmp_path / "q.tflite").exists()
 
 
