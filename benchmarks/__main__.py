@@ -16,6 +16,7 @@ from benchmarks import (
     coverage,
     latency,
     memory,
+    onnx_cases,
     picture,
     pruning,
     results,
@@ -43,6 +44,13 @@ def startup_command(rounds: int) -> None:
     _keep("startup", rows, rounds=rounds)
     for row in rows:
         click.echo(f"{row['command']}: {row['median_ms']} ms, {row['more_ms']:+} ms")
+
+
+@main.command("onnx-cases")
+def onnx_cases_command() -> None:
+    """ONNX's own backend cases through the direct lowering: equal, no form and why."""
+    rows = list(_told(map(onnx_cases.row, onnx_cases.cases()), lambda row: f"{row['case']}: {row['outcome']}"))
+    _keep("onnx_cases", onnx_cases.table(rows))
 
 
 @main.command("conversion")

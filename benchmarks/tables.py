@@ -313,6 +313,15 @@ def weights(result: dict[str, Any]) -> str:
     return "\n\n".join([_table(head, rows), f"Files of weights: {', '.join(sizes)}.", _versions(result)])
 
 
+def onnx_cases(result: dict[str, Any]) -> str:
+    """Outcomes, reasons of what has no form, and the cases that differ."""
+    counts = [row for row in result["rows"] if "cases" in row]
+    rows = [[row["outcome"], row.get("why", ""), str(row["cases"])] for row in counts]
+    named = [f"`{row['case']}` ({row['why']})" for row in result["rows"] if "case" in row]
+    parts = [_table(["outcome", "why", "cases"], rows), f"Not as ONNX has it: {', '.join(named)}.", _versions(result)]
+    return "\n\n".join(parts)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "startup": startup,
     "conversion": conversion,
@@ -331,6 +340,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "distillation": distillation,
     "coverage_pytorch": coverage,
     "training": training,
+    "onnx_cases": onnx_cases,
 }
 """Result name to what makes its table."""
 
