@@ -146,6 +146,18 @@ def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tu
     _keep("peers", rows, sittings=sittings, rounds=rounds, peers=environments.versions())
 
 
+@main.command("corpus")
+@click.option("--only", multiple=True, help="Families, or family/name; the results file is left alone.")
+def corpus_command(only: tuple[str, ...]) -> None:
+    """Lower published architectures with our own lowering; makes an environment, two hours the first time."""
+    from benchmarks.corpus import lowering
+    from benchmarks.corpus.rows import rows as corpus_rows
+
+    found = _told(corpus_rows(_CACHE, only, click.echo), lowering.in_words)
+    if not only:
+        _keep("corpus", found)
+
+
 @main.command("channels")
 @click.option("--seconds", default=20.0, show_default=True)
 def channels_command(seconds: float) -> None:

@@ -6,6 +6,7 @@ usage: python -m benchmarks.corpus.lowering FOLDER RESULT.json [FAMILY[/NAME] ..
 from __future__ import annotations
 
 import collections
+import importlib
 import json
 import resource
 import sys
@@ -36,6 +37,12 @@ def main() -> None:
             rows.append(row_of(Path(folder), family, name))
             print(in_words(rows[-1]), flush=True)
             Path(result).write_text(json.dumps(rows))
+
+
+def preload() -> None:
+    """Loads what every child needs: forks inherit it."""
+    for module in ("ai_edge_litert.interpreter", "onnx.reference", "edge_sdk.converters.lower.direct.lowering"):
+        importlib.import_module(module)
 
 
 def row_of(folder: Path, family: str, name: str) -> Row:

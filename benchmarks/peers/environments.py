@@ -14,6 +14,10 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("onnxruntime==1.31.*", "onnx", "sympy"),
     "openvino": ("openvino==2026.3.1", "nncf==3.4.*", "onnx"),
     "executorch": ("executorch==1.5.1", "torch==2.13.0"),
+    "corpus": (
+        *("torch==2.13.0", "torchvision==0.28.0", "timm==1.0.31", "transformers==5.24.0", "ultralytics==8.4.190"),
+        *("onnx==1.19.1", "onnxscript==0.7.2", "numpy<2"),
+    ),
 }
 """Peer to what its environment holds; what is not named here runs in this one."""
 _SHOWN = {
