@@ -16,6 +16,8 @@ _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
 _GROWS = frozenset({"Expand", "Tile", "ConstantOfShape"})
+# The reference evaluator takes minutes for a position embedding; their own forms know constants.
+_BY_FORM = frozenset({"Resize", "Upsample"})
 
 
 def fold(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> list[npt.NDArray[Any]] | None:
@@ -28,7 +30,7 @@ def fold(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> l
         inputs: values in order; None where an optional one is absent.
         opset: version of ONNX's op set.
     """
-    if proto.op_type in _RANDOM or any(a.HasField("g") or a.graphs for a in proto.attribute):
+    if proto.op_type in _RANDOM | _BY_FORM or any(a.HasField("g") or a.graphs for a in proto.attribute):
         return None
     if proto.op_type in _GROWS and _grown_bytes(proto, inputs) > _LIMIT_BYTES:
         return None

@@ -40,3 +40,17 @@ def test_a_constant_beyond_the_limit_is_left_to_the_file(monkeypatch: pytest.Mon
     proto = model(nodes, {"x": x}, ["y"], {"shape": np.array([side, side], np.int64)})
     made = check(proto, {"x": x})
     assert all(t is None or t.data is None or t.data.nbytes < 1024 for op in made.graph.ops for t in op.inputs)
+
+
+@pytest.mark.parametrize("mode", ["cubic", "linear", "nearest"])
+def test_a_constant_is_resized_before_the_file_runs(mode: str) -> None:
+    from onnx import helper
+
+    table = np.random.default_rng(2).standard_normal((1, 2, 6, 5)).astype(np.float32)
+    nodes = [
+        helper.make_node("Resize", ["table", "", "", "sizes"], ["r"], mode=mode),
+        helper.make_node("Add", ["x", "r"], ["y"]),
+    ]
+    x = np.ones((1, 2, 4, 7), np.float32)
+    proto = model(nodes, {"x": x}, ["y"], {"table": table, "sizes": np.array([1, 2, 4, 7], np.int64)})
+    assert [op.kind for op in check(proto, {"x": x}).graph.ops] == ["ADD"]

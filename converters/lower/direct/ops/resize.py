@@ -133,6 +133,8 @@ def _filled(builder: Builder, node: Node, x: Value, plans: dict[int, _Plan]) -> 
     mask = np.zeros([plans[a].out if a in plans else 1 for a in range(x.rank)], np.bool_)
     for axis, plan in plans.items():
         mask |= plan.outside.reshape([-1 if a == axis else 1 for a in range(x.rank)])
+    if x.is_constant:
+        return builder.fixed(x.data + mask * np.float32(number))
     return binary(builder, "ADD", [x, builder.fixed(mask * np.float32(number))])
 
 
@@ -142,6 +144,8 @@ def _filled(builder: Builder, node: Node, x: Value, plans: dict[int, _Plan]) -> 
 def _resized(builder: Builder, x: Value, plans: dict[int, _Plan], *, linear: bool) -> Value:
     """Axes in pairs by RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR, the others each by its weights or places."""
     whole = x.dtype
+    if x.is_constant:
+        return _known(builder, x, plans)
     if whole != "float32" and any(plan.index is None for plan in plans.values()):
         x = builder.as_dtype(x, "float32")
     left = dict(plans)
@@ -154,6 +158,17 @@ def _resized(builder: Builder, x: Value, plans: dict[int, _Plan], *, linear: boo
     for axis, plan in left.items():
         x = chosen(builder, x, axis, plan.index) if plan.index is not None else along(builder, x, axis, plan.matrix)
     return builder.as_dtype(x, whole)
+
+
+def _known(builder: Builder, x: Value, plans: dict[int, _Plan]) -> Value:
+    """A constant, resized here."""
+    data = x.data
+    for axis, plan in plans.items():
+        if plan.index is not None:
+            data = np.take(data, plan.index, axis)
+        else:
+            data = np.moveaxis(np.tensordot(plan.matrix.astype(np.float64), data, (1, axis)), 0, axis)
+    return builder.fixed(data.astype(x.dtype))
 
 
 def _pairs(rank: int) -> list[tuple[int, ...]]:
