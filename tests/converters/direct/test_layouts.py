@@ -121,7 +121,7 @@ def graphs(draw: st.DrawFn) -> tuple[Any, Arrays]:
 class _Chain:
     """Nodes in the making; ``values`` are all names so far with their shapes."""
 
-    def __init__(self, draw: st.DrawFn, shape: tuple[int, ...]) -> None:
+    def __init__(self, draw: Any, shape: tuple[int, ...]) -> None:
         self._draw = draw
         self.values: list[tuple[str, tuple[int, ...]]] = [("x", shape)]
         self.nodes: list[Any] = []
@@ -244,7 +244,12 @@ def _check(case: tuple[Any, Arrays]) -> None:
             np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * max(1.0, float(np.abs(want).max())))
 
 
-_QUICK = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
+_QUICK: dict[str, Any] = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "suppress_health_check": list(HealthCheck),
+}
 
 
 @settings(max_examples=50, **_QUICK)
