@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.fitting import broadcast
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.value import Order, Value, identity
 
@@ -35,6 +36,7 @@ class Aligned:
 
 def aligned(builder: Builder, values: Sequence[Value]) -> Aligned:
     """Operands of an element-wise op in the order that costs least: constants follow, the fullest operand leads."""
+    broadcast(builder.origin, [value.shape for value in values])
     rank = max(value.rank for value in values)
     lead = _leader(values, rank)
     order = lead.order if lead is not None else identity(rank)

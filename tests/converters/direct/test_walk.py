@@ -82,3 +82,26 @@ def test_time_grows_with_the_number_of_nodes() -> None:
     _seconds(100)
     # Eight times the nodes: 8 times the work, 64 if anything were quadratic.
     assert _seconds(4000) < 24 * _seconds(500)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "attributes", "why"),
+    [
+        ("Add", (2, 4), {}, "do not broadcast to one"),
+        ("MatMul", (4, 5), {}, "are no factors of a product"),
+        ("Gemm", (3, 5), {"transB": 1}, "are no factors of a product"),
+        ("Concat", (2, 4), {"axis": 0}, "differ beside axis 0"),
+    ],
+)
+def test_shapes_that_contradict_are_told_with_where(
+    kind: str, shape: tuple[int, ...], attributes: dict[str, int], why: str
+) -> None:
+    from onnx import helper
+
+    node = helper.make_node(kind, ["x", "w"], ["y"], name="here", **attributes)
+    proto = model([node], {"x": X}, ["y"], {"w": np.ones(shape, np.float32)})
+    message = f"at `here` the graph's shapes contradict each other: [2, 3] and {list(shape)} {why}"
+    if kind == "Gemm":
+        message = message.replace("[3, 5]", "[5, 3]")
+    with pytest.raises(ModelError, match=re.escape(message)):
+        lowered(proto, {"x": X})

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.fitting import contradiction
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.elementwise import binary, scalar
@@ -24,11 +25,17 @@ def matmul(builder: Builder, a: Value, b: Value) -> Value:
         return without_axes(builder, matmul(builder, with_axis(builder, a, 0), b), [-2])
     if b.rank == 1:
         return without_axes(builder, matmul(builder, a, with_axis(builder, b, 1)), [-1])
+    _must_fit(builder, a, b)
     if not a.dtype.startswith("float"):
         return _of_integers(builder, a, b)
     if b.is_constant and b.rank == 2 and not a.is_constant:
         return dense(builder, a, _turned(b), None)
     return _batch_matmul(builder, a, b)
+
+
+def _must_fit(builder: Builder, a: Value, b: Value) -> None:
+    if a.shape[-1] != b.shape[-2]:
+        raise contradiction(builder.origin, [a.shape, b.shape], "are no factors of a product")
 
 
 def _of_integers(builder: Builder, a: Value, b: Value) -> Value:
@@ -137,6 +144,7 @@ def _gemm(builder: Builder, node: Node) -> Value:
     a = _turned(a) if node.attribute("transA", 0) else a
     b = _turned(b) if node.attribute("transB", 0) else b
     c = node.input(2) if node.given(2) else None
+    _must_fit(builder, a, b)
     if not a.dtype.startswith("float"):
         return _gemm_of_integers(builder, (a, b, c), alpha, beta)
     if b.is_constant and not a.is_constant:

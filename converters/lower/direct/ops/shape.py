@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_sdk.converters.lower.direct.aligning import aligned
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.fitting import contradiction
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.reduction import with_axis, without_axes
 from edge_sdk.converters.lower.direct.ops.reshaping import reshape
@@ -77,6 +78,9 @@ def _concat(builder: Builder, node: Node) -> Value:
 
 def concat(builder: Builder, values: Sequence[Value], axis: int) -> Value:
     """Values side by side along an axis of the source."""
+    across = {tuple(np.delete(value.shape, axis)) for value in values}
+    if len(across) > 1:
+        raise contradiction(builder.origin, [value.shape for value in values], f"differ beside axis {axis}")
     values = [value for value in values if value.shape[axis]] or list(values[:1])
     if len(values) == 1:
         return values[0]
