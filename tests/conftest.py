@@ -31,6 +31,8 @@ _NEEDS = {
 }
 # A shell that starts CI in the background has its children ignore Ctrl-C, and theirs: those tests send it on purpose.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# So does nohup with a hangup.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _TOOLS = {
     "android": (("javac", "mvn", "apksigner"), "apt-get install openjdk-17-jdk-headless maven apksigner"),
 }

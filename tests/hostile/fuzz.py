@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -82,8 +83,13 @@ def _run_child(lane: str, tally: Tally, count: int, end: float) -> None:
     command = [sys.executable, "-W", "ignore", "-m", "tests.hostile.fuzz", lane, str(tally.next_seed), str(count)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
+    # Python's own alarm waits for a call in C to return, and a loop in a file may never end.
+    watch = threading.Timer(0, lambda: None)
     seed = None
     for line in process.stdout:
+        watch.cancel()
+        watch = threading.Timer(2 * HANG_S, process.kill)
+        watch.start()
         word = line.rstrip("\n")
         if seed is None:
             seed = int(word)
@@ -93,9 +99,13 @@ def _run_child(lane: str, tally: Tally, count: int, end: float) -> None:
         if time.monotonic() > end:
             process.kill()
             break
+    watch.cancel()
     process.stdout.close()
     status = process.wait()
-    if status and time.monotonic() < end:
+    if status == -signal.SIGKILL and lane == "session" and seed is not None:
+        # A mutant's own loop runs on: that a file ends on every input is not for a session to know.
+        _count(tally, "endless", seed)
+    elif status and time.monotonic() < end:
         _count(tally, f"broken death: status {status}", tally.next_seed if seed is None else seed)
 
 

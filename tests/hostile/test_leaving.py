@@ -55,8 +55,11 @@ def test_workers_end_with_their_program(number: signal.Signals, tmp_path: Path) 
     worker, other, folder = program.stdout.readline().decode().split()
     time.sleep(0.2)
     program.send_signal(number)
-    program.wait(10)
-    program.stdout.close()
+    try:
+        program.wait(10)
+    finally:
+        program.kill()
+        program.stdout.close()
     end = time.monotonic() + _SOON_S
     while time.monotonic() < end and (is_alive(int(worker)) or is_alive(int(other))):
         time.sleep(0.01)
