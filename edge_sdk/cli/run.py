@@ -142,7 +142,8 @@ def _run_there(screen: Screen, address: str, artifact: Path, output: Path | None
     named = [word for name in results for word in ("-o" if name == "outputs.npz" else "--receipt", name)]
     with open_device(address) as device:
         screen.stage(f"{device.address}: edge-sdk run")
-        task = Task("run", (artifact,), (*options, *named), results)
+        # The program there is ours: it may be risked itself, and leaves no record of a trial.
+        task = Task("run", (artifact,), (*options, *named, "--no-try-first"), results)
         found = run_there(device, task, lines=telling(screen.say, device.address))
     screen.result(
         found | {"on": device.address, "output": str(output) if output else None}, ran_text(device.address, found)

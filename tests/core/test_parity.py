@@ -149,7 +149,7 @@ def noisy(deviation: float, rows: int = 100) -> ParityMeter:
     ("deviation", "state", "words"),
     [
         (0.01, "kept", r"kept \(60 dB"),
-        (2.0, "reduced", r"reduced \(14 dB: top-1 differs on \d+ of 100\)"),
+        (2.0, "reduced", r"reduced \(1\d dB: top-1 differs on \d+ of 100\)"),
         (8.0, "lost", "lost"),
     ],
 )

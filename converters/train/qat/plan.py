@@ -118,7 +118,9 @@ def _partners(template: Artifact, lowered: Artifact) -> dict[int, Op]:
     theirs = list(lowered.main.ops)
     if [op.name for op in ours] == [op.name for op in theirs]:
         return {one.index: other for one, other in zip(ours, theirs, strict=True)}
-    named = {(op.name, lowered.main.tensors[op.outputs[0]].name): op for op in theirs}
+    results = {op.index: [lowered.main.tensors[index].name for index in op.outputs] for op in theirs}
+    # The quantizer calls the first of several results by all their names.
+    named = {(op.name, name): op for op in theirs for name in (results[op.index][0], ";".join(results[op.index]))}
     keys = {op.index: (op.name, template.main.tensors[op.outputs[0]].name) for op in ours}
     lost = [f"{name} `{result}`" for name, result in keys.values() if (name, result) not in named]
     if lost:

@@ -123,6 +123,7 @@ class QatBase(PlainStage):
         count = self.settings.calibration_samples
         options: dict[str, Any] = {
             **context.source_options,
+            **(self._template_options() if context.source_options.get("lowering", "auto") == "auto" else {}),
             "calibration": whole_arrays(context.data.epoch(0), count),
             "timing": False,
             "seed": context.seed,
@@ -156,6 +157,10 @@ class QatBase(PlainStage):
         # The ports' layouts are those of the source, which only the first template knows.
         lowered = replace(template.lowered, artifact=parse_artifact(made.float_bytes))
         return replace(template, lowered=lowered, float_bytes=made.float_bytes, quantized=made.quantized)
+
+    def _template_options(self) -> dict[str, Any]:
+        """How the template is made where the user does not say."""
+        return {}
 
     def _keeps(self) -> tuple[bool, bool]:
         """Whether zeros and whether clusters must stay."""
