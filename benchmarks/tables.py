@@ -335,7 +335,8 @@ def corpus(result: dict[str, Any]) -> str:
     head = ["family", "tried", "exported", "lowered and equal"]
     lines = [_corpus_line(row) for row in rows if not str(row["error"]).startswith("export: ")]
     columns = ["model", "ops", "TRANSPOSE", "CPU s", "error", "PyTorch's own error"]
-    return "\n\n".join([_table(head, counts), _table(columns, lines), _versions(result)])
+    each = f"<details><summary>Every model</summary>\n\n{_table(columns, lines)}\n\n</details>"
+    return "\n\n".join([_table(head, counts), each, _versions(result)])
 
 
 def _corpus_line(row: dict[str, Any]) -> list[str]:
