@@ -13,8 +13,8 @@ from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device
-from edge_sdk.converters.layout import Port
 from edge_sdk.converters.options import Settings
+from edge_sdk.converters.pixels import is_folder, pixels_told
 from edge_sdk.converters.proving.finish import finish
 from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
@@ -23,7 +23,7 @@ from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.integer_forms import with_integer_forms
-from edge_sdk.converters.reports.conversion import ConversionReport, Layout, Stage
+from edge_sdk.converters.reports.conversion import ConversionReport, Stage
 from edge_sdk.converters.sources.from_trained import TrainedSource
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.quantized_already import may_be_quantized
@@ -32,9 +32,9 @@ from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples,
 from edge_sdk.data.checks import DataFacts, SampleCheck, differing_sets
 from edge_sdk.data.opening import DataSource
 from edge_sdk.data.wanted import pixel_scale
-from edge_sdk.errors import CalibrationError, ConversionError, RecipeError
+from edge_sdk.errors import CalibrationError, ConversionError
 from edge_sdk.files import check_writable, write_bytes
-from edge_sdk.findings import Finding
+from edge_sdk.findings import Finding, gravest_first
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress, Silent
@@ -164,7 +164,7 @@ class _Line:
             framework=self._source.description.framework,
             artifact=artifact,
             summary=summarize(artifact),
-            layouts=_layouts(lowered),
+            layouts=lowered.layouts,
             attempts=lowered.attempts,
             data=self._proof.facts,
             calibration=self._calibration_facts if job.recipe.needs_calibration else None,
@@ -172,7 +172,7 @@ class _Line:
             parity=judged.rows,
             timings=timings,
             tools=(lowered.tool, *tools),
-            findings=_gravest_first([*self._findings, *findings, *slow]),
+            findings=gravest_first([*self._findings, *findings, *slow]),
             stages=(*self._opening, *self._stages),
             choice=job.choice,
             samples=self._proof.first(self._settings.keep_samples, lowered),
@@ -186,14 +186,14 @@ class _Line:
     def _fit(self, report: ConversionReport, output: Path, profile: DeviceProfile) -> ConversionReport:
         with self._stage(f"check against {profile.id}"):
             checked = fit_to_device(report, output, profile)
-        return replace(checked, stages=(*report.stages, self._stages[-1]), findings=_gravest_first(checked.findings))
+        return replace(checked, stages=(*report.stages, self._stages[-1]), findings=gravest_first(checked.findings))
 
     def template(self, recipe: Recipe) -> Template:
         """The float and the int8 file."""
         lowered = self._ready(recipe, self._lower(recipe))
         path, tools, findings = self._quantize(recipe, lowered)
         findings += check_form(read_artifact(path), lowered.artifact, recipe)
-        every = _gravest_first([*self._findings, *findings])
+        every = gravest_first([*self._findings, *findings])
         tools = [lowered.tool, *tools]
         return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tuple(tools), every)
 
@@ -285,14 +285,14 @@ class _Line:
         wanted = {
             spec.name: pixel_scale(artifact, spec.name) for spec in self._source.description.inputs if spec.layout
         }
-        folders = [data for data in (self._settings.calibration, self._settings.data) if _is_folder(data)]
+        folders = [data for data in (self._settings.calibration, self._settings.data) if is_folder(data)]
         if not folders or self._settings.images.scale is not None or len(wanted) != 1:
             return [name for name, scale in wanted.items() if scale == 1]
         ((name, scale),) = wanted.items()
         images = self._settings.images
         # A mean or deviation that the user gives is in units of pixels divided by 255, and so says the scale as well.
         if scale is not None or (images.mean, images.std) == ((0.0,), (1.0,)):
-            self._findings.append(_pixels_told(name, scale))
+            self._findings.append(pixels_told(name, scale))
         if scale == 1:
             self._settings = replace(self._settings, images=replace(self._settings.images, scale=1.0))
             self._calibration, self._calibration_facts = self._open_calibration()
@@ -306,7 +306,7 @@ class _Line:
             target.write_bytes(finish(lowered.path.read_bytes(), lowered.inputs, lowered.outputs, note))
             return target, [], []
         if lowered.quantized is not None:
-            data = _trained_file(recipe, lowered)
+            data = lowered.quantized_bytes(recipe)
             target.write_bytes(finish(data, lowered.inputs, lowered.outputs, note))
             return target, [], []
         raw = self._shop.path(f"{recipe.name}.raw.tflite")
@@ -394,53 +394,3 @@ class _Line:
         begin = time.perf_counter()
         yield
         self._stages.append(Stage(name, time.perf_counter() - begin))
-
-
-def _trained_file(recipe: Recipe, lowered: FloatModel) -> bytes:
-    """The int8 file that training made, or that the source was already.
-
-    Raises:
-        RecipeError: it was made for another recipe.
-    """
-    if lowered.quantized is None or recipe.name != lowered.quantized_for:
-        raise RecipeError(
-            f"the model is quantized for recipe {lowered.quantized_for} already, it cannot be made into {recipe.name}",
-            hint=f"recipe {lowered.quantized_for} keeps its scales, float32 leaves the rounding out",
-        )
-    return lowered.quantized.read_bytes()
-
-
-def _is_folder(data: object) -> bool:
-    return isinstance(data, str | Path) and Path(data).is_dir()
-
-
-def _pixels_told(name: str, scale: float | None) -> Finding:
-    where = f"input `{name}`"
-    if scale == 1:
-        return Finding(
-            "images-as-the-model-wants", "info", "it scales pixels itself: images are fed as 0 to 255", where
-        )
-    if scale is not None:
-        return Finding(
-            "images-as-the-model-wants", "info", "it takes values from 0 to 1: pixels are divided by 255", where
-        )
-    return Finding(
-        "images-scaling-assumed",
-        "warning",
-        "nothing in the model says how it wants pixels: they are divided by 255",
-        where,
-        "give what it was trained on with --image-scale, --image-mean and --image-std",
-    )
-
-
-def _layouts(lowered: FloatModel) -> tuple[Layout, ...]:
-    def rows(ports: Sequence[Port], role: str) -> list[Layout]:
-        return [Layout(port.name, role, port.axes) for port in ports]
-
-    return (*rows(lowered.inputs, "input"), *rows(lowered.outputs, "output"))
-
-
-def _gravest_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    order = {"error": 0, "warning": 1, "info": 2}
-    unique = list(dict.fromkeys(findings))
-    return tuple(sorted(unique, key=lambda finding: order[finding.severity]))

@@ -32,3 +32,9 @@ class Finding:
 def has_error(findings: Iterable[Finding]) -> bool:
     """Whether one of them is an error."""
     return any(finding.severity == "error" for finding in findings)
+
+
+def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each finding once: errors, then warnings, then what is good to know."""
+    order = {"error": 0, "warning": 1, "info": 2}
+    return tuple(sorted(dict.fromkeys(findings), key=lambda finding: order[finding.severity]))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.converters.layout import Port
-from edge_sdk.converters.reports.conversion import Attempt
+from edge_sdk.converters.reports.conversion import Attempt, Layout
+from edge_sdk.errors import RecipeError
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class FloatModel:
         attempts: every rung tried, this one last.
         parity: against the source.
         verified: within the float32 bound.
-        quantized: the integer file that training made along with it; None where quantization is still to come.
-        quantized_for: name of the recipe that it was trained for.
+        quantized: the integer file that came along with it, of training or of a source that is quantized already.
+        quantized_for: name of the recipe that it is made for.
     """
 
     path: Path
@@ -50,3 +52,22 @@ class FloatModel:
     def output_axes(self) -> dict[str, list[int] | None]:
         """Likewise for outputs."""
         return {port.name: list(port.axes) if port.axes else None for port in self.outputs}
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Where the axes of each input and output are, for the report."""
+        ports = [*((port, "input") for port in self.inputs), *((port, "output") for port in self.outputs)]
+        return tuple(Layout(port.name, role, port.axes) for port, role in ports)
+
+    def quantized_bytes(self, recipe: Recipe) -> bytes:
+        """The int8 file that training made, or that the source was already.
+
+        Raises:
+            RecipeError: it was made for another recipe.
+        """
+        if self.quantized is None or recipe.name != self.quantized_for:
+            raise RecipeError(
+                f"the model is quantized for recipe {self.quantized_for} already, it cannot be made into {recipe.name}",
+                hint=f"recipe {self.quantized_for} keeps its scales, float32 leaves the rounding out",
+            )
+        return self.quantized.read_bytes()
