@@ -53,14 +53,17 @@ def test_max_pools(rank: int, window: dict[str, Any]) -> None:
     check(*_pool("MaxPool", rank, window), tolerance=0.0)
 
 
-@pytest.mark.parametrize("counts", [0, 1])
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def _has_an_oracle(window: dict[str, Any], counts: int) -> bool:
+    """ONNX Runtime disagrees elsewhere with the reference evaluator and with its own maximum pool, which we follow."""
+    return "auto_pad" not in window or not (counts or window.get("strides", 1) > 3)
+
+
+AVERAGED = [(window, counts) for window in WINDOWS for counts in (0, 1) if _has_an_oracle(window, counts)]
+
+
+@pytest.mark.parametrize(("window", "counts"), AVERAGED, ids=str)
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_average_pools(rank: int, window: dict[str, Any], counts: int) -> None:
-    if "auto_pad" in window and (counts or window.get("strides", 1) > 3):
-        pytest.skip(
-            "ONNX Runtime disagrees with the reference evaluator and with its own maximum pool, which we follow"
-        )
     check(*_pool("AveragePool", rank, window, count_include_pad=counts))
 
 
