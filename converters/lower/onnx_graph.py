@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.converters.lower import plain_name
+from edge_sdk.converters.lower.direct import images
 from edge_sdk.converters.lower.direct.reading import computed_dtype
 from edge_sdk.errors import UnsupportedOpError
 from edge_sdk.signature import TensorSpec
@@ -89,39 +90,8 @@ def with_static_shapes(model: Any, shapes: Mapping[str, Sequence[int]]) -> Any:
 
 
 def image_inputs(model: Any) -> frozenset[str]:
-    """Rank-4 inputs that are joined to an op with height and width by nothing but element-wise ops."""
-    constants = {initializer.name for initializer in model.graph.initializer}
-    groups = _Groups()
-    for node in model.graph.node:
-        values = [name for name in (*node.input, *node.output) if name and name not in constants]
-        if node.op_type in _PASSED:
-            groups.join(values)
-        elif node.op_type in _SPATIAL:
-            groups.join([_IMAGES, node.input[0], *node.output[:1]])
-    rank_4 = [value.name for value in model.graph.input if len(value.type.tensor_type.shape.dim) == 4]
-    return frozenset(name for name in rank_4 if groups.same(name, _IMAGES))
-
-
-_IMAGES = "all images"
-
-
-class _Groups:
-    """Names in disjoint groups."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-
-    def join(self, names: Sequence[str]) -> None:
-        for name in names[1:]:
-            self._parent[self._root(name)] = self._root(names[0])
-
-    def same(self, one: str, other: str) -> bool:
-        return self._root(one) == self._root(other)
-
-    def _root(self, name: str) -> str:
-        while (parent := self._parent.setdefault(name, name)) != name:
-            name = parent
-        return name
+    """Rank-4 inputs that only element-wise ops which onnx2tf moves part from an op with height and width."""
+    return images.image_inputs(model.graph, _PASSED, _SPATIAL)
 
 
 def check_ops(model: Any, known: Iterable[str]) -> None:

@@ -18,15 +18,21 @@ _SPATIAL = frozenset(
 )
 
 
-def image_inputs(graph: Any) -> frozenset[str]:
-    """Names of rank-4 inputs that are images, found in the graph's own structure."""
+def image_inputs(graph: Any, passed: frozenset[str] = _PASSED, spatial: frozenset[str] = _SPATIAL) -> frozenset[str]:
+    """Names of rank-4 inputs that are images, found in the graph's own structure.
+
+    Args:
+        graph: an ONNX GraphProto.
+        passed: ops that an image may pass through.
+        spatial: ops that know height and width.
+    """
     constants = {initializer.name for initializer in graph.initializer}
     groups = _Groups()
     for node in graph.node:
         values = [name for name in (*node.input, *node.output) if name and name not in constants]
-        if node.op_type in _PASSED:
+        if node.op_type in passed:
             groups.join(values)
-        elif node.op_type in _SPATIAL:
+        elif node.op_type in spatial:
             groups.join([_IMAGES, node.input[0], *node.output[:1]])
     rank_4 = [value.name for value in graph.input if len(value.type.tensor_type.shape.dim) == 4]
     return frozenset(name for name in rank_4 if groups.same(name, _IMAGES))

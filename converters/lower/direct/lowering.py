@@ -146,11 +146,3 @@ def _output(builder: Builder, name: str, value: Value, layout: str) -> Value:
 
 def _moved(value: Value) -> Order | None:
     return None if value.order == identity(value.rank) else value.order
-
-
-def summary(lowered: Lowered) -> Mapping[str, int]:
-    """How many ops of each kind the graph has."""
-    counts: dict[str, int] = {}
-    for op in lowered.graph.ops:
-        counts[op.kind] = counts.get(op.kind, 0) + 1
-    return counts

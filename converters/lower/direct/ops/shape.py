@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.converters.lower.direct.aligning import aligned
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.fitting import contradiction
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
@@ -322,12 +321,6 @@ def _pass_on(builder: Builder, node: Node) -> list[Value]:
 def stacked(builder: Builder, values: Iterable[Value], axis: int) -> Value:
     """Values side by side along a new axis."""
     return concat(builder, [with_axis(builder, value, axis) for value in values], axis)
-
-
-def same_order(builder: Builder, values: Sequence[Value]) -> tuple[Value, ...]:
-    """Values of one rank, all in one order."""
-    operands = aligned(builder, values)
-    return tuple(Value(tensor, operands.order, operands.spatial) for tensor in operands.tensors)
 
 
 OPS: dict[str, Form] = {
