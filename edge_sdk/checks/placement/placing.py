@@ -71,7 +71,7 @@ def refusal(
     if rule is None:
         message = f"{rules.title} has no {op.name}"
         return Reason("op-not-handled", message, op.index, op.name, rule_key(op), f"{len(rules.by_op)} other ops")
-    site = Site(rules, rule, graph, op, unpacked, level)
+    site = Site(rules, rule, graph, op, unpacked, level=level)
     constraints = (_level(site), _version(site), _counts(site), _operands(site), _relations(site), _also(site, checks))
     return next(chain.from_iterable(constraints), None)
 

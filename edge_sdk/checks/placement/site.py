@@ -45,7 +45,8 @@ class Site:
     """One op where it stands, with the rule that it is held against.
 
     ``unpacked`` holds tensors that the delegate computes from constants while it is built, with the type in which
-    it keeps them. ``level`` is the device's NNAPI feature level; None leaves out what depends on it.
+    it keeps them; ``producers`` the op that makes each tensor which one op alone reads. ``level`` is
+    the device's NNAPI feature level; None leaves out what depends on it.
     """
 
     rules: RuleSet
@@ -53,6 +54,7 @@ class Site:
     graph: Subgraph
     op: Op
     unpacked: Mapping[int, str] = field(default_factory=dict)
+    producers: Mapping[int, Op] = field(default_factory=dict, repr=False)
     level: int | None = None
 
     @property

@@ -11,6 +11,7 @@ from edge_sdk.converters.lower.direct.passes.arithmetic import simplify_arithmet
 from edge_sdk.converters.lower.direct.passes.borders import zero_borders
 from edge_sdk.converters.lower.direct.passes.casts import sink_casts
 from edge_sdk.converters.lower.direct.passes.channels import order_channels
+from edge_sdk.converters.lower.direct.passes.clamps import keep_clamps_apart
 from edge_sdk.converters.lower.direct.passes.dead import drop_dead
 from edge_sdk.converters.lower.direct.passes.duplicates import merge_equal
 from edge_sdk.converters.lower.direct.passes.error_function import write_out_erf
@@ -55,6 +56,7 @@ _FINAL: dict[str, Callable[[Graph], Graph]] = {
     "take_ranks": take_ranks,
     "to_integers": to_integers,
     "cancel_moves_at_the_end": cancel_moves,
+    "keep_clamps_apart": keep_clamps_apart,
     "drop_dead_at_the_end": drop_dead,
 }
 PASSES: dict[str, Callable[[Graph], Graph]] = {**_SIMPLER, **_FINAL}

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge_sdk.artifact.model import Blockwise, Quantization, Tensor
+from edge_sdk.artifact.model import Blockwise, Op, Quantization, Tensor
 from edge_sdk.checks.delegates.xnnpack.claims import positive_width
 from edge_sdk.checks.placement.site import EIGHT_BITS, Check, Reason, Site, normal, pair, pair_in_words, stored_as
 
@@ -114,6 +114,51 @@ def broadcastable(site: Site) -> Reason | None:
         return None
     takes = f"shapes that broadcast with {list(first.shape)}"
     return site.about("load-shape", second, f"has shape {list(second.shape)}", takes)
+
+
+_CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
+_CLAMPS = frozenset({"MAXIMUM", "MINIMUM"})
+_ACTIVATIONS = frozenset({"RELU", "RELU6", "RELU_N1_TO_1"})
+
+
+def range_with_zero(site: Site) -> Reason | None:
+    """Zero is in the range to which one number clamps a convolution, whose activation XNNPACK makes of it."""
+    known = _number(site, site.op)
+    if known is None or site.op.name not in _CLAMPS or not _follows_a_convolution(site):
+        return None
+    tensor, number = known
+    if number <= 0 if site.op.name == "MAXIMUM" else number >= 0:
+        return None
+    word = "0 or less" if site.op.name == "MAXIMUM" else "0 or more"
+    return site.about("load-clamp", tensor, f"is {number:g} after a convolution", word)
+
+
+def _number(site: Site, op: Op) -> tuple[Tensor, float] | None:
+    """The op's constant operand of one float, with its value."""
+    constants = [site.graph.tensors[index] for index in op.inputs if 0 <= index < len(site.graph.tensors)]
+    for tensor in constants:
+        if tensor.dtype == "float32" and tensor.elements == 1 and tensor.constant is not None:
+            return tensor, float(tensor.values().ravel()[0])
+    return None
+
+
+def _follows_a_convolution(site: Site) -> bool:
+    """Nothing but activations and other clamps stand between, each read once."""
+    op: Op | None = site.op
+    for _ in site.graph.ops:
+        before = [site.producers[index] for index in op.inputs if index in site.producers] if op is not None else []
+        op = before[0] if len(before) == 1 else None
+        if op is None or op.name in _CONVOLUTIONS:
+            return op is not None and not _is_pointwise(site, op)
+        if op.name not in _ACTIVATIONS and (op.name not in _CLAMPS or _number(site, op) is None):
+            return False
+    return False
+
+
+def _is_pointwise(site: Site, op: Op) -> bool:
+    """Its kernel is a product of matrices, which takes every range (tried)."""
+    window = site.graph.tensors[op.inputs[1]].shape[1:3] if len(op.inputs) > 1 else ()
+    return op.name == "CONV_2D" and window == (1, 1) and op.options.get("stride_h") == op.options.get("stride_w") == 1
 
 
 def distinct_axes(site: Site) -> Reason | None:
@@ -322,6 +367,6 @@ _CHECKS: tuple[Callable[[Site], Reason | None], ...] = (
     one_type, one_quantization, broadcastable, distinct_axes, split_count, channels_of_blocks, product_types,
     filter_zero_point, requantization, batch_matmul_arithmetic, positive_width, image, classes, joined_axis,
     permutation, inner_axes, even_parts, whole_groups, multiplied_channels, half_products, any_bias_products,
-    batch_matmul_kernels,
+    batch_matmul_kernels, range_with_zero,
 )  # fmt: skip
 LOAD_CHECKS: dict[str, Check] = {check.__name__: check for check in _CHECKS}

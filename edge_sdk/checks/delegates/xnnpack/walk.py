@@ -76,6 +76,8 @@ class _Walk:
         for op in graph.ops:
             for tensor in op.inputs:
                 self._readers.setdefault(tensor, []).append(op)
+        once = {tensor for tensor, readers in self._readers.items() if len(readers) == 1} - set(graph.outputs)
+        self._producers = {tensor: op for op in graph.ops for tensor in op.outputs if tensor in once}
 
     def visit(self, op: Op) -> None:
         if (dtype := self._unpacks(op)) is not None:
@@ -145,7 +147,7 @@ class _Walk:
             self._failures[op.index] = failure
 
     def _site(self, op: Op) -> Site:
-        return Site(self._rules, self._rules.by_op[rule_key(op)], self._graph, op, self._unpacked)
+        return Site(self._rules, self._rules.by_op[rule_key(op)], self._graph, op, self._unpacked, self._producers)
 
     def _unpacks(self, op: Op) -> str | None:
         """The type in which an unpacking op's result is kept; None for all other ops."""

@@ -65,6 +65,26 @@ def variable(*, dtype: str = "float32", assigned: bool = True, read: int = 4) ->
     return graph.finish((x,), (y,))
 
 
+def clamped(
+    name: str, number: float, *, between: str = "", also: bool = False, channels: int = 1, window: int = 2
+) -> bytes:
+    """``y = name(CONV_2D(x), number)``, with another op between, or with the convolution's result as an output."""
+    graph = Graph()
+    x, y, c = (graph.tensor(letter, (1, 4, 4, 2)) for letter in "xyc")
+    w, b = (
+        graph.constant("w", np.ones((2, window, window, 2), np.float32)),
+        graph.constant("b", np.zeros(2, np.float32)),
+    )
+    graph.op("CONV_2D", (x, w, b), (c,), options("Conv2DOptions", padding=0, stride_w=1, stride_h=1))
+    last = c
+    if between:
+        last = graph.tensor("m", (1, 4, 4, 2))
+        low = (graph.constant("low", np.zeros(1, np.float32)),) if between in {"MAXIMUM", "MINIMUM"} else ()
+        graph.op(between, (c, *low), (last,))
+    graph.op(name, (last, graph.constant("n", np.full(channels, number, np.float32))), (y,))
+    return graph.finish((x,), (y, c) if also else (y,))
+
+
 def graphs() -> Iterator[tuple[str, bytes]]:
     """Each graph with what it shows."""
     yield "a hole", graph_of("x>a", "a!b", "b>c", outputs="c")
@@ -83,3 +103,10 @@ def graphs() -> Iterator[tuple[str, bytes]]:
         yield f"{dtype} variable", variable(dtype=dtype)
     yield "a variable that is only read", variable(assigned=False)
     yield "a variable of two shapes", variable(read=1)
+    for name, number in (("MAXIMUM", 0.5), ("MAXIMUM", -0.5), ("MAXIMUM", 0.0), ("MINIMUM", 0.5), ("MINIMUM", -0.5)):
+        yield f"a convolution's {name} {number}", clamped(name, number)
+        yield f"a pointwise convolution's {name} {number}", clamped(name, number, window=1)
+        yield f"a convolution's {name} {number}, for each channel", clamped(name, number, channels=2)
+        yield f"a convolution's {name} {number}, the convolution an output", clamped(name, number, also=True)
+        for between in ("RELU", "RELU6", "ABS", "MINIMUM", "MAXIMUM"):
+            yield f"a convolution's {between} and {name} {number}", clamped(name, number, between=between)
