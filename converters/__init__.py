@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_sdk.converters.device import choose_recipe
+from edge_sdk.converters.jobs import Job
 from edge_sdk.converters.options import Options, recipe_from, settings_from
-from edge_sdk.converters.pipeline import Job, run_jobs
+from edge_sdk.converters.pipeline import run_jobs
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.workers.workshop import Workers
 from edge_sdk.progress import Progress

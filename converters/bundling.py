@@ -12,8 +12,9 @@ from edge_sdk.bundle.options import BundleOptions, Golden
 from edge_sdk.bundle.report import BundleReport
 from edge_sdk.bundle.sources import source_facts
 from edge_sdk.converters.device import choose_recipe
+from edge_sdk.converters.jobs import Job
 from edge_sdk.converters.options import Options, recipe_from, settings_from
-from edge_sdk.converters.pipeline import Job, run_jobs
+from edge_sdk.converters.pipeline import run_jobs
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import BundleError
 from edge_sdk.files import check_writable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device
+from edge_sdk.converters.jobs import Job, Template, check_calibration
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.pixels import is_folder, pixels_told
 from edge_sdk.converters.proving.finish import finish
@@ -30,9 +31,9 @@ from edge_sdk.converters.sources.quantized_already import may_be_quantized
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts, SampleCheck, differing_sets
-from edge_sdk.data.opening import DataSource
+from edge_sdk.data.opening import Data, DataSource
 from edge_sdk.data.wanted import pixel_scale
-from edge_sdk.errors import CalibrationError, ConversionError
+from edge_sdk.errors import ConversionError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding, gravest_first
 from edge_sdk.measure.side_by_side import Timing
@@ -46,15 +47,6 @@ _SPLIT_FROM, _HELD_OUT = 100, 0.2
 _TIMING_SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.
 _SLOWER = 1.05
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file to make; ``choice`` says why this recipe, where it was chosen for a device."""
-
-    recipe: Recipe
-    output: Path
-    choice: str = ""
 
 
 def run_jobs(
@@ -73,36 +65,14 @@ def run_jobs(
         if compiled := compiled_path(job.output, settings.profile):
             check_writable(compiled)
         if not may_be_quantized(source):
-            _check_calibration(job, settings, has_ranges=TrainedSource.reads(source))
+            check_calibration(job, settings, has_ranges=TrainedSource.reads(source))
     with Workshop(settings.work_dir, settings.workers) as shop:
-        line = _Line(shop, source, settings, progress or Silent())
+        line = Line(shop, source, settings, progress or Silent())
         for job in jobs:
             # What is quantized already brings its ranges, which only the loaded model says for sure.
-            _check_calibration(job, settings, has_ranges=line.has_ranges)
+            check_calibration(job, settings, has_ranges=line.has_ranges)
         for job in jobs:
             yield line.make(job)
-
-
-def _check_calibration(job: Job, settings: Settings, *, has_ranges: bool) -> None:
-    if not job.recipe.needs_calibration or settings.calibration is not None or has_ranges:
-        return
-    chosen = f" ({job.choice})" if job.choice else ""
-    raise CalibrationError(
-        f"recipe {job.recipe.name}{chosen} needs calibration data",
-        hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function"
-        + ("; or name another recipe with -r" if job.choice else ""),
-    )
-
-
-@dataclass(frozen=True)
-class Template:
-    """A float file and the int8 file made of it, before anything is trained: see :func:`make_template`."""
-
-    lowered: FloatModel
-    float_bytes: bytes
-    quantized: bytes
-    tools: tuple[str, ...]
-    findings: tuple[Finding, ...]
 
 
 def make_template(source: object, recipe: Recipe, settings: Settings, progress: Progress | None = None) -> Template:
@@ -112,11 +82,11 @@ def make_template(source: object, recipe: Recipe, settings: Settings, progress: 
         EdgeSdkError: as for :func:`run_jobs`.
     """
     with Workshop(settings.work_dir, settings.workers) as shop:
-        return _Line(shop, source, settings, progress or Silent()).template(recipe)
+        return Line(shop, source, settings, progress or Silent()).template(recipe)
 
 
-class _Line:
-    """One source on its way to several files."""
+class Line:
+    """One source on its way to several files: loaded once, lowered and run once."""
 
     def __init__(self, shop: Workshop, source: object, settings: Settings, progress: Progress) -> None:
         self._shop = shop
@@ -139,6 +109,16 @@ class _Line:
         self._floats: dict[str, tuple[FloatModel, Stage]] = {}
 
     @property
+    def source(self) -> OpenSource:
+        """The source, open."""
+        return self._source
+
+    def calibrate(self, data: Data) -> None:
+        """Observes ranges on other data than the settings name."""
+        self._settings = replace(self._settings, calibration=data)
+        self._calibration, self._calibration_facts = self._open_calibration()
+
+    @property
     def has_ranges(self) -> bool:
         """Whether the source brings its own ranges: it was trained here, or is quantized already."""
         return TrainedSource.reads(self._original) or self._source.description.quantized_by is not None
@@ -146,7 +126,7 @@ class _Line:
     def make(self, job: Job) -> ConversionReport:
         """Makes, proves and writes one file."""
         self._stages = []
-        lowered = self._ready(job.recipe, self._lower(job.recipe))
+        lowered = self._ready(job.recipe, self.lowered(job.recipe))
         path, tools, findings = self._quantize(job.recipe, lowered)
         with self._stage("compare with the source"):
             artifact = read_artifact(path)
@@ -190,7 +170,7 @@ class _Line:
 
     def template(self, recipe: Recipe) -> Template:
         """The float and the int8 file."""
-        lowered = self._ready(recipe, self._lower(recipe))
+        lowered = self._ready(recipe, self.lowered(recipe))
         path, tools, findings = self._quantize(recipe, lowered)
         findings += check_form(read_artifact(path), lowered.artifact, recipe)
         every = gravest_first([*self._findings, *findings])
@@ -232,7 +212,8 @@ class _Line:
             return DataSource(f"calibration data ({store.count} samples, in-sample)", store.count, lambda: iter(store))
         return None
 
-    def _lower(self, recipe: Recipe) -> FloatModel:
+    def lowered(self, recipe: Recipe) -> FloatModel:
+        """The float file that a recipe begins with."""
         rungs = self._source.rungs(static_range=recipe.mode == "static_range")
         key = repr(rungs[0])
         if key in self._floats:

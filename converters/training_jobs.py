@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from edge_sdk.converters.jobs import Job
 from edge_sdk.converters.options import Options, settings_from, source_options_from
 from edge_sdk.converters.options.training import TrainingOptions
-from edge_sdk.converters.pipeline import Job, run_jobs
+from edge_sdk.converters.pipeline import run_jobs
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.sources.from_trained import TrainedGraph
 from edge_sdk.converters.train import TrainedModel, TrainOptions, train

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from edge_sdk.converters.jobs import Job
 from edge_sdk.converters.options import Options, recipe_from, settings_from
-from edge_sdk.converters.pipeline import Job, run_jobs
+from edge_sdk.converters.pipeline import run_jobs
 
 
 def lower(convertible: object, path: Path, options: Mapping[str, Any]) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.converters.jobs import Template
 from edge_sdk.converters.options import Options, Settings, settings_from
-from edge_sdk.converters.pipeline import Template, make_template
+from edge_sdk.converters.pipeline import make_template
 from edge_sdk.converters.sources.from_trained import TrainedGraph
 from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train.qat.agreement import Agreement, OpError, agreement, blame, listing

@@ -1,0 +1,48 @@
+"""What goes into the line and what can be taken out of it half-way, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_sdk.converters.options import Settings
+from edge_sdk.converters.proving.float_model import FloatModel
+from edge_sdk.errors import CalibrationError
+from edge_sdk.findings import Finding
+from edge_sdk.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to make; ``choice`` says why this recipe, where it was chosen for a device."""
+
+    recipe: Recipe
+    output: Path
+    choice: str = ""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A float file and the int8 file made of it, before anything is trained: see :func:`make_template`."""
+
+    lowered: FloatModel
+    float_bytes: bytes
+    quantized: bytes
+    tools: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def check_calibration(job: Job, settings: Settings, *, has_ranges: bool) -> None:
+    """A recipe that needs ranges has data to observe them on.
+
+    Raises:
+        CalibrationError: it has none.
+    """
+    if not job.recipe.needs_calibration or settings.calibration is not None or has_ranges:
+        return
+    chosen = f" ({job.choice})" if job.choice else ""
+    raise CalibrationError(
+        f"recipe {job.recipe.name}{chosen} needs calibration data",
+        hint="give --calibration with 100 to 500 typical inputs: .npz, .npy, images or file.py:function"
+        + ("; or name another recipe with -r" if job.choice else ""),
+    )
