@@ -13,12 +13,15 @@ from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters.layout import Axes
 from edge_sdk.converters.options import Options, source_options_from
+from edge_sdk.converters.proving.details import details_of
+from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import SourceOptions, read_outputs
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import ImageOptions, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import DataSource
+from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
 from edge_sdk.parity import Bound, OutputParity, ParityMeter, float_bound
@@ -35,7 +38,8 @@ _PERMUTATIONS = ((0, 2, 3, 1), (0, 3, 1, 2))
 class Comparison:
     """What two models gave on the same samples.
 
-    ``tensors`` are intermediate results that two .tflite files hold under the same name, where asked for.
+    ``tensors`` are intermediate results that two .tflite files hold under the same name, and ``details`` what a page
+    shows of them, where asked for.
     """
 
     reference: str
@@ -44,6 +48,7 @@ class Comparison:
     outputs: tuple[OutputParity, ...]
     findings: tuple[Finding, ...]
     tensors: tuple[dict[str, Any], ...] = ()
+    details: Details | None = None
 
     @property
     def ok(self) -> bool:
@@ -59,6 +64,7 @@ class Comparison:
             "data": self.data.as_json(),
             "outputs": [row.as_json() for row in self.outputs],
             "tensors": list(self.tensors),
+            "details": self.details.as_json() if self.details else None,
             "findings": [finding.as_json() for finding in self.findings],
         }
 
@@ -112,14 +118,15 @@ def compare(
             pairing.check(wanted, found)
             meter.add(wanted, found)
         rows = meter.report(_bounds(meter, candidate, max_abs_error, options.get("min_sqnr_db")))
-        blamed = pairing.tensors(shop, reference, store.folder) if tensors else ()
+        details = pairing.details(shop, reference, store, expected) if tensors else None
     powerless = [
         Finding("parity-no-power", "warning", "hardly changes between samples: agreement proves nothing", row.name)
         for row in rows
         if not row.has_power
     ]
+    blamed = tuple(dict(row) for row in details.tensors) if details else ()
     return Comparison(
-        str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *powerless), blamed
+        str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *powerless), blamed, details
     )
 
 
@@ -185,23 +192,18 @@ class _Pairing:
                     f"{shape_text(got[name].shape)} in the candidate"
                 )
 
-    def tensors(self, shop: Workshop, reference: object, samples: Path) -> tuple[dict[str, Any], ...]:
-        """Intermediate results, for two .tflite files."""
+    def details(self, shop: Workshop, reference: object, samples: SampleStore, expected: Path) -> Details:
+        """Intermediate results, for two .tflite files, after :meth:`run`."""
         if not (_is_tflite(reference) and _is_tflite(self._candidate)):
             raise SignatureError(
                 "intermediate results can be compared between two .tflite files only",
                 hint="convert the source to float32 first and compare with that",
             )
-        rows = shop.worker("engine").function(
-            "edge_sdk.converters.proving.candidate:blame",
-            "comparing intermediate results",
-            reference=str(Path(str(reference)).absolute()),
-            candidate=str(Path(str(self._candidate)).absolute()),
-            samples=str(samples),
-            input_axes=dict(self.input_axes),
-            limit=8,
-        )
-        return tuple(rows)
+        count = samples.count
+        wanted = read_outputs(expected, self._left.outputs, count)
+        got = read_outputs(shop.path("got"), self._right.outputs, count)
+        files = Path(str(reference)), Path(str(self._candidate))
+        return details_of(shop, *files, samples, zip(wanted, got, strict=True), self.input_axes)
 
 
 def _is_tflite(source: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +23,10 @@ from edge_sdk.converters.proving.ladder import Ladder
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
+from edge_sdk.converters.quantize.crash import named_crash
 from edge_sdk.converters.quantize.integer_forms import with_integer_forms
 from edge_sdk.converters.reports.conversion import ConversionReport, Stage
+from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.from_trained import TrainedSource
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.quantized_already import may_be_quantized
@@ -133,6 +135,7 @@ class Line:
             findings += check_form(artifact, lowered.artifact, job.recipe)
             judged = self._proof.of_file(path, lowered, job.recipe)
             findings += [*self._proof.findings(judged.rows), *lint_findings(artifact)]
+        details = self._details(path, lowered)
         timings, slow = self._time(lowered, path, job.recipe)
         report = ConversionReport(
             verified=judged.right.ok and judged.accuracy.state != "lost" and lowered.verified,
@@ -156,12 +159,19 @@ class Line:
             stages=(*self._opening, *self._stages),
             choice=job.choice,
             samples=self._proof.first(self._settings.keep_samples, lowered),
+            details=details,
         )
         if not report.verified and not self._settings.keep_unverified:
             raise self._proof.error(report, path, lowered)
         write_bytes(job.output, path.read_bytes())
         profile = self._settings.profile
         return report if profile is None else self._fit(report, job.output, profile)
+
+    def _details(self, path: Path, lowered: FloatModel) -> Details | None:
+        if not self._settings.details:
+            return None
+        with self._stage("look at every result"):
+            return self._proof.details(path, lowered)
 
     def _fit(self, report: ConversionReport, output: Path, profile: DeviceProfile) -> ConversionReport:
         with self._stage(f"check against {profile.id}"):
@@ -316,22 +326,8 @@ class Line:
         except ConversionError as error:
             if worker.alive or recipe.mode != "static_range":
                 raise
-            raise self._crash(error, lowered.role, arguments) from error
+            raise named_crash(error, self._shop.worker(lowered.role), arguments) from error
         return made
-
-    def _crash(self, error: ConversionError, role: str, arguments: Mapping[str, Any]) -> ConversionError:
-        """Names the op types that kill the quantizer, where a second look finds them."""
-        kinds = self._shop.worker(role).function(
-            "edge_sdk.converters.quantize.static_range:find_crashing_ops", "looking for the op at fault", **arguments
-        )
-        if not kinds:
-            return error
-        return ConversionError(
-            f"{error}; it dies on ops of type {', '.join(kinds)}",
-            tool="tensorflow",
-            log_tail=error.log_tail,
-            hint=f"leave them in float: --keep-float-op '{'|'.join(kinds)}'",
-        )
 
     def _time(self, lowered: FloatModel, path: Path, recipe: Recipe) -> tuple[tuple[Timing, ...], list[Finding]]:
         if not self._settings.timing or recipe.mode == "float":

@@ -28,6 +28,8 @@ class Options(OpeningOptions, DataOptions, RecipeOptions, TrainingOptions, total
     """Write a file even if it is beyond its bound; the report says so."""
     timing: bool
     """Measure it against the float file; True."""
+    details: bool
+    """Look at every result and at samples that flipped, as a page shows them; False, for it takes a few more runs."""
     work_dir: str | Path | None
     """Keep all intermediate files here."""
     profile: str | Path | DeviceProfile | None
@@ -50,6 +52,7 @@ def settings_from(options: Options) -> Settings:
         images=options.get("images", ImageOptions()),
         keep_unverified=options.get("keep_unverified", False),
         timing=options.get("timing", True),
+        details=options.get("details", False),
         work_dir=Path(work_dir) if work_dir else None,
         workers=options.get("workers"),
         profile=profile_from(options),
@@ -79,6 +82,7 @@ class Settings:
     images: ImageOptions = field(default_factory=ImageOptions)
     keep_unverified: bool = False
     timing: bool = True
+    details: bool = False
     work_dir: Path | None = None
     workers: Workers | None = None
     profile: DeviceProfile | None = None

@@ -16,6 +16,7 @@ from edge_sdk.converters.sources.source import write_outputs
 from edge_sdk.engines.runner import Runner
 from edge_sdk.measure.side_by_side import time_side_by_side
 from edge_sdk.parity.constants import constant_faults
+from edge_sdk.parity.histograms import worst_histograms
 from edge_sdk.parity.localize import compare_tensors
 from edge_sdk.parity.ops import check_ops
 
@@ -70,6 +71,13 @@ def blame(reference: str, candidate: str, samples: str, input_axes: Axes, limit:
     """Results of a candidate against the float file's, one by one; see :func:`compare_tensors`."""
     rows = compare_tensors(reference, candidate, islice(laid_out(samples, input_axes), limit))
     return [row.as_json() for row in rows]
+
+
+def look_closer(reference: str, candidate: str, samples: str, input_axes: Axes, limit: int) -> dict[str, Any]:
+    """As :func:`blame`, and the values of the worst results; see :func:`worst_histograms`."""
+    rows = compare_tensors(reference, candidate, islice(laid_out(samples, input_axes), limit))
+    histograms = worst_histograms(reference, candidate, lambda: islice(laid_out(samples, input_axes), limit), rows)
+    return {"tensors": [row.as_json() for row in rows], "histograms": [one.as_json() for one in histograms]}
 
 
 def timings(paths: list[str], seconds: float) -> list[dict[str, Any]]:

@@ -13,7 +13,9 @@ import numpy as np
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.layout import laid_out
 from edge_sdk.converters.proving.conditioning import with_rounded_weights
+from edge_sdk.converters.proving.details import details_of
 from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import read_outputs
 from edge_sdk.converters.workers.workshop import Workshop
@@ -216,6 +218,14 @@ class Proof:
         """The first samples that files are compared on, in the file's layout."""
         every = laid_out(str(self._samples), lowered.input_axes)
         return tuple({name: np.array(values) for name, values in one.items()} for one in islice(every, count))
+
+    def details(self, path: Path, lowered: FloatModel) -> Details:
+        """What a page shows of the file that was measured last."""
+        names = self._source.description.outputs
+        wanted = read_outputs(self._shop.path("reference"), names, self._reference_count)
+        got = read_outputs(self._shop.path("candidate"), names, self._reference_count)
+        store, outputs = SampleStore.open(self._samples), zip(wanted, got, strict=True)
+        return details_of(self._shop, lowered.path, path, store, outputs, lowered.input_axes)
 
     def findings(self, rows: Sequence[OutputParity]) -> list[Finding]:
         """What the comparison itself could not tell."""

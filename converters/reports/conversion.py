@@ -8,6 +8,7 @@ from typing import Any
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.summary import Summary, summary_as_json
 from edge_sdk.checks.verdict import CheckReport
+from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.reports.training import TrainReport
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
@@ -85,6 +86,7 @@ class ConversionReport:
         compiled: what the device's own compiler made of the file, as a path beside it.
         samples: the first inputs that the comparison ran on, in the file's layout, where they were asked for.
         training: what was trained before, for recipes that train.
+        details: what a page shows besides, where asked for.
     """
 
     verified: bool
@@ -112,6 +114,7 @@ class ConversionReport:
 
     samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
     training: TrainReport | None = None
+    details: Details | None = field(default=None, compare=False, repr=False)
 
     @property
     def fits(self) -> bool:
@@ -149,4 +152,5 @@ class ConversionReport:
             "compiled": self.compiled,
             "stages_seconds": {stage.name: round(stage.seconds, 3) for stage in self.stages},
             "training": self.training.as_json() if self.training else None,
+            "details": self.details.as_json() if self.details else None,
         }

@@ -15,6 +15,7 @@ from edge_sdk.checks.delegation import Placed, check_delegate, place_delegate, s
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engines
+from edge_sdk.checks.timeline import timeline
 from edge_sdk.checks.traits import traits
 from edge_sdk.checks.verdict import CheckReport, DelegateCheck
 from edge_sdk.errors import ProfileError, nearest
@@ -70,6 +71,7 @@ def _check(
         runtimes=runtimes,
         findings=findings,
         lint=linted,
+        timeline=timeline(artifact),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from edge_sdk.checks.delegates.ethos_u.vela_answer import VelaAnswer
 from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.placement.site import Reason
+from edge_sdk.checks.timeline import Timeline
 from edge_sdk.findings import Finding
 
 Verdict = Literal["all", "most", "part", "none", "not predicted"]
@@ -224,7 +225,7 @@ class RuntimeCheck:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """One file on one device: ``findings`` about the two together, ``lint`` about the file."""
+    """One file on one device: ``findings`` about the two together, ``lint`` and ``timeline`` about the file."""
 
     artifact: str
     profile: str
@@ -234,6 +235,7 @@ class CheckReport:
     runtimes: tuple[RuntimeCheck, ...]
     findings: tuple[Finding, ...]
     lint: tuple[LintFinding, ...] = ()
+    timeline: Timeline | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "bundle": "edge_sdk.cli.bundle:bundle",
     "run": "edge_sdk.cli.run:run",
     "benchmark": "edge_sdk.cli.benchmark:benchmark",
+    "report": "edge_sdk.cli.report:report",
     "profiles": "edge_sdk.cli.profiles:profiles",
     "devices": "edge_sdk.cli.devices:devices",
     "android": "edge_sdk.cli.android:android",

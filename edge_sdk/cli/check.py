@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import image_options, pixel_options
+from edge_sdk.cli.options import html_option, image_options, pixel_options
+from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--data", help="Run the file on it here and look at its activations: as for `compare`.")
 @click.option("--samples", type=click.IntRange(1), default=32, show_default=True, help="How many samples of --data.")
 @pixel_options
+@html_option
 @click.option("--verbose", "-v", is_flag=True, help="Every op, reason and finding.")
 @click.option("--explain", metavar="RULE", help="What a rule id means and what to do; `all` lists them.")
 def check_command(
@@ -35,6 +37,7 @@ def check_command(
     explain: str | None,
     data: str | None,
     samples: int,
+    html: Path | None,
     **pixels: Any,
 ) -> int:
     """Will ARTIFACT fit a device, and where would each op run? Predicted offline from rules; only --data runs it.
@@ -56,9 +59,11 @@ def check_command(
     from edge_sdk.profile.reading import find_profile
     from edge_sdk.report.checking import check_text
 
+    check_page_path(html)
     read, device = read_artifact(artifact), find_profile(profile)
     measured = _measured(screen, artifact, data, samples, image_options(pixels)) if data is not None else ()
     report = check(read, device, delegates=delegates, measured=measured)
+    write_html(report.as_json(), html)
     screen.result(report.as_json(), check_text(report, verbose=verbose))
     return OK if report.fits else UNFIT
 

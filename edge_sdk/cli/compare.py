@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_sdk.cli.options import data_options, image_options, shapes_and_dtypes, source_options
+from edge_sdk.cli.options import data_options, html_option, image_options, shapes_and_dtypes, source_options
+from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
 
@@ -18,7 +20,10 @@ from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 @click.option("--min-sqnr-db", type=float, help="What every output must reach.")
 @click.option("--max-abs-error", type=float, help="What no value may exceed.")
 @click.option("--tensors", is_flag=True, help="Compare intermediate results of two .tflite files too.")
-def compare(screen: Screen, reference: str, candidate: str, inputs: tuple[Any, ...], **arguments: Any) -> int:
+@html_option
+def compare(
+    screen: Screen, reference: str, candidate: str, inputs: tuple[Any, ...], html: Path | None, **arguments: Any
+) -> int:
     """Run REFERENCE and CANDIDATE on the same samples and compare their outputs by name.
 
     Both may be anything that `convert` takes. Exit code 3 if an output is beyond its bound: --min-sqnr-db,
@@ -27,10 +32,12 @@ def compare(screen: Screen, reference: str, candidate: str, inputs: tuple[Any, .
     from edge_sdk.converters.comparing import compare as run_comparison
     from edge_sdk.report.comparing import comparison_text
 
+    check_page_path(html)
     shapes, dtypes = shapes_and_dtypes(inputs)
     images = image_options(arguments)
     result = run_comparison(
         reference, candidate, progress=screen, shapes=shapes, dtypes=dtypes, images=images, **arguments
     )
+    write_html(result.as_json(), html)
     screen.result(result.as_json(), comparison_text(result))
     return OK if result.ok else UNFIT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 from edge_sdk.cli.options import (
     bundle_options,
     data_options,
+    html_option,
     image_options,
     lowering_options,
     recipe_options,
@@ -19,6 +21,7 @@ from edge_sdk.cli.options import (
     source_options,
     training_options,
 )
+from edge_sdk.cli.options.html import write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 from edge_sdk.cli.training import check_sensitivity, checkpoint_for, draw
 
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 @click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound.")
 @click.option("--no-timing", is_flag=True, help="Do not measure it against the float file.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the full report there, as JSON.")
+@html_option
 @click.option(
     "--sensitivity",
     type=click.Path(path_type=Path),
@@ -67,6 +71,7 @@ def convert(
     output: Path,
     recipes: tuple[str, ...],
     report: Path | None,
+    html: Path | None,
     sensitivity: Path | None,
     inputs: tuple[Any, ...],
     no_timing: bool,
@@ -89,21 +94,52 @@ def convert(
     With --profile the file is checked against the device at the end: exit code 3 if it does not fit (it is kept).
     """
     from edge_sdk.files import check_writable, write_bytes
-    from edge_sdk.report.text import conversion_text
 
     asked = _bundle_options(arguments, as_bundle=as_bundle)
     shapes, dtypes = shapes_and_dtypes(inputs)
     arguments |= {"shapes": shapes, "dtypes": dtypes, "images": image_options(arguments), "timing": not no_timing}
-    if report:
-        check_writable(report)
+    arguments["details"] = bool(html or report or screen.as_json)
+    for target in filter(None, (report, html)):
+        check_writable(target)
     if sensitivity:
         check_sensitivity(sensitivity, recipes)
-    if asked is not None:
-        _convert_bundle(screen, source, output, recipes, asked, report, arguments)
-        return OK
+    with _refusal_told(html):
+        if asked is not None:
+            conversions, told = _convert_bundle(screen, source, output, recipes, asked, arguments), OK
+        else:
+            conversions, told = _convert_files(screen, source, output, recipes, sensitivity, arguments)
+    if report:
+        write_bytes(report, json.dumps(conversions, indent=2, default=str).encode())
+    write_html(conversions, html)
+    return told
+
+
+@contextmanager
+def _refusal_told(html: Path | None) -> Iterator[None]:
+    """A page of a file that was refused, too: there it is needed most."""
+    from edge_sdk.errors import ParityError
+
+    try:
+        yield
+    except ParityError as error:
+        if error.report is not None:
+            write_html(error.as_json(), html)
+        raise
+
+
+def _convert_files(
+    screen: Screen,
+    source: str,
+    output: Path,
+    recipes: tuple[str, ...],
+    sensitivity: Path | None,
+    arguments: dict[str, Any],
+) -> tuple[dict[str, Any], int]:
+    """Shows each file when it is there; all of them as data, and the exit code."""
+    from edge_sdk.report.text import conversion_text
+
     made, fits = [], True
-    reports = _convert(source, output, recipes, progress=screen, **arguments)
-    for result in reports:
+    for result in _convert(source, output, recipes, progress=screen, **arguments):
         fits = fits and result.fits
         made.append(result.as_json())
         if sensitivity:
@@ -112,11 +148,9 @@ def convert(
             screen.done()
             click.echo(conversion_text(result))
     whole = made[0] if len(made) == 1 else {"conversions": made}
-    if report:
-        write_bytes(report, json.dumps(whole, indent=2, default=str).encode())
     if screen.as_json:
         screen.result(whole, "")
-    return OK if fits else UNFIT
+    return whole, OK if fits else UNFIT
 
 
 def _convert(
@@ -169,20 +203,16 @@ def _convert_bundle(
     output: Path,
     recipes: tuple[str, ...],
     asked: BundleOptions,
-    report: Path | None,
     arguments: dict[str, Any],
-) -> None:
+) -> dict[str, Any]:
     from edge_sdk.converters.bundling import convert_bundle
-    from edge_sdk.files import write_bytes
     from edge_sdk.report.bundles import bundle_text
     from edge_sdk.report.text import conversion_text
 
     made = convert_bundle(source, output, recipes=recipes or None, bundle=asked, progress=screen, **arguments)
-    if report:
-        conversions = {"conversions": [one.as_json() for one in made.reports]}
-        write_bytes(report, json.dumps(conversions, indent=2, default=str).encode())
     texts = [*(conversion_text(one) for one in made.reports), bundle_text(made.bundle)]
     screen.result(made.as_json(), "\n\n".join(texts))
+    return {"conversions": [one.as_json() for one in made.reports]}
 
 
 def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str, Path]:

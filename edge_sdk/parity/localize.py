@@ -54,7 +54,7 @@ def compare_tensors(reference: str, candidate: str, samples: Iterable[Arrays]) -
     """
     left = Runner(reference, preserve_all_tensors=True)
     right = Runner(candidate, preserve_all_tensors=True)
-    pairs = _pairs(left.artifact, right.artifact)
+    pairs = tensor_pairs(left.artifact, right.artifact)
     signal = dict.fromkeys(pairs, 0.0)
     noise = dict.fromkeys(pairs, 0.0)
     for sample in samples:
@@ -73,7 +73,7 @@ def compare_tensors(reference: str, candidate: str, samples: Iterable[Arrays]) -
     return _rows(right.artifact, sqnr)
 
 
-def _pairs(reference: Artifact, candidate: Artifact) -> dict[int, int]:
+def tensor_pairs(reference: Artifact, candidate: Artifact) -> dict[int, int]:
     """Candidate tensor index to the reference's, for computed tensors with a name that is unique on both sides."""
     expected = _computed(reference)
     return {index: expected[name] for name, index in _computed(candidate).items() if name in expected}

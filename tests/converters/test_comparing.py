@@ -41,6 +41,18 @@ def test_two_files_of_one_source_with_their_tensors(tmp_path: Path, workers: Wor
     assert result.ok
     assert [row["op"] for row in result.tensors][:1] == ["CONV_2D"]
     assert all(row["sqnr_db"] > 10 for row in result.tensors)
+    assert result.details is not None
+    assert [op.name for op in result.details.timeline.ops].count("CONV_2D") == 2
+    for one in result.details.histograms:
+        assert sum(one["reference"]) == sum(one["candidate"]) > 0
+        assert one["range_low"] <= one["low"] + 1e-6 or one["clipped"] > 0
+    noise = [
+        row["added_noise"]
+        for one in result.details.histograms
+        for row in result.tensors
+        if row["tensor"] == one["tensor"]
+    ]
+    assert noise == sorted(noise, reverse=True)
     strict = compare(plain, int8, min_sqnr_db=80, workers=workers)
     assert not strict.ok
     assert "BEYOND" in comparison_text(strict).splitlines()[0]

@@ -4,6 +4,7 @@ from edge_sdk.cli.options.bundle import bundle_options as bundle_options
 from edge_sdk.cli.options.data import data_options as data_options
 from edge_sdk.cli.options.data import image_options as image_options
 from edge_sdk.cli.options.data import pixel_options as pixel_options
+from edge_sdk.cli.options.html import html_option as html_option
 from edge_sdk.cli.options.recipe import recipe_options as recipe_options
 from edge_sdk.cli.options.running import delegate_option as delegate_option
 from edge_sdk.cli.options.running import on_option as on_option

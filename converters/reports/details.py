@@ -1,0 +1,55 @@
+"""What a page shows of a file beyond its numbers: errors of results, values of the worst, samples that flipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge_sdk.checks.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A sample of which the file says another class than the source.
+
+    Attributes:
+        sample: its place among the samples compared.
+        output: name of the output.
+        reference: the source's class, an index.
+        candidate: the file's.
+        lost: by how much the source preferred its own class over the file's, in units of the output.
+        picture: the input as PNG in base64, its values from least to largest; None where it is no image.
+    """
+
+    sample: int
+    output: str
+    reference: int
+    candidate: int
+    lost: float
+    picture: str | None = None
+
+
+@dataclass(frozen=True)
+class Details:
+    """Looked at only where a page is wanted. Results were measured on TFLite's own kernels.
+
+    Attributes:
+        timeline: the file's ops in execution order.
+        tensors: results of the file against the float file's, as ``TensorParity.as_json`` has them.
+        tensor_samples: samples they were taken on.
+        histograms: of the worst of them, as ``Histogram.as_json`` has them.
+        flips: the gravest samples with another class.
+        flipped: how many there are.
+    """
+
+    timeline: Timeline
+    tensors: tuple[Mapping[str, Any], ...] = ()
+    tensor_samples: int = 0
+    histograms: tuple[Mapping[str, Any], ...] = ()
+    flips: tuple[Flip, ...] = ()
+    flipped: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**vars(self), "timeline": asdict(self.timeline), "flips": [vars(flip) for flip in self.flips]}

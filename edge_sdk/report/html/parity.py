@@ -1,0 +1,41 @@
+"""Errors of outputs, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from edge_sdk.report.html.markup import Data, Html, decibels, table, text
+
+_HEADS = ("output", "", "SQNR", "max abs error", "same top-1", "cosine", "bound")
+
+
+def parity_table(rows: Sequence[Data]) -> str:
+    """A row for each output and each part that a final join made it of."""
+    return table(_HEADS, (line for row in rows for line in _lines(row)), words=(0, 1, 6))
+
+
+def _lines(row: Data) -> Iterator[tuple[object, ...]]:
+    top1 = "-" if row["top1_agreement"] is None else f"{row['top1_agreement']:.1%} of {row['rows']}"
+    cosine = "-" if row["cosine"] is None else f"{row['cosine']:.6f}"
+    error = "-" if row["max_abs_error"] is None else f"{row['max_abs_error']:.3g}"
+    yield row["name"], _verdict(row), decibels(row["sqnr_db"]), error, top1, cosine, _bound(row["bound"])
+    for part in row["parts"]:
+        verdict = _word("bad", "✗ dead") if part["dead"] else _verdict({**part, "bound": row["bound"]})
+        yield Html(f"&emsp;{text(part['name'])}"), verdict, decibels(part["sqnr_db"]), "", "", "", ""
+
+
+def _verdict(row: Data) -> Html:
+    if row["bound"] is None:
+        return Html("")
+    return _word("good", "✓ within") if row["ok"] else _word("bad", "✗ beyond")
+
+
+def _bound(bound: Data | None) -> Html:
+    if bound is None:
+        return Html("none asked")
+    limit = f"at most {bound['value']:.3g}" if bound["kind"] == "max_abs_error" else f"at least {bound['value']:.1f} dB"
+    return Html(f"{text(limit)}<br><small>{text(bound['derivation'])}</small>")
+
+
+def _word(kind: str, words: str) -> Html:
+    return Html(f'<span class="{kind}">{words}</span>')

@@ -1,0 +1,130 @@
+"""Results to make pages of, as the commands' JSON has them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.checks.checking import check
+from edge_sdk.data.png import png_bytes
+from edge_sdk.profile.reading import find_profile
+from tests.graphs import Graph, options
+
+HOSTILE = '<script>alert("x")</script>\x07 & co'
+
+
+def long_model(ops: int) -> bytes:
+    """A chain of convolutions and what delegates refuse between them; names are HTML."""
+    graph, generator = Graph(), np.random.default_rng(0)
+    kernel = graph.constant("kernel", generator.standard_normal((8, 3, 3, 8)).astype(np.float32))
+    bias = graph.constant("bias", np.zeros(8, np.float32))
+    first = last = graph.tensor("image", (1, 8, 8, 8))
+    for place in range(ops):
+        name = ("CONV_2D", "RELU", "SIGN")[place % 3]
+        result = graph.tensor(f"block_{place // 30}/{HOSTILE}/{name.lower()}_{place}", (1, 8, 8, 8))
+        conv = options("Conv2DOptions", stride_w=1, stride_h=1) if name == "CONV_2D" else None
+        graph.op(name, (last, kernel, bias) if conv else (last,), (result,), conv)
+        last = result
+    return graph.finish((first,), (last,))
+
+
+def check_result(ops: int) -> dict[str, Any]:
+    """A check of such a model."""
+    artifact = parse_artifact(long_model(ops), path=Path("folder/<i>model</i>.tflite"))
+    found: dict[str, Any] = as_read(check(artifact, find_profile("pixel-8")).as_json())
+    return found
+
+
+def grown(data: dict[str, Any], ops: int) -> dict[str, Any]:
+    """A check of a model with so many ops: those of a small one again and again."""
+    few = data["timeline"]["ops"]
+
+    def again(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**rows[place % len(rows)], "op": place} for place in range(ops)]
+
+    delegates = [{**one, "places": again(one["places"])} for one in data["delegates"]]
+    return {**data, "delegates": delegates, "timeline": {**data["timeline"], "ops": again(few)}}
+
+
+def as_read(data: Any) -> Any:
+    """What reading the JSON gives."""
+    return json.loads(json.dumps(data, default=str))
+
+
+def details(ops: int = 5) -> dict[str, Any]:
+    """Of a file with a result that is clipped, and two samples that flipped, one of them no picture."""
+    timeline = check_result(ops)["timeline"]
+    rows = [
+        {"tensor": op["result"], "op": op["name"], "op_index": op["op"], "sqnr_db": 40.0 - op["op"], "loss_db": 1.0}
+        | {"added_noise": 0.01}
+        for op in timeline["ops"]
+    ]
+    histogram = {**rows[0], "dtype": "int8", "low": -2.0, "high": 6.0, "reference": [1] * 64, "candidate": [2] * 64}
+    histogram |= {"range_low": -1.0, "range_high": 5.0, "clipped": 0.25}
+    picture = base64.b64encode(png_bytes(np.arange(192, dtype=np.uint8).reshape(8, 8, 3))).decode()
+    flip = {"sample": 3, "output": "scores", "reference": 1, "candidate": 0, "lost": 0.5, "picture": picture}
+    broken = {**flip, "sample": 4, "picture": '"><script>'}
+    return {
+        "timeline": timeline,
+        "tensors": rows,
+        "tensor_samples": 8,
+        "histograms": [histogram],
+        "flips": [flip, broken],
+        "flipped": 2,
+    }
+
+
+def output(**changes: Any) -> dict[str, Any]:
+    """Parity of one output, within its bound."""
+    bound = {"kind": "sqnr_db", "value": 10.0, "derivation": "asked for"}
+    row = {"name": HOSTILE, "ok": True, "bound": bound, "sqnr_db": 31.5, "max_abs_error": 0.1, "cosine": 0.99}
+    row |= {"top1_agreement": 0.9, "rows": 20, "parts": [], "has_power": True, "dead": [], "constant": False}
+    return row | changes
+
+
+def conversion(**changes: Any) -> dict[str, Any]:
+    """A conversion that is right and kept its accuracy, with details."""
+    finding = {"rule": "slower-than-float", "severity": "warning", "message": HOSTILE, "where": "x", "hint": "do y"}
+    data = {
+        "verified": True,
+        "failed": None,
+        "right": {"faults": [], "ops_checked": 5, "ops_unchecked": {"SIGN": 1}},
+        "accurate": {"state": "kept", "reason": "31 dB"},
+        "output": "out.tflite",
+        "recipe": "static_wi8_ai8",
+        "recipe_choice": "",
+        "source": HOSTILE,
+        "framework": "keras 3",
+        "artifact": {"size_bytes": 1000, "macs": 5, "sha256": "ab"},
+        "attempts": [{"name": "tensorflow", "accepted": True, "reason": ""}],
+        "data": {"count": 20, "description": "data.npz"},
+        "calibration": None,
+        "parity": [output()],
+        "timings_measured": [],
+        "tools": ["tensorflow"],
+        "findings": [finding, {**finding, "where": "z"}],
+        "check": None,
+        "details": details(),
+    }
+    return data | changes
+
+
+def comparison(**changes: Any) -> dict[str, Any]:
+    """Two files, one output beyond its bound."""
+    told = details()
+    data = {
+        "reference": "a.tflite",
+        "candidate": "b.tflite",
+        "ok": False,
+        "data": {"count": 20, "description": "seeded data"},
+        "outputs": [output(ok=False, sqnr_db=3.0)],
+        "tensors": told["tensors"],
+        "details": told,
+        "findings": [],
+    }
+    return data | changes

@@ -1,0 +1,152 @@
+"""Pages of results: they stand alone, say what the result says, and are the same bytes for the same result."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from edge_sdk.cli import cli
+from edge_sdk.errors import EdgeSdkError
+from edge_sdk.report.html.kinds import KINDS, page_of, write_page
+from tests.browser import browse, check_alone, in_a_browser, seen
+from tests.core.report.html.results import HOSTILE, as_read, check_result, comparison, conversion, grown, output
+
+REFUSED = {"error": "AccuracyError", "message": "refused: accuracy lost", "hint": "int16x8", "report": conversion()}
+RESULTS: dict[str, Any] = {
+    "conversion": conversion(),
+    "conversions": {"conversions": [conversion(), conversion(recipe="float16")]},
+    "refused conversion": REFUSED,
+    "check": check_result(40),
+    "comparison": comparison(),
+}
+
+
+def test_every_kind_is_tried_here() -> None:
+    assert set(RESULTS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_a_page_stands_alone_and_escapes_names(kind: str) -> None:
+    page = page_of(as_read(RESULTS[kind])).html()
+    check_alone(page)
+    assert "&lt;script&gt;alert(" in page
+    assert "\x07" not in page
+    assert HOSTILE not in page
+
+
+def test_a_conversion_shows_all_that_it_knows() -> None:
+    page = page_of(conversion()).html()
+    for words in (
+        "✓ Verified: right on every op that was checked, accuracy kept (31 dB)",
+        "31.5 dB",
+        "90.0% of 20",
+        "25.00% of the float values are outside",
+        "holds -1 to 5",
+        "class 1</b> became <b>class 0",
+        "Fullest at op",
+        "edge-sdk check --explain slower-than-float",
+        "1 more place",
+        "5 ops as a table",
+    ):
+        assert words in page
+    assert page.count("data:image/png;base64,") == 1, "only what is a PNG is shown"
+
+
+def test_a_verdict_says_what_is_wrong() -> None:
+    lost = conversion(verified=False, failed="accurate", accurate={"state": "lost", "reason": "3 dB"})
+    assert "✗ Unverified, accuracy lost (3 dB)" in page_of(lost).html()
+    powerless = conversion(parity=[output(has_power=False)])
+    assert "! Converted, but the comparison had no power" in page_of(powerless).html()
+    assert "✗ An output is beyond its bound" in page_of(comparison()).html()
+    assert "✗ refused: accuracy lost" in page_of(REFUSED).html()
+
+
+def test_lost_accuracy_has_commands_against_it() -> None:
+    lost = conversion(accurate={"state": "reduced", "reason": "15 dB"})
+    page = page_of(lost).html()
+    assert "--keep-float-tensor" in page
+    assert "-r static_wi8_ai16" in page
+    assert "-r qat_wi8_ai8" in page
+    assert "-r qat_wi8_ai8" not in page_of(conversion()).html()
+
+
+def test_reasons_are_there_on_hover_and_in_the_table() -> None:
+    data = check_result(40)
+    page = page_of(data).html()
+    outside = [p for d in data["delegates"] for p in d["places"] if p["reason"]]
+    assert outside
+    for place in outside:
+        assert page.count(f"[{place['reason']['rule']}]") >= 2
+    assert page.count("<title>") >= 40
+
+
+def test_ten_thousand_ops_are_a_small_page_soon() -> None:
+    data = grown(check_result(40), 10_000)
+    begin = time.process_time()
+    page = page_of(data).html()
+    # A twentieth of it is usual; what is quadratic in ops takes minutes.
+    assert time.process_time() - begin < 10
+    check_alone(page)
+    assert "10 ops to a column" in page
+    assert "9,700 ops are not listed" in page
+
+
+def test_a_file_and_the_option_make_the_same_bytes(tflite: Path, tmp_path: Path) -> None:
+    made = CliRunner().invoke(
+        cli, ["check", str(tflite), "--profile", "pixel-8", "--json", "--html", str(tmp_path / "one.html")]
+    )
+    assert made.exit_code == 0, made.stderr
+    (tmp_path / "two.json").write_text(made.stdout)
+    told = CliRunner().invoke(cli, ["report", str(tmp_path / "two.json")])
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout.strip() == str(tmp_path / "two.html")
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "no JSON"),
+        ("[]", "expected a JSON object, got list"),
+        ('{"a": 1}', "no result that a page is made of"),
+        ('{"error": "ModelError", "message": "cannot open", "hint": null}', "tells of a failure and no more: cannot"),
+        (json.dumps({**check_result(3), "memory": {}}), "not whole: lacks 'file_bytes'"),
+    ],
+)
+def test_what_is_no_result_is_one_error_and_no_page(content: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text(content)
+    told = CliRunner().invoke(cli, ["report", str(tmp_path / "bad.json")])
+    assert told.exit_code == 1
+    assert message in told.stderr
+    assert not (tmp_path / "bad.html").exists()
+
+
+def test_a_page_is_not_written_in_part(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("old")
+    with pytest.raises(EdgeSdkError):
+        write_page({"recipe": 1, "parity": 2, "attempts": 3}, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text() == "old"
+
+
+@in_a_browser
+@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.parametrize("kind", RESULTS)
+def test_in_a_browser_nothing_is_wider_than_the_screen(kind: str, width: int, tmp_path: Path) -> None:
+    data = grown(RESULTS[kind], 10_000) if kind == "check" else as_read(RESULTS[kind])
+    page = page_of(data).html()
+    wide, drawings, images = seen(page, width, tmp_path)
+    assert wide == width
+    assert (drawings, images) == (page.count("<svg"), page.count("<img"))
+
+
+@in_a_browser
+def test_a_browser_draws_it(tmp_path: Path) -> None:
+    write_page(conversion(), tmp_path / "page.html")
+    tree = browse(tmp_path, "--dump-dom", (tmp_path / "page.html").as_uri())
+    assert tree.count("<svg") == 3
+    assert "<script" not in tree
