@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import delegate_option, on_option, session_options
+from edge_sdk.cli.options import delegate_option, html_option, on_option, session_options
+from edge_sdk.cli.options.html import write_html
 from edge_sdk.cli.screen import UNFIT, Screen, command
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 @click.option("--ops", is_flag=True, help="Times of single ops too, in runs of their own, where the engine gives them.")
 @session_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result there, as JSON.")
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page with pictures (extra `report`).")
-@click.option("--pictures", type=click.Path(path_type=Path), help="Write the pictures into this folder, as SVG.")
+@html_option
+@click.option("--pictures", type=click.Path(path_type=Path), help="Write SVGs into this folder (extra `report`).")
 @on_option
 def benchmark(
     screen: Screen,
@@ -82,7 +83,7 @@ def benchmark(
 
     for target in filter(None, (output, html)):
         check_writable(target)
-    if html or pictures:
+    if pictures:
         from edge_sdk.report.benchmark_pictures import check_drawable
 
         check_drawable(pictures)
@@ -107,13 +108,8 @@ def benchmark(
 
 
 def _draw(found: Benchmark, html: Path | None, pictures: Path | None) -> None:
-    if not (html or pictures):
-        return
-    from edge_sdk.report.benchmark_page import write_page
-    from edge_sdk.report.benchmark_pictures import draw, write_pictures
-
-    drawn = draw(found)
     if pictures:
-        write_pictures(drawn, pictures)
-    if html:
-        write_page(found, drawn, html)
+        from edge_sdk.report.benchmark_pictures import draw, write_pictures
+
+        write_pictures(draw(found), pictures)
+    write_html(found.as_json(), html)

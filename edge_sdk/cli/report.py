@@ -9,25 +9,31 @@ import click
 from edge_sdk.cli.screen import Screen, command
 
 
-@command(short_help="Make a page of what a command wrote with --json.")
+@command(short_help="Make a page of what a command wrote with --json, or of what changed between two.")
 @click.argument("result", type=click.Path(path_type=Path), metavar="RESULT.json")
+@click.argument("other", type=click.Path(path_type=Path), required=False, metavar="[LATER.json]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The page; default: beside it, as .html.")
-def report(screen: Screen, result: Path, output: Path | None) -> None:
+def report(screen: Screen, result: Path, other: Path | None, output: Path | None) -> None:
     """Make one self-contained HTML page of RESULT.json: it loads nothing, runs nothing, and can be mailed.
 
     RESULT.json is what convert, check, compare or benchmark wrote with --json; `--html PAGE` of those commands makes
-    the same page, to the byte.
+    the same page, to the byte. With LATER.json, a result of the same command, the page says what is better, what is
+    worse, and which findings came and went; numbers whose intervals overlap are neither.
 
     \b
     edge-sdk convert model.keras -o model.tflite -r int8 --calibration data.npz --json > result.json
     edge-sdk report result.json -o result.html
+    edge-sdk report last_week.json today.json -o change.html
     """
-    from edge_sdk.files import check_writable
-    from edge_sdk.report.html.kinds import page_of, read_result, write_page
+    from edge_sdk.files import check_writable, write_bytes
+    from edge_sdk.report.html.kinds import page_of, page_of_both, read_result
 
-    target = output or result.with_suffix(".html")
+    target = output or (other or result).with_suffix(".html")
     check_writable(target)
-    data = read_result(result)
-    page_of(data, str(result))
-    write_page(data, target)
-    screen.result({"page": str(target), "size_bytes": target.stat().st_size}, str(target))
+    if other is None:
+        page = page_of(read_result(result), str(result))
+    else:
+        page = page_of_both(read_result(result), read_result(other), (str(result), str(other)))
+    write_bytes(target, page.html().encode())
+    words = page.verdict.words
+    screen.result({"page": str(target), "size_bytes": target.stat().st_size, "verdict": words}, f"{target}: {words}")

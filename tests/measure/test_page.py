@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from importlib.util import find_spec
@@ -17,11 +15,11 @@ from edge_sdk.measure.plan import Plan
 from edge_sdk.measure.records import Benchmark
 from edge_sdk.measure.timed import OpProfile, OpTime
 from edge_sdk.progress import Silent
-from edge_sdk.report.benchmark_page import page, write_page
 from edge_sdk.report.benchmark_pictures import check_drawable, draw, write_pictures
+from edge_sdk.report.html.kinds import page_of
+from tests.browser import check_alone, in_a_browser, seen
 from tests.measure.simulated import Model, Simulation
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 drawn = pytest.mark.skipif(not find_spec("matplotlib"), reason="pip install 'edge-sdk[report]'")
 
 
@@ -50,49 +48,21 @@ def test_every_picture_is_drawn_and_the_same_each_time(found: Benchmark, tmp_pat
     assert "candidate" in words
 
 
-@drawn
-def test_the_page_loads_nothing_and_runs_nothing(found: Benchmark) -> None:
-    text = page(found, draw(found))
-    assert "<script" not in text
-    assert "<b>base</b>" not in text
-    outside = [part.split('"')[0] for part in text.split('href="')[1:] if not part.startswith("#")]
-    assert not outside
-    assert 'src="' not in text
-    ids = [part.split('"')[0] for part in text.split(' id="')[1:]]
-    assert len(ids) == len(set(ids)), "two pictures share an id, and one would show the other's marks"
+def test_the_page_stands_alone_and_says_what_was_found(found: Benchmark) -> None:
+    page = page_of(found.as_json()).html()
+    check_alone(page)
+    assert "&lt;b&gt;base&lt;/b&gt; &amp; co" in page
+    for words in ("✗ INVALID", "Why INVALID", "candidate", "INVALID, slower", "10 others", "others", "SHA-256"):
+        assert words in page
+    assert page == page_of(found.as_json()).html()
 
 
-@drawn
-@pytest.mark.skipif(BROWSER is None, reason="apt-get install chromium")
-def test_the_page_in_a_browser(found: Benchmark, tmp_path: Path) -> None:
-    path, shot = tmp_path / "report.html", tmp_path / "shot.png"
-    write_page(found, draw(found), path)
-    flags = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        f"--user-data-dir={tmp_path / 'u'}",
-    ]
-    tree = browse(*flags, "--dump-dom", path.as_uri())
-    assert tree.count("<svg") == 4
-    assert "Why INVALID" in tree
-    assert "&lt;b&gt;base&lt;/b&gt; &amp; co" in tree
-    browse(*flags, "--window-size=1000,2400", f"--screenshot={shot}", path.as_uri())
-    from matplotlib import image
-
-    pixels = image.imread(shot)
-    assert pixels.shape[:2] == (2400, 1000)
-    # Okabe and Ito's blue and vermilion: marks of both results are seen, not a blank frame.
-    for colour in ((0, 114, 178), (213, 94, 0)):
-        near = (abs(pixels[..., :3] * 255 - colour) < 12).all(axis=2)
-        assert near.sum() > 200
-
-
-def browse(*arguments: str) -> str:
-    done = subprocess.run([str(BROWSER), *arguments], capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@in_a_browser
+@pytest.mark.parametrize("width", [400, 1400])
+def test_the_page_in_a_browser(found: Benchmark, width: int, tmp_path: Path) -> None:
+    page = page_of(found.as_json()).html()
+    assert seen(page, width, tmp_path) == (width, page.count("<svg"), 0)
+    assert page.count("<svg") == 2 * len(found.results) + len(found.comparisons)
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

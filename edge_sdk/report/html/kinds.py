@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from edge_sdk.errors import EdgeSdkError
 from edge_sdk.files import write_bytes
+from edge_sdk.report.html.diff import diff_page
 from edge_sdk.report.html.markup import Data
 from edge_sdk.report.html.page import Page
 
@@ -20,6 +22,7 @@ KINDS: MappingProxyType[str, tuple[frozenset[str], str]] = MappingProxyType(
         "conversion": (frozenset({"recipe", "parity", "attempts"}), f"{_HERE}.conversion:conversion_page"),
         "conversions": (frozenset({"conversions"}), f"{_HERE}.conversion:conversion_page"),
         "refused conversion": (frozenset({"error", "report", "message"}), f"{_HERE}.conversion:refused_page"),
+        "benchmark": (frozenset({"results", "environment_info"}), f"{_HERE}.benchmark:benchmark_page"),
         "check": (frozenset({"profile", "delegates", "memory", "runtimes"}), f"{_HERE}.check:check_page"),
         "comparison": (frozenset({"reference", "candidate", "outputs"}), f"{_HERE}.comparison:comparison_page"),
     }
@@ -34,22 +37,39 @@ def page_of(data: Data, name: str = "the result") -> Page:
         EdgeSdkError: it is no result of a command that has a page, or of another version of edge-sdk.
     """
     for keys, reference in KINDS.values():
-        if keys <= data.keys() and (data.get("report", data) is not None):
+        if keys <= data.keys() and data.get("report", data) is not None:
             make: Callable[[Data], Page] = pkgutil.resolve_name(reference)
-            try:
+            with _whole(name):
                 return make(data)
-            except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-                what = f"lacks {error}" if isinstance(error, KeyError) else f"not as it was written: {error}"
-                raise EdgeSdkError(
-                    f"{name}: not whole: {what}",
-                    hint="make it again with this edge-sdk: the command with --json",
-                ) from error
     if "error" in data and "message" in data:
         raise EdgeSdkError(f"{name}: tells of a failure and no more: {data['message']}", hint=data.get("hint"))
     raise EdgeSdkError(
         f"{name}: no result that a page is made of",
         hint=f"what a command writes with --json: {', '.join(KINDS)}",
     )
+
+
+def page_of_both(before: Data, after: Data, names: tuple[str, str]) -> Page:
+    """What changed from one result to another of the same kind.
+
+    Raises:
+        EdgeSdkError: see :func:`page_of`; or they have nothing in common.
+    """
+    for data, name in zip((before, after), names, strict=True):
+        page_of(data, name)
+    with _whole(" and ".join(names)):
+        return diff_page(before, after, names)
+
+
+@contextmanager
+def _whole(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else f"not as it was written: {error}"
+        raise EdgeSdkError(
+            f"{name}: not whole: {what}", hint="make it again with this edge-sdk: the command with --json"
+        ) from error
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -58,8 +58,7 @@ figcaption { font-size: .84rem; line-height: 1.4; overflow-wrap: anywhere; } fig
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 1rem; margin: 1rem 0; }
 .pictures img { width: 100%; max-width: 9rem; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   background: var(--panel); border-radius: .3rem; display: block; margin-bottom: .3rem; }
-.paper { background: #fff; border-radius: .4rem; padding: .5rem; margin: 1.2rem 0; overflow-x: auto; }
-.paper svg { max-width: 100%; height: auto; }
+.bar { background: var(--blue); height: .7rem; margin-top: .3rem; min-width: 1px; } td:has(.bar) { min-width: 8rem; }
 .key { font-size: .8rem; color: var(--soft); display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; margin: .2rem 0 .6rem; }
 .key i { display: inline-block; width: .9rem; height: .6rem; margin-right: .35rem; vertical-align: baseline; }
 .key .k-pale { background: var(--pale); } .key .k-step { border-top: 1.5px solid var(--ink); height: 0;

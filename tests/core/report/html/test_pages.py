@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from edge_sdk.cli import cli
 from edge_sdk.errors import EdgeSdkError
-from edge_sdk.report.html.kinds import KINDS, page_of, write_page
+from edge_sdk.report.html.kinds import KINDS, page_of, page_of_both, write_page
 from tests.browser import browse, check_alone, in_a_browser, seen
 from tests.core.report.html.results import HOSTILE, as_read, check_result, comparison, conversion, grown, output
 
@@ -26,8 +26,9 @@ RESULTS: dict[str, Any] = {
 }
 
 
-def test_every_kind_is_tried_here() -> None:
-    assert set(RESULTS) == set(KINDS)
+def test_every_kind_is_tried() -> None:
+    elsewhere = {"benchmark"}  # tests/measure/test_page.py: it takes a measurement
+    assert set(RESULTS) | elsewhere == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", RESULTS)
@@ -104,7 +105,7 @@ def test_a_file_and_the_option_make_the_same_bytes(tflite: Path, tmp_path: Path)
     (tmp_path / "two.json").write_text(made.stdout)
     told = CliRunner().invoke(cli, ["report", str(tmp_path / "two.json")])
     assert told.exit_code == 0, told.stderr
-    assert told.stdout.strip() == str(tmp_path / "two.html")
+    assert told.stdout.startswith(f"{tmp_path / 'two.html'}: Predicted to fit pixel-8")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
@@ -131,6 +132,34 @@ def test_a_page_is_not_written_in_part(tmp_path: Path) -> None:
     with pytest.raises(EdgeSdkError):
         write_page({"recipe": 1, "parity": 2, "attempts": 3}, tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text() == "old"
+
+
+def test_a_difference_says_what_is_better_and_what_is_worse() -> None:
+    timing = {"ratio": 0.5, "ratio_low": 0.45, "ratio_high": 0.55, "median_us": 10.0}
+    slower = {**timing, "ratio": 0.52, "ratio_low": 0.47, "ratio_high": 0.57}
+    before = conversion(timings_measured=[{}, timing], details=None)
+    parity = [output(sqnr_db=20.0)]
+    came = {"rule": "new-rule", "severity": "error", "message": "m", "where": "w", "hint": ""}
+    after = conversion(
+        timings_measured=[{}, slower],
+        parity=parity,
+        artifact={"size_bytes": 500, "macs": 5},
+        findings=[came],
+        details=None,
+    )
+    page = page_of_both(before, after, ("a.json", "<b>.json")).html()
+    check_alone(page)
+    assert "1 better, 1 worse, 1 within their intervals" in page
+    rows = {row.split("</td>")[0]: row for row in page.split('<td class="t">')}
+    assert "-50.0%" in rows["file"]
+    assert "intervals overlap" in page
+    assert page.index("Findings that came") < page.index("[new-rule]") < page.index("Findings that went")
+    assert page.index("Findings that went") < page.index("[slower-than-float]")
+
+
+def test_a_difference_of_two_kinds_is_an_error() -> None:
+    with pytest.raises(EdgeSdkError, match="no number in common"):
+        page_of_both(check_result(3), conversion(details=None), ("a", "b"))
 
 
 @in_a_browser
