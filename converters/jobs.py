@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.proving.float_model import FloatModel
@@ -30,6 +32,15 @@ class Template:
     quantized: bytes
     tools: tuple[str, ...]
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What a quantizer says of its file; ``ranges`` as :meth:`~.quantize.ranges.Ranges.as_json` gives them."""
+
+    tools: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    ranges: Mapping[str, Any] | None = None
 
 
 def check_calibration(job: Job, settings: Settings, *, has_ranges: bool) -> None:

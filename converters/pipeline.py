@@ -13,7 +13,7 @@ from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device
-from edge_sdk.converters.jobs import Job, Template, check_calibration
+from edge_sdk.converters.jobs import Job, Quantized, Template, check_calibration
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.pixels import is_folder, pixels_told
 from edge_sdk.converters.proving.finish import finish
@@ -129,7 +129,8 @@ class Line:
         """Makes, proves and writes one file."""
         self._stages = []
         lowered = self._ready(job.recipe, self.lowered(job.recipe))
-        path, tools, findings = self._quantize(job.recipe, lowered)
+        path, made = self._quantize(job.recipe, lowered)
+        findings = list(made.findings)
         with self._stage("compare with the source"):
             artifact = read_artifact(path)
             findings += check_form(artifact, lowered.artifact, job.recipe)
@@ -154,7 +155,8 @@ class Line:
             float_parity=lowered.parity,
             parity=judged.rows,
             timings=timings,
-            tools=(lowered.tool, *tools),
+            ranges=made.ranges,
+            tools=(lowered.tool, *made.tools),
             findings=gravest_first([*self._findings, *findings, *slow]),
             stages=(*self._opening, *self._stages),
             choice=job.choice,
@@ -181,11 +183,11 @@ class Line:
     def template(self, recipe: Recipe) -> Template:
         """The float and the int8 file."""
         lowered = self._ready(recipe, self.lowered(recipe))
-        path, tools, findings = self._quantize(recipe, lowered)
-        findings += check_form(read_artifact(path), lowered.artifact, recipe)
+        path, made = self._quantize(recipe, lowered)
+        findings = [*made.findings, *check_form(read_artifact(path), lowered.artifact, recipe)]
         every = gravest_first([*self._findings, *findings])
-        tools = [lowered.tool, *tools]
-        return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tuple(tools), every)
+        tools = (lowered.tool, *made.tools)
+        return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tools, every)
 
     def _open_calibration(self) -> tuple[SampleStore | None, DataFacts | None]:
         settings = self._settings
@@ -290,21 +292,22 @@ class Line:
             self._proof.data = self._open_comparison()
         return [name] if scale == 1 else []
 
-    def _quantize(self, recipe: Recipe, lowered: FloatModel) -> tuple[Path, list[str], list[Finding]]:
+    def _quantize(self, recipe: Recipe, lowered: FloatModel) -> tuple[Path, Quantized]:
         note = self._note(recipe, lowered)
         target = self._shop.path(f"{recipe.name}.tflite")
         if recipe.mode == "float":
             target.write_bytes(finish(lowered.path.read_bytes(), lowered.inputs, lowered.outputs, note))
-            return target, [], []
+            return target, Quantized()
         if lowered.quantized is not None:
             data = lowered.quantized_bytes(recipe)
             target.write_bytes(finish(data, lowered.inputs, lowered.outputs, note))
-            return target, [], []
+            return target, Quantized()
         raw = self._shop.path(f"{recipe.name}.raw.tflite")
         with self._stage(f"quantize to {recipe.name}"):
             made = self._run_quantizer(recipe, lowered, raw)
         target.write_bytes(finish(raw.read_bytes(), lowered.inputs, lowered.outputs, note))
-        return target, [made["tool"]], [Finding(**finding) for finding in made["findings"]]
+        findings = tuple(Finding(**finding) for finding in made["findings"])
+        return target, Quantized((made["tool"],), findings, made.get("ranges"))
 
     def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path) -> dict[str, Any]:
         store = self._calibration

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from edge_sdk.recipe import Granularity, IoType, Recipe, change_recipe, find_recipe
+from edge_sdk.recipe import CalibrationMethod, Granularity, IoType, KeepFloat, Recipe, change_recipe, find_recipe
 
 
 class RecipeOptions(TypedDict, total=False):
@@ -20,6 +20,8 @@ class RecipeOptions(TypedDict, total=False):
     """Regular expressions of op types left in float."""
     keep_float_tensors: Sequence[str]
     """Likewise for the names of ops' results."""
+    calibration_method: CalibrationMethod | None
+    """How ranges of int8 activations are set, over the recipe's; ``auto`` chooses for each tensor."""
     min_sqnr_db: float | None
     """What every output must reach, instead of the derived bound."""
 
@@ -34,7 +36,7 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         recipe if isinstance(recipe, Recipe) else find_recipe(recipe),
         io=options.get("io"),
         granularity=options.get("granularity"),
-        keep_ops=tuple(options.get("keep_float_ops", ())),
-        keep_tensors=tuple(options.get("keep_float_tensors", ())),
+        keep=KeepFloat(tuple(options.get("keep_float_ops", ())), tuple(options.get("keep_float_tensors", ()))),
+        calibration=options.get("calibration_method"),
         min_sqnr_db=options.get("min_sqnr_db"),
     )

@@ -16,19 +16,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.flatbuffer import new_node
-from edge_sdk.artifact.model import Artifact, Op, Subgraph, pack_tree, parse_artifact, parse_tree, read_artifact
+from edge_sdk.artifact.model import Artifact, Subgraph, pack_tree, parse_artifact, parse_tree, read_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
-from edge_sdk.converters.quantize.masks import with_soft_masks
+from edge_sdk.converters.quantize.ranges import find_ranges
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
-from edge_sdk.engines.observe import Observation, observe
+from edge_sdk.engines.observe import Observation
 from edge_sdk.errors import ConversionError, MissingDependencyError
 from edge_sdk.recipe import Recipe, recipe_from_json
 
@@ -49,18 +46,20 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     if samples is None:
         raise ValueError("static range quantization needs samples")
     _refuse_loops(read_artifact(path))
-    threads = os.cpu_count() or 1
-    observations = observe(path, laid_out(samples, axes), threads=threads, progress=report_progress)
-    ready = with_soft_masks(with_neutral_padding(Path(path).read_bytes(), observations), observations)
+    # 16 bits round so finely that nothing is worth cutting off.
+    method = wanted.calibration if wanted.activations.dtype == "int8" else "minmax"
+    ranges = find_ranges(path, lambda: laid_out(samples, axes), method, progress=report_progress)
+    ready, observations = ranges.data, ranges.observations
     if wanted.activations.dtype == "int8":
         center_second_factors(parse_artifact(ready).main, observations)
     if wanted.activations.dtype == "int16" or (find_spec("tensorflow") is None and wanted.io != "uint8"):
         padded = Path(target).with_suffix(".padded.tflite")
         padded.write_bytes(ready)
-        return quantize_static(str(padded), target, wanted, observations)
+        return quantize_static(str(padded), target, wanted, observations) | {"ranges": ranges.as_json()}
     data = _quantize_int8(with_ranges(ready, observations), wanted)
     Path(target).write_bytes(data)
-    return {"tool": f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}", "findings": []}
+    tool = f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}"
+    return {"tool": tool, "findings": [], "ranges": ranges.as_json()}
 
 
 def _refuse_loops(artifact: Artifact) -> None:
@@ -119,51 +118,6 @@ def _second_factors(graph: Subgraph) -> set[int]:
     return found
 
 
-def with_neutral_padding(data: bytes, observations: dict[int, Observation]) -> bytes:
-    """A copy in which max pools are padded with a value that no maximum can pick, instead of minus infinity.
-
-    Before: ``PADV2(x, paddings, -3.4e38) -> MAX_POOL_2D``, whose range makes every int8 value of ``x`` the same (it
-    is what onnx2tf writes for a padded MaxPool). After: ``PAD(x, paddings)`` where no ``x`` is negative, for XNNPACK
-    has no integer PADV2; else ``PADV2(x, paddings, min(x))``, for an int8 ``x`` cannot be less. The observations of the
-    padded tensors are corrected in place.
-    """
-    artifact = parse_artifact(data)
-    pads = _pads_of_max_pools(artifact, observations)
-    if not pads:
-        return data
-    root, _ = parse_tree(data)
-    edit = GraphEdit(root)
-    for op in pads:
-        lowest = min(observations[op.inputs[0]].minimum, 0.0)
-        if lowest == 0.0:
-            edit.become(op.index, "PAD", op.inputs[:2])
-        else:
-            old = artifact.main.tensors[op.inputs[2]]
-            value = edit.add_constant(np.full(old.shape, lowest, np.float32), f"{old.name}_neutral")
-            edit.read(op.index, (*op.inputs[:2], value))
-        padded = observations[op.outputs[0]]
-        padded.minimum, padded.mean_square = lowest, observations[op.inputs[0]].mean_square
-    edit.finish()
-    return pack_tree(root)
-
-
-def _pads_of_max_pools(artifact: Artifact, observations: Mapping[int, Observation]) -> list[Op]:
-    graph = artifact.main
-    users: dict[int, list[Op]] = {}
-    for op in graph.ops:
-        for index in op.inputs:
-            users.setdefault(index, []).append(op)
-    return [
-        op
-        for op in graph.ops
-        if op.name == "PADV2"
-        and all(user.name == "MAX_POOL_2D" for user in users.get(op.outputs[0], []))
-        and op.inputs[0] in observations
-        and graph.tensors[op.inputs[2]].constant is not None
-        and float(graph.tensors[op.inputs[2]].values().reshape(-1)[0]) < observations[op.inputs[0]].minimum
-    ]
-
-
 def _quantize_int8(ranged: bytes, recipe: Recipe) -> bytes:
     try:
         import tensorflow as tf
@@ -220,9 +174,8 @@ def find_crashing_ops(path: str, samples: str, axes: Axes) -> Sequence[str]:
     """
     import tensorflow as tf  # noqa: F401 - imported before the forks, so that each does not pay for it
 
-    observations = observe(path, laid_out(samples, axes))
-    ready = with_soft_masks(with_neutral_padding(Path(path).read_bytes(), observations), observations)
-    ranged = with_ranges(ready, observations)
+    ranges = find_ranges(path, lambda: laid_out(samples, axes), "minmax")
+    ranged = with_ranges(ranges.data, ranges.observations)
     kinds = sorted({op.name for op in parse_artifact(ranged).main.ops})
     return [kind for kind in kinds if _dies(ranged, [other for other in kinds if other != kind])]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +76,8 @@ class ConversionReport:
         attempts: all rungs tried.
         data: what the comparison ran on.
         calibration: what ranges were observed on, where they were.
+        ranges: how the ranges of activations were set: the method asked for, tensors by method, and each of them; None
+            where none were.
         float_parity: the float file against the source.
         parity: this file against the source.
         timings: the float file and this one, measured side by side; empty where not timed.
@@ -104,6 +107,7 @@ class ConversionReport:
     calibration: DataFacts | None
     float_parity: tuple[OutputParity, ...]
     parity: tuple[OutputParity, ...]
+    ranges: Mapping[str, Any] | None = None
     timings: tuple[Timing, ...] = ()
     tools: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -143,6 +147,7 @@ class ConversionReport:
             "attempts": [attempt.as_json() for attempt in self.attempts],
             "data": self.data.as_json(),
             "calibration": self.calibration.as_json() if self.calibration else None,
+            "ranges": self.ranges,
             "float_parity": [row.as_json() for row in self.float_parity],
             "parity": [row.as_json() for row in self.parity],
             "timings_measured": [timing.as_json() for timing in self.timings],

@@ -143,7 +143,7 @@ class _Trial:
         self._shown.write_bytes(shown(data))
         computing = [op for op in self._graph.ops if compute_type(self._graph, op) not in _BOOKKEEPING]
         with_twin = [op for op in computing if has_twin(self._graph, op)]
-        self._ops, self._twin = _opened(data, with_twin, folder)
+        self._ops, self._twin = open_twins(data, with_twin, folder)
         expanded = expansions(self._graph)
         self._between = [op for op in self._graph.ops if op.name in _BETWEEN and op.outputs[0] not in expanded]
         kept = {op.index for op in self._ops}
@@ -200,13 +200,23 @@ class _Trial:
                     )
 
 
-def _opened(data: bytes, ops: list[Op], folder: Path) -> tuple[tuple[Op, ...], Runner]:
-    """The twins that TFLite's own float kernels take, ready to run."""
+def open_twins(
+    data: bytes, ops: list[Op], folder: Path, *, xnnpack: bool = False, threads: int = 1
+) -> tuple[tuple[Op, ...], Runner]:
+    """Ops of a file alone, ready to run, and which: those whose twins the engine's float kernels take.
+
+    Args:
+        data: the file.
+        ops: of its main subgraph, each with a twin.
+        folder: the twins are written there.
+        xnnpack: whether XNNPACK may compute them.
+        threads: CPU threads.
+    """
     path = folder / "twins.tflite"
 
     def open_them(chosen: list[Op]) -> Runner:
         path.write_bytes(float_twins(data, chosen).data)
-        return Runner(path, xnnpack=False)
+        return Runner(path, xnnpack=xnnpack, threads=threads)
 
     try:
         return tuple(ops), open_them(ops)

@@ -22,6 +22,7 @@ else:
 Mode = Literal["float", "float16", "dynamic_range", "weight_only", "static_range"]
 IoType = Literal["float32", "int8", "uint8", "int16"]
 Granularity = Literal["per_channel", "per_tensor"]
+CalibrationMethod = Literal["auto", "minmax", "percentile", "mse", "entropy"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Recipe:
         activations: what intermediate values are held in.
         io: type of the file's inputs and outputs; other than float32 means integer-only.
         keep_float: ops left in float.
+        calibration: how ranges of int8 activations are set from what was observed; ``auto`` chooses for each tensor.
         min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
         train: stages of training before the file is made; None for recipes that need no training.
     """
@@ -72,6 +74,7 @@ class Recipe:
     activations: Activations = Activations()
     io: IoType = "float32"
     keep_float: KeepFloat = field(default_factory=KeepFloat)
+    calibration: CalibrationMethod = "auto"
     min_sqnr_db: float | None = None
     train: Train | None = None
 
@@ -144,8 +147,8 @@ def change_recipe(
     *,
     io: IoType | None = None,
     granularity: Granularity | None = None,
-    keep_ops: tuple[str, ...] = (),
-    keep_tensors: tuple[str, ...] = (),
+    keep: KeepFloat | None = None,
+    calibration: CalibrationMethod | None = None,
     min_sqnr_db: float | None = None,
 ) -> Recipe:
     """A recipe with a user's options laid over it.
@@ -153,12 +156,14 @@ def change_recipe(
     Raises:
         RecipeError: the options contradict the recipe.
     """
-    kept = KeepFloat((*recipe.keep_float.ops, *keep_ops), (*recipe.keep_float.tensors, *keep_tensors))
+    more = keep or KeepFloat()
+    kept = KeepFloat((*recipe.keep_float.ops, *more.ops), (*recipe.keep_float.tensors, *more.tensors))
     changed = replace(
         recipe,
         io=io or recipe.io,
         weights=replace(recipe.weights, granularity=granularity or recipe.weights.granularity),
         keep_float=kept,
+        calibration=calibration or recipe.calibration,
         min_sqnr_db=recipe.min_sqnr_db if min_sqnr_db is None else min_sqnr_db,
     )
     if granularity and recipe.weights.dtype != "int8":
@@ -185,6 +190,9 @@ def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
         problems.append(f"io: {recipe.activations.dtype} activations allow {_or(allowed)}, got {recipe.io}")
     for key, patterns in (("ops", recipe.keep_float.ops), ("tensors", recipe.keep_float.tensors)):
         problems += [f"keep_float.{key}: `{p}` is no regular expression: {why}" for p, why in _bad(patterns)]
+    if recipe.calibration not in ("auto", "minmax") and recipe.activations.dtype != "int8":
+        got = f"{recipe.activations.dtype} activations"
+        problems.append(f"calibration: {recipe.calibration} sets ranges of int8 activations, got {got}")
     keeps = recipe.keep_float.ops or recipe.keep_float.tensors
     if keeps and recipe.mode == "float":
         problems.append("keep_float: everything is float in this recipe")

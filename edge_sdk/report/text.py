@@ -18,6 +18,15 @@ from edge_sdk.report.lines import field, size_text, table
 from edge_sdk.report.training import training_lines
 from edge_sdk.signature import shape_text
 
+_METHODS = {
+    "minmax": "extremes",
+    "mse": "least squares",
+    "percentile": "99.99 %",
+    "percentile_99.9": "99.9 %",
+    "percentile_99.99": "99.99 %",
+    "percentile_99.999": "99.999 %",
+}
+
 
 def conversion_text(report: ConversionReport) -> str:
     """A conversion's report; an unverified file says so in the first line."""
@@ -33,6 +42,8 @@ def conversion_text(report: ConversionReport) -> str:
     if report.calibration:
         lines.append(field("calibrated", f"on {report.calibration.count} samples of {report.calibration.description}"))
         lines += [field("", f"the model saw {_seen(one)}") for one in report.calibration.inputs]
+    if report.ranges:
+        lines.append(field("ranges", _ranges_text(report.ranges)))
     lines.append(
         field(
             "compared",
@@ -66,6 +77,12 @@ def _headline(report: ConversionReport) -> str:
 
 def _seen(facts: InputFacts) -> str:
     return f"{facts.minimum:.4g} to {facts.maximum:.4g} at `{facts.name}`"
+
+
+def _ranges_text(ranges: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{_METHODS.get(name, name)} {count}" for name, count in ranges["counts"].items())
+    chosen = "chosen by the error of the ops that read them" if ranges["method"] == "auto" else "as asked"
+    return f"of {len(ranges['tensors'])} tensors {chosen}: {counts}"
 
 
 def _right_lines(right: Rightness) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from edge_sdk.artifact.model import Artifact, Op, Tensor
+from edge_sdk.artifact.ties import AVERAGING, FIXED, MOVING, Ties
 from edge_sdk.converters.train.qat.ops import KERNELS
-from edge_sdk.converters.train.qat.steps import AVERAGING, FIXED, MOVING, Array, Group, Operand, Parameter, Plan, Step
+from edge_sdk.converters.train.qat.steps import Array, Group, Operand, Parameter, Plan, Step
 from edge_sdk.errors import TrainingError
 
 _WEIGHT_AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0, "DEPTHWISE_CONV_2D": 3}
@@ -60,7 +61,7 @@ def _refuse_unknown(template: Artifact) -> None:
 def _groups(template: Artifact) -> tuple[tuple[Group, ...], dict[int, int]]:
     tensors = template.main.tensors
     grids = {t.index: _grid(t) for t in tensors if _on_grid(t)}
-    joined = _Union(grids)
+    joined = Ties(grids)
     fixed: set[int] = set()
     for op in template.main.ops:
         results = [i for i in op.outputs if i in grids]
@@ -86,30 +87,6 @@ def _grid(tensor: Tensor) -> tuple[float, int]:
 def _on_grid(tensor: Tensor) -> bool:
     """Int8 with one scale; weights of dot products are sorted out where they are used."""
     return tensor.dtype in ("int8", "uint8") and tensor.quantization is not None and len(tensor.quantization.scale) == 1
-
-
-class _Union:
-    """Sets of tensors that share a scale."""
-
-    def __init__(self, items: Iterable[int]) -> None:
-        self._root = {item: item for item in items}
-
-    def __contains__(self, item: int) -> bool:
-        return item in self._root
-
-    def join(self, one: int, other: int) -> None:
-        self._root[self._find(one)] = self._find(other)
-
-    def members(self) -> list[tuple[int, ...]]:
-        found: dict[int, list[int]] = {}
-        for item in self._root:
-            found.setdefault(self._find(item), []).append(item)
-        return [tuple(part) for part in found.values()]
-
-    def _find(self, item: int) -> int:
-        while self._root[item] != item:
-            item = self._root[item]
-        return item
 
 
 def _partners(template: Artifact, lowered: Artifact) -> dict[int, Op]:

@@ -11,25 +11,6 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import Artifact, Op
 
-MOVING = frozenset(
-    {
-        "BATCH_TO_SPACE_ND", "BROADCAST_TO", "CONCATENATION", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND",
-        "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "MIRROR_PAD", "PACK", "PAD", "PADV2", "REDUCE_MAX", "REDUCE_MIN",
-        "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SELECT", "SELECT_V2", "SLICE", "SPACE_TO_BATCH_ND",
-        "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK",
-    }
-)  # fmt: skip
-"""Ops whose results are values of their operands: on the same grid nothing is rounded."""
-
-
-AVERAGING = frozenset({"AVERAGE_POOL_2D", "RESIZE_BILINEAR"})
-"""Ops that keep their operand's scale too, but round: halves away from zero, in integers."""
-
-
-FIXED = frozenset({"LOGISTIC", "SOFTMAX", "TANH", "LOG_SOFTMAX", "L2_NORMALIZATION"})
-"""Ops whose result has the scale that TFLite's specification gives it."""
-
-
 Array = npt.NDArray[Any]
 
 

@@ -39,5 +39,10 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="REGEX",
             help="Leave ops with matching result names in float.",
         ),
+        click.option(
+            "--calibration-method",
+            type=click.Choice(["auto", "minmax", "percentile", "mse", "entropy"]),
+            help="How ranges of int8 activations are set, over the recipe's; auto chooses for each tensor.",
+        ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
     )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from edge_sdk.errors import RecipeError
-from edge_sdk.recipe import change_recipe, find_recipe, parse_recipe, recipe_from_json, recipe_names
+from edge_sdk.recipe import KeepFloat, change_recipe, find_recipe, parse_recipe, recipe_from_json, recipe_names
 from edge_sdk.records import RecordError, read_record
 
 
@@ -103,7 +103,7 @@ def test_every_fault_is_listed() -> None:
 
 
 def test_options_are_laid_over_a_recipe() -> None:
-    changed = change_recipe(find_recipe("int8"), granularity="per_tensor", keep_ops=("ADD",), min_sqnr_db=20)
+    changed = change_recipe(find_recipe("int8"), granularity="per_tensor", keep=KeepFloat(("ADD",)), min_sqnr_db=20)
     assert changed.weights.granularity == "per_tensor"
     assert changed.keep_float.ops == ("ADD",)
     assert changed.min_sqnr_db == 20

@@ -1,0 +1,196 @@
+"""Ranges of a float file's tensors for int8, in two passes over calibration data.
+
+The first pass takes extremes and histograms of every tensor. From them come ranges on trial (:mod:`.clipping`). The
+second, over a few samples, takes what each would cost the ops that read the tensor (:mod:`.readers`); the cheapest is
+taken, the extremes where nothing is cheaper by a twentieth. Where no such op can be run alone, the tensor's own noise
+stands for it. Tensors of one scale are tried together, and those whose scale TFLite prescribes are left alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.model import Artifact, Subgraph, parse_artifact
+from edge_sdk.artifact.ties import AVERAGING, FIXED, MOVING, Ties
+from edge_sdk.converters.quantize.clipping import PERCENTILES, Ends, ends_of, noise
+from edge_sdk.converters.quantize.masks import with_soft_masks
+from edge_sdk.converters.quantize.padding import with_neutral_padding
+from edge_sdk.converters.quantize.readers import Group, reading_costs
+from edge_sdk.engines.observe import Observation, observe
+from edge_sdk.recipe import CalibrationMethod
+from edge_sdk.signature import Arrays
+
+_TRIALS: tuple[str, ...] = ("minmax", *(f"percentile_{kept}" for kept in PERCENTILES), "mse", "entropy")
+# What a clipped range must save: less is what few samples tell by chance.
+_WORTH = 0.95
+# The second pass runs so many values through ops, at most so many samples.
+_VALUES, _SAMPLES = 6e7, 16
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The range of one tensor: ``method`` is what it was set by, ``observed`` the extremes seen."""
+
+    tensor: str
+    method: str
+    minimum: float
+    maximum: float
+    observed: Ends
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return dict(vars(self)) | {"observed": list(self.observed)}
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What a quantizer needs, and how it came about.
+
+    Attributes:
+        data: the float file, its masks and paddings clamped to what the ranges hold.
+        observations: tensor index to its range.
+        method: as asked for.
+        chosen: how each range was set.
+    """
+
+    data: bytes
+    observations: dict[int, Observation]
+    method: CalibrationMethod
+    chosen: tuple[Chosen, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Method asked for, number of tensors by method, and every tensor's."""
+        return {
+            "method": self.method,
+            "counts": dict(Counter(one.method for one in self.chosen).most_common()),
+            "tensors": [one.as_json() for one in self.chosen],
+        }
+
+
+def find_ranges(
+    path: str,
+    samples: Callable[[], Iterable[Arrays]],
+    method: CalibrationMethod = "auto",
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Ranges:
+    """Ranges for int8 of every float tensor that the main subgraph computes or takes.
+
+    Args:
+        path: a float .tflite.
+        samples: called for each pass; inputs by name, in the file's layout.
+        method: ``auto`` chooses for each tensor; the others are taken for all, percentiles at 99.99 %.
+        progress: called with the number of samples of the first pass.
+
+    Raises:
+        ModelError: the engine refuses the file or a sample.
+    """
+    threads = os.cpu_count() or 1
+    seen = observe(path, samples(), threads=threads, histograms=method != "minmax", progress=progress)
+    extremes = {index: _extremes(one) for index, one in seen.items()}
+    data = with_soft_masks(with_neutral_padding(Path(path).read_bytes(), seen), seen)
+    # A range that a mask or padding was clamped to is what its ops need: nothing is chosen there.
+    free = [index for index, one in seen.items() if _extremes(one) == extremes[index] and one.histogram]
+    artifact = parse_artifact(data)
+    groups = list(_groups(artifact.main, free, seen, _TRIALS if method == "auto" else ("minmax", method)))
+    if method == "auto":
+        some = _some(samples, artifact, max((one.runs for one in seen.values()), default=0))
+        taken = _cheapest(groups, reading_costs(path, some, groups, threads=threads), artifact.main, seen)
+    else:
+        taken = [1] * len(groups)
+    names = dict(_set(groups, taken, seen, _TRIALS if method == "auto" else ("minmax", method)))
+    tensors = artifact.main.tensors
+    chosen = tuple(
+        Chosen(tensors[index].name, names.get(index, "minmax"), *_extremes(one), extremes[index])
+        for index, one in seen.items()
+    )
+    return Ranges(data, seen, method, chosen)
+
+
+def _extremes(one: Observation) -> Ends:
+    return min(one.minimum, 0.0), max(one.maximum, 0.0)
+
+
+def _groups(
+    graph: Subgraph, free: Sequence[int], seen: Mapping[int, Observation], methods: Sequence[str]
+) -> Iterator[Group]:
+    fixed = {index for op in graph.ops if op.name in FIXED for index in op.outputs}
+    for tensors in _tied(graph, seen):
+        if fixed & set(tensors) or not set(tensors) <= set(free):
+            continue
+        yield Group(tensors, tuple(_ends(tensors, seen, method) for method in methods))
+
+
+def _tied(graph: Subgraph, seen: Collection[int]) -> list[tuple[int, ...]]:
+    ties = Ties(seen)
+    for op in graph.ops:
+        if op.name in MOVING | AVERAGING:
+            for one in (i for i in op.inputs if i in ties):
+                for other in (i for i in op.outputs if i in ties):
+                    ties.join(one, other)
+    return ties.members()
+
+
+def _ends(tensors: Sequence[int], seen: Mapping[int, Observation], method: str) -> Mapping[int, Ends]:
+    """A tensor with narrower extremes than its group's range keeps them: what is joined is rescaled there."""
+    every = {index: _extremes(seen[index]) for index in tensors}
+    widest = max(tensors, key=lambda index: every[index][1] - every[index][0])
+    histogram = seen[widest].histogram
+    if method == "minmax" or histogram is None:
+        return every
+    low, high = ends_of(method, histogram, every[widest])
+    return {index: (max(low, ends[0]), min(high, ends[1])) for index, ends in every.items()}
+
+
+def _some(samples: Callable[[], Iterable[Arrays]], artifact: Artifact, count: int) -> Iterator[Arrays]:
+    """Samples spread over the set, as many as the second pass has time for."""
+    values = sum(artifact.main.tensors[i].elements for op in artifact.main.ops for i in op.outputs if i >= 0)
+    wanted = int(np.clip(_VALUES / max(1, values), 2, _SAMPLES))
+    return islice(samples(), 0, None, max(1, count // wanted))
+
+
+def _cheapest(
+    groups: Sequence[Group],
+    costs: Sequence[npt.NDArray[np.float64] | None],
+    graph: Subgraph,
+    seen: Mapping[int, Observation],
+) -> list[int]:
+    """The trial to take of each group."""
+    outputs = set(graph.outputs)
+    found = []
+    for group, cost in zip(groups, costs, strict=True):
+        whole = np.zeros(len(group.trials)) if cost is None else cost.copy()
+        if cost is None or outputs & set(group.tensors):
+            runs = 1 if cost is None else _SAMPLES
+            whole += [runs * _own(group, ends, seen) for ends in group.trials]
+        best = int(np.argmin(whole))
+        found.append(best if whole[best] < _WORTH * whole[0] else 0)
+    return found
+
+
+def _own(group: Group, ends: Mapping[int, Ends], seen: Mapping[int, Observation]) -> float:
+    """Noise by power of a group's tensors themselves."""
+    return sum(
+        noise(one.histogram, ends[index]) / one.mean_square
+        for index, one in ((index, seen[index]) for index in group.tensors)
+        if one.histogram and one.mean_square
+    )
+
+
+def _set(
+    groups: Sequence[Group], taken: Sequence[int], seen: dict[int, Observation], methods: Sequence[str]
+) -> Iterator[tuple[int, str]]:
+    """Puts the ranges taken in place; yields tensors and what theirs was set by."""
+    for group, trial in zip(groups, taken, strict=True):
+        for index, (low, high) in group.trials[trial].items():
+            seen[index] = replace(seen[index], minimum=low, maximum=high)
+            yield index, methods[trial]
