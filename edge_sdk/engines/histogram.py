@@ -29,9 +29,9 @@ class Histogram:
         if not flat.size:
             return
         self._widen(float(max(flat.max(), -flat.min())))
-        places = ((flat + np.float32(self.limit)) * np.float32(BINS / (2 * self.limit))).astype(np.int32)
+        places = flat * np.float32(BINS / 2 / self.limit) + np.float32(BINS // 2)
         np.clip(places, 0, BINS - 1, out=places)
-        self.counts += np.bincount(places, minlength=BINS)
+        self.counts += np.bincount(places.astype(np.int32), minlength=BINS)
 
     def points(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Values and the share of all at each, for those that were seen."""

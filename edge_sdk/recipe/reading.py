@@ -191,8 +191,8 @@ def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
     for key, patterns in (("ops", recipe.keep_float.ops), ("tensors", recipe.keep_float.tensors)):
         problems += [f"keep_float.{key}: `{p}` is no regular expression: {why}" for p, why in _bad(patterns)]
     if recipe.calibration not in ("auto", "minmax") and recipe.activations.dtype != "int8":
-        got = f"{recipe.activations.dtype} activations"
-        problems.append(f"calibration: {recipe.calibration} sets ranges of int8 activations, got {got}")
+        held = recipe.activations.dtype
+        problems.append(f"calibration: {recipe.calibration} sets ranges of int8 activations, got {held} activations")
     keeps = recipe.keep_float.ops or recipe.keep_float.tensors
     if keeps and recipe.mode == "float":
         problems.append("keep_float: everything is float in this recipe")
