@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.engines.histogram import Histogram
+from edge_sdk.engines.histogram import BINS, Histogram
 
 Ends = tuple[float, float]
 Floats = npt.NDArray[np.float64]
@@ -69,8 +69,12 @@ def ends_of(method: str, histogram: Histogram, extremes: Ends) -> Ends:
     if method.startswith("percentile"):
         kept = float(method.partition("_")[2] or PERCENTILE)
         found = _percentile(values, share, kept)
+    elif method == "mse":
+        found = _search(_noise, values, share, extremes)
     else:
-        found = _search(_noise if method == "mse" else _divergence, values, share, extremes)
+        # Zeros, half of all behind a ReLU, are exact in every range, and would drown the rest.
+        rest = np.abs(values) > histogram.limit / BINS * 1.5
+        found = _search(_divergence, values[rest], share[rest], extremes) if rest.sum() > 1 else extremes
     return max(extremes[0], min(found[0], 0.0)), min(extremes[1], max(found[1], 0.0))
 
 
