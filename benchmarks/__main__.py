@@ -19,6 +19,7 @@ from benchmarks import (
     onnx_cases,
     picture,
     pruning,
+    replicas,
     results,
     runtime,
     startup,
@@ -197,6 +198,15 @@ def weights_command(files: tuple[Path, ...], rounds: int) -> None:
     _keep("weights", rows, rounds=rounds)
     for row in rows:
         click.echo(f"{row['model']}, {row['way']}: load {row['load_ms']} ms, heap {row['heap_kib']} KiB")
+
+
+@main.command("replicas")
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.option("--seconds", type=float, default=20.0, show_default=True, help="For each way.")
+def replicas_command(model: Path, seconds: float) -> None:
+    """Runs per second of MODEL: one interpreter, two replicas, two threads."""
+    for row in replicas.rows(model, seconds):
+        click.echo(row)
 
 
 @main.command("tables")

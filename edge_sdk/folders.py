@@ -1,4 +1,4 @@
-"""Temporary folders whose names say who owns them, so that what a killed process left is cleared by the next one."""
+"""Folders of ours: temporary ones, whose names say who owns them so that others clear up, and the user's cache."""
 
 from __future__ import annotations
 
@@ -44,6 +44,16 @@ def make_folder(what: str) -> Path:
         raise OutputError(
             f"no temporary folder can be made: {error.strerror or error}", hint="free space, or set TMPDIR"
         ) from error
+
+
+def cache_folder(what: str) -> Path:
+    """Where results of ``what`` are kept: ``edge-sdk/<what>`` in the user's cache, or where ``EDGE_SDK_CACHE`` says.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    root = os.environ.get("EDGE_SDK_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(root).expanduser() / "edge-sdk" / what
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import delegate_option, html_option, on_option, session_options
+from edge_sdk.cli.options import delegate_option, html_option, on_option, parallel_options, session_options
 from edge_sdk.cli.options.html import write_html
 from edge_sdk.cli.screen import UNFIT, Screen, command
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 @command(short_help="Measure latency with the conditions it was taken under, or say INVALID.")
 @click.argument("artifacts", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="ARTIFACT...")
 @delegate_option("repeat to compare. No fallback, but for `auto`.")
-@click.option(
-    "--threads", multiple=True, type=click.IntRange(1), default=(1,), show_default=True, help="Repeat to compare."
-)
+@parallel_options(several=True)
 @click.option("--quick", is_flag=True, help="64 queries and 2 s instead of MLPerf's 1,024 and 60 s: not to be quoted.")
 @click.option("--runs", type=click.IntRange(1), metavar="N", help="At least N queries, instead.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="At least S seconds, instead.")
@@ -55,7 +53,8 @@ def benchmark(
     screen: Screen,
     artifacts: tuple[Path, ...],
     delegates: tuple[str, ...],
-    threads: tuple[int, ...],
+    threads: tuple[Any, ...],
+    replicas: tuple[int, ...],
     output: Path | None,
     html: Path | None,
     pictures: Path | None,
@@ -64,7 +63,8 @@ def benchmark(
 ) -> int | None:
     """Measure the latency of ARTIFACTs, .tflite files or bundles, on this machine or, with --on, on others.
 
-    All combinations of files, delegates and threads are taken in turn and compared with the first. Warm-up ends when
+    All combinations of files, delegates, threads and replicas are taken in turn and compared with the first, by the
+    time per run: one query is a run of every replica, side by side. Warm-up ends when
     latency has settled. The clock, temperatures, other programs and this process's own waiting are watched; where they
     or the samples say that the numbers cannot be believed, the result is INVALID, with the reason (exit code 3). On
     Android the demo app measures; what it does not do is an error.
@@ -98,7 +98,13 @@ def benchmark(
         return code
     wishes = {name: arguments.pop(name) for name in ("quick", "runs", "seconds", "max_seconds", "sustained", "margin")}
     found = measured(
-        artifacts, delegates=delegates, threads=threads, plan=make_plan(**wishes), progress=screen, **arguments
+        artifacts,
+        delegates=delegates,
+        threads=threads,
+        replicas=replicas,
+        plan=make_plan(**wishes),
+        progress=screen,
+        **arguments,
     )
     if output:
         write_bytes(output, json.dumps(found.as_json(), indent=1).encode())

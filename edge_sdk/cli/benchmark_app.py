@@ -55,7 +55,10 @@ def _faults(context: click.Context) -> Iterator[str]:
         if len(params[name]) > 1:
             yield f"it takes one {word} at a time, got {len(params[name])}"
     yield from (f"it has no delegate `{name}`" for name in params["delegates"] if name not in APP_DELEGATES)
-    yield from (f"it runs on {_MOST_THREADS} threads at most" for count in params["threads"] if count > _MOST_THREADS)
+    if "auto" in params["threads"]:
+        yield "it takes a number of threads, not auto"
+    elif max(params["threads"]) > _MOST_THREADS:
+        yield f"it runs on {_MOST_THREADS} threads at most"
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE

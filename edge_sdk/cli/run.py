@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import delegate_option, image_options, on_option, pixel_options, session_options
+from edge_sdk.cli.options import (
+    delegate_option,
+    image_options,
+    on_option,
+    parallel_options,
+    pixel_options,
+    session_options,
+)
 from edge_sdk.cli.screen import Screen, command
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ _TOP = 5
 @click.option("--signature", metavar="KEY", help="Entry point of a file with several; default: serving_default.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write there what ran where and why, as JSON.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), help="For XNNPACK's packed weights, then mapped.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+@parallel_options(several=False)
 @click.option("--no-try-first", is_flag=True, help="Do not run a new file once in a child process before it runs here.")
 @click.option("--raw", is_flag=True, help="Take and give a quantized file's own integers, not real values.")
 @on_option

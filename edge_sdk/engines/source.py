@@ -63,8 +63,11 @@ class ModelSource:
         return str(self.file.path or self.name) if self.file else None
 
     def as_argument(self) -> dict[str, Any]:
-        """How an ``Interpreter`` takes it: by path, so that it maps the file, else a copy of the bytes."""
-        return {"model_path": self.path} if self.path else {"model_content": bytes(self.content)}
+        """How an ``Interpreter`` takes it: by path, so that it maps the file, else by bytes, copied where need be."""
+        if self.path:
+            return {"model_path": self.path}
+        whole = isinstance(self.content.obj, bytes) and len(self.content.obj) == self.content.nbytes
+        return {"model_content": self.content.obj if whole else bytes(self.content)}
 
     @cached_property
     def plan(self) -> MemoryPlan:

@@ -30,6 +30,7 @@ from edge_sdk.engines.probe import environment
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import ModelError, OutputError
 from edge_sdk.files import replacing
+from edge_sdk.folders import cache_folder
 from edge_sdk.version import __version__
 
 # What takes longer than a slow core needs to read and pack the weights and for the multiply-accumulates hangs.
@@ -178,12 +179,6 @@ def _descriptor(model: ModelSource) -> Iterator[int]:
 _HERE: dict[str, str] = {}
 
 
-def folder() -> Path:
-    """Where outcomes are kept: ``edge-sdk/tried`` in the user's cache, or where ``EDGE_SDK_CACHE`` says."""
-    root = os.environ.get("EDGE_SDK_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(root).expanduser() / "edge-sdk" / "tried"
-
-
 def _known(key: str) -> str | None:
     if key in _HERE:
         return _HERE[key]
@@ -206,4 +201,4 @@ def _remember(key: str, outcome: str) -> None:
 
 
 def _path(key: str) -> Path:
-    return folder() / hashlib.sha256(f"{key}-{__version__}".encode("utf-8", "surrogateescape")).hexdigest()
+    return cache_folder("tried") / hashlib.sha256(f"{key}-{__version__}".encode("utf-8", "surrogateescape")).hexdigest()

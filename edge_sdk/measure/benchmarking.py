@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from edge_sdk.errors import CalibrationError, MeasurementError
 from edge_sdk.measure.measuring import measure
@@ -26,25 +26,28 @@ if TYPE_CHECKING:
     from edge_sdk.measure.options import BenchmarkOptions
 
 _MOST = 16
+Threads = int | Literal["auto"]
 
 
 def benchmark(
     models: str | Path | Sequence[str | Path],
     *,
     delegates: str | Candidate | Sequence[str | Candidate] = "auto",
-    threads: int | Sequence[int] = 1,
+    threads: Threads | Sequence[Threads] = 1,
+    replicas: int | Sequence[int] = 1,
     plan: Plan = QUOTABLE,
     progress: Progress | None = None,
     **options: Unpack[BenchmarkOptions],
 ) -> Benchmark:
     """Measures the latency of models on this machine.
 
-    All combinations of models, delegates and threads are taken in turn, and each is compared with the first.
+    All combinations of models, delegates, threads and replicas are taken in turn, and each is compared with the first.
 
     Args:
         models: .tflite files or bundles.
         delegates: ``auto`` or names; each by itself, without fallback.
-        threads: CPU threads.
+        threads: CPU threads, or ``auto``.
+        replicas: interpreters that run side by side: one query is then a run of each.
         plan: how long; :data:`~edge_sdk.measure.plan.QUICK`, or :func:`~edge_sdk.measure.plan.make_plan`.
         progress: hears of stages.
         options: see :class:`~edge_sdk.measure.options.BenchmarkOptions`.
@@ -60,14 +63,15 @@ def benchmark(
     machine = options.pop("machine", None)
     listed = [models] if isinstance(models, str | Path) else list(models)
     named = [delegates] if isinstance(delegates, str | Candidate) else list(delegates)
-    counts = [threads] if isinstance(threads, int) else list(threads)
-    combined = list(product(listed, named, counts))
+    counts: list[Threads] = [threads] if isinstance(threads, int | str) else list(threads)
+    abreast = [replicas] if isinstance(replicas, int) else list(replicas)
+    combined = list(product(listed, named, counts, abreast))
     if not 0 < len(combined) <= _MOST:
         raise MeasurementError(f"expected 1 to {_MOST} combinations to measure, got {len(combined)}")
     if ops:
         check_ops([one if isinstance(one, str) else one.name for one in named], options.get("engine"))
     inputs = _inputs(data) if data is not None else None
-    subjects = [session_subject(m, d, t, inputs=inputs, **options) for m, d, t in combined]
+    subjects = [session_subject(m, d, t, replicas=r, inputs=inputs, **options) for m, d, t, r in combined]
     found = measure(list(_unique(subjects)), plan, machine=machine, progress=progress or Silent())
     return with_ops(found, progress or Silent()) if ops else found
 

@@ -111,7 +111,8 @@ class _Measuring:
             warm_up, query_ns = settle(one.run, self._clock, patience_s=self._plan.patience_s)
             self._warm_ups[index].append(warm_up)
             if sitting == 0:
-                self._taken.append(Taken(batch_for(query_ns, self._overhead_ns)))
+                runs = self._about[index].settings.replicas or 1
+                self._taken.append(Taken(batch_for(query_ns, self._overhead_ns), runs))
             self._taken[index].sittings.append(len(self._taken[index].took))
             turns.append(turn_for(one.run, self._taken[index], query_ns, alone=len(opened) == 1))
         if sitting == 0:

@@ -74,7 +74,8 @@ class BackendSettings:
         model_path: as the user named it.
         model_sha256: of the .tflite that ran, of a bundle the variant's.
         batch_size: samples in one query: the first extent of the first input.
-        threads: on the CPU.
+        threads: on the CPU, of each replica.
+        replicas: interpreters that ran side by side; left out where there was one.
         variant: of a bundle.
         extra_settings: anything else, such as the library of an external delegate.
     """
@@ -88,6 +89,7 @@ class BackendSettings:
     batch_size: int
     threads: int
     variant: str | None = None
+    replicas: int | None = None
     extra_settings: Mapping[str, str] | None = None
 
 
@@ -142,7 +144,8 @@ class Result:
     Attributes:
         benchmark_id: unique within the file; comparisons refer to it.
         benchmark_name: for people.
-        loadgen_scenario: a query begins when the one before is done.
+        loadgen_scenario: a query begins when the one before is done. ``MultiStream``: a query is a run of each replica,
+            side by side.
         min_duration: seconds that were asked for.
         min_samples: queries that were asked for.
         init_ms: opening the model in the engine, without self-tests.
@@ -151,7 +154,7 @@ class Result:
 
     benchmark_id: str
     benchmark_name: str
-    loadgen_scenario: Literal["SingleStream"]
+    loadgen_scenario: Literal["SingleStream", "MultiStream"]
     backend_settings: BackendSettings
     backend_info: BackendInfo
     warm_up: WarmUp
@@ -230,7 +233,8 @@ class Comparison:
     Attributes:
         base: ``benchmark_id``.
         candidate: likewise.
-        ratio: the candidate's median latency over the base's, with its interval.
+        ratio: the candidate's median latency over the base's, with its interval; where they differ in replicas, of the
+            time per run.
         verdict: ``faster`` or ``slower`` if the whole interval lies beyond ``margin``, ``equal`` if it lies within,
             else ``undecided``: more time would tell.
         margin: a difference of less does not matter; a share, 0.02 unless the user says otherwise.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from edge_sdk.measure import memory
 from edge_sdk.measure.records import BackendInfo, BackendSettings
@@ -71,8 +71,9 @@ class OpenSession:
 def session_subject(
     model: str | Path,
     delegate: str | Candidate,
-    threads: int,
+    threads: int | Literal["auto"],
     *,
+    replicas: int = 1,
     inputs: Callable[[Session], Arrays] | None = None,
     **options: Any,
 ) -> Subject:
@@ -82,15 +83,17 @@ def session_subject(
         model: a .tflite or a bundle.
         delegate: ``auto`` or one.
         threads: on the CPU.
+        replicas: that run side by side; one query is then a run of each.
         inputs: what to run on, from the open session; None for the self-test's.
         options: of ``Session.open``.
     """
     wanted = delegate.name if isinstance(delegate, Candidate) else delegate
     name = f"{Path(model).name}, {wanted}, {threads} thread{'' if threads == 1 else 's'}"
+    name += f", {replicas} replicas" if replicas > 1 else ""
 
     def opened() -> OpenSession:
         with memory.around() as taken:
-            session = Session.open(model, delegate=delegate, threads=threads, **options)
+            session = Session.open(model, delegate=delegate, threads=threads, replicas=replicas, **options)
         try:
             about = _about(session, str(model), delegate, taken.memory)
             return OpenSession(session, about, inputs(session) if inputs else None)
@@ -114,7 +117,8 @@ def _about(session: Session, model: str, delegate: str | Candidate, taken: Memor
         model_sha256=opening.sha256,
         model_bytes=_model_bytes(session, model, opening.variant),
         batch_size=int(session.inputs[0].shape[0] or 1) if session.inputs and session.inputs[0].shape else 1,
-        threads=receipt.asked.threads,
+        threads=chosen.threads,
+        replicas=opening.replicas if opening.replicas > 1 else None,
         variant=opening.variant,
         extra_settings=dict(extra) or None,
     )

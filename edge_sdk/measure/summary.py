@@ -56,12 +56,13 @@ def result_of(run: Run, plan: Plan, shared: Sequence[Reason]) -> Result:
     latency = latency_ms(took_ms)
     reasons = (*shared, *sample_reasons(took_ms, latency, warm_up, sustained=sustained), *_backwards(run.taken))
     about = run.about
+    abreast = about.settings.replicas or 1
     stride = -(-len(took_ms) // _TRACE)
     performance = PerformanceRun(
         start_datetime=_later(run.begin, float(at_s[0])),
         measured_duration=run.taken.timed_ns / 1e9,
         measured_samples=run.taken.queries,
-        throughput=Throughput(run.taken.queries / max(run.taken.timed_ns / 1e9, 1e-9)),
+        throughput=Throughput(abreast * run.taken.queries / max(run.taken.timed_ns / 1e9, 1e-9)),
         loadgen_info=LoadgenInfo(
             query_count=run.taken.queries,
             latency_mean=latency.mean.value / 1e3,
@@ -80,7 +81,7 @@ def result_of(run: Run, plan: Plan, shared: Sequence[Reason]) -> Result:
     return Result(
         benchmark_id=run.id,
         benchmark_name=run.name,
-        loadgen_scenario="SingleStream",
+        loadgen_scenario="SingleStream" if abreast == 1 else "MultiStream",
         backend_settings=about.settings,
         backend_info=about.info,
         warm_up=warm_up,

@@ -25,6 +25,7 @@ class Taken:
 
     Attributes:
         batch: queries timed together.
+        runs: of the model in one query, side by side.
         began: of each sample, over all sittings.
         took: likewise, for one query.
         sittings: samples before each sitting.
@@ -32,6 +33,7 @@ class Taken:
     """
 
     batch: int
+    runs: int = 1
     began: array[int] = field(default_factory=lambda: array("q"))
     took: array[float] = field(default_factory=lambda: array("d"))
     sittings: list[int] = field(default_factory=list)
@@ -44,10 +46,10 @@ class Taken:
         return len(self.took) * self.batch
 
     def medians(self) -> list[float]:
-        """Of each sitting that has samples, ns."""
+        """Time per run in each sitting that has samples, ns."""
         values = np.frombuffer(self.took, np.float64)
         ends = [*self.sittings[1:], len(values)]
-        return [float(np.median(values[a:b])) for a, b in zip(self.sittings, ends, strict=True) if b > a]
+        return [float(np.median(values[a:b])) / self.runs for a, b in zip(self.sittings, ends, strict=True) if b > a]
 
 
 @dataclass(frozen=True)

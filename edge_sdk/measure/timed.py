@@ -41,7 +41,7 @@ class LoadgenInfo:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Queries per second, one after the other."""
+    """Runs per second: queries one after the other, each a run of every replica."""
 
     value: float
 

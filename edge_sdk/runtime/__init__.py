@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from edge_sdk.engines.installed import Engine as Engine
     from edge_sdk.engines.installed import find_engine as find_engine
     from edge_sdk.engines.runner import Runner as Runner
+    from edge_sdk.runtime.calls import Views as Views
     from edge_sdk.runtime.candidates import Candidate as Candidate
     from edge_sdk.runtime.load import Deadline as Deadline
     from edge_sdk.runtime.memory import MemoryBudget as MemoryBudget
+    from edge_sdk.runtime.pipe import Pipe as Pipe
     from edge_sdk.runtime.policy import Policy as Policy
     from edge_sdk.runtime.receipt import Receipt as Receipt
     from edge_sdk.runtime.session import Session as Session
-    from edge_sdk.runtime.session import Views as Views
 
 _PUBLIC = {
     "ENGINES": "edge_sdk.engines.installed:ENGINES",
@@ -24,11 +25,12 @@ _PUBLIC = {
     "Deadline": "edge_sdk.runtime.load:Deadline",
     "Engine": "edge_sdk.engines.installed:Engine",
     "MemoryBudget": "edge_sdk.runtime.memory:MemoryBudget",
+    "Pipe": "edge_sdk.runtime.pipe:Pipe",
     "Policy": "edge_sdk.runtime.policy:Policy",
     "Receipt": "edge_sdk.runtime.receipt:Receipt",
     "Runner": "edge_sdk.engines.runner:Runner",
     "Session": "edge_sdk.runtime.session:Session",
-    "Views": "edge_sdk.runtime.session:Views",
+    "Views": "edge_sdk.runtime.calls:Views",
     "find_engine": "edge_sdk.engines.installed:find_engine",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from edge_sdk.errors import PolicyError, nearest
 from edge_sdk.runtime.load import Deadline
@@ -18,8 +18,12 @@ class SessionOptions(TypedDict, total=False):
 
     engine: str | None
     """``ai-edge-litert`` or ``tflite-runtime``; the first that is installed."""
-    threads: int
-    """CPU threads; 1."""
+    threads: int | Literal["auto"]
+    """CPU threads; 1. ``auto``: measured when it is opened, among 1, 2, 4 and the big cores, and remembered by the
+    model's hash and the machine. Those that the engine then starts stay on the big cores, where the system lets us."""
+    replicas: int
+    """Interpreters of the one model, for runs side by side: ``run_many`` spreads samples over them, and runs of as many
+    threads do not wait for each other. They share the file's weights, and packed ones where ``cache_dir`` works."""
     variant: str | Sequence[str] | None
     """Of a bundle; the one that suits each accelerator. Several, with a deadline: the wanted one first."""
     signature: str | None
@@ -48,7 +52,8 @@ class Options:
     """:class:`SessionOptions` with every default in its place."""
 
     engine: str | None = None
-    threads: int = 1
+    threads: int | Literal["auto"] = 1
+    replicas: int = 1
     variant: str | Sequence[str] | None = None
     signature: str | None = None
     values: Values = "real"
@@ -64,8 +69,15 @@ class Options:
         for name, allowed in (("values", get_args(Values)), ("nan", get_args(NanPolicy))):
             if getattr(self, name) not in allowed:
                 raise PolicyError(f"{name}: expected {' or '.join(allowed)}, got {getattr(self, name)!r}")
-        if not isinstance(self.threads, int) or self.threads < 1:
-            raise PolicyError(f"threads: expected 1 or more, got {self.threads!r}")
+        for name in ("threads", "replicas"):
+            given = getattr(self, name)
+            if (name, given) != ("threads", "auto") and (not isinstance(given, int) or given < 1):
+                auto = ", or auto" if name == "threads" else ""
+                raise PolicyError(f"{name}: expected 1 or more{auto}, got {given!r}")
+        if self.replicas > 1 and (self.keep_state or self.deadline is not None):
+            raise PolicyError(
+                "replicas run side by side: neither state between runs nor a deadline goes with several of them"
+            )
         if len(self.variants) > 1 and self.deadline is None:
             raise PolicyError("several variants are named, and no deadline that would choose between them")
         if len(self.variants) > 1 and self.values == "raw":
@@ -77,6 +89,11 @@ class Options:
         if self.variant is None:
             return ()
         return (self.variant,) if isinstance(self.variant, str) else tuple(self.variant)
+
+    @property
+    def thread_count(self) -> int | None:
+        """CPU threads; None for ``auto``."""
+        return None if self.threads == "auto" else self.threads
 
     @property
     def limit(self) -> Deadline | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edge_sdk.engines.source import ModelSource, open_source, source_of
 from edge_sdk.errors import PolicyError
 from edge_sdk.runtime.candidates import Candidate
-from edge_sdk.runtime.opening import Subject
+from edge_sdk.runtime.wish import Subject
 
 if TYPE_CHECKING:
     from edge_sdk.bundle import Bundle, Variant
@@ -36,12 +36,14 @@ class Package:
         *,
         owned: bool,
         signature: str | None = None,
+        copied: bool = False,
     ) -> None:
         self.name = name
         self.bundle = bundle
         self._bare = bare
         self._owned = owned
         self._signature = signature
+        self._copied = copied
         self._subjects: dict[str, Subject] = {}
 
     def subject(self, variant: str | None) -> Subject:
@@ -58,7 +60,7 @@ class Package:
         if variant is None:
             raise AssertionError("a bundle's variant is named")
         if variant not in self._subjects:
-            self._subjects[variant] = self._entered(_from_bundle(self.bundle, variant))
+            self._subjects[variant] = self._entered(_from_bundle(self.bundle, variant, copied=self._copied))
         return self._subjects[variant]
 
     def _entered(self, subject: Subject) -> Subject:
@@ -93,8 +95,9 @@ def open_package(
     trusted_keys: Sequence[str | Path | bytes],
     *,
     signature: str | None = None,
+    copied: bool = False,
 ) -> Package:
-    """Opens what a user named.
+    """Opens what a user named; ``copied`` where several interpreters are to share one copy of a bundle's member.
 
     Raises:
         ModelError: the file is absent or damaged.
@@ -104,11 +107,12 @@ def open_package(
     if isinstance(model, bytes | memoryview):
         return _bare(source_of(model, name="model"), trusted_keys, signature)
     if not isinstance(model, str | Path):
-        return Package(str(model.path), model, None, owned=False, signature=signature)
+        return Package(str(model.path), model, None, owned=False, signature=signature, copied=copied)
     if _starts_with(Path(model), _ZIP):
         from edge_sdk.bundle import open_bundle
 
-        return Package(str(model), open_bundle(model, trusted_keys=trusted_keys), None, owned=True, signature=signature)
+        bundle = open_bundle(model, trusted_keys=trusted_keys)
+        return Package(str(model), bundle, None, owned=True, signature=signature, copied=copied)
     return _bare(open_source(model), trusted_keys, signature)
 
 
@@ -121,8 +125,9 @@ def _bare(source: ModelSource, trusted_keys: Sequence[str | Path | bytes], signa
     return Package(source.name, None, source, owned=True, signature=signature)
 
 
-def _from_bundle(bundle: Bundle, variant: str) -> Subject:
-    content = bundle.model(variant)
+def _from_bundle(bundle: Bundle, variant: str, *, copied: bool) -> Subject:
+    member = bundle.model(variant)
+    content = memoryview(bytes(member)) if copied else member
     source = ModelSource(f"{bundle.path}:{variant}", bundle.artifact(variant), content)
     return Subject(source, variant, bundle.golden(variant), is_trusted=bundle.trust == "verified")
 

@@ -70,7 +70,7 @@ class SelfTest:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One candidate: how it went. Times are measured, None for what did not happen."""
+    """One candidate: how it went, on so many CPU threads. Times are measured, None for what did not happen."""
 
     candidate: str
     accelerator: Accelerator
@@ -84,6 +84,7 @@ class Attempt:
     first_run_ms: float | None = None
     run_ms: float | None = None
     notes: tuple[str, ...] = ()
+    threads: int = 1
 
     def __str__(self) -> str:
         return f"{self.candidate} {self.outcome}{f': {self.detail}' if self.detail else ''}"
@@ -99,7 +100,8 @@ class Opening:
         sha256: of the model.
         chosen: what runs.
         attempts: all candidates, the chosen one among them.
-        need: predicted memory.
+        need: predicted memory, of each replica.
+        replicas: interpreters that run it side by side.
     """
 
     model: str
@@ -108,6 +110,7 @@ class Opening:
     chosen: Attempt
     attempts: tuple[Attempt, ...]
     need: Need
+    replicas: int = 1
 
     def line(self) -> str:
         """In one line."""
@@ -118,6 +121,7 @@ class Opening:
             *([str(got.placement)] if got.placement and got.candidate != "cpu" else []),
             *([str(got.self_test)] if got.self_test else []),
             f"init {_ms(got.init_ms)}, first run {_ms(got.first_run_ms)}, then {_ms(got.run_ms)}",
+            *([f"{self.replicas} replicas"] if self.replicas > 1 else []),
             *got.notes,
             *(str(one) for one in others),
         ]
@@ -154,14 +158,17 @@ class Device:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the caller wanted: ``auto`` or names of delegates; the profile's id, or that the machine was looked at."""
+    """What the caller wanted: ``auto`` or names of delegates; the profile's id, or that the machine was looked at.
+
+    ``threads`` is None for ``auto``.
+    """
 
     model: str
     delegates: tuple[str, ...]
     profile: str
     policy: Policy
     engine: str | None
-    threads: int
+    threads: int | None
     variants: tuple[str, ...]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,17 +14,20 @@ import numpy.typing as npt
 
 from edge_sdk.engines.installed import Engine, find_engine
 from edge_sdk.engines.source import ModelSource
-from edge_sdk.errors import ModelError, SignatureError, TargetError
+from edge_sdk.errors import SignatureError, TargetError
+from edge_sdk.runtime.calls import Abreast, Replicas, SignatureCalls, Views, closed, views_of
 from edge_sdk.runtime.candidates import Named, candidates
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
 from edge_sdk.runtime.loaded import Loaded
-from edge_sdk.runtime.opening import Wish, open_model
+from edge_sdk.runtime.opening import open_model
 from edge_sdk.runtime.options import Options, SessionOptions, options_from
 from edge_sdk.runtime.package import Package, open_package
+from edge_sdk.runtime.pipe import Link, Pipe, Stage
 from edge_sdk.runtime.policy import Policy, policy_from
 from edge_sdk.runtime.ports import Ports, beside, ports_of
 from edge_sdk.runtime.receipt import Asked, Opening, Receipt, Switch, this_device
-from edge_sdk.runtime.stream import ahead
+from edge_sdk.runtime.stream import ahead, spread
+from edge_sdk.runtime.wish import Wish
 from edge_sdk.signature import Arrays, TensorSpec
 
 if TYPE_CHECKING:
@@ -34,70 +37,14 @@ if TYPE_CHECKING:
     from edge_sdk.profile.records import DeviceProfile
 
 T = TypeVar("T")
-_Opened = tuple[Loaded, Ports, Opening, ModelSource]
-
-
-class Views:
-    """A loop without copies: fill :attr:`inputs`, call :meth:`run`, read :attr:`outputs`.
-
-    Values are raw and unchecked, and every run overwrites the outputs. For one thread at a time, and not beside
-    ``Session.run``. After the session is closed :meth:`run` fails; the arrays stay readable.
-    """
-
-    def __init__(self, inputs: Arrays, outputs: Arrays, run: Callable[[], None]) -> None:
-        self.inputs = inputs
-        self.outputs = outputs
-        self.run = run
-
-
-class SignatureCalls:
-    """Another signature of an open model: the same weights, and the same variables. Made by ``Session.signature``.
-
-    Runs take turns with those of the session. State is reset before each run, of every signature, unless the session
-    was opened with ``keep_state``.
-    """
-
-    def __init__(self, ports: Ports, lock: threading.Lock) -> None:
-        self._ports: Ports | None = ports
-        self._lock = lock
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """As ``Session.inputs``."""
-        return self._open().input_specs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """As ``Session.outputs``."""
-        return self._open().output_specs
-
-    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
-        """As ``Session.run``."""
-        with self._lock:
-            return self._open().run(inputs)
-
-    def views(self) -> Views:
-        """As ``Session.views``."""
-        with self._lock:
-            return _views(self._open(), "it")
-
-    def close(self) -> None:
-        """Done by the session."""
-        ports, self._ports = self._ports, None
-        if ports is not None:
-            ports.executor.close()
-
-    def _open(self) -> Ports:
-        if self._ports is None:
-            raise _closed()
-        return self._ports
+_Opened = tuple[list[Loaded], tuple[Ports, ...], Opening, ModelSource]
 
 
 class Session:
     """A model open on a device. Made by :meth:`open`; a context manager.
 
-    Thread-safe: runs of one session take turns. For parallel runs open one session per thread. Not to be used in a
-    child after ``os.fork``.
+    Thread-safe: runs of one session take turns, or run side by side on its ``replicas``. Not to be used in a child
+    after ``os.fork``.
 
     Attributes:
         inputs: names, shapes and dtypes of what :meth:`run` takes.
@@ -113,7 +60,10 @@ class Session:
         self._switches: list[Switch] = []
         self._device = this_device()
         self._lock = threading.Lock()
-        self._ports: Ports | None = opened[0][1]
+        first = opened[0][1]
+        self._ports: Ports | None = first[0]
+        self._replicas = Replicas(first) if len(first) > 1 else None
+        self._abreast: list[Abreast] = []
         self._usual_ms = [opening.chosen.run_ms or 0.0 for _, _, opening, _ in opened]
         self.inputs: tuple[TensorSpec, ...] = self._ports.input_specs
         self._signatures: dict[str, SignatureCalls] = {}
@@ -149,14 +99,14 @@ class Session:
         known = _profile(profile)
         listed = candidates(delegate, known)
         engine = find_engine(wanted.engine)
-        package = open_package(model, wanted.trusted_keys, signature=wanted.signature)
+        package = open_package(model, wanted.trusted_keys, signature=wanted.signature, copied=wanted.replicas > 1)
         asked = Asked(
             model=package.name,
             delegates=("auto",) if delegate == "auto" else tuple(one.name for one in listed),
             profile=known.id if known else "this machine",
             policy=contract,
             engine=wanted.engine,
-            threads=wanted.threads,
+            threads=wanted.thread_count,
             variants=wanted.variants,
         )
         opened: list[_Opened] = []
@@ -183,6 +133,8 @@ class Session:
             SignatureError: an input is missing, misnamed, of another shape or dtype, or not finite.
             ModelError: the engine failed, or the session is closed.
         """
+        if self._replicas is not None:
+            return self._replicas.run(inputs)
         with self._lock:
             ports = self._running()
             if self._deadline is None:
@@ -199,13 +151,11 @@ class Session:
 
         Raises:
             SignatureError: the file has none of that name.
-            TargetError: what runs has one signature only, or another variant may take over.
+            TargetError: what runs has one signature only, another variant may take over, or there are replicas.
             ModelError: the session is closed, or the signature cannot be run by name.
         """
         with self._lock:
-            ports = self._running()
-            if len(self._opened) > 1:
-                raise TargetError("not to be had: another variant may take over", hint="open one variant")
+            ports = self._only("another signature")
             if key not in self._signatures:
                 self._signatures[key] = SignatureCalls(beside(ports, self._source, key), self._lock)
             return self._signatures[key]
@@ -217,7 +167,10 @@ class Session:
             ModelError: the engine failed, or the session is closed.
         """
         with self._lock:
-            self._running().executor.reset()
+            self._running()
+            with self._all() as running:
+                for ports in running:
+                    ports.executor.reset()
 
     def run_many(
         self,
@@ -226,12 +179,13 @@ class Session:
         prepare: Callable[[T], Mapping[str, npt.NDArray[Any]]] | None = None,
         waiting: int = 2,
     ) -> Iterator[Arrays]:
-        """Runs on samples one after the other, while a thread prepares the next ones.
+        """Runs on samples one after the other, or spread over replicas, while a thread prepares the next ones.
 
         Args:
             samples: inputs for :meth:`run`, or anything that ``prepare`` makes them of; may be endless.
             prepare: called in the thread; the engine lets it run meanwhile.
-            waiting: at most so many prepared samples wait; then preparing waits for the engine.
+            waiting: at most so many prepared samples wait; then preparing waits for the engine. Of replicas, outputs
+                that nobody has taken yet count too.
 
         Yields:
             Outputs, in the samples' order. Close the iterator, or leave the loop, to end the thread.
@@ -239,6 +193,10 @@ class Session:
         Raises:
             SignatureError: as :meth:`run`; what ``samples`` and ``prepare`` raise comes through unchanged.
         """
+        if self._replicas is not None:
+            with closing(spread(samples, prepare, self.run, self._replicas.count, waiting)) as made:
+                yield from made
+            return
         # Closed at once when a run fails or is interrupted, not when the traceback is dropped.
         with closing(ahead(samples, prepare, waiting)) as prepared:
             for inputs in prepared:
@@ -248,17 +206,25 @@ class Session:
         """Inputs and outputs in the engine's own memory, for loops without copies.
 
         Raises:
-            TargetError: what runs has no memory that stays in place, or another variant may take over.
+            TargetError: what runs has no memory that stays in place, another variant may take over, or there are
+                replicas.
             ModelError: the session is closed.
         """
         with self._lock:
-            ports = self._running()
-            if len(self._opened) > 1:
-                raise TargetError("no views: another variant may take over", hint="open one variant without a deadline")
-            return _views(ports, self._opened[0][2].chosen.candidate)
+            return views_of(self._only("views"), self._opened[0][2].chosen.candidate)
+
+    @staticmethod
+    def pipe(first: Stage, second: Stage, link: Link | None = None) -> Pipe:
+        """Two sessions in a row: ``run_many`` runs the first on a sample while the second runs on the one before.
+
+        Args, errors: see :class:`~edge_sdk.runtime.pipe.Pipe`. Both sessions stay the caller's to close.
+        """
+        return Pipe(first, second, link)
 
     def stage(self, inputs: Mapping[str, npt.NDArray[Any]] | None = None) -> Callable[[], None]:
         """What runs the model on given inputs, as often as it is called, and waits until the outputs could be read.
+
+        Replicas then run side by side, once each.
 
         For measuring: nothing is checked or copied in it. It is for one thread at a time, not beside :meth:`run`, and
         fails once the session is closed.
@@ -275,9 +241,16 @@ class Session:
             ports = self._running()
             if len(self._opened) > 1:
                 raise TargetError("not to be staged: another variant may take over", hint="open one variant")
-            if inputs is not None:
-                ports.run(inputs)
-            return ports.executor.invoke
+            if self._replicas is None:
+                if inputs is not None:
+                    ports.run(inputs)
+                return ports.executor.invoke
+            with self._replicas.gathered() as running:
+                if inputs is not None:
+                    for one in running:
+                        one.run(inputs)
+                self._abreast.append(Abreast(running))
+                return self._abreast[-1].run
 
     @property
     def receipt(self) -> Receipt:
@@ -295,10 +268,15 @@ class Session:
     def close(self) -> None:
         """Frees the engine's memory; waits for a run in another thread. Twice is harmless."""
         with self._lock:
-            self._ports = None
-            for calls in self._signatures.values():
-                calls.close()
-            _close(self._opened, self._package)
+            if self._ports is None:
+                return
+            with self._all():
+                self._ports = None
+                for calls in self._signatures.values():
+                    calls.close()
+                for abreast in self._abreast:
+                    abreast.close()
+                _close(self._opened, self._package)
 
     def __enter__(self) -> Session:
         return self
@@ -310,7 +288,7 @@ class Session:
 
     @property
     def _last(self) -> Ports:
-        return self._ports or self._opened[0][1]
+        return self._ports or self._opened[0][1][0]
 
     @property
     def _source(self) -> ModelSource:
@@ -318,8 +296,23 @@ class Session:
 
     def _running(self) -> Ports:
         if self._ports is None:
-            raise _closed()
+            raise closed()
         return self._ports
+
+    def _only(self, what: str) -> Ports:
+        """The one that runs, where no other may run in its place."""
+        ports = self._running()
+        if len(self._opened) > 1:
+            raise TargetError(f"no {what}: another variant may take over", hint="open one variant without a deadline")
+        if self._replicas is not None:
+            raise TargetError(
+                f"no {what}: {self._replicas.count} replicas run side by side", hint="open it without replicas"
+            )
+        return ports
+
+    def _all(self) -> AbstractContextManager[tuple[Ports, ...]]:
+        """Every replica, once none runs."""
+        return nullcontext((self._running(),)) if self._replicas is None else self._replicas.gathered()
 
     def _timed_run(self, ports: Ports, deadline: Deadline, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         began = time.perf_counter()
@@ -340,18 +333,7 @@ class Session:
             expected = took_ms * self._usual_ms[new] / self._usual_ms[old]
             why = f"runs take {took_ms:.3g} ms again, so {names[new]} should take {expected:.3g} of {deadline.ms:g} ms"
         self._switches.append(Switch(self._runs, names[new], names[old], why))
-        self._ports = self._opened[new][1]
-
-
-def _views(ports: Ports, what: str) -> Views:
-    if ports.views is None:
-        raise TargetError(f"no views: {what} has no inputs and outputs that stay in place", hint="use run()")
-    inputs, outputs = ports.views
-    return Views(dict(inputs), dict(outputs), ports.executor.invoke)
-
-
-def _closed() -> ModelError:
-    return ModelError("the session is closed", hint="open it again")
+        self._ports = self._opened[new][1][0]
 
 
 def _profile(given: str | Path | DeviceProfile | None) -> DeviceProfile | None:
@@ -370,7 +352,8 @@ def _wish(
         candidates=listed,
         policy=policy,
         engine=engine,
-        threads=wanted.threads,
+        threads=wanted.thread_count,
+        replicas=wanted.replicas,
         cache_dir=Path(wanted.cache_dir) if wanted.cache_dir else None,
         keep_state=wanted.keep_state,
         budget=wanted.budget,
@@ -382,16 +365,17 @@ def _open(wish: Wish, wanted: Options) -> _Opened:
     loaded, subject, opening = open_model(wish)
     try:
         signature = subject.model.artifact.signature
-        ports = ports_of(loaded.executor, signature, values=wanted.values, nan=wanted.nan)
+        ports = tuple(ports_of(one.executor, signature, values=wanted.values, nan=wanted.nan) for one in loaded)
     except BaseException:
-        loaded.close()
+        for one in loaded:
+            one.close()
         raise
     return loaded, ports, opening, subject.model
 
 
 def _same_ports(opened: list[_Opened]) -> None:
     """Variants that take turns must look the same from outside."""
-    (_, first, wanted, _), (_, last, latest, _) = opened[0], opened[-1]
+    (_, (first, *_), wanted, _), (_, (last, *_), latest, _) = opened[0], opened[-1]
     if (first.input_specs, first.output_specs) != (last.input_specs, last.output_specs):
         raise SignatureError(
             f"variants {wanted.variant} and {latest.variant} take or give other values, so that they cannot take turns",
@@ -401,5 +385,6 @@ def _same_ports(opened: list[_Opened]) -> None:
 
 def _close(opened: list[_Opened], package: Package) -> None:
     for loaded, *_ in opened:
-        loaded.close()
+        for one in loaded:
+            one.close()
     package.close()

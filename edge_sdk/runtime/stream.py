@@ -1,10 +1,12 @@
-"""Preparing ahead: a thread makes samples ready while the engine runs, and waits when enough are waiting."""
+"""Samples made ready in a thread while the engine runs, and spread over several engines; what is full makes it wait."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from edge_sdk.errors import PolicyError
@@ -42,6 +44,30 @@ def ahead(samples: Iterable[Any], prepare: Callable[[Any], Any] | None, waiting:
     finally:
         stop.set()
         thread.join(_JOIN_SECONDS)
+
+
+def spread(
+    samples: Iterable[Any], prepare: Callable[[Any], Any] | None, run: Callable[[Any], Any], lanes: int, waiting: int
+) -> Generator[Any, None, None]:
+    """What ``run`` makes of prepared samples, in their order, ``lanes`` of them at a time.
+
+    Errors are raised in their turn. When it is closed, what has not begun is dropped, and what runs is waited for.
+    """
+
+    def begun(sample: Any) -> Future[Any]:
+        return pool.submit(run, sample if prepare is None else prepare(sample))
+
+    # One more waits to be put there, and one is what the reader waits for.
+    most = max(1, lanes + waiting - 2) if waiting > 0 else waiting
+    with (
+        ThreadPoolExecutor(lanes, thread_name_prefix="edge-sdk run") as pool,
+        closing(ahead(samples, begun, most)) as futures,
+    ):
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _fill(

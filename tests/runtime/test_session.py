@@ -293,7 +293,7 @@ def test_file_replaced_while_it_is_opened_is_not_mixed_up(tflite: Path, monkeypa
     [
         ({"values": "reel"}, "values: expected real or raw, got 'reel'"),
         ({"nan": "zero"}, "nan: expected refuse or pass"),
-        ({"threads": 0}, "threads: expected 1 or more, got 0"),
+        ({"threads": 0}, "threads: expected 1 or more, or auto, got 0"),
         ({"delegate": "xnpack"}, "unknown delegate `xnpack`, did you mean `xnnpack`"),
         ({"delegate": "xnnpack:lib.so"}, "unknown delegate `xnnpack:lib.so`"),
         ({"delegate": []}, "no delegate is named"),

@@ -8,6 +8,7 @@ from edge_sdk.cli.options.html import html_option as html_option
 from edge_sdk.cli.options.recipe import recipe_options as recipe_options
 from edge_sdk.cli.options.running import delegate_option as delegate_option
 from edge_sdk.cli.options.running import on_option as on_option
+from edge_sdk.cli.options.running import parallel_options as parallel_options
 from edge_sdk.cli.options.running import session_options as session_options
 from edge_sdk.cli.options.source import lowering_options as lowering_options
 from edge_sdk.cli.options.source import shapes_and_dtypes as shapes_and_dtypes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -38,6 +38,23 @@ class NamedFile(click.ParamType):  # type: ignore[type-arg]
             return value
         name, separator, file = value.partition("=")
         return (name, Path(file)) if separator else ("", Path(value))
+
+
+class Threads(click.ParamType):  # type: ignore[type-arg]
+    """``4``, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        try:
+            count = int(value)
+        except ValueError:
+            count = 0
+        if count < 1:
+            self.fail(f"`{value}`: expected a number above 0, or auto", param, ctx)
+        return count
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]

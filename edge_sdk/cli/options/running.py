@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_sdk.cli.options.kinds import Decorator, apply
+from edge_sdk.cli.options.kinds import Decorator, Threads, apply
 
 
 def on_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,6 +27,34 @@ def delegate_option(text: str) -> Decorator:
         metavar="NAME",
         help=f"xnnpack, gpu, npu, nnapi, cpu or external:LIBRARY; {text}",
     )
+
+
+def parallel_options(*, several: bool) -> Decorator:
+    """CPU threads and replicas; ``several`` where each number given is one more thing to measure."""
+    also, default = (" Repeat to compare.", (1,)) if several else ("", 1)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        return apply(
+            function,
+            click.option(
+                "--threads",
+                type=Threads(),
+                multiple=several,
+                default=default,
+                show_default=True,
+                help=f"CPU threads; auto: what is measured to be best here, and remembered.{also}",
+            ),
+            click.option(
+                "--replicas",
+                type=click.IntRange(1),
+                multiple=several,
+                default=default,
+                show_default=True,
+                help=f"Interpreters of the one model that run side by side.{also}",
+            ),
+        )
+
+    return decorate
 
 
 def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
