@@ -11,6 +11,7 @@ from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.summary import float_ops
+from edge_sdk.converters.calls import compare_calls
 from edge_sdk.converters.layout import Axes
 from edge_sdk.converters.options import Options, source_options_from
 from edge_sdk.converters.proving.details import details_of
@@ -75,6 +76,7 @@ def compare(
     *,
     max_abs_error: float | None = None,
     tensors: bool = False,
+    calls: Sequence[str] = (),
     progress: Progress | None = None,
     **options: Unpack[Options],
 ) -> Comparison:
@@ -86,6 +88,8 @@ def compare(
         max_abs_error: bound on every output; with neither this nor ``min_sqnr_db`` a float .tflite candidate is held
             to float32 rounding, and others to nothing.
         tensors: compare intermediate results of two .tflite files too.
+        calls: keys of signatures of two .tflite files, called in order on each sample; state is set back before the
+            first and kept in between, and outputs are handed to later inputs of the same name.
         progress: hears how far the work is.
         options: ``data``, ``samples``, ``seed``, ``images``, ``min_sqnr_db``, and how to open the reference.
 
@@ -94,6 +98,17 @@ def compare(
         EdgeSdkError: a model cannot be opened or run.
     """
     progress = progress or Silent()
+    if calls:
+        if tensors or not (_is_tflite(reference) and _is_tflite(candidate)):
+            raise SignatureError(
+                "calls are compared of two .tflite files, by their outputs",
+                hint="leave --tensors out, and convert the source first",
+            )
+        files = Path(str(reference)), Path(str(candidate))
+        meter, check = compare_calls(*files, calls, options, progress)
+        rows = meter.report(_bounds(meter, candidate, max_abs_error, options.get("min_sqnr_db")))
+        told = (*check_samples(check, purpose="comparison"), *_powerless(rows))
+        return Comparison(str(reference), str(candidate), check.facts, rows, told)
     work_dir = options.get("work_dir")
     with Workshop(Path(work_dir) if work_dir else None, options.get("workers")) as shop:
         progress.stage("load both models")
@@ -119,15 +134,19 @@ def compare(
             meter.add(wanted, found)
         rows = meter.report(_bounds(meter, candidate, max_abs_error, options.get("min_sqnr_db")))
         details = pairing.details(shop, reference, store, expected) if tensors else None
-    powerless = [
-        Finding("parity-no-power", "warning", "hardly changes between samples: agreement proves nothing", row.name)
-        for row in rows
-        if not row.has_power
-    ]
+    powerless = _powerless(rows)
     blamed = tuple(dict(row) for row in details.tensors) if details else ()
     return Comparison(
         str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *powerless), blamed, details
     )
+
+
+def _powerless(rows: Sequence[OutputParity]) -> list[Finding]:
+    return [
+        Finding("parity-no-power", "warning", "hardly changes between samples: agreement proves nothing", row.name)
+        for row in rows
+        if not row.has_power
+    ]
 
 
 class _Pairing:

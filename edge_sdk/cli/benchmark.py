@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import delegate_option, html_option, on_option, parallel_options, session_options
+from edge_sdk.cli.options import (
+    call_option,
+    delegate_option,
+    html_option,
+    on_option,
+    parallel_options,
+    session_options,
+    signature_option,
+)
 from edge_sdk.cli.options.html import write_html
 from edge_sdk.cli.screen import UNFIT, Screen, command
 
@@ -45,6 +53,8 @@ if TYPE_CHECKING:
 @click.option("--input", "data", metavar="DATA", help="Run on its first sample; default: golden or seeded inputs.")
 @click.option("--ops", is_flag=True, help="Times of single ops too, in runs of their own, where the engine gives them.")
 @session_options
+@signature_option
+@call_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result there, as JSON.")
 @html_option
 @click.option("--pictures", type=click.Path(path_type=Path), help="Write SVGs into this folder (extra `report`).")

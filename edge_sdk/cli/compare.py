@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from edge_sdk.cli.options import data_options, html_option, image_options, shapes_and_dtypes, source_options
+from edge_sdk.cli.options import (
+    call_option,
+    data_options,
+    html_option,
+    image_options,
+    shapes_and_dtypes,
+    source_options,
+)
 from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
@@ -20,6 +27,7 @@ from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 @click.option("--min-sqnr-db", type=float, help="What every output must reach.")
 @click.option("--max-abs-error", type=float, help="What no value may exceed.")
 @click.option("--tensors", is_flag=True, help="Compare intermediate results of two .tflite files too.")
+@call_option
 @html_option
 def compare(
     screen: Screen, reference: str, candidate: str, inputs: tuple[Any, ...], html: Path | None, **arguments: Any

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_sdk.cli.options import (
+    call_option,
     delegate_option,
     image_options,
     on_option,
     parallel_options,
     pixel_options,
     session_options,
+    signature_option,
 )
 from edge_sdk.cli.screen import Screen, command
 
@@ -43,7 +45,8 @@ _TOP = 5
     help="For the library of an external delegate, for gpu (precision, software) or for npu (backend).",
 )
 @session_options
-@click.option("--signature", metavar="KEY", help="Entry point of a file with several; default: serving_default.")
+@signature_option
+@call_option
 @click.option("--receipt", type=click.Path(path_type=Path), help="Write there what ran where and why, as JSON.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), help="For XNNPACK's packed weights, then mapped.")
 @parallel_options(several=False)
@@ -60,6 +63,7 @@ def run(
     library_options: tuple[str, ...],
     receipt: Path | None,
     raw: bool,
+    calls: tuple[str, ...],
     no_try_first: bool,
     on: tuple[str, ...],
     **arguments: Any,
@@ -90,14 +94,19 @@ def run(
             _run_there(screen, address, artifact, output, receipt)
             return
     images = image_options(arguments)
+    if calls and arguments["signature"]:
+        raise click.UsageError("--call names the signatures itself: no --signature beside it")
     with Session.open(
         artifact,
         delegate=_named(delegates, library_options),
         values="raw" if raw else "real",
+        keep_state=bool(calls),
         try_first=not no_try_first,
         **arguments,
     ) as session:
-        result = run_data(session, data, images=images if _image_options_given() else None, progress=screen)
+        result = run_data(
+            session, data, calls=calls, images=images if _image_options_given() else None, progress=screen
+        )
     if output:
         write_npz(output, result.outputs)
     if receipt:

@@ -26,6 +26,9 @@ class BenchmarkOptions(TypedDict, total=False):
     policy: Policy | str | Mapping[str, Any] | None
     engine: str | None
     variant: str | None
+    signature: str | None
+    calls: Sequence[str]
+    """Signatures to call in order: one query is then all of them, state kept in between."""
     cache_dir: str | Path | None
     keep_state: bool
     trusted_keys: Sequence[str | Path | bytes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,6 +11,7 @@ from edge_sdk.measure import memory
 from edge_sdk.measure.records import BackendInfo, BackendSettings
 from edge_sdk.measure.timed import Memory
 from edge_sdk.runtime.candidates import Candidate
+from edge_sdk.runtime.sequence import CallSequence
 from edge_sdk.runtime.session import Session
 from edge_sdk.signature import Arrays
 
@@ -58,10 +59,12 @@ class Subject:
 class OpenSession:
     """A subject that is a session."""
 
-    def __init__(self, session: Session, about: About, inputs: Arrays | None) -> None:
+    def __init__(
+        self, session: Session, about: About, inputs: Arrays | None, sequence: CallSequence | None = None
+    ) -> None:
         self.about = about
         self._session = session
-        self.run = session.stage(inputs)
+        self.run = session.stage(inputs) if sequence is None else sequence.stage(next(sequence.drawn(count=1, seed=0)))
 
     def close(self) -> None:
         """Closes the session."""
@@ -75,6 +78,7 @@ def session_subject(
     *,
     replicas: int = 1,
     inputs: Callable[[Session], Arrays] | None = None,
+    calls: Sequence[str] = (),
     **options: Any,
 ) -> Subject:
     """A subject that opens a session.
@@ -85,18 +89,24 @@ def session_subject(
         threads: on the CPU.
         replicas: that run side by side; one query is then a run of each.
         inputs: what to run on, from the open session; None for the self-test's.
+        calls: signatures that are one query together, on seeded inputs.
         options: of ``Session.open``.
     """
     wanted = delegate.name if isinstance(delegate, Candidate) else delegate
     name = f"{Path(model).name}, {wanted}, {threads} thread{'' if threads == 1 else 's'}"
     name += f", {replicas} replicas" if replicas > 1 else ""
 
+    if calls:
+        name += f", {' then '.join(calls)}"
+        options = options | {"keep_state": True}
+
     def opened() -> OpenSession:
         with memory.around() as taken:
             session = Session.open(model, delegate=delegate, threads=threads, replicas=replicas, **options)
         try:
             about = _about(session, str(model), delegate, taken.memory)
-            return OpenSession(session, about, inputs(session) if inputs else None)
+            sequence = session.sequence(calls) if calls else None
+            return OpenSession(session, about, inputs(session) if inputs else None, sequence)
         except BaseException:
             session.close()
             raise

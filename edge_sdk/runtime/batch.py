@@ -16,6 +16,7 @@ from edge_sdk.errors import CalibrationError
 from edge_sdk.files import replacing
 from edge_sdk.progress import Progress
 from edge_sdk.runtime.receipt import Receipt
+from edge_sdk.runtime.sequence import CallSequence
 from edge_sdk.runtime.session import Session
 from edge_sdk.signature import Arrays, TensorSpec
 
@@ -68,7 +69,9 @@ class BatchResult:
         return names[index] if index < len(names) else str(index)
 
 
-def run_data(session: Session, data: Data, *, images: ImageOptions | None, progress: Progress) -> BatchResult:
+def run_data(
+    session: Session, data: Data, *, images: ImageOptions | None, progress: Progress, calls: Sequence[str] = ()
+) -> BatchResult:
     """Runs a model on every sample; the next ones are prepared while the engine runs.
 
     Args:
@@ -76,20 +79,24 @@ def run_data(session: Session, data: Data, *, images: ImageOptions | None, progr
         data: see ``open_data``; in the file's own layout.
         images: how pixels of a folder become values; None leaves it to the bundle's own processing, or the defaults.
         progress: hears of counts.
+        calls: signatures to call in order on each sample, as ``Session.sequence`` does.
 
     Raises:
         CalibrationError: the data does not fit the signature.
     """
-    specs = tuple(_spec(spec) for spec in session.inputs)
+    subject = session.sequence(calls) if calls else session
+    specs = tuple(_spec(spec) for spec in subject.inputs)
     source = _source(session, data, specs, images)
     check = SampleCheck(source.description, specs)
     results = []
     progress.stage("run")
-    for outputs in session.run_many(check.watch(source.samples())):
+    samples = check.watch(source.samples())
+    made_all = map(subject.run, samples) if isinstance(subject, CallSequence) else subject.run_many(samples)
+    for outputs in made_all:
         results.append(outputs)
         progress.count(len(results), source.count)
     check_samples(check, purpose="run")
-    made = {spec.name: np.stack([result[spec.name] for result in results]) for spec in session.outputs}
+    made = {spec.name: np.stack([result[spec.name] for result in results]) for spec in subject.outputs}
     receipt = session.receipt
     return BatchResult(receipt.asked.model, check.facts, made, receipt, _labels(session))
 

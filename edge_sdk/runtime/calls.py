@@ -54,6 +54,13 @@ class SignatureCalls:
         with self._lock:
             return self._open().run(inputs)
 
+    def stage(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Callable[[], None]:
+        """As ``Session.stage``."""
+        with self._lock:
+            ports = self._open()
+            ports.run(inputs)
+            return ports.executor.invoke
+
     def views(self) -> Views:
         """As ``Session.views``."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -12,22 +12,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 
-from edge_sdk.engines.installed import Engine, find_engine
+from edge_sdk.engines.installed import find_engine
 from edge_sdk.engines.source import ModelSource
-from edge_sdk.errors import SignatureError, TargetError
+from edge_sdk.errors import TargetError
 from edge_sdk.runtime.calls import Abreast, Replicas, SignatureCalls, Views, closed, views_of
 from edge_sdk.runtime.candidates import Named, candidates
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
-from edge_sdk.runtime.loaded import Loaded
-from edge_sdk.runtime.opening import open_model
+from edge_sdk.runtime.opened import Opened, close_all, open_wish, same_ports, wish_of
 from edge_sdk.runtime.options import Options, SessionOptions, options_from
 from edge_sdk.runtime.package import Package, open_package
 from edge_sdk.runtime.pipe import Link, Pipe, Stage
 from edge_sdk.runtime.policy import Policy, policy_from
-from edge_sdk.runtime.ports import Ports, beside, ports_of
-from edge_sdk.runtime.receipt import Asked, Opening, Receipt, Switch, this_device
+from edge_sdk.runtime.ports import Ports, beside
+from edge_sdk.runtime.receipt import Asked, Receipt, Switch, this_device
+from edge_sdk.runtime.sequence import CallSequence
 from edge_sdk.runtime.stream import ahead, spread
-from edge_sdk.runtime.wish import Wish
 from edge_sdk.signature import Arrays, TensorSpec
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from edge_sdk.profile.records import DeviceProfile
 
 T = TypeVar("T")
-_Opened = tuple[list[Loaded], tuple[Ports, ...], Opening, ModelSource]
 
 
 class Session:
@@ -50,11 +48,12 @@ class Session:
         inputs: names, shapes and dtypes of what :meth:`run` takes.
     """
 
-    def __init__(self, asked: Asked, package: Package, opened: list[_Opened], deadline: Deadline | None) -> None:
+    def __init__(self, asked: Asked, package: Package, opened: list[Opened], wanted: Options) -> None:
         self._asked = asked
         self._package = package
         self._opened = opened
-        self._deadline = deadline
+        self._deadline = wanted.limit
+        self._keeps_state = wanted.keep_state
         self._load = LoadState()
         self._runs = 0
         self._switches: list[Switch] = []
@@ -109,16 +108,16 @@ class Session:
             threads=wanted.thread_count,
             variants=wanted.variants,
         )
-        opened: list[_Opened] = []
+        opened: list[Opened] = []
         try:
             for variant in wanted.variants or (None,):
-                wish = _wish(package.chooser(variant), listed, contract, engine, wanted)
-                opened.append(_open(wish, wanted))
-                _same_ports(opened)
+                wish = wish_of(package.chooser(variant), listed, contract, engine, wanted)
+                opened.append(open_wish(wish, wanted))
+                same_ports(opened)
         except BaseException:
-            _close(opened, package)
+            close_all(opened, package)
             raise
-        return cls(asked, package, opened, wanted.limit)
+        return cls(asked, package, opened, wanted)
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """One run.
@@ -159,6 +158,23 @@ class Session:
             if key not in self._signatures:
                 self._signatures[key] = SignatureCalls(beside(ports, self._source, key), self._lock)
             return self._signatures[key]
+
+    def sequence(self, keys: Sequence[str]) -> CallSequence:
+        """Calls of signatures that belong together, as if they were one model; see :class:`CallSequence`.
+
+        Args:
+            keys: of signatures, in order; one may be called several times.
+
+        Raises:
+            TargetError: the model has state, and the session does not keep it between runs; as :meth:`signature`.
+            SignatureError: as :meth:`signature`.
+        """
+        if self._source.artifact.is_stateful and not self._keeps_state:
+            raise TargetError(
+                f"{self._source.name} has state, which this session sets back before every call",
+                hint="open it with keep_state=True",
+            )
+        return CallSequence([(key, self.signature(key)) for key in keys], self.reset, self._source.artifact)
 
     def reset(self) -> None:
         """Sets the model's state back to how it was when it was opened; for sessions that keep it between runs.
@@ -276,7 +292,7 @@ class Session:
                     calls.close()
                 for abreast in self._abreast:
                     abreast.close()
-                _close(self._opened, self._package)
+                close_all(self._opened, self._package)
 
     def __enter__(self) -> Session:
         return self
@@ -342,49 +358,3 @@ def _profile(given: str | Path | DeviceProfile | None) -> DeviceProfile | None:
     from edge_sdk.profile.reading import find_profile
 
     return find_profile(given)
-
-
-def _wish(
-    subject: Callable[..., Any], listed: tuple[Any, ...], policy: Policy, engine: Engine, wanted: Options
-) -> Wish:
-    return Wish(
-        subject=subject,
-        candidates=listed,
-        policy=policy,
-        engine=engine,
-        threads=wanted.thread_count,
-        replicas=wanted.replicas,
-        cache_dir=Path(wanted.cache_dir) if wanted.cache_dir else None,
-        keep_state=wanted.keep_state,
-        budget=wanted.budget,
-        try_first=wanted.try_first,
-    )
-
-
-def _open(wish: Wish, wanted: Options) -> _Opened:
-    loaded, subject, opening = open_model(wish)
-    try:
-        signature = subject.model.artifact.signature
-        ports = tuple(ports_of(one.executor, signature, values=wanted.values, nan=wanted.nan) for one in loaded)
-    except BaseException:
-        for one in loaded:
-            one.close()
-        raise
-    return loaded, ports, opening, subject.model
-
-
-def _same_ports(opened: list[_Opened]) -> None:
-    """Variants that take turns must look the same from outside."""
-    (_, (first, *_), wanted, _), (_, (last, *_), latest, _) = opened[0], opened[-1]
-    if (first.input_specs, first.output_specs) != (last.input_specs, last.output_specs):
-        raise SignatureError(
-            f"variants {wanted.variant} and {latest.variant} take or give other values, so that they cannot take turns",
-            hint="name variants with the same inputs and outputs",
-        )
-
-
-def _close(opened: list[_Opened], package: Package) -> None:
-    for loaded, *_ in opened:
-        for one in loaded:
-            one.close()
-    package.close()

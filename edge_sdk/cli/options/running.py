@@ -16,6 +16,18 @@ def on_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--on", multiple=True, metavar="ADDRESS", help=text)(function)
 
 
+def call_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Calls of signatures that belong together."""
+    text = "Signature to call; repeat for a sequence on each sample, state kept: LABEL/NAME names inputs and outputs."
+    return click.option("--call", "calls", multiple=True, metavar="KEY", help=text)(function)
+
+
+def signature_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The entry point."""
+    text = "Entry point of a file with several; default: serving_default."
+    return click.option("--signature", metavar="KEY", help=text)(function)
+
+
 def delegate_option(text: str) -> Decorator:
     """Which delegates; the text says what several of them mean."""
     return click.option(

@@ -1,0 +1,83 @@
+"""Two .tflite files side by side over a sequence of calls, such as prefill and then decode, state kept in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from edge_sdk.converters.options.data import DataOptions
+from edge_sdk.data import ImageOptions, SampleCheck, open_data
+from edge_sdk.data.opening import DataSource
+from edge_sdk.errors import CalibrationError, SignatureError
+from edge_sdk.parity import ParityMeter
+from edge_sdk.progress import Progress
+from edge_sdk.runtime.sequence import CallSequence
+from edge_sdk.runtime.session import Session
+from edge_sdk.signature import shape_text
+
+
+def compare_calls(
+    reference: Path, candidate: Path, calls: Sequence[str], options: DataOptions, progress: Progress
+) -> tuple[ParityMeter, SampleCheck]:
+    """Runs both files on the same samples, each from its first state; outputs are named ``LABEL/NAME``.
+
+    The reference runs on the engine's own kernels, the candidate with XNNPACK where that takes it.
+
+    Raises:
+        SignatureError: calls do not correspond.
+        CalibrationError: the data does not fit, or holds nothing.
+        EdgeSdkError: a file cannot be opened or run.
+    """
+    progress.stage("load both models")
+    with (
+        Session.open(reference, delegate="cpu", keep_state=True) as left,
+        Session.open(candidate, delegate=("xnnpack", "cpu"), keep_state=True) as right,
+    ):
+        first, second = left.sequence(calls), right.sequence(calls)
+        check_calls(first, second)
+        source, most = _source(first, options), options.get("samples", 32)
+        check, meter = SampleCheck(source.description, first.inputs), ParityMeter()
+        progress.stage("run both models")
+        for count, sample in enumerate(islice(check.watch(source.samples()), most), 1):
+            expected, got = first.run(sample), second.run(sample)
+            for name, values in expected.items():
+                if values.shape != got[name].shape:
+                    raise SignatureError(
+                        f"output `{name}` has shape {shape_text(values.shape)} in the reference, "
+                        f"{shape_text(got[name].shape)} in the candidate"
+                    )
+            meter.add(expected, got)
+            progress.count(count, source.count)
+        if not meter.max_abs_reference():
+            raise CalibrationError(f"{source.description}: holds no sample")
+        return meter, check
+
+
+def check_calls(reference: CallSequence, candidate: CallSequence) -> None:
+    """Whether both take the same values and give the same outputs.
+
+    Raises:
+        SignatureError: they do not.
+    """
+    for what, own, other in (
+        ("input", reference.inputs, candidate.inputs),
+        ("output", reference.outputs, candidate.outputs),
+    ):
+        names, others = sorted(spec.name for spec in own), sorted(spec.name for spec in other)
+        if names != others:
+            raise SignatureError(
+                f"the {what}s differ: {', '.join(names)} in the reference, {', '.join(others)} in the candidate",
+                hint="an input that an earlier call hands on in one file must be handed on in the other",
+            )
+    theirs = {spec.name: spec for spec in candidate.inputs}
+    for spec in reference.inputs:
+        if (theirs[spec.name].shape, theirs[spec.name].dtype) != (spec.shape, spec.dtype):
+            raise SignatureError(f"input {spec} of the reference is {theirs[spec.name]} in the candidate")
+
+
+def _source(sequence: CallSequence, options: DataOptions) -> DataSource:
+    data, seed, count = options.get("data"), options.get("seed", 0), options.get("samples", 32)
+    if data is not None:
+        return open_data(data, sequence.inputs, images=options.get("images", ImageOptions()))
+    return DataSource(f"seeded data (seed {seed})", count, lambda: sequence.drawn(count=count, seed=seed))

@@ -1,0 +1,136 @@
+"""Calls of several signatures as one: values handed on, state kept in between, compared and timed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_sdk import Session
+from edge_sdk.artifact.model import pack_tree
+from edge_sdk.cli import cli
+from edge_sdk.errors import SignatureError, TargetError
+from tests.graphs import Graph, options
+
+pytestmark = pytest.mark.runtime
+_SHAPE = (1, 4)
+
+
+def _handle(graph: Graph) -> int:
+    handle = graph.tensor("h", (), "resource")
+    graph.op("VAR_HANDLE", (), (handle,), options("VarHandleOptions", container="", shared_name="sum"))
+    return handle
+
+
+def _read(graph: Graph) -> int:
+    value = graph.tensor("kept", _SHAPE)
+    graph.op("READ_VARIABLE", (_handle(graph),), (value,), options("ReadVariableOptions"))
+    return value
+
+
+def model(step: float = 1.0) -> bytes:
+    """``prefill``: kept = x, cache = 2x. ``decode``: kept = kept + token, cache = cache + step, sum = kept + token."""
+    graph = Graph()
+    x = graph.tensor("x", _SHAPE)
+    graph.op("ASSIGN_VARIABLE", (_handle(graph), x), (), options("AssignVariableOptions"))
+    cache = graph.tensor("cache", _SHAPE)
+    graph.op("ADD", (x, x), (cache,), options("AddOptions"))
+    graph.entry("prefill", (x,), (cache,))
+    decode = graph.another("decode")
+    token, old = decode.tensor("token", _SHAPE), decode.tensor("cache", _SHAPE)
+    total = decode.tensor("sum", _SHAPE)
+    decode.op("ADD", (_read(decode), token), (total,), options("AddOptions"))
+    decode.op("ASSIGN_VARIABLE", (_handle(decode), total), (), options("AssignVariableOptions"))
+    new = decode.tensor("new", _SHAPE)
+    decode.op("ADD", (old, decode.constant("c", np.full(_SHAPE, step, np.float32))), (new,), options("AddOptions"))
+    decode.entry("decode", (token, old), (total, new))
+    # The name of the tensor is another's; that of the signature is what counts.
+    decode.root.signature_defs[1].outputs[1].name = "cache"
+    return pack_tree(graph.root)
+
+
+CALLS = ["prefill", "decode", "decode"]
+
+
+def given(seed: int = 0) -> dict[str, Any]:
+    draw = np.random.default_rng(seed)
+    return {
+        name: draw.standard_normal(_SHAPE).astype(np.float32)
+        for name in ("prefill/x", "decode/token", "decode@2/token")
+    }
+
+
+def expected(sample: dict[str, Any], step: float = 1.0) -> dict[str, Any]:
+    x, one, two = sample.values()
+    return {
+        "prefill/cache": x + x,
+        "decode/sum": x + one,
+        "decode/cache": x + x + np.float32(step),
+        "decode@2/sum": (x + one) + two,
+        "decode@2/cache": (x + x + np.float32(step)) + np.float32(step),
+    }
+
+
+@pytest.mark.parametrize("delegate", ["cpu", "auto"])
+def test_calls_hand_on_what_has_the_same_name_and_keep_state(delegate: str) -> None:
+    with Session.open(model(), delegate=delegate, keep_state=True, signature="prefill") as session:
+        sequence = session.sequence(CALLS)
+        assert [spec.name for spec in sequence.inputs] == list(given())
+        for seed in range(3):
+            made, wanted = sequence.run(given(seed)), expected(given(seed))
+            assert list(made) == [spec.name for spec in sequence.outputs] == list(wanted)
+            for name, values in wanted.items():
+                np.testing.assert_array_equal(made[name], values)
+        run = sequence.stage(given())
+        run()
+        # Alone, decode has nothing to be handed.
+        assert [spec.name for spec in session.sequence(["decode"]).inputs] == ["decode/token", "decode/cache"]
+
+
+def test_misuse_is_told() -> None:
+    with (
+        Session.open(model(), signature="prefill") as session,
+        pytest.raises(TargetError, match="has state, which this session sets back"),
+    ):
+        session.sequence(CALLS)
+    with Session.open(model(), keep_state=True, signature="prefill") as session:
+        with pytest.raises(SignatureError, match="`decod` does not exist, did you mean `decode`"):
+            session.sequence(["prefill", "decod"])
+        with pytest.raises(SignatureError, match="one call at least"):
+            session.sequence([])
+        with pytest.raises(SignatureError, match="`decode/token` is missing"):
+            session.sequence(CALLS).run({"prefill/x": given()["prefill/x"]})
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(cli, words, prog_name="edge-sdk")
+
+
+def test_commands(tmp_path: Path) -> None:
+    first, same, other = (tmp_path / name for name in ("a.tflite", "b.tflite", "c.tflite"))
+    for path, step in ((first, 1.0), (same, 1.0), (other, 1.5)):
+        path.write_bytes(model(step))
+    samples = [given(seed) for seed in range(3)]
+    np.savez(tmp_path / "in.npz", **{name: np.stack([one[name] for one in samples]) for name in samples[0]})
+    calls = [word for key in CALLS for word in ("--call", key)]
+    out = tmp_path / "out.npz"
+    words = ["run", str(first), "--input", str(tmp_path / "in.npz"), "-o", str(out), *calls]
+    done = invoke(*words)
+    assert done.exit_code == 0, done.output
+    with np.load(out) as made:
+        for place, sample in enumerate(samples):
+            for name, values in expected(sample).items():
+                np.testing.assert_array_equal(made[name][place], values)
+    compare = ["compare", str(first), str(same), *calls, "--samples", "4"]
+    assert invoke(*compare).exit_code == 0
+    compare[2] = str(other)
+    done = invoke(*compare)
+    assert done.exit_code == 3, done.output
+    assert "decode@2/cache" in done.output
+    words = ["benchmark", str(first), *calls, "--runs", "10", "--seconds", "0.05", "--json"]
+    done = invoke(*words)
+    assert done.exit_code in (0, 3), done.output
+    assert "prefill then decode then decode" in done.output
