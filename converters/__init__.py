@@ -38,7 +38,7 @@ def convert(
         source: a Keras 3 or tf_keras model, an ``nn.Module`` with example inputs as ``(module, inputs)``, an
             ``ExportedProgram``, an ONNX ModelProto; or a path: ``.keras``, ``.h5``, a SavedModel folder, ``.pt2``,
             ``.onnx``, a float ``.tflite``, ``file.py:function``.
-        output: the file to write; the folder must exist.
+        output: the file to write; folders that are missing are made.
         recipe: a built-in name (``edge_sdk.recipe_names()``), a ``.toml`` path, or a Recipe; None takes what the
             ``profile`` is served best with, and ``float32`` without one. A recipe that is named is never changed: the
             check at the end says what the device cannot use.

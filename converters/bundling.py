@@ -54,7 +54,7 @@ def convert_bundle(
 
     Args:
         source: see ``edge_sdk.convert``.
-        output: the .edge file to write; the folder must exist.
+        output: the .edge file to write.
         recipes: a built-in name, a ``.toml`` path or a Recipe for each variant; None takes what each of the bundle's
             profiles is served best with, and ``float32`` where there are none.
         bundle: what goes in beside the models.

@@ -12,16 +12,16 @@ from edge_sdk.errors import OutputError
 
 
 def check_writable(path: Path) -> None:
-    """Fails early where a result could not be written later.
+    """Fails early where a result could not be written later. Folders that are missing are made when it is written.
 
     Raises:
-        OutputError: the folder is missing or read-only, or the path is a folder.
+        OutputError: a folder on the way is read-only or no folder, or the path is a folder.
     """
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise OutputError(f"{path}: the folder {folder} does not exist", hint="make it first")
+    folder = _nearest_folder(path)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder", hint="give a file name")
+    if not folder.is_dir():
+        raise OutputError(f"{path}: {folder} is a file, not a folder", hint="give another folder")
     try:
         descriptor, probe = tempfile.mkstemp(prefix=".edge-sdk-", dir=folder)
     except OSError as error:
@@ -30,9 +30,19 @@ def check_writable(path: Path) -> None:
     Path(probe).unlink()
 
 
+def _nearest_folder(path: Path) -> Path:
+    """Where the first folder that is missing would be made."""
+    folder = path.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
 @contextmanager
 def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes otherwise.
+
+    Folders that are missing are made.
 
     Args:
         path: the name it takes.
@@ -43,6 +53,7 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """
     folder = path.absolute().parent
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=folder)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

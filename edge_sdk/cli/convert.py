@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_sdk.cli.early import check_data, check_patterns, check_source
 from edge_sdk.cli.options import (
     bundle_options,
+    calibration_options,
     data_options,
     html_option,
     image_options,
     lowering_options,
     recipe_options,
+    result_options,
     shapes_and_dtypes,
     source_options,
     training_options,
 )
 from edge_sdk.cli.options.html import write_html
+from edge_sdk.cli.outputs import Target, TargetPath, beside, converted_paths, stem_of
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 from edge_sdk.cli.training import check_sensitivity, checkpoint_for, draw
 
@@ -30,45 +34,39 @@ if TYPE_CHECKING:
     from edge_sdk.converters.reports.conversion import ConversionReport
 
 
-@command(short_help="Convert a model to .tflite and prove it against the source.")
+@command(
+    short_help="Convert a model to .tflite and prove it against the source.",
+    common=("output", "recipes", "calibration", "data", "profiles", "html", "as_bundle"),
+)
 @click.argument("source")
 @click.option(
     "-o",
     "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="File to write; a folder for several recipes.",
+    type=Target(),
+    help="File to write, or a folder (`out/`), made if absent. Default: SOURCE_RECIPE.tflite beside the source.",
 )
 @click.option(
     "-r",
     "--recipe",
     "recipes",
     multiple=True,
-    help="Name, or a .toml file; may be repeated. Default: what --profile is served best with, else float32.",
-)
-@click.option("--calibration", help="Data to observe ranges on, for int8 and int16 activations.")
-@click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
-@data_options
-@source_options
-@training_options
-@lowering_options
-@recipe_options
-@click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound.")
-@click.option("--no-timing", is_flag=True, help="Do not measure it against the float file.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write the full report there, as JSON.")
-@html_option
-@click.option(
-    "--sensitivity",
-    type=click.Path(path_type=Path),
-    help="Draw there what each layer can lose (.png, .svg, .pdf), for recipes that prune by it.",
+    help="Name, or a .toml file; may be repeated. Default: what --profile is served best with, else float32. "
+    "`edge-sdk recipes` says which one when.",
 )
 @click.option("--bundle", "as_bundle", is_flag=True, help="Make --output one .edge bundle, a variant for each recipe.")
+@html_option
+@calibration_options
+@data_options
+@recipe_options
+@source_options
+@lowering_options
+@training_options
+@result_options
 @bundle_options
-@click.option("--work-dir", type=click.Path(path_type=Path), help="Keep all intermediate files there.")
 def convert(
     screen: Screen,
     source: str,
-    output: Path,
+    output: TargetPath | None,
     recipes: tuple[str, ...],
     report: Path | None,
     html: Path | None,
@@ -84,7 +82,7 @@ def convert(
     a model (with example inputs, for PyTorch).
 
     \b
-    edge-sdk convert model.keras -o model.tflite
+    edge-sdk convert model.keras
     edge-sdk convert model.pt2 -o model_int8.tflite -r int8 --calibration samples.npz
     edge-sdk convert model.keras -o model.tflite --profile imx93 --calibration samples.npz
     edge-sdk convert model.keras -o m.tflite -r qat --train-data digits.npz --loss cross_entropy --epochs 5
@@ -96,6 +94,8 @@ def convert(
     from edge_sdk.files import check_writable, write_bytes
 
     asked = _bundle_options(arguments, as_bundle=as_bundle)
+    check_source(source)
+    _check_early(arguments)
     shapes, dtypes = shapes_and_dtypes(inputs)
     arguments |= {"shapes": shapes, "dtypes": dtypes, "images": image_options(arguments), "timing": not no_timing}
     arguments["details"] = bool(html or report or screen.as_json)
@@ -114,6 +114,14 @@ def convert(
     return told
 
 
+def _check_early(arguments: dict[str, Any]) -> None:
+    """Before anything that takes time is imported."""
+    for option, name in (("--calibration", "calibration"), ("--data", "data"), ("--train-data", "train_data")):
+        check_data(option, arguments[name])
+    for option, name in (("--keep-float-op", "keep_float_ops"), ("--keep-float-tensor", "keep_float_tensors")):
+        check_patterns(option, arguments[name])
+
+
 @contextmanager
 def _refusal_told(html: Path | None) -> Iterator[None]:
     """A page of a file that was refused, too: there it is needed most."""
@@ -130,7 +138,7 @@ def _refusal_told(html: Path | None) -> Iterator[None]:
 def _convert_files(
     screen: Screen,
     source: str,
-    output: Path,
+    output: TargetPath | None,
     recipes: tuple[str, ...],
     sensitivity: Path | None,
     arguments: dict[str, Any],
@@ -154,28 +162,24 @@ def _convert_files(
 
 
 def _convert(
-    source: str, output: Path, recipes: tuple[str, ...], *, profiles: tuple[str, ...], **options: Any
+    source: str, output: TargetPath | None, recipes: tuple[str, ...], *, profiles: tuple[str, ...], **options: Any
 ) -> Iterator[ConversionReport]:
     """One file by the recipe that the profile is served best with, where none was named; else one for each recipe."""
     from edge_sdk.converters import convert, convert_all
     from edge_sdk.converters.device import choose_recipe
     from edge_sdk.profile.reading import find_profile
+    from edge_sdk.recipe import find_recipe
 
-    if len(profiles) > 1:
-        raise click.UsageError("one --profile for a file; --bundle takes several")
     profile = find_profile(profiles[0]) if profiles else None
     if profile and not recipes:
-        target = _in_folder(source, output, choose_recipe(profile).recipe.name) if output.is_dir() else output
+        (target,) = converted_paths(source, output, [choose_recipe(profile).recipe.name])
         yield convert(source, target, profile=profile, **options)
         return
-    outputs = _outputs(source, output, recipes or ("float32",))
+    names = recipes or ("float32",)
+    resolved = [find_recipe(name).name for name in names]
+    outputs = dict(zip(names, converted_paths(source, output, resolved), strict=True))
     options["checkpoint"] = checkpoint_for(options["checkpoint"], outputs)
     yield from convert_all(source, outputs, profile=profile, **options)
-
-
-def _in_folder(source: str, folder: Path, recipe: str) -> Path:
-    stem = Path(source.rpartition(":")[2] if ".py:" in source else source).stem
-    return folder / f"{stem}_{recipe}.tflite"
 
 
 def _bundle_options(arguments: dict[str, Any], *, as_bundle: bool) -> BundleOptions | None:
@@ -192,6 +196,8 @@ def _bundle_options(arguments: dict[str, Any], *, as_bundle: bool) -> BundleOpti
     if given:
         flags = ", ".join(f"--{BUNDLE_OPTIONS[name]}" for name in given)
         raise click.UsageError(f"{flags}: only with --bundle")
+    if len(arguments["profiles"]) > 1:
+        raise click.UsageError("one --profile for a file; --bundle takes several")
     for name in only:
         arguments.pop(name)
     return None
@@ -200,7 +206,7 @@ def _bundle_options(arguments: dict[str, Any], *, as_bundle: bool) -> BundleOpti
 def _convert_bundle(
     screen: Screen,
     source: str,
-    output: Path,
+    output: TargetPath | None,
     recipes: tuple[str, ...],
     asked: BundleOptions,
     arguments: dict[str, Any],
@@ -209,19 +215,8 @@ def _convert_bundle(
     from edge_sdk.report.bundles import bundle_text
     from edge_sdk.report.text import conversion_text
 
-    made = convert_bundle(source, output, recipes=recipes or None, bundle=asked, progress=screen, **arguments)
+    path = output.path if output else beside(source) / f"{stem_of(source)}.edge"
+    made = convert_bundle(source, path, recipes=recipes or None, bundle=asked, progress=screen, **arguments)
     texts = [*(conversion_text(one) for one in made.reports), bundle_text(made.bundle)]
     screen.result(made.as_json(), "\n\n".join(texts))
     return {"conversions": [one.as_json() for one in made.reports]}
-
-
-def _outputs(source: str, output: Path, recipes: tuple[str, ...]) -> dict[str, Path]:
-    """Recipe to the file to write: the output itself, or a name in it where it is a folder."""
-    from edge_sdk.recipe import find_recipe
-
-    names = {name: find_recipe(name).name for name in recipes}
-    if output.is_dir():
-        return {name: _in_folder(source, output, resolved) for name, resolved in names.items()}
-    if len(recipes) > 1:
-        raise click.UsageError(f"{len(recipes)} recipes need a folder for --output, and {output} is not one")
-    return dict.fromkeys(recipes, output)

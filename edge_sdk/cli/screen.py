@@ -13,6 +13,9 @@ from typing import Any
 
 import click
 
+from edge_sdk.cli.colour import echo
+from edge_sdk.cli.grouping import GroupedCommand
+from edge_sdk.cli.noise import log_path
 from edge_sdk.errors import AccuracyError, EdgeSdkError, ToolError
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
@@ -34,13 +37,16 @@ class Screen:
     def result(self, data: dict[str, Any], text: str) -> None:
         """The command's result: JSON or text."""
         self.done()
-        click.echo(json.dumps(data, indent=2, default=str) if self.as_json else text)
+        if self.as_json:
+            click.echo(json.dumps(data, indent=2, default=str))
+        else:
+            echo(text)
 
     def say(self, text: str) -> None:
         """A remark on stderr, unless quiet."""
         if not self._quiet:
             self._close_bar()
-            click.echo(text, err=True)
+            echo(text, err=True)
 
     def stage(self, name: str) -> None:
         """Progress: a stage begins."""
@@ -67,14 +73,18 @@ class Screen:
     def error(self, error: EdgeSdkError) -> None:
         """One ``error:`` line and one ``hint:`` line; with ``--json`` the same as an object on stdout."""
         self._close_bar()
-        click.echo(f"error: {_one_line(str(error))}", err=True)
+        echo(f"error: {_one_line(str(error))}", err=True)
         if error.hint:
-            click.echo(f"hint: {_one_line(error.hint)}", err=True)
+            echo(f"hint: {_one_line(error.hint)}", err=True)
+        log = log_path()
+        if log is not None and not self._quiet:
+            click.echo(f"what tools printed: {log}", err=True)
         if isinstance(error, ToolError) and error.log_tail and not self._quiet:
             click.echo("the tool's last lines:", err=True)
             click.echo("\n".join(f"  | {line}" for line in error.log_tail.splitlines()), err=True)
         if self.as_json:
-            click.echo(json.dumps(error.as_json(), indent=2, default=str))
+            told = error.as_json() | ({"log": str(log)} if log else {})
+            click.echo(json.dumps(told, indent=2, default=str))
 
     def _close_bar(self) -> None:
         if self._bar is not None:
@@ -108,7 +118,7 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
 
         guarded = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")(guarded)
         guarded = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(guarded)
-        made: click.Command = click.command(**settings)(guarded)
+        made: click.Command = click.command(cls=GroupedCommand, **settings)(guarded)
         return made
 
     return decorate

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.errors import MissingDependencyError, OutputError
-from edge_sdk.files import write_bytes
+from edge_sdk.errors import MissingDependencyError
+from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.measure.records import Benchmark, Result
 
 # Okabe and Ito's colours, which those who see fewer colours can tell apart.
@@ -37,12 +37,12 @@ def check_drawable(folder: Path | None = None) -> None:
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        OutputError: the folder does not exist.
+        OutputError: the folder cannot be written.
     """
     if find_spec("matplotlib") is None:
         raise MissingDependencyError("matplotlib", extra="report", why="drawing a benchmark")
-    if folder is not None and not folder.is_dir():
-        raise OutputError(f"{folder}: no such folder", hint="make it first")
+    if folder is not None:
+        check_writable(folder / "latency.svg")
 
 
 def draw(benchmark: Benchmark) -> tuple[Picture, ...]:

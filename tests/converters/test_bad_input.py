@@ -208,8 +208,9 @@ def test_recipe_and_output_are_checked_before_anything_is_loaded(tmp_path: Path)
     absent = tmp_path / "absent.keras"
     with pytest.raises(RecipeError, match="did you mean `int8`"):
         convert(absent, tmp_path / "o.tflite", recipe="int88")
-    with pytest.raises(OutputError, match="does not exist"):
-        convert(absent, tmp_path / "no" / "o.tflite")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file, not a folder"):
+        convert(absent, tmp_path / "file" / "o.tflite")
 
 
 @pytest.mark.keras

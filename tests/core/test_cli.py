@@ -50,7 +50,7 @@ def test_unknown_command_offers_the_nearest() -> None:
 
 
 def test_usage_error_is_exit_code_2() -> None:
-    assert invoke("convert", "model.keras").exit_code == 2
+    assert invoke("convert").exit_code == 2
 
 
 def test_version_and_help_import_no_toolchain() -> None:

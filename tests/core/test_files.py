@@ -46,9 +46,18 @@ def test_failure_in_the_middle_keeps_the_old_file(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["out.bin"]
 
 
-def test_missing_folder_and_folder_as_file(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="does not exist"):
-        check_writable(tmp_path / "absent" / "out.bin")
+def test_missing_folders_are_made_when_there_is_something_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "absent" / "too" / "out.bin"
+    check_writable(path)
+    assert not list(tmp_path.iterdir())
+    write_bytes(path, b"x")
+    assert path.read_bytes() == b"x"
+
+
+def test_a_folder_as_file_and_a_file_as_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file, not a folder"):
+        check_writable(tmp_path / "file" / "out.bin")
     with pytest.raises(OutputError, match="is a folder"):
         check_writable(tmp_path)
 

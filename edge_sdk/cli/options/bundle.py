@@ -40,4 +40,5 @@ def bundle_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Write TFLite Metadata into the models too.",
         ),
+        group="Bundle",
     )

@@ -23,6 +23,17 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Of all random choices."),
         pixel_options,
+        group="Data",
+    )
+
+
+def calibration_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What ranges are observed on."""
+    return apply(
+        function,
+        click.option("--calibration", help="Data to observe ranges on, for int8 and int16 activations."),
+        click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed."),
+        group="Data",
     )
 
 
@@ -44,6 +55,7 @@ def pixel_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--image-std", type=Numbers(), default=(1.0,), help="Divided by last."),
         click.option("--image-order", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True),
+        group="Data",
     )
 
 

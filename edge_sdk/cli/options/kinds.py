@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,8 +76,17 @@ def _fraction(text: str) -> float:
     return float(numerator) / float(denominator or 1)
 
 
-def apply(function: Callable[..., Any], *decorators: Decorator) -> Callable[..., Any]:
-    """The function, with options in the order given."""
+def apply(function: Callable[..., Any], *decorators: Decorator, group: str = "") -> Callable[..., Any]:
+    """The function, with options in the order given; ``group`` is their heading in its help."""
+    before = set(map(id, parameters_of(function)))
     for decorator in reversed(decorators):
         function = decorator(function)
+    for parameter in parameters_of(function):
+        if group and id(parameter) not in before and not hasattr(parameter, "group"):
+            parameter.group = group
     return function
+
+
+def parameters_of(function: Callable[..., Any]) -> Sequence[Any]:
+    """What click's decorators have made so far; it keeps them there until the command is made."""
+    return getattr(function, "__click_params__", ())

@@ -45,4 +45,5 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="How ranges of int8 activations are set, over the recipe's; auto chooses for each tensor.",
         ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
+        group="Precision",
     )

@@ -24,6 +24,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--signature", help="Key of a SavedModel's signature."),
         click.option("--trust-source", is_flag=True, help="Load files that could run code they carry."),
+        group="Source",
     )
 
 
@@ -49,4 +50,5 @@ def lowering_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--lowering", default="auto", show_default=True, help="For PyTorch: auto, onnx2tf or litert-torch."
         ),
+        group="Source",
     )

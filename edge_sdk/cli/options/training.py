@@ -34,4 +34,5 @@ def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--teacher", help="Model to distil from: as SOURCE; default: SOURCE itself."),
         click.option("--checkpoint", help="Folder for checkpoints; default: OUTPUT.checkpoint, gone when done."),
         click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run."),
+        group="Training",
     )

@@ -198,8 +198,9 @@ def test_files_that_do_not_belong_together(tmp_path: Path, models: list[Path]) -
         edge_sdk.create_bundle([], tmp_path / "a.edge")
     with pytest.raises(ModelError, match="No such file"):
         edge_sdk.create_bundle([tmp_path / "absent.tflite"], tmp_path / "a.edge")
-    with pytest.raises(EdgeSdkError, match="does not exist"):
-        edge_sdk.create_bundle(models[:1], tmp_path / "no" / "a.edge", **NO_RUN)
+    (tmp_path / "file").touch()
+    with pytest.raises(EdgeSdkError, match="is a file, not a folder"):
+        edge_sdk.create_bundle(models[:1], tmp_path / "file" / "a.edge", **NO_RUN)
 
 
 def test_a_report_is_kept_without_what_varies() -> None:

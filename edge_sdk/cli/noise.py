@@ -1,0 +1,57 @@
+"""What wrapped tools print is kept in a file and off the screen; an error names it.
+
+TensorFlow, LiteRT, XNNPACK and CUDA write to file descriptor 2 from C++, past Python; so do child processes. While a
+command runs that descriptor is a file, and Python's own ``sys.stderr`` is the screen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ENV = "EDGE_SDK_TOOL_OUTPUT"
+"""Set to ``screen``, tools write where they like."""
+
+_log: Path | None = None
+
+
+def log_path() -> Path | None:
+    """The file, where a tool has written something."""
+    return _log if _log and _log.exists() and _log.stat().st_size else None
+
+
+@contextmanager
+def tools_kept_quiet() -> Iterator[None]:
+    """Diverts descriptor 2 for as long as the block lasts; the file goes where all ended well or nobody wrote."""
+    global _log  # noqa: PLW0603 - one process has one descriptor 2
+    if os.environ.get(_ENV) == "screen":
+        yield
+        return
+    descriptor, name = tempfile.mkstemp(prefix="edge-sdk-", suffix=".log")
+    _log = Path(name)
+    sys.stderr.flush()
+    screen = os.dup(2)
+    before = sys.stderr
+    sys.stderr = os.fdopen(screen, "w", buffering=1, encoding=before.encoding, errors="backslashreplace")
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    kept = False
+    try:
+        yield
+    except SystemExit as ended:
+        kept = ended.code not in (None, 0)
+        raise
+    except BaseException:
+        kept = True
+        raise
+    finally:
+        sys.stderr.flush()
+        os.dup2(screen, 2)
+        sys.stderr.close()
+        sys.stderr = before
+        if not (kept and log_path()):
+            _log.unlink(missing_ok=True)
