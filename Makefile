@@ -20,7 +20,7 @@ help:
 	@echo "make test-py312         all tests on Python 3.12, in .venv-py312"
 	@echo "make test-light         PyTorch and ONNX without TensorFlow, in .venv-light"
 	@echo "make test-litert-torch  the litert-torch lowering, in .venv-litert-torch"
-	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin) and external delegates, in .venv-accelerators"
+	@echo "make test-accelerators  GPU (lavapipe), NPU (OpenVINO's CPU plugin), Qualcomm's compiler, in .venv-accelerators"
 	@echo "make test-boards        emulated boards over ssh, a real adbd: needs qemu-user-static, openssh-server, adb"
 	@echo "make test-android       the APK and the Java wrapper, on TensorFlow 2.16.1: needs a JDK, Maven and apksigner"
 	@echo "make test-tflite        the old engine tflite-runtime 2.14: sessions, and what it loads and delegates, in .venv-tflite"
@@ -115,7 +115,7 @@ test-android: $(READY) android-tools
 	$(BIN)/python -m pytest -m android
 
 .venv-accelerators/.installed: pyproject.toml constraints/accelerators.txt
-	$(call install,$(PYTHON),.venv-accelerators,constraints/accelerators.txt,android$(COMMA)openvino$(COMMA)dev)
+	$(call install,$(PYTHON),.venv-accelerators,constraints/accelerators.txt,android$(COMMA)openvino$(COMMA)qualcomm$(COMMA)dev)
 
 .boards/%/made: .venv-accelerators/.installed
 	.venv-accelerators/bin/python -m tests.boards $*
@@ -124,7 +124,7 @@ test-android: $(READY) android-tools
 test-light test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
-	.venv-accelerators/bin/python -m pytest tests/engines tests/runtime tests/measure/test_ops.py -m 'not (images or signing)' \
+	.venv-accelerators/bin/python -m pytest tests/engines tests/runtime tests/measure/test_ops.py tests/converters/compilers/qualcomm -m 'not (images or signing)' \
 	  --ignore tests/engines/test_xnnpack_int8.py
 
 test-boards: .boards/adbd/made .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made

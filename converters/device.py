@@ -11,11 +11,12 @@ from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.runtimes import missing_ops
 from edge_sdk.checks.checking import check
 from edge_sdk.checks.delegates.ethos_u.check import RULES as ETHOS_U
-from edge_sdk.checks.delegates.ethos_u.vela import compile_for_ethos_u, vela_version
+from edge_sdk.converters.compilers.compiling import compile_bytes
+from edge_sdk.converters.compilers.seam import find_compiler
 from edge_sdk.converters.reports.conversion import ConversionReport
-from edge_sdk.errors import ConversionError
+from edge_sdk.errors import ConversionError, MissingDependencyError, NothingPlacedError
 from edge_sdk.files import write_bytes
-from edge_sdk.findings import Finding
+from edge_sdk.findings import Finding, Severity
 from edge_sdk.profile.records import Delegate, DeviceProfile
 from edge_sdk.recipe import Recipe, change_recipe, find_recipe
 
@@ -76,9 +77,7 @@ def fit_to_device(report: ConversionReport, output: Path, profile: DeviceProfile
     delegate, target = _ethos_u(profile), compiled_path(output, profile)
     if delegate is None or target is None or delegate.variant is None:
         return replace(report, check=checked)
-    written, findings = None, [_without_vela(target)]
-    if vela_version() is not None:
-        written, findings = _compile(output, target, delegate.variant)
+    written, findings = _compile(output, target, delegate.variant)
     return replace(report, check=checked, compiled=written, findings=(*report.findings, *findings))
 
 
@@ -98,21 +97,23 @@ def _ethos_u(profile: DeviceProfile) -> Delegate | None:
 
 def _compile(output: Path, target: Path, variant: str) -> tuple[str | None, list[Finding]]:
     try:
-        made = compile_for_ethos_u(output.read_bytes(), variant)
+        made = compile_bytes(find_compiler("vela"), output.read_bytes(), variant)
+    except MissingDependencyError as error:
+        return None, [
+            _not_written(target, "vela-not-asked", "warning", f"{error.package} is not installed", error.hint)
+        ]
+    except NothingPlacedError as error:
+        return None, [_not_written(target, "vela-places-nothing", "error", str(error), error.hint)]
     except ConversionError as error:
-        message = f"no {target.name} was written: {error}"
-        return None, [Finding("vela-fails", "error", message + _left_over(target), output.name, error.hint or "")]
-    if made.answer.takes_nothing:
-        message = f"no {target.name} was written: Vela places nothing on the NPU"
-        return None, [Finding("vela-places-nothing", "error", message + _left_over(target), output.name)]
+        return None, [_not_written(target, "vela-fails", "error", str(error), error.hint)]
     write_bytes(target, made.content)
-    message = f"compiled for {variant} by ethos-u-vela {made.answer.version}; it was not run: no NPU, no simulator here"
+    message = f"compiled for {variant} by {made.tool}; it was not run: no NPU, no simulator here"
     return str(target), [Finding("vela-file-not-run", "info", message, target.name, f"the proof is {output.name}'s")]
 
 
-def _without_vela(target: Path) -> Finding:
-    message = f"no {target.name} was written: ethos-u-vela is not installed" + _left_over(target)
-    return Finding("vela-not-asked", "warning", message, target.name, "pip install 'edge-sdk[ethos-u]'")
+def _not_written(target: Path, rule: str, severity: Severity, why: str, hint: str | None) -> Finding:
+    message = f"no {target.name} was written: {why}"
+    return Finding(rule, severity, message + _left_over(target), target.name, hint or "")
 
 
 def _left_over(target: Path) -> str:

@@ -26,6 +26,7 @@ _NEEDS = {
     "onnx2tf": (("onnx2tf",), "onnx2tf"),
     "torch": (("onnxscript",), "torch"),
     "ethos_u": (("ethosu",), "ethos-u"),
+    "qualcomm": (("onnxruntime_qnn",), "qualcomm"),
     "metadata_reader": (("tensorflow_lite_support",), ""),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }

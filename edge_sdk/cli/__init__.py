@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "check": "edge_sdk.cli.check:check_command",
     "compare": "edge_sdk.cli.compare:compare",
     "compose": "edge_sdk.cli.compose:compose",
+    "compile": "edge_sdk.cli.compile:compile_command",
     "bundle": "edge_sdk.cli.bundle:bundle",
     "run": "edge_sdk.cli.run:run",
     "benchmark": "edge_sdk.cli.benchmark:benchmark",

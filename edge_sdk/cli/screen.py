@@ -16,7 +16,7 @@ import click
 from edge_sdk.cli.colour import echo
 from edge_sdk.cli.grouping import GroupedCommand
 from edge_sdk.cli.noise import log_path
-from edge_sdk.errors import AccuracyError, EdgeSdkError, ToolError
+from edge_sdk.errors import AccuracyError, EdgeSdkError, NothingPlacedError, ToolError
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
 # As a shell reports a signal.
@@ -104,8 +104,8 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
                 code = function(screen, **arguments)
             except EdgeSdkError as error:
                 screen.error(error)
-                # Wrong is a failure; right and too inaccurate was checked and found not to fit.
-                code = UNFIT if isinstance(error, AccuracyError) else FAILED
+                # Wrong is a failure; right and too inaccurate, or without the NPU, was checked and found not to fit.
+                code = UNFIT if isinstance(error, AccuracyError | NothingPlacedError) else FAILED
             except _Ended as signalled:
                 screen.done()
                 click.echo(f"ended by {signalled.signal.name}; nothing was written", err=True)

@@ -21,6 +21,7 @@ Import them from here; the files beside this one hold them by whose they are.
       PolicyError                      a delegate policy is ill-formed
       TargetError                      does not fit here: .limit .needed .available
         DelegateUnavailableError       a delegate cannot be had, or not for this model
+        NothingPlacedError             compiled well, and nothing of it runs on the accelerator
       DeviceError                      a device cannot be reached, or cannot do what was asked: .address
         DeviceLostError                the link ended in the middle; nothing of what came is used
       MeasurementError                 a measurement makes no sense as asked, or could not be taken
@@ -32,6 +33,7 @@ Import them from here; the files beside this one hold them by whose they are.
       OutputError                      the result cannot be written where it was asked for
       MissingDependencyError           names the extra to install
       MissingToolError                 a program that pip cannot bring; names what to install
+      LicenseError                     a vendor's licence was not accepted: .license_name
 
 A message says what, where, expected and got; the hint says what to do. ``ValueError`` and ``TypeError`` are left
 for programming mistakes.
@@ -58,6 +60,7 @@ from edge_sdk.errors.target import DelegateUnavailableError as DelegateUnavailab
 from edge_sdk.errors.target import DeviceError as DeviceError
 from edge_sdk.errors.target import DeviceLostError as DeviceLostError
 from edge_sdk.errors.target import MeasurementError as MeasurementError
+from edge_sdk.errors.target import NothingPlacedError as NothingPlacedError
 from edge_sdk.errors.target import PolicyError as PolicyError
 from edge_sdk.errors.target import ProfileError as ProfileError
 from edge_sdk.errors.target import TargetError as TargetError
@@ -65,6 +68,7 @@ from edge_sdk.errors.target import UnknownDeviceError as UnknownDeviceError
 from edge_sdk.errors.tools import AccuracyError as AccuracyError
 from edge_sdk.errors.tools import BuildError as BuildError
 from edge_sdk.errors.tools import ConversionError as ConversionError
+from edge_sdk.errors.tools import LicenseError as LicenseError
 from edge_sdk.errors.tools import MissingDependencyError as MissingDependencyError
 from edge_sdk.errors.tools import MissingToolError as MissingToolError
 from edge_sdk.errors.tools import ParityError as ParityError

@@ -52,6 +52,10 @@ class DelegateUnavailableError(TargetError):
     """A delegate cannot be had here, or not for this model."""
 
 
+class NothingPlacedError(TargetError):
+    """A compiler for an accelerator ended well, and nothing of the model runs there."""
+
+
 class DeviceError(EdgeSdkError):
     """A device cannot be reached, or cannot do what was asked.
 

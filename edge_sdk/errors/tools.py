@@ -89,3 +89,20 @@ class MissingDependencyError(EdgeSdkError):
 
     def as_json(self) -> dict[str, Any]:
         return {**super().as_json(), "package": self.package, "extra": self.extra, "why": self.why}
+
+
+class LicenseError(EdgeSdkError):
+    """A vendor's tool has a licence that the user has not accepted.
+
+    Args:
+        message: what the licence asks, in one line.
+        license_name: its name.
+        hint: how to accept it.
+    """
+
+    def __init__(self, message: str, *, license_name: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.license_name = license_name
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "license_name": self.license_name}

@@ -58,7 +58,7 @@ class Accelerator:
 
 @dataclass(frozen=True)
 class Soc:
-    """A chip, described once for all devices that carry it."""
+    """A chip, described once for all devices that carry it; ``part`` is the vendor's number, for compilers."""
 
     name: str
     vendor: str
@@ -69,6 +69,7 @@ class Soc:
     gpu: Accelerator | None = None
     npu: Accelerator | None = None
     dsp: Accelerator | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 
 from edge_sdk.artifact import read_artifact
 from edge_sdk.converters import Workers, convert
-from edge_sdk.converters import device as device_module
+from edge_sdk.converters.compilers import vela as vela_module
 from edge_sdk.converters.device import choose_recipe
 from edge_sdk.errors import CalibrationError, UnknownDeviceError
 from edge_sdk.profile.reading import find_profile, profile_names
@@ -101,7 +101,7 @@ def test_recipe_that_is_named_is_kept_and_judged(tmp_path: Path, workers: Worker
 def test_without_vela_the_plain_file_is_made_and_it_is_said(
     tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device_module, "vela_version", lambda: None)
+    monkeypatch.setattr(vela_module, "vela_version", lambda: None)
     report = made(tmp_path, workers, profile="imx93")
     (finding,) = [finding for finding in report.findings if finding.rule == "vela-not-asked"]
     assert finding.hint == "pip install 'edge-sdk[ethos-u]'"

@@ -1,0 +1,59 @@
+"""What a compiler for an NPU did, as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from edge_sdk.checks.verdict import OpPlace
+from edge_sdk.converters.compilers.compiling import Compiled
+from edge_sdk.report.lines import field, size_text, table
+
+_MOST = 12
+
+
+def compilation_text(made: Compiled, *, verbose: bool = False) -> str:
+    """Lines for a terminal; ``verbose`` lists every op."""
+    one = made.compilation
+    lines = [
+        f"{made.output}  {size_text(len(one.content))}",
+        field("compiled", f"for {one.target} by {one.tool}"),
+    ]
+    if one.places:
+        inside = len(one.places) - len(one.outside)
+        pieces = "" if one.partitions is None else f" in {one.partitions} partition{'' if one.partitions == 1 else 's'}"
+        lines.append(field("placed", f"{inside} of {len(one.places)} ops on the NPU{pieces}, by the compiler's answer"))
+    spill = one.account.get("spill_bytes")
+    if spill is not None:
+        fill = size_text(one.account["fill_bytes"])
+        lines.append(field("memory", f"{size_text(spill)} spilled to main memory and {fill} filled, predicted by it"))
+    lines += list(_outside(one.outside))
+    if verbose:
+        lines += ["", *_every(one.places)]
+    return "\n".join([*lines, "", *(f"  {finding}" for finding in one.findings)]).rstrip()
+
+
+def _outside(places: tuple[OpPlace, ...]) -> Iterator[str]:
+    count = Counter((place.op_name, place.reason.message) for place in places if place.reason)
+    for (name, message), number in count.most_common(_MOST):
+        yield field("outside", f"{name}{f' x {number}' if number > 1 else ''}: {message}")
+    if len(count) > _MOST:
+        yield field("", f"and {len(count) - _MOST} more kinds (--verbose)")
+
+
+def _every(places: tuple[OpPlace, ...]) -> list[str]:
+    rows = [
+        (
+            f"{place.subgraph}/{place.op} {place.op_name}",
+            _where(place),
+            place.result,
+        )
+        for place in places
+    ]
+    return table(("op", "where", "result"), rows)
+
+
+def _where(place: OpPlace) -> str:
+    if place.reason is not None:
+        return "CPU"
+    return "NPU" if place.partition is None else f"NPU {place.partition}"
