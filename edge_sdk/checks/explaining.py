@@ -23,6 +23,9 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "placement": "why a delegate leaves an op outside",
         "loading": "why a file does not load once a delegate has claimed an op",
         "lint": "a mistake in a file, whatever the device",
+        "conversion": "what a conversion, comparison or bundle says of model, data and file",
+        "measuring": "why a measurement is INVALID",
+        "apk": "what is wrong in an Android app",
     }
 )
 """File of explanations to what its rules are."""
@@ -42,7 +45,7 @@ class Explanation:
 
 @cache
 def explanations() -> Mapping[str, Explanation]:
-    """Every rule that `check` can name, by its id; sorted."""
+    """Every rule that a command can name, by its id; sorted."""
     found = {one.rule: one for kind in KINDS for one in _read(kind)}
     return MappingProxyType(dict(sorted(found.items())))
 

@@ -1,4 +1,4 @@
-"""Every rule id that `check` can name has its text, and every text its rule."""
+"""Every rule id that a command can name has its text, and every text its rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from edge_sdk.checks.lint.activations import HINTS
 from edge_sdk.checks.lint.linting import LINT_RULES
 from edge_sdk.cli import cli
 
-CHECKS = Path(edge_sdk.__file__).parent / "checks"
+HOME = Path(edge_sdk.__file__).parent
+CHECKS = HOME / "checks"
 NAMING = {"reason", "about", "Reason", "Finding", "Rule"}
 """Calls whose first argument is a rule id."""
 
@@ -48,6 +49,14 @@ def passed_on(expression: ast.expr) -> bool:
     return ast.unparse(expression) in {"rule", "rule.id"}
 
 
+ELSEWHERE = [
+    row
+    for path in sorted([*HOME.rglob("*.py"), *(HOME / "converters").resolve().rglob("*.py")])
+    if CHECKS not in path.parents
+    for row in named_in(path)
+    if isinstance(row[2], ast.Constant)
+]
+"""Ids that other rooms than `checks` name."""
 FOUND = [row for path in sorted(CHECKS.rglob("*.py")) for row in named_in(path)]
 
 
@@ -61,7 +70,10 @@ def test_every_id_has_a_text_and_every_text_an_id() -> None:
     # Where `input-count` and `output-count` are told apart a loop holds the id.
     ids |= {"input-count", "output-count", *HINTS}
     assert {rule.id for rule in LINT_RULES} <= ids
-    assert ids == set(explanations())
+    elsewhere = {expression.value for _, _, expression in ELSEWHERE if isinstance(expression, ast.Constant)}
+    assert elsewhere >= {"slower-than-float", "busy-machine", "apk-unsigned", "parity-no-power"}
+    assert {*ids, *elsewhere} - {*explanations()} == set(), "ids without a text: edge_sdk/checks/explanations"
+    assert {*explanations()} - ids - elsewhere == set(), "texts without an id"
 
 
 @pytest.mark.parametrize("rule", list(explanations()))
