@@ -6,10 +6,10 @@ CONSTRAINTS := constraints/py$(VERSION).txt
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py
+FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py tests/docs
 
 .PHONY: help setup demo test lint check format fuzz test-py312 test-light test-litert-torch test-metadata test-accelerators test-boards \
-	test-tflite test-core environments android-tools test-android benchmarks clean
+	test-tflite test-core docs environments android-tools test-android benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -27,6 +27,7 @@ help:
 	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make fuzz MINUTES=60    files with faults through reading, check, sessions and bundles (the tests do a minute of it)"
+	@echo "make docs               the site, into docs/_build/html: warns on nothing, links within it checked"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
 # --- environments ---------------------------------------------------------------------------------------------------
@@ -163,14 +164,25 @@ test-core: $(CORE:%=.venv-core-%/.installed)
 	  .venv-core-$$version/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u)' || exit 1; \
 	done
 
+# Of the core alone: the reference is written from what imports without a toolchain. nitpicky and -W make a link within the
+# site that leads nowhere an error; links out of it are only looked at by tests/docs.
+.venv-docs/.installed: pyproject.toml constraints/docs.txt
+	@$(PYTHON) -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -c constraints/docs.txt -e '.[docs]'
+	@touch $@
+
+docs: .venv-docs/.installed
+	.venv-docs/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 benchmarks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[benchmarks]'
 	$(BIN)/python -m benchmarks all
 
 # What CI makes while the tests of the main environment run; litert-torch's is too large to lie beside that.
-environments: .venv-metadata/.installed $(CORE:%=.venv-core-%/.installed) .venv-tflite/.installed \
+environments: .venv-metadata/.installed .venv-docs/.installed $(CORE:%=.venv-core-%/.installed) .venv-tflite/.installed \
   .venv-accelerators/.installed .boards/mesa/made .boards/adbd/made .boards/arm64/made .boards/arm64-tflite/made \
   .boards/armhf-tflite/made
 
 clean:
-	rm -rf .venv .venv-* .boards build *.egg-info demo_output benchmarks/.models
+	rm -rf .venv .venv-* .boards build *.egg-info demo_output benchmarks/.models docs/_build docs/repository

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.jobs import Job
 from edge_sdk.converters.options import Options, recipe_from, settings_from
+from edge_sdk.converters.options.described import tells_options
 from edge_sdk.converters.pipeline import run_jobs
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.workers.workshop import Workers
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ConversionReport", "Options", "Workers", "convert", "convert_all"]
 
 
+@tells_options(Options)
 def convert(
     source: object,
     output: str | Path,
@@ -60,6 +62,7 @@ def convert(
     return report
 
 
+@tells_options(Options)
 def convert_all(
     source: object,
     outputs: Mapping[str, str | Path],

@@ -14,6 +14,7 @@ from edge_sdk.bundle.sources import source_facts
 from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.jobs import Job
 from edge_sdk.converters.options import Options, recipe_from, settings_from
+from edge_sdk.converters.options.described import tells_options
 from edge_sdk.converters.pipeline import run_jobs
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import BundleError
@@ -39,6 +40,7 @@ class BundleConversion:
         return {**self.bundle.as_json(), "conversions": [report.as_json() for report in self.reports]}
 
 
+@tells_options(Options)
 def convert_bundle(
     source: object,
     output: str | Path,

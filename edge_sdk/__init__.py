@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge_sdk.bundle.reading import open_bundle as open_bundle
     from edge_sdk.bundle.verifying import verify_bundle as verify_bundle
     from edge_sdk.checks.checking import check as check
+    from edge_sdk.converters import Options as Options
     from edge_sdk.converters import Workers as Workers
     from edge_sdk.converters import convert as convert
     from edge_sdk.converters import convert_all as convert_all
@@ -49,6 +50,7 @@ _PUBLIC = {
     "EdgeSdkError": "edge_sdk.errors:EdgeSdkError",
     "ImageOptions": "edge_sdk.data.images:ImageOptions",
     "MemoryBudget": "edge_sdk.runtime:MemoryBudget",
+    "Options": "edge_sdk.converters:Options",
     "Policy": "edge_sdk.runtime:Policy",
     "Receipt": "edge_sdk.runtime:Receipt",
     "Recipe": "edge_sdk.recipe:Recipe",
