@@ -49,7 +49,7 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def run_page(page: Path, folder: Path, environment: dict[str, str] | None = None) -> str:
-    """Runs every block of ``page`` that can be run, in ``folder``.
+    """Runs every block of ``page`` that can be run, in ``folder``; one that begins with ``# NAME.toml`` becomes that file.
 
     Returns:
         What they printed.
@@ -61,6 +61,8 @@ def run_page(page: Path, folder: Path, environment: dict[str, str] | None = None
     settings = {**os.environ, "PATH": path, **(environment or {})}
     printed = []
     for block in blocks(page.read_text(encoding="utf-8")):
+        if file := re.match(r"# ([\w-]+\.(?:toml|yml))\n", block.code):
+            (folder / file[1]).write_text(block.code, encoding="utf-8")
         if block.language not in RUNNABLE or block.not_run is not None:
             continue
         command = [*RUNNABLE[block.language], block.code]
