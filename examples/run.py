@@ -49,7 +49,7 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def run_page(page: Path, folder: Path, environment: dict[str, str] | None = None) -> str:
-    """Runs every block of ``page`` that can be run, in ``folder``; one that begins with ``# NAME.toml`` becomes that file.
+    """Runs every block of ``page`` that can be run, in ``folder``; one headed ``# NAME.toml`` becomes that file.
 
     Returns:
         What they printed.
