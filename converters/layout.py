@@ -37,10 +37,11 @@ Axes = Mapping[str, Sequence[int] | None]
 def laid_out(samples: str, axes: Axes) -> Iterator[Arrays]:
     """Samples of a store in the file's layout."""
     for sample in SampleStore.open(samples):
-        yield {name: _apply(values, axes.get(name)) for name, values in sample.items()}
+        yield {name: applied(values, axes.get(name)) for name, values in sample.items()}
 
 
-def _apply(values: Any, axes: Sequence[int] | None) -> Any:
+def applied(values: Any, axes: Sequence[int] | None) -> Any:
+    """Values of the source in the file's layout."""
     return values if axes is None else np.ascontiguousarray(np.transpose(values, axes))
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from edge_sdk.converters import convert_all as convert_all
     from edge_sdk.converters.bundling import convert_bundle as convert_bundle
     from edge_sdk.converters.comparing import compare as compare
+    from edge_sdk.converters.search.optimizing import optimize as optimize
+    from edge_sdk.converters.search.records import Budgets as Budgets
+    from edge_sdk.converters.search.records import Limits as Limits
     from edge_sdk.data.images import ImageOptions as ImageOptions
     from edge_sdk.errors import EdgeSdkError as EdgeSdkError
     from edge_sdk.measure.benchmarking import benchmark as benchmark
@@ -44,11 +47,13 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Artifact": "edge_sdk.artifact:Artifact",
     "Benchmark": "edge_sdk.measure.records:Benchmark",
+    "Budgets": "edge_sdk.converters.search.records:Budgets",
     "Bundle": "edge_sdk.bundle.reading:Bundle",
     "Deadline": "edge_sdk.runtime:Deadline",
     "DeviceProfile": "edge_sdk.profile.records:DeviceProfile",
     "EdgeSdkError": "edge_sdk.errors:EdgeSdkError",
     "ImageOptions": "edge_sdk.data.images:ImageOptions",
+    "Limits": "edge_sdk.converters.search.records:Limits",
     "MemoryBudget": "edge_sdk.runtime:MemoryBudget",
     "Options": "edge_sdk.converters:Options",
     "Policy": "edge_sdk.runtime:Policy",
@@ -67,6 +72,7 @@ _PUBLIC = {
     "find_profile": "edge_sdk.profile.reading:find_profile",
     "find_recipe": "edge_sdk.recipe:find_recipe",
     "open_bundle": "edge_sdk.bundle.reading:open_bundle",
+    "optimize": "edge_sdk.converters.search.optimizing:optimize",
     "profile_names": "edge_sdk.profile.reading:profile_names",
     "read_artifact": "edge_sdk.artifact:read_artifact",
     "recipe_names": "edge_sdk.recipe:recipe_names",

@@ -75,6 +75,11 @@ class Workshop:
         """The worker of that role; see :meth:`Workers.get`."""
         return self._workers.get(role, preload=preload)
 
+    @property
+    def workers(self) -> Workers:
+        """The workers, for a shop with another folder."""
+        return self._workers
+
     def path(self, name: str) -> Path:
         """A path in the folder."""
         return self.folder / name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,15 @@ def float_twins(data: bytes, ops: Iterable[Op]) -> Twins:
     for op in chosen:
         maker.add(op)
     return Twins(maker.finish(), chosen)
+
+
+def single_ops(data: bytes, ops: Iterable[Op]) -> Iterator[tuple[Op, bytes]]:
+    """Each op of the main subgraph as a file of its own, in its own types; what it reads and no constant is, is fed."""
+    graph, root = parse_artifact(data).main, parse_tree(data)[0]
+    for op in ops:
+        maker = _SingleMaker(graph, root)
+        maker.add(op)
+        yield op, maker.finish()
 
 
 def has_twin(graph: Subgraph, op: Op) -> bool:
@@ -161,6 +170,31 @@ class _TwinMaker:
             node.buffer = len(self._buffers) - 1
         self._tensors.append(node)
         return len(self._tensors) - 1
+
+
+class _SingleMaker(_TwinMaker):
+    """Ops as they are: integers stay integers, with their scales."""
+
+    def _operand(self, index: int) -> int:
+        if index not in self._places:
+            tensor = self._graph.tensors[index]
+            self._places[index] = self._new(tensor, f"{_INPUT}{index}", None)
+            if tensor.constant is not None:
+                node = self._tensors[-1]
+                self._buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(tensor.constant, np.uint8)))
+                node.buffer = len(self._buffers) - 1
+            elif not tensor.is_stored:
+                self._inputs[f"{_INPUT}{index}"] = self._places[index]
+        return self._places[index]
+
+    @staticmethod
+    def _type(tensor: Tensor) -> str:
+        return tensor.dtype
+
+    def _new(self, tensor: Tensor, name: str, values: npt.NDArray[Any] | None) -> int:
+        place = super()._new(tensor, name, values)
+        self._tensors[place].quantization = self._root.subgraphs[0].tensors[tensor.index].quantization
+        return place
 
 
 def _fields(node: Node) -> dict[str, Any]:

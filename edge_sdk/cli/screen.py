@@ -33,6 +33,8 @@ class Screen:
         self._bar: Any = None
         self._shown = 0
         self._stage = ""
+        self.kept = "nothing was written"
+        """What is said of files where a command is ended in the middle."""
 
     def result(self, data: dict[str, Any], text: str) -> None:
         """The command's result: JSON or text."""
@@ -108,11 +110,11 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
                 code = UNFIT if isinstance(error, AccuracyError | NothingPlacedError) else FAILED
             except _Ended as signalled:
                 screen.done()
-                click.echo(f"ended by {signalled.signal.name}; nothing was written", err=True)
+                click.echo(f"ended by {signalled.signal.name}; {screen.kept}", err=True)
                 code = SIGNALLED + signalled.signal
             except KeyboardInterrupt as interruption:
                 screen.done()
-                click.echo(str(interruption) or "interrupted; nothing was written", err=True)
+                click.echo(str(interruption) or f"interrupted; {screen.kept}", err=True)
                 code = INTERRUPTED
             sys.exit(code or OK)
 

@@ -15,6 +15,9 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _INPUT = re.compile(r"(?P<name>.+)=(?P<shape>\d+(?:[,x]\d+)*|)(?::(?P<dtype>\w+))?")
 
 
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smh]?)")
+
+
 class InputShape(click.ParamType):  # type: ignore[type-arg] # generic since click 8.2 only
     """``NAME=1,224,224,3`` or ``NAME=1,16:int64``."""
 
@@ -69,6 +72,20 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
             return tuple(_fraction(part) for part in value.split(","))
         except (ValueError, ZeroDivisionError):
             self.fail(f"`{value}`: expected numbers separated by commas", param, ctx)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """``90s``, ``30m``, ``2h`` or plain seconds; the value is in seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(value)
+        if match is None or not float(match["number"]):
+            self.fail(f"`{value}`: expected 90s, 30m or 2h", param, ctx)
+        return float(match["number"]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match["unit"]]
 
 
 def _fraction(text: str) -> float:

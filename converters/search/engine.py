@@ -1,0 +1,368 @@
+"""The search itself: what moves propose is made, timed and evaluated, and the best so far is kept at all times.
+
+Nothing here knows how a file is made or measured: that is the bench's (:class:`Bench`). An evaluation is one file run
+over the data; the reference, every candidate and the confirmation are one each, whether a comparison stopped early or
+not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from edge_sdk.converters.search.cut import Member, Network, family
+from edge_sdk.converters.search.groups import Group
+from edge_sdk.converters.search.moves import MOVES, Move, Proposal, expected
+from edge_sdk.converters.search.records import (
+    MIB,
+    Budgets,
+    Expectation,
+    File,
+    GroupFacts,
+    Latency,
+    Limits,
+    Point,
+    Score,
+)
+from edge_sdk.errors import ConversionError, ModelError
+from edge_sdk.recipe import Recipe, find_recipe
+
+Part = Literal["search", "confirm"]
+Tell = Callable[[str], None]
+
+
+class Bench(Protocol):
+    """How files are made and measured."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """Of ops."""
+        ...
+
+    def make(self, recipe: Recipe) -> File:
+        """The file of a recipe; raises ConversionError or ModelError where it cannot be made."""
+        ...
+
+    def latency(self, file: File) -> Latency | None:
+        """Its time; None where nothing tells."""
+        ...
+
+    def score(self, file: File, part: Part, most: float | None) -> Score:
+        """The metric on a part of the data; may stop early once it is decided whether ``most`` is lost."""
+        ...
+
+    def fault(self, file: File, recipe: Recipe) -> str | None:
+        """Why a file is wrong, whatever its metric; None where it is right."""
+        ...
+
+    def network(self, plain: Point, reference: Point) -> Network:
+        """Damage, time and borders of the groups."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is searched for: the device's recipe and why, other whole recipes that it takes, and what files may cost."""
+
+    base: Recipe
+    base_why: str
+    fallbacks: tuple[str, ...]
+    budgets: Budgets
+
+
+@dataclass
+class Search:
+    """One search; :meth:`run` it once, and read the rest then or at any time.
+
+    Attributes:
+        bench: makes and measures.
+        wanted: what for.
+        limits: when to stop.
+        tell: hears what is tried, why, and what is best.
+        keep: called whenever the answer changed or something was tried.
+        moves: by name, in order.
+    """
+
+    bench: Bench
+    wanted: Wanted
+    limits: Limits
+    tell: Tell = lambda text: None
+    keep: Callable[[Search], None] = lambda search: None
+    moves: dict[str, Move] = field(default_factory=lambda: dict(MOVES))
+    points: list[Point] = field(default_factory=list)
+    stopped: str = "done"
+    evaluations: int = 0
+    _family: tuple[Member, ...] = ()
+    _network: Network | None = None
+    _begin: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        """Tries until the moves are through or a limit is reached, then confirms the best."""
+        self._reference()
+        try:
+            for name, move in self.moves.items():
+                self._follow(name, move)
+        except _StopError as stop:
+            self.stopped = stop.reason
+        self._confirm()
+        self.keep(self)
+
+    # --- what moves may know ----------------------------------------------------------------------------------------
+
+    @property
+    def base(self) -> Recipe:
+        """See :class:`~.moves.View`."""
+        return self.wanted.base
+
+    @property
+    def base_why(self) -> str:
+        """Likewise."""
+        return self.wanted.base_why
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """Likewise."""
+        return self.wanted.fallbacks
+
+    @property
+    def budgets(self) -> Budgets:
+        """Likewise."""
+        return self.wanted.budgets
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """Likewise."""
+        return self.bench.groups
+
+    @property
+    def reference(self) -> Point:
+        """The float file."""
+        return self.points[0]
+
+    @property
+    def plain(self) -> Point | None:
+        """Likewise."""
+        return next((point for point in self.points if point.move == "plain"), None)
+
+    @property
+    def best(self) -> Point | None:
+        """Likewise."""
+        fitting = [point for point in self.points if point.fits]
+        return min(fitting, key=self._rank, default=None)
+
+    @property
+    def has_time(self) -> bool:
+        """Likewise."""
+        return self.limits.max_evals is not None or self.limits.seconds is not None
+
+    def family(self) -> Sequence[Member]:
+        """Likewise."""
+        if not self._family:
+            self.tell("rank groups of ops by what int8 is expected to do to the outputs")
+            if self.plain is None:
+                raise ValueError("the family is of the plain int8 file")
+            self._network = self.bench.network(self.plain, self.reference)
+            self._family = family(self._network)
+        return self._family
+
+    def worth(self, group: int) -> float:
+        """Likewise."""
+        network = self._network
+        return 0.0 if network is None else float(network.extra_us[group] / max(network.damage[group], 1e-30))
+
+    # --- what it leaves ---------------------------------------------------------------------------------------------
+
+    def expectations(self) -> tuple[Expectation, ...]:
+        """The predicted front."""
+        rows = [(member, *expected(self, member)) for member in self._family]
+        return tuple(Expectation(len(m.spared), m.damage, ms, size) for m, ms, size in rows)
+
+    def group_facts(self) -> tuple[GroupFacts, ...]:
+        """Groups with what was expected of them, and whether the answer spares them."""
+        network, best = self._network, self.best
+        if network is None:
+            return ()
+        spared = set(best.spared) if best else set()
+        return tuple(
+            GroupFacts(
+                g.name, len(g.ops), g.macs, float(network.damage[i]), float(network.extra_us[i]), g.name in spared
+            )
+            for i, g in enumerate(self.groups)
+        )
+
+    def why(self) -> str:
+        """How it ended, in a sentence or two."""
+        best = self.best
+        if best is not None:
+            return f"{best.recipe.name}: {best.why}{_confirmation(best)}"
+        nearest = min((p for p in self.points if p.file), key=self._distance, default=None)
+        if nearest is None:
+            return "no file could be made"
+        return f"nothing fits; nearest is {nearest.recipe.name}: {'; '.join(nearest.misses)}"
+
+    # --- one step ---------------------------------------------------------------------------------------------------
+
+    def _reference(self) -> None:
+        self.tell("evaluate the source as a float32 file: what all others are compared with")
+        recipe = find_recipe("float32")
+        file = self.bench.make(recipe)
+        score = self._score(file, "search", None)
+        point = Point(0, "reference", "the source in float32", recipe, (), file, self.bench.latency(file), score)
+        self.points.append(self._judged(replace(point, accurate=True)))
+        self._kept()
+
+    def _follow(self, name: str, move: Move) -> None:
+        proposals = move(self)
+        try:
+            proposal = next(proposals)
+            while True:
+                self._check_limits()
+                point = self._try(name, proposal)
+                self.points.append(point)
+                self._kept()
+                proposal = proposals.send(point)
+        except StopIteration:
+            return
+
+    def _try(self, move: str, proposal: Proposal) -> Point:
+        self.tell(f"try {proposal.recipe.name}: {proposal.why}")
+        names = tuple(self.groups[group].name for group in sorted(proposal.spared))
+        point = Point(len(self.points), move, proposal.why, proposal.recipe, names)
+        try:
+            file = self.bench.make(proposal.recipe)
+            point = replace(point, file=file)
+            if same := next((p for p in self.points if p.file and p.file.key == file.key), None):
+                return point.missing(f"the same file as {same.recipe.name}", state="not evaluated")
+            point = replace(point, latency=self.bench.latency(file))
+            over = self._over(point)
+            if not proposal.decides and (reason := over or self._cannot_win(point)):
+                return point.missing(*reason, state="misses" if over else "not evaluated")
+            score = self._score(file, "search", self.budgets.max_drop)
+        except (ConversionError, ModelError) as error:
+            return point.missing(str(error), state="failed")
+        return self._judged(replace(point, score=score, accurate=self._accurate(score)))
+
+    def _judged(self, point: Point) -> Point:
+        reasons = self._over(point)
+        if point.score and not point.accurate:
+            reasons = (f"the metric drops by {_drop_text(point.score)}, {self.budgets.max_drop:g} allowed", *reasons)
+        return replace(point, state="misses" if reasons else "fits", misses=reasons)
+
+    def _accurate(self, score: Score) -> bool:
+        most = self.budgets.max_drop
+        return most is None or score.drop.allows(most)
+
+    def _over(self, point: Point) -> tuple[str, ...]:
+        """Budgets of time, size and memory that a file misses."""
+        budgets, file, time_ms = self.budgets, point.file, point.latency.ms if point.latency else None
+        found = []
+        if budgets.max_latency_ms is not None and (time_ms is None or time_ms > budgets.max_latency_ms):
+            found.append(f"takes {_number(time_ms)} ms, {budgets.max_latency_ms:g} allowed")
+        size = file.size_bytes / MIB if file else None
+        if budgets.max_size_mib is not None and (size is None or size > budgets.max_size_mib):
+            found.append(f"has {_number(size)} MiB, {budgets.max_size_mib:g} allowed")
+        memory = file.memory_bytes / MIB if file and file.memory_bytes is not None else None
+        if budgets.max_memory_mib is not None and (memory is None or memory > budgets.max_memory_mib):
+            found.append(f"needs {_number(memory)} MiB (predicted), {budgets.max_memory_mib:g} allowed")
+        return tuple(found)
+
+    def _cannot_win(self, point: Point) -> tuple[str, ...]:
+        best = self.best
+        if best is None or self.budgets.objective == "metric" or self._rank(point) < self._rank(best):
+            return ()
+        return (f"not better than {best.recipe.name}, whatever its metric",)
+
+    def _score(self, file: File, part: Part, most: float | None) -> Score:
+        self.evaluations += 1
+        return self.bench.score(file, part, most)
+
+    def _confirm(self) -> None:
+        """The best on data that the search never saw; one that loses too much there is struck, and the next tried."""
+        while (best := self.best) is not None and best.confirmed is None and best is not self.reference:
+            self.tell(f"confirm {best.recipe.name} on data that the search did not look at")
+            if best.file is None:
+                raise ValueError("what fits has a file")
+            if fault := self.bench.fault(best.file, best.recipe):
+                self.points[best.order] = best.missing(f"wrong: {fault}")
+                continue
+            score = self._score(best.file, "confirm", self.budgets.max_drop)
+            confirmed = replace(best, confirmed=score)
+            if score.drop.state == "beyond":
+                text = f"not confirmed: on unseen data the metric drops by {_drop_text(score)}"
+                confirmed = replace(confirmed.missing(text), accurate=False)
+            self.points[best.order] = confirmed
+            self._kept()
+
+    def _check_limits(self) -> None:
+        # Where nothing but the float file will do, other precisions of the whole file are worth more evaluations.
+        more = len(self.fallbacks) if self.best in (None, self.reference) else 0
+        most = certificate(len(self.groups)) + more if self.limits.max_evals is None else self.limits.max_evals
+        # One is kept for the confirmation.
+        if self.evaluations + 1 >= most and (self.limits.max_evals is not None or self.limits.seconds is None):
+            raise _StopError("max-evals" if self.limits.max_evals is not None else "done")
+        if self.limits.seconds is not None and time.monotonic() - self._begin > self.limits.seconds:
+            raise _StopError("budget")
+
+    def _kept(self) -> None:
+        best = self.best
+        if best is not None:
+            self.tell(f"best so far: {best.recipe.name}{_facts_text(best)}")
+        self.keep(self)
+
+    def _rank(self, point: Point) -> tuple[float, ...]:
+        time_ms = point.latency.ms if point.latency else math.inf
+        size = point.file.size_bytes if point.file else math.inf
+        if self.budgets.objective == "metric":
+            return (point.score.drop.value if point.score else math.inf, time_ms, size)
+        return (time_ms, size, point.order)
+
+    def _distance(self, point: Point) -> tuple[float, ...]:
+        """How far from fitting: by what factor each budget is missed, together."""
+        budgets, factors = self.budgets, [0.0]
+        for most, value in (
+            (budgets.max_latency_ms, point.latency.ms if point.latency else None),
+            (budgets.max_size_mib, point.file.size_bytes / MIB if point.file else None),
+            (budgets.max_drop, max(0.0, point.score.drop.value) if point.score else None),
+        ):
+            if most is not None and value is not None:
+                factors.append(max(0.0, math.log(max(value, 1e-9) / max(most, 1e-9))))
+        return (sum(factors), point.order)
+
+
+class _StopError(Exception):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def certificate(groups: int) -> int:
+    """Evaluations that a search needs at most: both ends, a bisection over the groups, and the confirmation."""
+    return 3 + max(1, math.ceil(math.log2(max(2, groups))))
+
+
+def _number(value: float | None) -> str:
+    return "an unknown number of" if value is None else f"{value:.4g}"
+
+
+def _drop_text(score: Score) -> str:
+    drop = score.drop
+    ends = "" if drop.low is None or drop.high is None else f" ({drop.low:.3g} to {drop.high:.3g})"
+    return f"{drop.value:.3g}{ends} on {drop.samples} of {drop.of} samples"
+
+
+def _facts_text(point: Point) -> str:
+    parts = [f"{point.latency.ms:.3g} ms {point.latency.truth}"] if point.latency else []
+    parts += [f"{point.file.size_bytes / MIB:.2f} MiB"] if point.file else []
+    parts += [f"drop {_drop_text(point.score)}"] if point.score and point.move != "reference" else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _confirmation(point: Point) -> str:
+    if point.confirmed is None:
+        return ""
+    drop = point.confirmed.drop
+    words = {"within": "confirmed", "undecided": "not contradicted"}.get(drop.state, drop.state)
+    return f"; {words} on unseen data, drop {_drop_text(point.confirmed)}"

@@ -1,0 +1,357 @@
+"""``edge_sdk.optimize``: from a source and data to the best file for a device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_sdk.bundle.creating import create_bundle
+from edge_sdk.bundle.options import Golden
+from edge_sdk.bundle.sources import source_facts
+from edge_sdk.converters.device import choose_recipe
+from edge_sdk.converters.options import Options, recipe_from, settings_from
+from edge_sdk.converters.pipeline import Line
+from edge_sdk.converters.pixels import is_folder
+from edge_sdk.converters.search.archive import Archive
+from edge_sdk.converters.search.clocks import Clock, Here, There
+from edge_sdk.converters.search.engine import Search, Wanted
+from edge_sdk.converters.search.eval_data import open_eval, split
+from edge_sdk.converters.search.metrics import find_metric
+from edge_sdk.converters.search.records import Budgets, Limits, MetricFacts, Result
+from edge_sdk.converters.search.workbench import Tools, Trial, Workbench
+from edge_sdk.converters.workers.child import tool_version
+from edge_sdk.converters.workers.workshop import Workshop
+from edge_sdk.data import check_samples, spool
+from edge_sdk.data.images import ImageOptions
+from edge_sdk.data.wanted import pixel_scale
+from edge_sdk.errors import BundleError, CalibrationError, OutputError, ProfileError
+from edge_sdk.files import write_bytes
+from edge_sdk.profile.records import DeviceProfile
+from edge_sdk.progress import Progress, Silent
+from edge_sdk.recipe import find_recipe
+from edge_sdk.recipe.writing import recipe_text
+from edge_sdk.version import __version__
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+BEST, FRONT, RECIPE, BUNDLE, CALIBRATION = "best.tflite", "front.json", "recipe.toml", "best.edge", "calibration.npz"
+_DEFAULT_DROP = 0.5
+_TOOLS = ("ai-edge-litert", "ai-edge-quantizer", "tensorflow", "torch")
+
+
+class SearchOptions(Options, total=False):
+    """Keyword arguments of ``optimize`` beside those of ``convert``; ``evaluation`` must be there."""
+
+    budgets: Budgets
+    """What the file may cost; with none at all, a drop of 0.5 points."""
+    limits: Limits
+    """When to stop."""
+    on: str | None
+    """Address of a device whose time counts, as ``edge-sdk benchmark --on``; default: this machine's CPU."""
+    callback: Callable[[Result], None]
+    """Called with all that is known so far after every step."""
+
+
+def optimize(
+    source: object, output: str | Path, *, progress: Progress | None = None, **options: Unpack[SearchOptions]
+) -> Result:
+    """Finds the best file for a device under budgets, with few evaluations.
+
+    Args:
+        source: see ``edge_sdk.convert``.
+        output: a folder, made if absent: ``best.tflite`` (the best so far that fits, at all times), ``best.edge``,
+            ``recipe.toml`` that reproduces it by ``convert``, ``front.json`` (``FRONT.md`` beside this file), and the
+            archive that ``resume`` reads.
+        progress: hears what is tried, why, and what is best.
+        options: see :class:`SearchOptions`; ``evaluation``, ``metric`` and ``metric_goal`` say what to measure by.
+            Ranges are observed on ``calibration``, and without it on a fifth of the evaluation data that nothing else
+            sees.
+
+    Returns:
+        What was found; ``best`` is None where nothing fits, and ``why`` says what was nearest.
+
+    Raises:
+        EdgeSdkError: see ``edge_sdk.errors``.
+    """
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+    with Workshop(_path(options.get("work_dir")), options.get("workers")) as shop:
+        return _Run(shop, source, folder, options, progress or Silent()).answer()
+
+
+@dataclass
+class _Plan:
+    """What was asked for, resolved."""
+
+    budgets: Budgets
+    limits: Limits
+    profile: DeviceProfile | None
+    wanted: Wanted
+
+
+class _Run:
+    """One search with its files."""
+
+    def __init__(
+        self, shop: Workshop, source: object, folder: Path, options: SearchOptions, progress: Progress
+    ) -> None:
+        self._begin = time.monotonic()
+        self._shop, self._source, self._folder, self._options = shop, source, folder, options
+        self._progress = progress
+        self._findings: list[str] = []
+        self._plan = _planned(options)
+        self._written: str | None = None
+        settings = replace(settings_from(options), timing=False, data=None, profile=None)
+        self._settings = settings
+        self._line = Line(shop, source, settings, progress)
+        self._trial = self._open_trial()
+        self._facts = self._metric_facts()
+        self._clock = self._open_clock()
+        archive = Archive(folder, self._context(), resume=options.get("resume", False))
+        tools = Tools(shop, self._line, self._clock, self._plan.profile, progress, settings.seed)
+        self._bench = Workbench(tools, self._trial, archive, folder, self._plan.wanted.base)
+        self._search = Search(self._bench, self._plan.wanted, self._plan.limits, progress.stage, self._keep)
+
+    def answer(self) -> Result:
+        """Runs the search; an interruption leaves what was found so far."""
+        try:
+            self._search.run()
+        except KeyboardInterrupt as interruption:
+            self._search.stopped = "interrupted"
+            self._keep(self._search)
+            raise KeyboardInterrupt(self._left_behind()) from interruption
+        finally:
+            if isinstance(self._clock, There):
+                self._clock.close()
+        self._bundle()
+        result = self._result()
+        self._write_front(result)
+        return result
+
+    # --- what is written --------------------------------------------------------------------------------------------
+
+    def _keep(self, search: Search) -> None:
+        """Files first, then the account of them: a reader of ``front.json`` finds what it names."""
+        best = search.best
+        if best is not None and best.file is not None and best.file.key != self._written:
+            write_bytes(self._folder / BEST, self._bench.path(best.file).read_bytes())
+            self._write_recipe()
+            self._written = best.file.key
+        elif best is None:
+            for name in (BEST, RECIPE, BUNDLE):
+                (self._folder / name).unlink(missing_ok=True)
+            self._written = None
+        result = self._result()
+        self._write_front(result)
+        callback = self._options.get("callback")
+        if callback is not None:
+            callback(result)
+
+    def _write_recipe(self, min_sqnr_db: float | None = None) -> None:
+        best = self._search.best
+        if best is None:
+            return
+        recipe = best.recipe if min_sqnr_db is None else replace(best.recipe, min_sqnr_db=min_sqnr_db)
+        comment = f"Chosen by edge-sdk optimize {__version__}: {best.why}\n{self._command()}"
+        write_bytes(self._folder / RECIPE, recipe_text(recipe, comment=comment).encode())
+
+    def _command(self) -> str:
+        """How ``convert`` makes the same file."""
+        best = self._search.best
+        needs = best is not None and best.recipe.needs_calibration
+        data = self._options.get("calibration")
+        told = data if isinstance(data, str | Path) else self._folder / CALIBRATION
+        calibration = f" --calibration {told}" if needs else ""
+        seed = f" --seed {self._settings.seed}" if self._settings.seed else ""
+        return f"edge-sdk convert SOURCE -r {self._folder / RECIPE}{calibration}{seed} -o FILE makes it again."
+
+    def _bundle(self) -> None:
+        """The answer as a bundle; what stands against one is a finding, for the file is what was asked for."""
+        best = self._search.best
+        if best is None or best.file is None:
+            return
+        self._write_recipe(self._bench.needs_sqnr_db(best.file, best.recipe))
+        self._progress.stage(f"write {BUNDLE}")
+        profile = self._options.get("profile")
+        profiles = [profile] if isinstance(profile, str | Path) else []
+        framework = self._line.source.description.framework
+        try:
+            create_bundle(
+                [self._folder / BEST],
+                self._folder / BUNDLE,
+                golden=Golden(data=self._bench.golden(best.file), description="the first of the evaluation data"),
+                profiles=profiles,
+                source=source_facts(self._source, framework),
+            )
+        except (BundleError, CalibrationError, ProfileError) as error:
+            self._findings.append(f"no {BUNDLE} was written: {error}")
+            (self._folder / BUNDLE).unlink(missing_ok=True)
+
+    def _write_front(self, result: Result) -> None:
+        write_bytes(self._folder / FRONT, json.dumps(result.as_json(), indent=1, default=str).encode())
+
+    def _left_behind(self) -> str:
+        best = self._search.best
+        held = f"the best so far is {self._folder / BEST}" if best else "nothing that fits was found yet"
+        return f"interrupted; {held}; go on with --resume"
+
+    def _result(self) -> Result:
+        search = self._search
+        return Result(
+            source=str(self._source) if isinstance(self._source, str | Path) else type(self._source).__name__,
+            profile=self._plan.profile.id if self._plan.profile else None,
+            metric=self._facts,
+            budgets=self._plan.budgets,
+            reference=search.reference,
+            points=tuple(search.points[1:]),
+            best=search.best,
+            why=search.why(),
+            stopped=search.stopped,
+            evaluations=search.evaluations,
+            samples_run=self._bench.samples_run,
+            seconds=time.monotonic() - self._begin,
+            groups=search.group_facts(),
+            family=search.expectations(),
+            ranking=self._bench.ranking,
+            findings=tuple(self._findings),
+            folder=str(self._folder),
+        )
+
+    # --- what is opened ---------------------------------------------------------------------------------------------
+
+    def _open_trial(self) -> Trial:
+        """Evaluation data on disk, and its parts; ranges are observed on one of them where no other data is given."""
+        options, settings = self._options, self._settings
+        data = options.get("evaluation")
+        if data is None:
+            raise CalibrationError("no evaluation data", hint="give --eval: a folder of images by class, or a .npz")
+        self._progress.stage("lower the source to float32")
+        lowered = self._line.lowered(find_recipe("float32"))
+        description = self._line.source.description
+        images = settings.images
+        if is_folder(data) and images.scale is None and pixel_scale(lowered.artifact, description.inputs[0].name) == 1:
+            images = replace(images, scale=1.0)
+            self._findings.append("the model scales pixels itself: images are fed as 0 to 255")
+        self._images: ImageOptions = images
+        self._progress.stage("read the evaluation data")
+        opened = open_eval(data, description.inputs, description.outputs, images)
+        store, checked = spool(opened.source, description.inputs, self._shop.path("evaluation"))
+        self._findings += [str(finding) for finding in check_samples(checked, purpose="comparison")]
+        parts = split(store.count, settings.seed, calibrate=options.get("calibration") is None)
+        metric = find_metric(options.get("metric"), options.get("metric_goal"), labelled=opened.targets is not None)
+        if options.get("calibration") is None:
+            chosen = {spec.name: np.array(store.column(spec.name)[parts.calibrate]) for spec in description.inputs}
+            if not (self._folder / CALIBRATION).exists():
+                _write_arrays(self._folder / CALIBRATION, chosen)
+            self._line.calibrate(chosen)
+        return Trial(metric, opened, store, parts)
+
+    def _metric_facts(self) -> MetricFacts:
+        trial, given = self._trial, self._options.get("calibration")
+        words = f"{len(trial.parts.calibrate)} samples of the evaluation data that nothing else sees"
+        return MetricFacts(
+            name=trial.metric.name,
+            unit=trial.metric.unit,
+            higher_is_better=trial.metric.higher_is_better,
+            data=trial.data.source.description,
+            search_samples=len(trial.parts.search),
+            confirm_samples=len(trial.parts.confirm),
+            calibration=words if given is None else str(given) if isinstance(given, str | Path) else "given in memory",
+        )
+
+    def _open_clock(self) -> Clock | None:
+        address = self._options.get("on")
+        if address and address != "local":
+            return There(address)
+        if self._plan.profile is not None and self._plan.budgets.max_latency_ms is not None:
+            raise ProfileError(
+                f"--max-latency-ms for {self._plan.profile.id}: no time of that device is known here",
+                hint="give --on with the device's address, or leave --profile out to mean this machine's CPU",
+            )
+        if self._plan.profile is not None:
+            self._findings.append(f"times are this machine's, not those of {self._plan.profile.id}")
+        return Here(self._shop)
+
+    def _context(self) -> Mapping[str, Any]:
+        """All that answers in the archive depend on."""
+        facts = source_facts(self._source, None)
+        lowered = self._line.lowered(find_recipe("float32"))
+        given = self._options.get("calibration")
+        return {
+            "source": facts.sha256 or hashlib.sha256(lowered.path.read_bytes()).hexdigest(),
+            "evaluation": _data_hash(self._trial),
+            "calibration": "of the evaluation data" if given is None else _folder_hash(self._shop.path("calibration")),
+            "calibration_samples": self._settings.calibration_samples,
+            "metric": [self._trial.metric.name, self._trial.metric.higher_is_better],
+            "seed": self._settings.seed,
+            "budgets": asdict(self._plan.budgets),
+            "profile": self._plan.profile.id if self._plan.profile else None,
+            "time": self._clock.where if self._clock else None,
+            "versions": {"edge-sdk": __version__} | {tool: tool_version(tool) for tool in _TOOLS},
+        }
+
+
+def _planned(options: SearchOptions) -> _Plan:
+    profile = settings_from(options).profile
+    budgets = options.get("budgets", Budgets())
+    if budgets == Budgets():
+        if (
+            callable(options.get("metric"))
+            or ".py:" in str(options.get("metric"))
+            or options.get("metric") in ("mse", "mae")
+        ):
+            raise CalibrationError("no budget", hint="give --max-drop in the metric's own unit, or another budget")
+        budgets = Budgets(max_drop=_DEFAULT_DROP)
+    if budgets.max_memory_mib is not None and profile is None:
+        raise ProfileError("--max-memory-mib is predicted for a device", hint="give --profile")
+    choice = choose_recipe(profile) if profile else None
+    base = recipe_from(choice.recipe if choice else "static_wi8_ai8", options)
+    why = choice.reason if choice else "int8 is the fast form on CPUs"
+    wanted = Wanted(base, why, _fallbacks(profile), budgets)
+    return _Plan(budgets, options.get("limits", Limits()), profile, wanted)
+
+
+def _fallbacks(profile: DeviceProfile | None) -> tuple[str, ...]:
+    """Other precisions of the whole file: int16 activations for accelerators of int8, else what CPUs are fast in."""
+    first = next(iter(profile.device.delegates), None) if profile else None
+    if first is None or first.accelerator == "cpu":
+        return ("dynamic_wi8_afp32", "float16")
+    return ("static_wi8_ai8",) if first.accelerator == "gpu" else ("static_wi8_ai16",)
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    from io import BytesIO
+
+    held = BytesIO()
+    np.savez(held, **arrays)
+    write_bytes(path, held.getvalue())
+
+
+def _data_hash(trial: Trial) -> str:
+    digest = hashlib.sha256(_folder_hash(trial.store.folder).encode())
+    targets = trial.data.targets
+    for values in targets.values() if isinstance(targets, Mapping) else [targets]:
+        digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def _folder_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.raw")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _path(folder: str | Path | None) -> Path | None:
+    return Path(folder) if folder else None

@@ -1,0 +1,77 @@
+"""What each group costs: its damage in int8, its time out of it, and the conversions at its borders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_sdk.artifact.model import Artifact
+from edge_sdk.converters.search.cut import Border, Network
+from edge_sdk.converters.search.groups import Group
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The network of choices, and what of it is not as good as the rest.
+
+    Attributes:
+        network: groups with their prices, in microseconds of this machine's CPU.
+        unpriced: ops whose time alone is not known; they count as neither slower nor faster.
+        correction: factor on the single ops' differences so that their sum is that of the whole files.
+    """
+
+    network: Network
+    unpriced: int
+    correction: float
+
+
+def price(
+    lowered: Artifact,
+    groups: Sequence[Group],
+    damage: Mapping[str, float],
+    times: Mapping[str, Any],
+    whole_us: tuple[float, float] | None,
+) -> Prices:
+    """The network of a model.
+
+    Args:
+        lowered: the float file that groups are of.
+        groups: its groups.
+        damage: of each op, by the name of its first result.
+        times: of single ops; see ``op_times``.
+        whole_us: measured time of the float and of the int8 file; None where they were not measured.
+    """
+    floats, ints = times["float"], times["int8"]
+    known = {name for group in groups for name in group.results if name in floats and name in ints}
+    extra = [sum(floats[name] - ints[name] for name in group.results if name in known) for group in groups]
+    total = sum(extra)
+    correction = 1.0
+    if whole_us is not None and total > 0 and whole_us[0] > whole_us[1]:
+        correction = (whole_us[0] - whole_us[1]) / total
+    borders = _borders(lowered, groups, float(times["up"]), float(times["down"]))
+    network = Network(
+        [sum(damage.get(name, 0.0) for name in group.results) for group in groups],
+        [value * correction for value in extra],
+        borders,
+    )
+    return Prices(network, sum(len(group.results) for group in groups) - len(known), correction)
+
+
+def _borders(lowered: Artifact, groups: Sequence[Group], up_us: float, down_us: float) -> list[Border]:
+    graph = lowered.main
+    group_of = {op: group.index for group in groups for op in group.ops}
+    makers = {index: op.index for op in graph.ops for index in op.outputs}
+    readers: dict[int, set[int | None]] = {index: {None} for index in graph.outputs}
+    for op in graph.ops:
+        for index in op.inputs:
+            if index >= 0 and graph.tensors[index].constant is None and graph.tensors[index].dtype == "float32":
+                readers.setdefault(index, set()).add(group_of.get(op.index))
+    made = []
+    for index, those in sorted(readers.items()):
+        maker = group_of.get(makers[index]) if index in makers else None
+        if those == {maker}:
+            continue
+        elements = graph.tensors[index].elements
+        made.append(Border(maker, frozenset(those), up_us * elements, down_us * elements))
+    return made

@@ -1,0 +1,245 @@
+"""What rounding each op is expected to do to the outputs, from one pass forward and backward over a few samples.
+
+The float file is run in TensorFlow or PyTorch by the kernels that quantization-aware training has. For each op: by how
+much its result moves when its own weights and result are rounded as the int8 file rounds them, its inputs being exact
+(``d``); and the gradient ``g`` of a random direction of the outputs. ``E[(g . d)^2]`` is then the expected squared
+movement of the outputs, which adds up over ops. For scores of classes the direction is the likelihood of a class drawn
+by its own probability, whose square is twice the Kullback-Leibler divergence from the float file (Fisher's
+information); no labels are needed. Runs in a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.apart import real_constant
+from edge_sdk.artifact.model import read_artifact
+from edge_sdk.converters.layout import Axes, laid_out
+from edge_sdk.converters.search.op_times import called
+from edge_sdk.converters.train.qat.engine import execute, execute_step
+from edge_sdk.converters.train.qat.plan import make_plan
+from edge_sdk.converters.train.qat.steps import Operand, Plan
+from edge_sdk.errors import TrainingError
+from edge_sdk.parity.classes import is_class_like
+from edge_sdk.parity.localize import compare_tensors
+from edge_sdk.parity.slices import Part, parts_of
+from edge_sdk.signature import Arrays
+
+Array = npt.NDArray[Any]
+SAMPLES = 32
+_AT_ONCE = 4
+_RAREST = 1e-3
+_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+
+
+def rank(lowered: str, quantized: str, samples: str, axes: Axes, seed: int) -> dict[str, Any]:
+    """Expected damage of each op, by the name of its first result in the int8 file.
+
+    Args:
+        lowered: the float file that the int8 one was made from, in ops that have integer kernels.
+        quantized: the int8 file.
+        samples: folder of samples in the source's layout.
+        axes: how they are transposed for the files.
+        seed: of the directions.
+
+    Returns:
+        ``damage`` and ``how`` it was found: by gradients, or where an op cannot be run in a framework, or there is
+        none, by the noise that each op adds to its own result.
+    """
+    try:
+        damage = _by_gradients(lowered, quantized, list(islice(laid_out(samples, axes), SAMPLES)), seed)
+    except TrainingError as error:
+        rows = compare_tensors(lowered, quantized, islice(laid_out(samples, axes), SAMPLES))
+        noise = {row.tensor: max(0.0, row.added_noise) for row in rows}
+        return {"damage": noise, "how": f"noise that each op adds to its own result; no gradients: {error}"}
+    return {"damage": damage, "how": f"gradients over {SAMPLES} samples at most, one pass"}
+
+
+def _by_gradients(lowered: str, quantized: str, samples: Sequence[Arrays], seed: int) -> dict[str, float]:
+    plan = make_plan(read_artifact(quantized), read_artifact(lowered))
+    framework = _framework()
+    draws = np.random.default_rng(seed)
+    signature = plan.template.signature
+    parts = {t.index: parts_of(plan.template, name) for name, t in signature.outputs.items()}
+    total: dict[str, float] = {}
+    for begin in range(0, len(samples), _AT_ONCE):
+        batch = samples[begin : begin + _AT_ONCE]
+        feeds = {t.index: np.stack([sample[name] for sample in batch]) for name, t in signature.inputs.items()}
+        for name, value in _moved(plan, framework, feeds, parts, draws):
+            total[name] = total.get(name, 0.0) + value / len(samples)
+    return total
+
+
+def _moved(
+    plan: Plan, framework: Any, feeds: Mapping[int, Array], parts: Mapping[int, Sequence[Part]], draws: Any
+) -> Iterator[tuple[str, float]]:
+    """Each op's squared movement of the outputs, summed over the samples of a batch."""
+    b = framework.backend()
+    exact = _Exact(plan, b)
+    steps = [step for step in plan.steps if step.op.name not in _CONVERSIONS]
+    wanted = [index for step in steps for index in step.results]
+    outputs = tuple(parts)
+
+    def run(fed: Mapping[int, Any]) -> dict[int, Any]:
+        return execute(plan, b, fed, exact)
+
+    def direction(index: int, values: Array) -> Array:
+        return _direction(values, parts[index], draws)
+
+    values, gradients = framework.gradients(run, feeds, wanted, outputs, direction)
+    rounded = _Rounded(plan, b)
+    for step in steps:
+        made = execute_step(plan, b, step, values, rounded)
+        moved = np.zeros(len(next(iter(feeds.values()))))
+        for index in step.results:
+            gradient = gradients.get(index)
+            if gradient is not None:
+                after = _rounded(plan, index, framework.array(made[index]))
+                difference = (after - framework.array(values[index])) * gradient
+                moved += difference.reshape(len(moved), -1).sum(1)
+        yield called(plan.template.main, step.op), float((moved**2).sum())
+
+
+def _rounded(plan: Plan, index: int, values: Array) -> Array:
+    """A result on its own grid; one that is float in the int8 file as it is."""
+    tensor = plan.template.main.tensors[index]
+    own = tensor.quantization
+    if own is None or tensor.dtype == "float32":
+        return values
+    limits = np.iinfo(tensor.dtype)
+    scale, zero = np.float64(own.scale[0]), own.zero_point[0]
+    real: Array = (np.clip(np.rint(values / scale) + zero, limits.min, limits.max) - zero) * scale
+    return real
+
+
+def _direction(values: Array, parts: Sequence[Part], draws: Any) -> Array:
+    """A random direction in which outputs are looked at; values are [samples, *shape in the file]."""
+    scores = values.reshape(-1, values.shape[-1])
+    if is_class_like(scores.astype(np.float32)) and values.size == len(values) * values.shape[-1]:
+        return _likelihood(scores, draws).reshape(values.shape)
+    made = np.asarray(draws.standard_normal(values.shape))
+    sizes = np.ones_like(values)
+    for part in parts or (Part(0, 0, values.shape[1]),):
+        place = (slice(None),) * (part.axis + 1) + (slice(part.start, part.stop),)
+        power = float(np.mean(np.square(values[place], dtype=np.float64)))
+        # Shares of each part's own power: boxes in pixels must not hide scores.
+        sizes[place] = 1 / np.sqrt(max(power * values[place][0].size, 1e-30))
+    return made * sizes
+
+
+def _likelihood(scores: Array, draws: Any) -> Array:
+    """Gradient of the log-likelihood of a class drawn by its own probability, for probabilities and for logits."""
+    probabilities = bool((scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=0.02))
+    shares = scores if probabilities else np.exp(scores - scores.max(1, keepdims=True))
+    shares = shares / shares.sum(1, keepdims=True)
+    chosen = (draws.random((len(shares), 1)) > shares.cumsum(1)).sum(1).clip(max=shares.shape[1] - 1)
+    one = np.eye(shares.shape[1])[chosen]
+    made: Array = one / np.maximum(shares, _RAREST) if probabilities else one - shares
+    return made
+
+
+class _Exact:
+    """Constants as the float file has them; see ``train.qat.engine.Weights``."""
+
+    def __init__(self, plan: Plan, backend: Any) -> None:
+        self._plan, self._b = plan, backend
+
+    def constant(self, tensor: int) -> Any:
+        known = self._plan.exact.get(tensor, self._plan.constants[tensor])
+        return self._b.constant(known.astype(np.float32))
+
+    def plain(self, operand: Operand) -> Any:
+        return self._b.constant(self._plan.parameters[operand.parameter].values.astype(np.float32))
+
+    weight = bias = grid = plain
+
+    def round(self, value: Any, group: int, *, away: bool) -> Any:  # noqa: ARG002 - the int8 grid is laid on later
+        return value
+
+
+class _Rounded(_Exact):
+    """Constants as the int8 file has them."""
+
+    def constant(self, tensor: int) -> Any:
+        return self._b.constant(self._plan.constants[tensor].astype(np.float32))
+
+    def weight(self, operand: Operand) -> Any:
+        tensor = self._plan.template.main.tensors[operand.tensor]
+        return self._b.constant(real_constant(tensor).astype(np.float32))
+
+    bias = grid = weight
+
+
+class _TensorFlow:
+    @staticmethod
+    def backend() -> Any:
+        from edge_sdk.converters.train.qat.backend_tensorflow import TensorFlowBackend
+
+        return TensorFlowBackend()
+
+    @staticmethod
+    def array(value: Any) -> Array:
+        return np.asarray(value)
+
+    @staticmethod
+    def gradients(run: Any, feeds: Mapping[int, Array], wanted: Any, outputs: Any, direction: Any) -> Any:
+        """Every value, and the gradient of a direction of the outputs by each wanted one."""
+        import tensorflow as tf
+
+        fed = {index: tf.convert_to_tensor(value) for index, value in feeds.items()}
+        with tf.GradientTape() as tape:
+            for value in fed.values():
+                if value.dtype.is_floating:
+                    tape.watch(value)
+            values = run(fed)
+            ends = [
+                values[index] * tf.constant(direction(index, values[index].numpy()), tf.float32) for index in outputs
+            ]
+            target = tf.add_n([tf.reduce_sum(end) for end in ends])
+        floating = [index for index in wanted if values[index].dtype.is_floating]
+        found = tape.gradient(target, [values[index] for index in floating])
+        return values, {i: np.asarray(g) for i, g in zip(floating, found, strict=True) if g is not None}
+
+
+class _Torch:
+    @staticmethod
+    def backend() -> Any:
+        from edge_sdk.converters.train.qat.backend_torch import TorchBackend
+
+        return TorchBackend()
+
+    @staticmethod
+    def array(value: Any) -> Array:
+        return np.asarray(value.detach().cpu())
+
+    @staticmethod
+    def gradients(run: Any, feeds: Mapping[int, Array], wanted: Any, outputs: Any, direction: Any) -> Any:
+        """As TensorFlow's."""
+        import torch
+
+        fed = {index: torch.from_numpy(np.array(value)) for index, value in feeds.items()}
+        for value in fed.values():
+            if value.dtype.is_floating_point:
+                value.requires_grad_()
+        values = run(fed)
+        ends = [
+            (values[index] * torch.from_numpy(direction(index, values[index].detach().numpy())).float()).sum()
+            for index in outputs
+        ]
+        floating = [index for index in wanted if values[index].requires_grad]
+        found = torch.autograd.grad(torch.stack(ends).sum(), [values[i] for i in floating], allow_unused=True)
+        kept = {index: value.detach() for index, value in values.items()}
+        return kept, {i: g.numpy() for i, g in zip(floating, found, strict=True) if g is not None}
+
+
+def _framework() -> Any:
+    for name, made in (("tensorflow", _TensorFlow), ("torch", _Torch)):
+        if find_spec(name) is not None:
+            return made
+    raise TrainingError("neither TensorFlow nor PyTorch is installed", hint="pip install 'edge-sdk[keras]'")

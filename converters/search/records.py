@@ -1,0 +1,270 @@
+"""What a search looks for and what it found, as values; ``front.json`` is :meth:`Result.as_json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from edge_sdk.converters.search.paired import CONFIDENCE, Drop
+from edge_sdk.recipe import Recipe
+
+SCHEMA = "edge-sdk optimize 1"
+MIB = 1 << 20
+Objective = Literal["latency", "metric"]
+PointState = Literal["fits", "misses", "not evaluated", "failed"]
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """What a file may cost; None for no limit.
+
+    Attributes:
+        max_drop: of the metric against the source's float file: in points of a share, else in the metric's own unit.
+        max_latency_ms: of one run.
+        max_size_mib: of the file.
+        max_memory_mib: of the process, predicted for a profile.
+    """
+
+    max_drop: float | None = None
+    max_latency_ms: float | None = None
+    max_size_mib: float | None = None
+    max_memory_mib: float | None = None
+
+    @property
+    def objective(self) -> Objective:
+        """What is made best among files that fit: time where a drop is allowed, else the metric."""
+        return "metric" if self.max_drop is None else "latency"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop: evaluations (None: what a certificate needs), and seconds of this run (None: no limit)."""
+
+    max_evals: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one run in ms, how it is known (``measured``, ``translated``, ``predicted``) and where."""
+
+    ms: float
+    low_ms: float | None
+    high_ms: float | None
+    truth: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """The metric of a file on one part of the data, and its drop against the reference on the same samples."""
+
+    value: float
+    drop: Drop
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that was made; ``key`` is its SHA-256."""
+
+    key: str
+    size_bytes: int
+    int8_macs: float
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One configuration that was tried.
+
+    Attributes:
+        order: from 0, as they were tried.
+        move: who proposed it.
+        why: its reason.
+        recipe: how it is made.
+        spared: names of groups that are left out of int8.
+        file: what came of it; None where it could not be made.
+        latency: None where nothing tells.
+        score: on the part of the data that the search looks at; None where it was not evaluated.
+        confirmed: on the part that it does not look at, for those that were to be the answer.
+        accurate: whether the metric is within its budget.
+        state: whether it is within all budgets.
+        misses: the budgets that it misses, or why it was not evaluated or failed, in words.
+    """
+
+    order: int
+    move: str
+    why: str
+    recipe: Recipe
+    spared: tuple[str, ...] = ()
+    file: File | None = None
+    latency: Latency | None = None
+    score: Score | None = None
+    confirmed: Score | None = None
+    accurate: bool = False
+    state: PointState = "not evaluated"
+    misses: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Within all budgets."""
+        return self.state == "fits"
+
+    def missing(self, *reasons: str, state: PointState = "misses") -> Point:
+        """The same with reasons why it is not the answer."""
+        return replace(self, state=state, misses=(*self.misses, *reasons))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "order": self.order,
+            "move": self.move,
+            "why": self.why,
+            "recipe": self.recipe.name,
+            "spared": list(self.spared),
+            "file": asdict(self.file) if self.file else None,
+            "latency": asdict(self.latency) if self.latency else None,
+            "score": asdict(self.score) if self.score else None,
+            "confirmed": asdict(self.confirmed) if self.confirmed else None,
+            "accurate": self.accurate,
+            "state": self.state,
+            "misses": list(self.misses),
+        }
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One member of the predicted family; ``ms`` is None where no time of int8 is known."""
+
+    spared: int
+    damage: float
+    ms: float | None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class GroupFacts:
+    """A group of ops and what was expected of it."""
+
+    name: str
+    ops: int
+    macs: int
+    damage: float
+    extra_us: float
+    spared: bool = False
+
+
+@dataclass(frozen=True)
+class MetricFacts:
+    """What files were measured by.
+
+    Attributes:
+        name: of the metric.
+        unit: ``points`` for a share (0.5 are half a per cent of all samples), else empty.
+        higher_is_better: whether large is good.
+        data: where samples come from.
+        search_samples: those that the search looks at.
+        confirm_samples: those that only the answer is tried on.
+        calibration: what ranges were observed on, in words.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    data: str
+    search_samples: int
+    confirm_samples: int
+    calibration: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer of a search.
+
+    Attributes:
+        source: what was optimized.
+        profile: device id, or None.
+        metric: what files were measured by.
+        budgets: what they may cost.
+        reference: the float file that all are compared with.
+        points: all that was tried, in order.
+        best: the chosen one of them; None where none fits.
+        why: how it ended, in a sentence or two.
+        stopped: ``done``, ``max-evals``, ``budget`` or ``interrupted``.
+        evaluations: files run over the data, the reference and the confirmation among them.
+        samples_run: samples run in all of them.
+        seconds: wall clock of this run.
+        groups: of ops, with what was expected of them; empty where no choice among them was needed.
+        family: the predicted front.
+        ranking: how the damage was estimated.
+        findings: what else a user should know, in words.
+        folder: where the files are.
+    """
+
+    source: str
+    profile: str | None
+    metric: MetricFacts
+    budgets: Budgets
+    reference: Point
+    points: tuple[Point, ...]
+    best: Point | None
+    why: str
+    stopped: str
+    evaluations: int
+    samples_run: int
+    seconds: float
+    groups: tuple[GroupFacts, ...] = ()
+    family: tuple[Expectation, ...] = ()
+    ranking: str = ""
+    findings: tuple[str, ...] = ()
+    folder: str = ""
+
+    @property
+    def front(self) -> tuple[Point, ...]:
+        """Tried points that no other is at least as good as in latency, size and metric."""
+        known = [p for p in (self.reference, *self.points) if p.file and p.score]
+        return tuple(p for p in known if not any(_beats(q, p) for q in known if q is not p))
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of ``front.json``; see the schema in ``converters/search/FRONT.md``."""
+        front = {point.order for point in self.front}
+        chosen = self.best.order if self.best else None
+
+        def row(point: Point) -> Mapping[str, Any]:
+            return {**point.as_json(), "on_front": point.order in front, "chosen": point.order == chosen}
+
+        return {
+            "schema": SCHEMA,
+            "source": self.source,
+            "profile": self.profile,
+            "objective": self.budgets.objective,
+            "confidence": CONFIDENCE,
+            "metric": asdict(self.metric),
+            "budgets": asdict(self.budgets),
+            "reference": row(self.reference),
+            "points": [row(point) for point in self.points],
+            "chosen": chosen,
+            "why": self.why,
+            "stopped": self.stopped,
+            "evaluations": self.evaluations,
+            "samples_run": self.samples_run,
+            "seconds": round(self.seconds, 1),
+            "ranking": self.ranking,
+            "groups": [asdict(group) for group in self.groups],
+            "predicted_front": [asdict(member) for member in self.family],
+            "findings": list(self.findings),
+            "folder": self.folder,
+        }
+
+
+def _beats(one: Point, other: Point) -> bool:
+    """At least as good in all, and better in one."""
+    mine, theirs = _costs(one), _costs(other)
+    pairs = [(a, b) for a, b in zip(mine, theirs, strict=True) if a is not None and b is not None]
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+def _costs(point: Point) -> tuple[float | None, ...]:
+    value = point.score.drop.value if point.score else None
+    return (point.latency.ms if point.latency else None, point.file.size_bytes if point.file else None, value)

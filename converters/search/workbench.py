@@ -1,0 +1,375 @@
+"""Makes and measures files for a search, by the line that ``convert`` uses; what is found out goes into the archive."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.artifact.summary import summarize
+from edge_sdk.checks.checking import check
+from edge_sdk.converters.layout import applied
+from edge_sdk.converters.pipeline import Line
+from edge_sdk.converters.proving.float_model import FloatModel
+from edge_sdk.converters.proving.proof import Judgement, Proof
+from edge_sdk.converters.quantize import PRELOAD
+from edge_sdk.converters.search.archive import Archive, content_key
+from edge_sdk.converters.search.clocks import Clock
+from edge_sdk.converters.search.cut import Network
+from edge_sdk.converters.search.engine import Part
+from edge_sdk.converters.search.eval_data import EvalData, Parts, Rows
+from edge_sdk.converters.search.groups import Group, find_groups
+from edge_sdk.converters.search.metrics import Metric, rows, whole_drop
+from edge_sdk.converters.search.paired import LOOKS, Drop, Values, drop_of
+from edge_sdk.converters.search.pricing import price
+from edge_sdk.converters.search.records import File, Latency, Point, Score
+from edge_sdk.converters.workers.workshop import Workshop
+from edge_sdk.data import SampleStore, spool
+from edge_sdk.data.opening import DataSource
+from edge_sdk.files import write_bytes
+from edge_sdk.parity.slices import parts_of
+from edge_sdk.profile.records import DeviceProfile
+from edge_sdk.progress import Progress
+from edge_sdk.recipe import Recipe, find_recipe
+from edge_sdk.signature import Arrays
+
+_RANKED = 32
+_JUDGED = 8
+_POINTS = "points"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a bench works with.
+
+    Attributes:
+        shop: folder and workers.
+        line: the source on its way.
+        clock: times files; None where nothing tells.
+        profile: the device, or None.
+        progress: hears how far the work is.
+        seed: of all random choices.
+    """
+
+    shop: Workshop
+    line: Line
+    clock: Clock | None
+    profile: DeviceProfile | None
+    progress: Progress
+    seed: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What files are measured by.
+
+    Attributes:
+        metric: a number for each sample, or for all.
+        data: samples with their targets.
+        store: the samples, spooled.
+        parts: which of them are for what.
+    """
+
+    metric: Metric
+    data: EvalData
+    store: SampleStore
+    parts: Parts
+
+
+class Workbench:
+    """See :class:`~edge_sdk.converters.search.engine.Bench`.
+
+    Args:
+        tools: what to work with.
+        trial: what to measure by.
+        archive: what is known.
+        folder: where files are kept.
+        base: the recipe whose float file groups are taken from.
+    """
+
+    def __init__(self, tools: Tools, trial: Trial, archive: Archive, folder: Path, base: Recipe) -> None:
+        self._tools, self._trial, self._archive, self._base = tools, trial, archive, base
+        self._folder = folder / _POINTS
+        self._folder.mkdir(exist_ok=True)
+        self._models: dict[str, FloatModel] = {}
+        self._made: dict[str, Path] = {}
+        self._outputs: dict[Part, Arrays] = {}
+        self.samples_run = 0
+        self.ranking = ""
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def path(self, file: File) -> Path:
+        """Where a file is."""
+        return self._folder / f"{file.key}.tflite"
+
+    def make(self, recipe: Recipe) -> File:
+        """See :class:`~.engine.Bench`; a file that was made before is not made again."""
+        key = content_key(recipe.as_json())
+        known = self._archive.recall("file", key, lambda: self._facts(self._write(recipe)))
+        file = File(**known)
+        if not self.path(file).exists():
+            self._write(recipe)
+        self._models[file.key] = self._tools.line.lowered(recipe)
+        return file
+
+    def _write(self, recipe: Recipe) -> bytes:
+        data = self._tools.line.template(recipe).quantized
+        write_bytes(self._folder / f"{hashlib.sha256(data).hexdigest()}.tflite", data)
+        return data
+
+    def _facts(self, data: bytes) -> dict[str, Any]:
+        artifact = parse_artifact(data)
+        memory = check(artifact, self._tools.profile).memory.floor_bytes if self._tools.profile else None
+        share = summarize(artifact).mac_share("int8")
+        return asdict(File(hashlib.sha256(data).hexdigest(), len(data), share, memory))
+
+    def fault(self, file: File, recipe: Recipe) -> str | None:
+        """Why a file is wrong whatever its metric: an op that computes something else; None where it is right."""
+        return self._judged(file, recipe)["fault"]  # type: ignore[no-any-return]
+
+    def needs_sqnr_db(self, file: File, recipe: Recipe) -> float | None:
+        """What ``min_sqnr_db`` must be for ``convert`` to accept the file; None where it does anyway."""
+        return self._judged(file, recipe)["min_sqnr_db"]  # type: ignore[no-any-return]
+
+    def _judged(self, file: File, recipe: Recipe) -> dict[str, Any]:
+        def find_out() -> dict[str, Any]:
+            judged: Judgement = self._proof.of_file(self.path(file), self._models[file.key], recipe)
+            lost = judged.accuracy.state == "lost"
+            levels = [v for row in judged.rows for v in (row.sqnr_db, *(part.sqnr_db for part in row.parts))]
+            return {
+                "fault": None if judged.right.ok else str(judged.right),
+                "min_sqnr_db": math.floor(min(levels) * 2) / 2 - 0.5 if lost else None,
+            }
+
+        found: dict[str, Any] = self._archive.recall("judgement", file.key, find_out)
+        return found
+
+    @cached_property
+    def _proof(self) -> Proof:
+        """On samples that the search looks at, in a folder of its own beside the line's."""
+        shop = Workshop(self._tools.shop.path("judging"), workers=self._tools.shop.workers)
+        proof = Proof(shop, self._tools.line.source, None, blamed_samples=_JUDGED)
+        source = self._chosen(self._trial.parts.search[:_RANKED], "of the evaluation data")
+        store, checked = spool(source, self._trial.store.specs, shop.path("samples"))
+        proof.begin(store, checked.facts)
+        return proof
+
+    def _chosen(self, places: Rows, words: str) -> DataSource:
+        store = self._trial.store
+        columns = {spec.name: store.column(spec.name) for spec in store.specs}
+        return DataSource(
+            f"{len(places)} samples {words}",
+            len(places),
+            lambda: ({name: np.array(column[place]) for name, column in columns.items()} for place in places),
+        )
+
+    def golden(self, file: File, count: int = 4) -> list[Arrays]:
+        """The first samples that the search looks at, in the file's layout."""
+        axes, source = self._models[file.key].input_axes, self._chosen(self._trial.parts.search[:count], "")
+        return [{name: applied(values, axes.get(name)) for name, values in one.items()} for one in source.samples()]
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def latency(self, file: File) -> Latency | None:
+        """See :class:`~.engine.Bench`: in turn with the float file, as a ratio to the float file's first time."""
+        clock = self._tools.clock
+        if clock is None:
+            return None
+        base = self.make(find_recipe("float32"))
+        first = self._time(clock, base, base)[1]
+        if file.key == base.key:
+            return first
+        beside, own = self._time(clock, base, file)
+        factor = first.ms / beside.ms
+        low, high = (None if end is None else end * factor for end in (own.low_ms, own.high_ms))
+        return Latency(own.ms * factor, low, high, own.truth, own.where)
+
+    def _time(self, clock: Clock, base: File, file: File) -> tuple[Latency, Latency]:
+        def find_out() -> list[dict[str, Any]]:
+            return [asdict(one) for one in clock.measure(self.path(base), self.path(file))]
+
+        one, other = self._archive.recall("latency", f"{file.key} {clock.where}", find_out)
+        return Latency(**one), Latency(**other)
+
+    # --- the metric -------------------------------------------------------------------------------------------------
+
+    def score(self, file: File, part: Part, most: float | None) -> Score:
+        """See :class:`~.engine.Bench`."""
+        reference = self.make(find_recipe("float32"))
+        key = f"{file.key} {part} {'' if file.key == reference.key else most}"
+        find_out = self._score_of_reference if file.key == reference.key else self._score_of
+        known = self._archive.recall("score", key, lambda: _plain(find_out(file, reference, part, most)))
+        return Score(known["value"], Drop(**known["drop"]))
+
+    def _score_of_reference(self, file: File, _: File, part: Part, __: float | None) -> Score:
+        outputs = self._reference(file, part)
+        count = len(next(iter(outputs.values())))
+        value = self._trial.metric.whole(outputs, self._others(outputs, part, slice(None)))
+        return Score(value, Drop(0.0, 0.0, 0.0, count, count, "within"))
+
+    def _score_of(self, file: File, reference: File, part: Part, most: float | None) -> Score:
+        metric, places = self._trial.metric, getattr(self._trial.parts, part)
+        expected = self._reference(reference, part)
+        if metric.each is None:
+            got = self._run(file, places, self._tools.shop.path("candidate_rows"))
+            targets = self._targets(places)
+            drop = whole_drop(metric, expected, got, targets, most)
+            return Score(metric.whole(got, targets), drop)
+        looks = LOOKS if part == "search" and most is not None else (1.0,)
+        values: list[Values] = []
+        losses: list[Values] = []
+        done = 0
+        drop = Drop(0.0, None, None, 0, len(places), "undecided")
+        for look in looks:
+            until = max(done + 1, round(look * len(places)))
+            mine, theirs = self._values(file, expected, part, done, until)
+            values, losses, done = [*values, mine], [*losses, metric.losses(theirs, mine)], until
+            total = np.concatenate(losses)
+            per_sample = len(total) // done
+            drop = _scaled(
+                drop_of(
+                    total, len(places) * per_sample, None if most is None else most / metric.scale, looks=len(looks)
+                ),
+                metric.scale,
+            )
+            if drop.state != "undecided" or until == len(places):
+                break
+        return Score(float(np.concatenate(values).mean()), drop)
+
+    def _values(self, file: File, expected: Arrays, part: Part, begin: int, end: int) -> tuple[Values, Values]:
+        """The metric of each sample from one place to another: of a file, and of the reference."""
+        places = getattr(self._trial.parts, part)[begin:end]
+        got = self._run(file, places, self._tools.shop.path("candidate_rows"))
+        each = self._trial.metric.each
+        if each is None:
+            raise ValueError("a metric of single samples")
+        per_sample = len(next(iter(got.values()))) // len(places)
+        at = slice(begin * per_sample, end * per_sample)
+        own = {name: values[at] for name, values in expected.items()}
+        others = self._others(own, part, slice(begin, end))
+        return each(got, others), each(own, others)
+
+    def _others(self, reference: Arrays, part: Part, chosen: slice) -> Any:
+        """What outputs are held against: targets, or the reference's own outputs."""
+        if not self._trial.metric.needs_targets and self._trial.metric.each is not None:
+            return reference
+        return self._targets(getattr(self._trial.parts, part)[chosen])
+
+    def _targets(self, places: Rows) -> Any:
+        targets = self._trial.data.targets
+        if targets is None:
+            return None
+        first = next(iter(targets.values())) if isinstance(targets, Mapping) else targets
+        per_sample = len(first) // self._trial.store.count
+        at = (np.asarray(places)[:, None] * per_sample + np.arange(per_sample)).ravel()
+        return rows(targets, at)
+
+    def _reference(self, file: File, part: Part) -> Arrays:
+        """The float file's outputs, run when they are first needed and kept on disk."""
+        if part not in self._outputs:
+            self._outputs[part] = self._run(
+                file, getattr(self._trial.parts, part), self._tools.shop.path(f"rows_{part}")
+            )
+        return self._outputs[part]
+
+    def _run(self, file: File, places: Rows, folder: Path) -> Arrays:
+        shutil.rmtree(folder, ignore_errors=True)
+        model = self._models[file.key]
+        self.samples_run += len(places)
+        progress = self._tools.progress
+        names: Sequence[str] = self._tools.shop.worker("engine").function(
+            "edge_sdk.converters.search.running:run_rows",
+            "running a file over the evaluation data",
+            progress=lambda done: progress.count(done, len(places)),
+            path=str(self.path(file)),
+            samples=str(self._trial.store.folder),
+            places=[int(place) for place in places],
+            outputs=str(folder),
+            input_axes=model.input_axes,
+            output_axes=model.output_axes,
+        )
+        outputs = {name: np.load(folder / f"{n}.npy", mmap_mode="r") for n, name in enumerate(names)}
+        return outputs if self._trial.metric.needs_targets else self._apart(outputs)
+
+    def _apart(self, outputs: Arrays) -> Arrays:
+        """Without targets each part of an output that a concatenation ends in counts by itself."""
+        if self._trial.metric.each is None:
+            return outputs
+        model = self._models[self.make(find_recipe("float32")).key]
+        made = {}
+        for name, values in outputs.items():
+            for part in parts_of(model.artifact, name, model.output_axes.get(name)):
+                place = (slice(None),) * part.axis + (slice(part.start, part.stop),)
+                made[f"{name}[{part}]"] = values[place] if part.axis else values
+            if not any(key.startswith(f"{name}[") for key in made):
+                made[name] = values
+        return made
+
+    # --- groups -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def groups(self) -> Sequence[Group]:
+        """See :class:`~.engine.Bench`."""
+        return find_groups(self._tools.line.lowered(self._base).artifact)
+
+    def network(self, plain: Point, reference: Point) -> Network:
+        """See :class:`~.engine.Bench`."""
+        if plain.file is None:
+            raise ValueError("int8 was made")
+        file, line = plain.file, self._tools.line
+        ranked = self._archive.recall("damage", file.key, lambda: self._rank(file))
+        times = self._archive.recall("op times", file.key, lambda: self._op_times(file))
+        self.ranking = ranked["how"]
+        both = (reference.latency, plain.latency)
+        whole = None if both[0] is None or both[1] is None else (both[0].ms * 1e3, both[1].ms * 1e3)
+        lowered = line.lowered(self._base).artifact
+        prices = price(lowered, self.groups, ranked["damage"], times, whole)
+        self.ranking += f"; times of {sum(len(g.ops) for g in self.groups) - prices.unpriced} ops measured one by one"
+        self.ranking += f", {prices.unpriced} unknown" if prices.unpriced else ""
+        return prices.network
+
+    def _rank(self, file: File) -> dict[str, Any]:
+        shop = self._tools.shop
+        store, _ = spool(
+            self._chosen(self._trial.parts.search[:_RANKED], ""), self._trial.store.specs, shop.path("ranked")
+        )
+        ready = self._tools.line.template(self._base).lowered
+        found: dict[str, Any] = shop.worker(ready.role, preload=PRELOAD["static_range"]).function(
+            "edge_sdk.converters.search.ranking:rank",
+            "ranking groups of ops",
+            lowered=str(ready.path),
+            quantized=str(self.path(file)),
+            samples=str(store.folder),
+            axes=ready.input_axes,
+            seed=self._tools.seed,
+        )
+        return found
+
+    def _op_times(self, file: File) -> dict[str, Any]:
+        lowered = self._tools.line.lowered(self._base)
+        found: dict[str, Any] = self._tools.shop.worker("engine").function(
+            "edge_sdk.converters.search.op_times:op_times",
+            "timing single ops",
+            lowered=str(lowered.path),
+            quantized=str(self.path(file)),
+            folder=str(self._tools.shop.path("ops")),
+        )
+        return found
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    return asdict(score)
+
+
+def _scaled(drop: Drop, scale: float) -> Drop:
+    low, high = (None if end is None else end * scale for end in (drop.low, drop.high))
+    return replace(drop, value=drop.value * scale, low=low, high=high)

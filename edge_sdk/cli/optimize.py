@@ -1,0 +1,106 @@
+"""``edge-sdk optimize``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_sdk.cli.options import (
+    image_options,
+    lowering_options,
+    pixel_options,
+    shapes_and_dtypes,
+    source_options,
+)
+from edge_sdk.cli.options.kinds import Duration
+from edge_sdk.cli.screen import OK, UNFIT, Screen, command
+
+_POSITIVE = click.FloatRange(0, min_open=True)
+
+
+@command(short_help="Find the best file for a device under budgets, with few evaluations.")
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for best.tflite, recipe.toml, front.json and what --resume needs; made if absent.",
+)
+@click.option(
+    "--eval",
+    "evaluation",
+    required=True,
+    metavar="DATA",
+    help="What to measure on: a folder with a subfolder for each class, a .npz with labels, or data without labels.",
+)
+@click.option(
+    "--metric",
+    help="accuracy, top5, agreement (with the source), mse, mae, or file.py:function of (outputs, targets); default: "
+    "accuracy, without labels agreement.",
+)
+@click.option("--metric-goal", type=click.Choice(["max", "min"]), help="For a metric of your own; default max.")
+@click.option("--profile", metavar="ID", help="Device to make it for; see `profiles list`.")
+@click.option("--on", metavar="ADDRESS", help="Device whose time counts; default: this machine's CPU.")
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0),
+    help="Of the metric: points of a share, else its own unit. With no budget at all 0.5.",
+)
+@click.option("--max-latency-ms", type=_POSITIVE, help="Of one run.")
+@click.option("--max-size-mib", type=_POSITIVE, help="Of the file.")
+@click.option("--max-memory-mib", type=_POSITIVE, help="Of the process, predicted; needs --profile.")
+@click.option(
+    "--max-evals", type=click.IntRange(2), help="Files run over the data at most; default: what a proof needs."
+)
+@click.option("--budget", type=Duration(), metavar="TIME", help="Such as 90s, 30m or 2h: goes on improving as long.")
+@click.option("--resume", is_flag=True, help="Go on with the search that DIR holds.")
+@click.option("--calibration", help="Data to observe ranges on; default: a fifth of --eval that nothing else sees.")
+@click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all random choices.")
+@pixel_options
+@source_options
+@lowering_options
+@click.option("--work-dir", type=click.Path(path_type=Path), help="Keep all intermediate files there.")
+def optimize(
+    screen: Screen, source: str, output: Path, inputs: tuple[Any, ...], budget: float | None, **arguments: Any
+) -> int:
+    """Find the best file of SOURCE for a device: as fast as can be at --max-drop, or as good as the budgets allow.
+
+    The source as a float32 file is what all are compared with, sample by sample. Plain int8 is tried first; where it
+    loses too much, a bisection finds which ops are to stay in float. DIR/best.tflite is the best that fits at all
+    times: Ctrl-C loses one evaluation at most.
+
+    \b
+    edge-sdk optimize model.keras --eval photos/ --max-drop 0.5 -o out/
+    edge-sdk optimize model.onnx --eval val.npz --metric top5 --max-size-mib 3 --profile pixel-8 -o out/
+    edge-sdk optimize model.pt2 --eval val.npz --metric map.py:map50 --max-drop 0.01 --budget 30m -o out/
+
+    Exit code 3 if nothing fits: the answer says what was nearest.
+    """
+    from edge_sdk.converters.search.optimizing import optimize as run_search
+    from edge_sdk.converters.search.records import Budgets, Limits
+    from edge_sdk.report.optimizing import optimizing_text
+
+    shapes, dtypes = shapes_and_dtypes(inputs)
+    names = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib")
+    budgets = Budgets(**{name: arguments.pop(name) for name in names})
+    limits = Limits(arguments.pop("max_evals"), budget)
+    images = image_options(arguments)
+    screen.kept = f"what was found is in {output}; go on with --resume"
+    result = run_search(
+        source,
+        output,
+        progress=screen,
+        budgets=budgets,
+        limits=limits,
+        shapes=shapes,
+        dtypes=dtypes,
+        images=images,
+        **arguments,
+    )
+    screen.result(result.as_json(), optimizing_text(result))
+    return OK if result.best else UNFIT

@@ -1,0 +1,115 @@
+"""A bench whose truth is planted: which groups hurt, what they cost, how noisy the metric is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge_sdk.converters.search.cut import Border, Network
+from edge_sdk.converters.search.engine import Part, Search, Wanted
+from edge_sdk.converters.search.groups import Group
+from edge_sdk.converters.search.paired import Drop, drop_of
+from edge_sdk.converters.search.records import MIB, Budgets, File, Latency, Limits, Point, Score
+from edge_sdk.errors import ConversionError
+from edge_sdk.recipe import Recipe, find_recipe
+
+SAMPLES = 2000
+
+
+@dataclass
+class Planted:
+    """Groups ``g0``, ``g1``, ...; the metric is the share of samples that a file gets right.
+
+    Attributes:
+        drops: points that each group costs in int8.
+        believed: what the ranking says of them; the drops themselves where it is perfect.
+        metric: from the groups in float to the drop in points, instead of a sum.
+        noise: points by which each evaluation is off, drawn anew each time.
+        unmakeable: names of recipes that no file can be made of.
+        faulty: likewise of recipes whose file is wrong.
+        log: what was evaluated.
+    """
+
+    drops: Sequence[float]
+    believed: Sequence[float] = ()
+    metric: Callable[[frozenset[int]], float] | None = None
+    noise: float = 0.0
+    unmakeable: frozenset[str] = frozenset()
+    faulty: frozenset[str] = frozenset()
+    unseen: float = 0.0
+    log: list[str] = field(default_factory=list)
+    _draws: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return tuple(Group(i, (i,), (f"g{i}",), 1000, 1000) for i in range(len(self.drops)))
+
+    def spared(self, recipe: Recipe) -> frozenset[int]:
+        if recipe.mode != "static_range":
+            return frozenset(range(len(self.drops)))
+        return frozenset(int(re.sub(r"\D", "", name)) for name in recipe.keep_float.tensors)
+
+    def make(self, recipe: Recipe) -> File:
+        if recipe.name in self.unmakeable:
+            raise ConversionError(f"{recipe.name} cannot be made")
+        self._recipes[self._key(recipe)] = recipe
+        count = len(self.spared(recipe))
+        size = {"float16": 2000, "dynamic_range": 1000}.get(recipe.mode, 1000 + 3 * 1000 * count / len(self.drops))
+        return File(self._key(recipe), int(size * MIB / 1000), 1 - count / len(self.drops))
+
+    def latency(self, file: File) -> Latency:
+        recipe = self._recipes[file.key]
+        whole = {"float": 4.0, "float16": 4.1, "dynamic_range": 4.5}
+        share = len(self.spared(recipe)) / len(self.drops)
+        return Latency(whole.get(recipe.mode, 1 + 3 * share), None, None, "measured", "nowhere")
+
+    def score(self, file: File, part: Part, most: float | None) -> Score:
+        recipe = self._recipes[file.key]
+        self.log.append(f"{recipe.name} {part}")
+        drop = self.drop(recipe) + (self.unseen if part == "confirm" and recipe.mode == "static_range" else 0.0)
+        flips = round(SAMPLES * max(0.0, drop + self.noise * self._draws.standard_normal()) / 100)
+        losses = np.zeros(SAMPLES)
+        losses[:flips] = 1.0
+        found = drop_of(losses, SAMPLES, None if most is None else most / 100)
+        scaled = Drop(
+            100 * found.value, *(e and 100 * e for e in (found.low, found.high)), SAMPLES, SAMPLES, found.state
+        )
+        return Score(0.9 - found.value, scaled)
+
+    def drop(self, recipe: Recipe) -> float:
+        if recipe.mode in ("float", "float16"):
+            return 0.0
+        spared = self.spared(recipe)
+        if recipe.mode == "dynamic_range":
+            return 0.1
+        if self.metric is not None:
+            return self.metric(spared)
+        return sum(drop for i, drop in enumerate(self.drops) if i not in spared)
+
+    def fault(self, file: File, recipe: Recipe) -> str | None:
+        return "an op is wrong" if recipe.name in self.faulty else None
+
+    def network(self, plain: Point, reference: Point) -> Network:
+        count = len(self.drops)
+        chain = [Border(i, frozenset({i + 1}), 1.0, 1.0) for i in range(count - 1)]
+        return Network(list(self.believed or self.drops), [3000 / count] * count, chain)
+
+    @property
+    def _recipes(self) -> dict[str, Recipe]:
+        return self.__dict__.setdefault("held", {})
+
+    @staticmethod
+    def _key(recipe: Recipe) -> str:
+        return hashlib.sha256(repr((recipe.mode, recipe.keep_float)).encode()).hexdigest()
+
+
+def search(bench: Planted, budgets: Budgets, limits: Limits | None = None) -> Search:
+    """A search of the planted truth, run."""
+    wanted = Wanted(find_recipe("static_wi8_ai8"), "int8", ("dynamic_wi8_afp32", "float16"), budgets)
+    made = Search(bench, wanted, limits or Limits())
+    made.run()
+    return made

@@ -1,0 +1,144 @@
+"""The search against planted truths: few evaluations, and an honest answer whatever the metric does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_sdk.converters.search.engine import certificate
+from edge_sdk.converters.search.records import Budgets, Limits
+from tests.converters.search.planted import Planted, search
+
+_HALF = Budgets(max_drop=0.5)
+
+
+def _few_hurt(count: int, hurtful: int, seed: int) -> list[float]:
+    """Drops of which so many are large, and the others hardly there."""
+    draws = np.random.default_rng(seed)
+    drops = draws.uniform(0, 0.1 / count, count)
+    drops[draws.choice(count, hurtful, replace=False)] = draws.uniform(0.6, 3, hurtful)
+    return drops.tolist()
+
+
+@pytest.mark.parametrize(("groups", "most"), [(64, 9), (512, 12)])
+@pytest.mark.parametrize("seed", range(5))
+def test_few_evaluations_find_what_exists(groups: int, most: int, seed: int) -> None:
+    hurtful = 1 + 3 * seed
+    found = search(Planted(_few_hurt(groups, hurtful, seed)), _HALF)
+    assert found.best is not None
+    assert found.best.move == "spare"
+    assert found.best.score is not None
+    assert found.best.score.drop.value <= 0.5
+    assert found.evaluations <= most == certificate(groups)
+    # Every hurtful group costs more than is allowed: all must be spared; the ranking is true: no other is.
+    assert len(found.best.spared) == hurtful
+
+
+def test_plain_int8_is_enough_where_it_is() -> None:
+    bench = Planted([0.001] * 64)
+    found = search(bench, _HALF)
+    assert found.best is found.plain
+    assert bench.log == ["float32 search", "static_wi8_ai8 search", "static_wi8_ai8 confirm"]
+
+
+def test_a_poor_ranking_costs_speed_and_not_accuracy() -> None:
+    drops = _few_hurt(64, 4, 1)
+    shuffled = np.random.default_rng(2).permutation(drops).tolist()
+    found = search(Planted(drops, believed=shuffled), _HALF)
+    assert found.best is not None
+    assert found.best.accurate
+    assert found.evaluations <= 9 + len(found.fallbacks)
+
+
+def test_groups_that_are_not_needed_go_back_while_there_is_time() -> None:
+    drops = _few_hurt(32, 3, 4)
+    believed = [drop + 0.7 * (place % 4 == 0) for place, drop in enumerate(drops)]
+    short = search(Planted(drops, believed=believed), _HALF)
+    long = search(Planted(drops, believed=believed), _HALF, Limits(max_evals=60))
+    assert short.best is not None
+    assert long.best is not None
+    assert len(long.best.spared) == 3 < len(short.best.spared)
+    assert long.evaluations <= 60
+
+
+def test_a_metric_that_is_not_monotone_leaves_a_file_that_holds() -> None:
+    def uneven(spared: frozenset[int]) -> float:
+        # More float is worse at every other step, as islands of rounding can be.
+        return 3.0 if len(spared) < 20 or len(spared) % 2 else 0.2
+
+    found = search(Planted([1.0] * 64, metric=uneven), _HALF)
+    assert found.best is not None
+    assert found.best.accurate
+    assert found.best.score is not None
+    assert found.best.score.drop.value <= 0.5
+    assert found.evaluations <= 9 + len(found.fallbacks)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_noisy_metric_is_survived_and_its_interval_is_told(seed: int) -> None:
+    bench = Planted(_few_hurt(64, 5, seed), noise=0.3)
+    bench._draws = np.random.default_rng(seed)
+    found = search(bench, _HALF)
+    assert found.best is not None
+    assert found.best.accurate
+    if found.best is not found.reference:
+        assert found.best.confirmed is not None
+        drop = found.best.confirmed.drop
+        assert drop.low is not None
+        assert drop.low <= drop.value
+        assert drop.state != "beyond"
+
+
+def test_an_impossible_budget_says_what_was_nearest_and_why() -> None:
+    found = search(Planted([0.2] * 16), Budgets(max_drop=0.5, max_size_mib=0.5))
+    assert found.best is None
+    assert "nothing fits; nearest is" in found.why()
+    assert "0.5 allowed" in found.why()
+    assert all(point.misses for point in found.points)
+
+
+def test_budgets_of_size_stop_the_bisection_where_no_member_can_fit() -> None:
+    bench = Planted([1.0] * 64)
+    found = search(bench, Budgets(max_drop=0.5, max_size_mib=1.2))
+    # 1.2 MiB are int8 and a few groups; of the whole files, dynamic range has 1.0 MiB and loses 0.1 points.
+    assert found.best is not None
+    assert found.best.recipe.name == "dynamic_wi8_afp32"
+
+
+def test_without_a_drop_the_metric_is_made_best_within_the_budgets() -> None:
+    found = search(Planted(_few_hurt(32, 3, 0)), Budgets(max_latency_ms=2.0), Limits(max_evals=12))
+    assert found.best is not None
+    assert found.best.latency is not None
+    assert found.best.latency.ms <= 2.0
+    assert found.best.score is not None
+    assert found.best.score.drop.value < 0.1
+
+
+def test_what_does_not_hold_on_unseen_data_is_struck() -> None:
+    found = search(Planted([0.001] * 8, unseen=5.0), _HALF)
+    plain = found.plain
+    assert plain is not None
+    assert not plain.fits
+    assert any(reason.startswith("not confirmed") for reason in plain.misses)
+    assert found.best is not None
+    assert found.best.recipe.mode != "static_range"
+
+
+def test_a_wrong_file_is_struck_whatever_its_metric() -> None:
+    found = search(Planted([0.001] * 8, faulty=frozenset({"static_wi8_ai8"})), _HALF)
+    assert found.plain is not None
+    assert "wrong: an op is wrong" in found.plain.misses
+    assert found.best is not found.plain
+
+
+def test_a_recipe_that_cannot_be_made_is_an_entry_and_no_end() -> None:
+    found = search(Planted([0.1] * 8, unmakeable=frozenset({"static_wi8_ai8"})), _HALF)
+    assert found.plain is not None
+    assert found.plain.state == "failed"
+    assert found.best is not None
+
+
+def test_evaluations_are_limited_and_one_is_kept_for_the_confirmation() -> None:
+    found = search(Planted(_few_hurt(64, 5, 0)), _HALF, Limits(max_evals=5))
+    assert found.stopped == "max-evals"
+    assert found.evaluations <= 5

@@ -1,0 +1,65 @@
+"""Intervals of paired drops hold as often as they say, and comparisons stop when they are decided."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_sdk.converters.search.paired import LOOKS, drop_of, interval, score_interval
+
+
+def test_tango_s_interval_is_the_published_one() -> None:
+    # Tango 1998, table I: b = 12, c = 2 of 50 pairs, 95 %: 0.061 to 0.345 (to three places, our root).
+    low, high = score_interval(12, 2, 50, 0.95)
+    assert low == pytest.approx(0.0569, abs=0.006)
+    assert high == pytest.approx(0.3404, abs=0.006)
+    # With nothing that differs there is still an interval: z^2 / (n + z^2) on both sides.
+    low, high = score_interval(0, 0, 44, 0.95)
+    assert high == pytest.approx(3.8415 / (44 + 3.8415), abs=1e-4)
+    assert low == pytest.approx(-high)
+
+
+@pytest.mark.parametrize(("lose", "win"), [(0.03, 0.02), (0.01, 0.0), (0.1, 0.02)])
+def test_intervals_hold_as_often_as_they_say(lose: float, win: float) -> None:
+    draws = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        losses = draws.choice([1.0, -1.0, 0.0], 300, p=[lose, win, 1 - lose - win])
+        low, high = interval(losses, 0.95)
+        assert low is not None
+        assert high is not None
+        held += low <= lose - win <= high
+    # 95 % of 400, less four standard deviations of such a count (4.4 each).
+    assert held >= 380 - 18
+
+
+def test_values_that_are_no_verdicts_have_drawn_intervals() -> None:
+    losses = np.random.default_rng(0).normal(0.1, 0.5, 400)
+    low, high = interval(losses, 0.95)
+    assert low is not None
+    assert high is not None
+    # Two standard errors of the mean on each side: 0.05.
+    assert high - low == pytest.approx(0.098, rel=0.15)
+
+
+def test_too_few_have_none() -> None:
+    assert interval(np.zeros(5), 0.95) == (None, None)
+
+
+def test_a_looked_at_comparison_is_rarely_wrong() -> None:
+    """The drop is exactly what is allowed: each decision is an error, of which 5 % are allowed over all looks."""
+    draws = np.random.default_rng(1)
+    decided = 0
+    for _ in range(300):
+        losses = draws.choice([1.0, -1.0, 0.0], 800, p=[0.03, 0.02, 0.95])
+        states = [drop_of(losses[: round(800 * look)], 800, 0.01).state for look in LOOKS]
+        decided += any(state != "undecided" for state in states)
+    # 15 of 300, and four standard deviations of such a count (3.8 each).
+    assert decided <= 15 + 15
+
+
+def test_what_is_clear_is_decided_early() -> None:
+    losses = np.zeros(400)
+    losses[:80] = 1.0
+    assert drop_of(losses, 3000, 0.005).state == "beyond"
+    assert drop_of(np.zeros(3000), 3000, 0.005).state == "within"
