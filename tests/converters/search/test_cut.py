@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_the_family_is_nested_from_nothing_to_all(seed: int) -> None:
     members = family(_network(seed, groups=12))
     assert members[0].spared == frozenset()
     assert members[-1].spared == frozenset(range(12))
-    for one, other in zip(members, members[1:], strict=False):
+    for one, other in pairwise(members):
         assert one.spared < other.spared
         assert one.damage >= other.damage
 
