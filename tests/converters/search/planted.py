@@ -42,6 +42,7 @@ class Planted:
     faulty: frozenset[str] = frozenset()
     unseen: float = 0.0
     log: list[str] = field(default_factory=list)
+    _recipes: dict[str, Recipe] = field(default_factory=dict)
     _draws: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     @property
@@ -75,9 +76,8 @@ class Planted:
         losses = np.zeros(SAMPLES)
         losses[:flips] = 1.0
         found = drop_of(losses, SAMPLES, None if most is None else most / 100)
-        scaled = Drop(
-            100 * found.value, *(e and 100 * e for e in (found.low, found.high)), SAMPLES, SAMPLES, found.state
-        )
+        low, high = (None if end is None else 100 * end for end in (found.low, found.high))
+        scaled = Drop(100 * found.value, low, high, SAMPLES, SAMPLES, found.state)
         return Score(0.9 - found.value, scaled)
 
     def drop(self, recipe: Recipe) -> float:
@@ -97,10 +97,6 @@ class Planted:
         count = len(self.drops)
         chain = [Border(i, frozenset({i + 1}), 1.0, 1.0) for i in range(count - 1)]
         return Network(list(self.believed or self.drops), [3000 / count] * count, chain)
-
-    @property
-    def _recipes(self) -> dict[str, Recipe]:
-        return self.__dict__.setdefault("held", {})
 
     @staticmethod
     def _key(recipe: Recipe) -> str:

@@ -17,7 +17,7 @@ def _few_hurt(count: int, hurtful: int, seed: int) -> list[float]:
     draws = np.random.default_rng(seed)
     drops = draws.uniform(0, 0.1 / count, count)
     drops[draws.choice(count, hurtful, replace=False)] = draws.uniform(0.6, 3, hurtful)
-    return drops.tolist()
+    return [float(drop) for drop in drops]
 
 
 @pytest.mark.parametrize(("groups", "most"), [(64, 9), (512, 12)])
