@@ -6,4 +6,5 @@ extra, accepts its licence, and what comes out is said to be compiled, never mea
 
 from edge_sdk.converters.compilers.compiling import CompileOptions as CompileOptions
 from edge_sdk.converters.compilers.compiling import compile_file as compile_file
+from edge_sdk.converters.compilers.emulation import Trial as Trial
 from edge_sdk.converters.compilers.seam import Compilation as Compilation

@@ -6,9 +6,11 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_sdk.artifact.excerpt import compiled_op
 from edge_sdk.artifact.model import read_artifact
+from edge_sdk.converters.compilers.emulation import Emulated, Trial, emulate, require_emulator
 from edge_sdk.converters.compilers.seam import COMPILERS, Compilation, Compiler, Job, compiler_for, find_compiler
 from edge_sdk.errors import LicenseError, ModelError, TargetError, nearest
 from edge_sdk.files import check_writable, write_bytes
@@ -28,7 +30,8 @@ class CompileOptions:
         soc: the chip in the compiler's word, over the profile's; ``qualcomm:SM8650`` names the compiler too.
         accepted: compilers whose licences are accepted.
         python: environment that holds the compiler: its interpreter or its folder; None for this one.
-        seconds: after which the compiler is stopped.
+        seconds: after which the compiler is stopped, and the emulator.
+        trial: on what to compare the NPU, emulated here, with the CPU; None for not at all.
     """
 
     profile: DeviceProfile | None = None
@@ -36,6 +39,7 @@ class CompileOptions:
     accepted: Collection[str] = ()
     python: Path | None = None
     seconds: float = 900.0
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,12 @@ class Compiled:
 
     output: Path
     compilation: Compilation
+    emulated: Emulated | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        emulated = self.emulated.as_json() if self.emulated else None
+        return {"output": str(self.output), **self.compilation.as_json(), "emulated": emulated}
 
 
 def compile_file(
@@ -77,11 +87,14 @@ def compile_file(
         raise ModelError(f"{file}: would be overwritten by its own compiled form", hint="give another -o")
     check_writable(path)
     require_license(compiler, asked.accepted)
+    if asked.trial:
+        require_emulator(compiler, compiler.name)
     compiler.ready(target, asked.python)
     job = Job(file.read_bytes(), target, asked.python, asked.seconds, progress or Silent())
     made = compiler.compile(job)
+    found = emulate(compiler, file, job, made, asked.trial) if asked.trial else None
     write_bytes(path, made.content)
-    return Compiled(path, made)
+    return Compiled(path, made, found)
 
 
 def compiler_of(options: CompileOptions) -> tuple[Compiler, str]:

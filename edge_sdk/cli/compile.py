@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from edge_sdk.cli.options import image_options, pixel_options
 from edge_sdk.cli.screen import OK, Screen, command
 
 
@@ -19,6 +21,11 @@ from edge_sdk.cli.screen import OK, Screen, command
 )
 @click.option("--env", type=click.Path(path_type=Path), help="Python environment that holds the compiler.")
 @click.option("--time-limit", type=click.FloatRange(1), default=900.0, show_default=True, help="Seconds.")
+@click.option(
+    "--emulate", type=click.IntRange(1), metavar="N", help="Compare N samples, NPU emulated here, with the CPU."
+)
+@click.option("--data", help="What to emulate on: as for `compare`; default: random inputs from a seed.")
+@pixel_options
 @click.option("--verbose", "-v", is_flag=True, help="Every op.")
 def compile_command(
     screen: Screen,
@@ -29,24 +36,32 @@ def compile_command(
     accepted: tuple[str, ...],
     env: Path | None,
     time_limit: float,
+    emulate: int | None,
+    data: str | None,
     verbose: bool,
+    **pixels: Any,
 ) -> int:
     """Compile FILE, a .tflite, for the NPU of a device. The compiler's own answer is the placement that is shown.
 
     Compilers: vela (Arm Ethos-U), qualcomm (Hexagon). Each is an extra that you install, runs offline in a child
-    process, and comes under its vendor's licence. Exit code 3 if it ends well with nothing on the NPU.
+    process, and comes under its vendor's licence. With --emulate, qualcomm's file runs in its vendor's emulation of the
+    NPU: numbers as the NPU computes them, no times. Exit code 3 if it ends well with nothing on the NPU.
 
     \b
     edge-sdk compile model.tflite --profile imx93
-    edge-sdk compile model.tflite --profile xiaomi-14 --accept-license qualcomm
+    edge-sdk compile model.tflite --profile xiaomi-14 --accept-license qualcomm --emulate 4 --data samples.npz
     edge-sdk compile model.tflite --soc qualcomm:SM8550 --env ~/qualcomm-venv --accept-license qualcomm
     """
-    from edge_sdk.converters.compilers import CompileOptions, compile_file
+    from edge_sdk.converters.compilers import CompileOptions, Trial, compile_file
     from edge_sdk.profile.reading import find_profile
     from edge_sdk.report.compiling import compilation_text
 
     device = find_profile(profile) if profile is not None else None
-    options = CompileOptions(device, soc, accepted, env, time_limit)
+    if data is not None and emulate is None:
+        raise click.UsageError("--data is what --emulate runs on: give --emulate N")
+    images = image_options(pixels)
+    trial = None if emulate is None else Trial(emulate, data, images)
+    options = CompileOptions(device, soc, accepted, env, time_limit, trial)
     made = compile_file(file, output, options, screen)
-    screen.result({"output": str(made.output), **made.compilation.as_json()}, compilation_text(made, verbose=verbose))
+    screen.result(made.as_json(), compilation_text(made, verbose=verbose))
     return OK

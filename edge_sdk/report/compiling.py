@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from edge_sdk.checks.verdict import OpPlace
 from edge_sdk.converters.compilers.compiling import Compiled
+from edge_sdk.converters.compilers.emulation import Emulated
 from edge_sdk.report.lines import field, size_text, table
 
 _MOST = 12
@@ -28,9 +29,19 @@ def compilation_text(made: Compiled, *, verbose: bool = False) -> str:
         fill = size_text(one.account["fill_bytes"])
         lines.append(field("memory", f"{size_text(spill)} spilled to main memory and {fill} filled, predicted by it"))
     lines += list(_outside(one.outside))
+    lines += _emulated(made.emulated) if made.emulated else []
     if verbose:
         lines += ["", *_every(one.places)]
     return "\n".join([*lines, "", *(f"  {finding}" for finding in one.findings)]).rstrip()
+
+
+def _emulated(found: Emulated) -> list[str]:
+    rows = []
+    for one in found.outputs:
+        top1 = "" if one.top1_agreement is None else f", same top 1 in {one.top1_agreement:.1%} of {one.rows} rows"
+        rows.append(field("", f"`{one.name}`: max abs {one.max_abs_error:.3g}, SQNR {one.sqnr_db:.1f} dB{top1}"))
+    what = f"{found.samples} samples of {found.data} against {found.reference} here; not a phone's, no times"
+    return [field("emulated", what), *rows]
 
 
 def _outside(places: tuple[OpPlace, ...]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from edge_sdk.artifact.excerpt import named_apart, one_op
@@ -10,12 +10,14 @@ from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact
 from edge_sdk.converters.compilers.child import Said, failure
 from edge_sdk.converters.compilers.qualcomm import answer
 from edge_sdk.converters.compilers.qualcomm.asking import Question, ask, known_socs
+from edge_sdk.converters.compilers.qualcomm.emulating import emulate
 from edge_sdk.converters.compilers.qualcomm.libraries import Parts, find_parts
 from edge_sdk.converters.compilers.seam import Compilation, Job, License
 from edge_sdk.errors import BuildError, ModelError, NothingPlacedError, TargetError, nearest
 from edge_sdk.findings import Finding
 from edge_sdk.folders import temporary_folder
 from edge_sdk.profile.records import DeviceProfile
+from edge_sdk.signature import Arrays
 
 _TERMS = (
     "Qualcomm AI Stack License (onnxruntime_qnn/Qualcomm_LICENSE.pdf): for developing and benchmarking your own "
@@ -67,6 +69,9 @@ class _Qualcomm:
             account={"hexagon": answer.architecture(said.text), **answer.spilled(said.text)},
             findings=tuple(_findings(artifact, said, job.target)),
         )
+
+    def emulate(self, job: Job, made: Compilation, samples: Iterable[Arrays]) -> Iterator[Arrays]:
+        return emulate(job, made, samples)
 
 
 def _taken(parts: Parts, job: Job, artifact: Artifact) -> Mapping[int, Mapping[int, int | None]]:
@@ -151,7 +156,7 @@ def _findings(artifact: Artifact, said: Said, target: str) -> Iterator[Finding]:
     )
     if any(graph.ops and graph.index for graph in artifact.subgraphs):
         yield Finding("compiled-subgraphs", "info", "every subgraph was compiled, those of control flow among them")
-    yield Finding("compiled-not-run", "info", "it was not run on the NPU")
+    yield Finding("compiled-not-run", "info", "it was not run on the NPU", hint="--emulate runs it on this CPU")
 
 
 COMPILER = _Qualcomm()

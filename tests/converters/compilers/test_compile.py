@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge_sdk.cli import cli
-from edge_sdk.converters.compilers import CompileOptions, compile_file
+from edge_sdk.converters.compilers import CompileOptions, Trial, compile_file
 from edge_sdk.converters.compilers.compiling import ACCEPTED
 from edge_sdk.converters.compilers.seam import COMPILERS, compiler_for, find_compiler
 from edge_sdk.errors import (
@@ -159,6 +159,11 @@ def test_devices_find_their_compiler() -> None:
     assert named["imx93"] == ("vela", "ethos-u65-256")
     assert named["xiaomi-14"] == ("qualcomm", "SM8650")
     assert "pixel-8" not in named
+
+
+def test_compiler_without_emulator_says_so_first(model: Path) -> None:
+    with pytest.raises(TargetError, match="vela brings no emulator"):
+        compile_file(model, options=CompileOptions(soc="vela:ethos-u65-256", trial=Trial(1)))
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -32,7 +33,7 @@ def mixed(path: Path) -> Path:
     return path
 
 
-def run(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
+def run(*arguments: object) -> tuple[int, dict[str, Any]]:
     told = [*map(str, arguments), "--accept-license", "qualcomm", "--json"]
     done = CliRunner().invoke(cli, ["compile", *told])
     return done.exit_code, json.loads(done.stdout)
@@ -79,3 +80,34 @@ def test_it_says_which_chips_it_knows(tmp_path: Path) -> None:
     code, said = run(mixed(tmp_path / "m.tflite"), "--soc", "qualcomm:SM8655")
     assert code == 1
     assert "did you mean `SM8650`" in said["message"]
+
+
+def through_the_cpu(path: Path) -> Path:
+    """ABS and a cast on the NPU, PAD of int32 on the CPU (QNN takes none), a cast and EXP on the NPU again."""
+    graph = Graph()
+    x, a = graph.tensor("x", (1, 4)), graph.tensor("a", (1, 4))
+    b, c = graph.tensor("b", (1, 4), "int32"), graph.tensor("c", (1, 6), "int32")
+    d, e = graph.tensor("d", (1, 6)), graph.tensor("e", (1, 6))
+    pads = graph.constant("pads", np.array([[0, 0], [1, 1]], np.int32))
+    graph.op("ABS", (x,), (a,))
+    graph.op("CAST", (a,), (b,), options("CastOptions"))
+    graph.op("PAD", (b, pads), (c,), options("PadOptions"))
+    graph.op("CAST", (c,), (d,), options("CastOptions"))
+    graph.op("EXP", (d,), (e,))
+    path.write_bytes(graph.finish((x,), (e,)))
+    return path
+
+
+def test_emulated_numbers_through_npu_and_cpu(tmp_path: Path) -> None:
+    """Small whole numbers are exact in float16; of EXP it keeps 11 bits, the half of the last one lost."""
+    data = tmp_path / "x.npy"
+    np.save(data, np.array([[1, -2, 3, 0], [2, 2, -1, 4]], np.float32)[:, None])
+    code, said = run(through_the_cpu(tmp_path / "m.tflite"), "--profile", "xiaomi-14", "--emulate", 2, "--data", data)
+    assert code == 0, said
+    assert [place["partition"] for place in said["places"]] == [0, 0, None, 1, 1]
+    (output,) = said["emulated"]["outputs"]
+    assert said["emulated"]["samples"] == output["samples"] == 2
+    assert output["has_power"]
+    assert output["max_abs_reference"] == pytest.approx(np.exp(4), rel=1e-6)
+    # Rounding, and the NPU's own approximation of EXP: four units of the last place are granted to the two.
+    assert 0 < output["max_abs_error"] <= np.exp(4) * 4 * 2.0**-11
