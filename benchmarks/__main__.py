@@ -17,6 +17,7 @@ from benchmarks import (
     latency,
     memory,
     onnx_cases,
+    onnx_cases_peers,
     picture,
     pruning,
     replicas,
@@ -52,6 +53,13 @@ def onnx_cases_command() -> None:
     """ONNX's own backend cases through the direct lowering: equal, no form and why."""
     rows = list(_told(map(onnx_cases.row, onnx_cases.cases()), lambda row: f"{row['case']}: {row['outcome']}"))
     _keep("onnx_cases", onnx_cases.table(rows))
+
+
+@main.command("onnx-cases-peers")
+def onnx_cases_peers_command() -> None:
+    """The same cases through onnx2tf: about half an hour."""
+    rows = list(_told(map(onnx_cases_peers.row, onnx_cases.cases()), lambda row: f"{row['case']}: {row['outcome']}"))
+    _keep("onnx_cases_peers", onnx_cases_peers.table(rows))
 
 
 @main.command("conversion")

@@ -91,8 +91,8 @@ def _outcome(case: Path) -> tuple[str, str]:
     from edge_sdk.errors import UnsupportedOpError
 
     try:
-        model, feeds, wants = _read(case)
-    except _NoTensorError as error:
+        model, feeds, wants = read(case)
+    except NoTensorError as error:
         return NO_FORM, str(error)
     try:
         return _compared(model, feeds, wants)
@@ -100,17 +100,18 @@ def _outcome(case: Path) -> tuple[str, str]:
         if "depend" not in str(error) or len(feeds) < 2:
             return NO_FORM, str(error)
     try:
-        outcome, why = _with_known_parameters(model, feeds, wants)
+        outcome, why = _compared(*with_known_parameters(model, feeds), wants)
     except UnsupportedOpError as error:
         return NO_FORM, str(error)
     return (KNOWN if outcome == EQUAL else outcome), why
 
 
-class _NoTensorError(Exception):
-    pass
+class NoTensorError(Exception):
+    """An end of the case is no tensor of numbers."""
 
 
-def _read(case: Path) -> tuple[Any, dict[str, Any], list[Any]]:
+def read(case: Path) -> tuple[Any, dict[str, Any], list[Any]]:
+    """The model, its inputs by name, and what ONNX expects."""
     import onnx
 
     model = onnx.load(str(case / "model.onnx"))
@@ -125,23 +126,23 @@ def _tensor(path: Path, value: Any) -> Any:
     import onnx
 
     if value.type.WhichOneof("value") != "tensor_type":
-        raise _NoTensorError(f"an end of type {value.type.WhichOneof('value')}: TFLite has tensors only")
+        raise NoTensorError(f"an end of type {value.type.WhichOneof('value')}: TFLite has tensors only")
     proto = onnx.TensorProto()
     proto.ParseFromString(path.read_bytes())
     values = onnx.numpy_helper.to_array(proto)
     if values.dtype.kind in "OSU":
-        raise _NoTensorError("strings")
+        raise NoTensorError("strings")
     return values
 
 
-def _with_known_parameters(model: Any, feeds: dict[str, Any], wants: list[Any]) -> tuple[str, str]:
-    """All operands but the first are constants."""
+def with_known_parameters(model: Any, feeds: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The model with all operands but the first as constants, and the first."""
     import onnx
 
     data, *known = feeds
     for name in known:
         model.graph.initializer.append(onnx.numpy_helper.from_array(feeds[name], name))
-    return _compared(model, {data: feeds[data]}, wants)
+    return model, {data: feeds[data]}
 
 
 def _compared(model: Any, feeds: dict[str, Any], wants: list[Any]) -> tuple[str, str]:
@@ -158,11 +159,12 @@ def _compared(model: Any, feeds: dict[str, Any], wants: list[Any]) -> tuple[str,
         interpreter.set_tensor(port["index"], values.astype(port["dtype"]))
     interpreter.invoke()
     results = [interpreter.get_tensor(port["index"]) for port in interpreter.get_output_details()]
-    faults = [fault for result, want in zip(results, wants, strict=True) if (fault := _fault(result, want))]
+    faults = [found for result, want in zip(results, wants, strict=True) if (found := fault(result, want))]
     return (DIFFERS, "; ".join(faults)) if faults else (EQUAL, "")
 
 
-def _fault(result: Any, want: Any) -> str:
+def fault(result: Any, want: Any) -> str:
+    """What is wrong with a result; empty where nothing is."""
     if result.shape != want.shape:
         return f"shape {list(result.shape)}, expected {list(want.shape)}"
     if want.dtype.kind in "biu":

@@ -323,6 +323,12 @@ def onnx_cases(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def onnx_cases_peers(result: dict[str, Any]) -> str:
+    """Outcomes of onnx2tf on the same cases."""
+    counts = [[row["outcome"], str(row["cases"])] for row in result["rows"] if "cases" in row]
+    return "\n\n".join([_table(["outcome, onnx2tf", "cases"], counts), _versions(result)])
+
+
 def corpus(result: dict[str, Any]) -> str:
     """A line for each family with how many were lowered, then a line for each model."""
     rows = result["rows"]
@@ -367,6 +373,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "coverage_pytorch": coverage,
     "training": training,
     "onnx_cases": onnx_cases,
+    "onnx_cases_peers": onnx_cases_peers,
 }
 """Result name to what makes its table."""
 
