@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,7 @@ from edge_sdk.findings import Finding
 from edge_sdk.signature import Arrays, fix_shapes
 
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+_PROTOBUF_LIMIT_BYTES = 2**31 - 1
 
 
 class OnnxSource:
@@ -35,7 +37,8 @@ class OnnxSource:
 
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)
-        self._model = _load(Path(source)) if isinstance(source, str | Path) else source
+        self._path = Path(source) if isinstance(source, str | Path) else None
+        self._model = _load(self._path) if self._path is not None else source
         constants = {initializer.name for initializer in self._model.graph.initializer}
         inputs = [value for value in self._model.graph.input if value.name not in constants]
         self._open = onnx_graph.onnx_specs(inputs)
@@ -95,8 +98,9 @@ class OnnxSource:
 
     def _arrays(self, arrays: Arrays, *, rounding: bool) -> Arrays:
         if rounding not in self._runtimes:
-            model = self._model if rounding or self._quantized_by is None else in_float(self._model)
-            self._runtimes[rounding] = _session(model)
+            as_it_is = rounding or self._quantized_by is None
+            model = self._model if as_it_is else in_float(self._model)
+            self._runtimes[rounding] = _session(model, self._path if as_it_is else None)
         with running("onnxruntime", "running the model"):
             feeds = {name: self._typed(name, values) for name, values in arrays.items()}
             values = self._runtimes[rounding].run(list(self._outputs), feeds)
@@ -122,7 +126,8 @@ def _computed_finding(precision: str) -> Finding:
     )
 
 
-def _session(model: Any) -> Any:
+def _session(model: Any, path: Path | None) -> Any:
+    """ONNX Runtime on a model, or on the file that holds it."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -131,12 +136,29 @@ def _session(model: Any) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        with tempfile.TemporaryDirectory() as folder:
+            readable = _readable(model, path, Path(folder))
+            return onnxruntime.InferenceSession(readable, options, ["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base
         _raise_unsupported(model)
         raise ConversionError(
             f"onnxruntime {onnxruntime.__version__} cannot run this model: {first_line(error)}", tool="onnxruntime"
         ) from error
+
+
+def _readable(model: Any, path: Path | None, folder: Path) -> bytes | str:
+    """The model's bytes; beyond 2 GB, where protobuf has none, a file with weights beside it."""
+    if model.ByteSize() < _PROTOBUF_LIMIT_BYTES:
+        return bytes(model.SerializeToString())
+    if path is not None:
+        return str(path)
+    import onnx
+
+    copy = type(model)()
+    copy.CopyFrom(model)
+    # It takes the weights out of what it saves.
+    onnx.save(copy, str(folder / "model.onnx"), save_as_external_data=True, location="weights")
+    return str(folder / "model.onnx")
 
 
 def _raise_unsupported(model: Any) -> None:
@@ -153,7 +175,8 @@ def _load(path: Path) -> Any:
         model = onnx.load(str(path))
         known = [n for n in model.graph.node if n.domain in ("", "ai.onnx")]
         if len(known) == len(model.graph.node):
-            onnx.checker.check_model(model)
+            large = model.ByteSize() >= _PROTOBUF_LIMIT_BYTES
+            onnx.checker.check_model(str(path) if large else model)
     except Exception as error:  # protobuf and the checker share no base class
         raise ModelError(
             f"{path}: not a whole, valid ONNX file: {first_line(error)}",

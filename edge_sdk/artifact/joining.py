@@ -10,7 +10,6 @@ import numpy as np
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.schema import schema
-from edge_sdk.errors import ModelError
 
 # Options that name a subgraph.
 _SUBGRAPH_FIELDS = (
@@ -43,9 +42,6 @@ def joined(roots: Sequence[Node]) -> tuple[Node, list[Part]]:
 
     Args:
         roots: trees of :func:`~edge_sdk.artifact.model.parse_tree`; they are taken apart.
-
-    Raises:
-        ModelError: a file keeps constants outside of its flatbuffer (more than 2 GB).
     """
     join = _Join()
     parts = [join.add(root, place) for place, root in enumerate(roots)]
@@ -68,7 +64,6 @@ class _Join:
     def add(self, root: Node, place: int) -> Part:
         buffers, codes = len(self.root.buffers) - 1, len(self.root.operator_codes)
         graphs, tensors = len(self.root.subgraphs) - 1, len(self._main.tensors)
-        _refuse_outside(root)
         self.root.buffers += root.buffers[1:]
         self.root.operator_codes += root.operator_codes or []
         for graph in root.subgraphs:
@@ -96,11 +91,6 @@ class _Join:
         self._main.operators += graph.operators or []
         inputs, outputs = (tuple(int(i) + offset for i in ends) for ends in (graph.inputs, graph.outputs))
         return Part(inputs, outputs, range(begin, len(self._main.operators)))
-
-
-def _refuse_outside(root: Node) -> None:
-    if any(buffer.offset > 1 for buffer in root.buffers or []):
-        raise ModelError("a file with constants outside of its flatbuffer (beyond 2 GB) cannot be joined with others")
 
 
 def _shift_options(operator: Node, graphs: int, place: int) -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edge_sdk.artifact import flatbuffer
 from edge_sdk.artifact.flatbuffer import Node
+from edge_sdk.artifact.outside import bring_inside, is_large, pack_outside
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.sound import check_size, check_zero_points, own_names
 from edge_sdk.errors import ModelError, SignatureError, nearest
@@ -41,6 +42,7 @@ DTYPES: Mapping[str, npt.DTypeLike] = MappingProxyType(
         "complex128": np.complex128,
     }
 )
+_DAMAGED = "the file is damaged: copy or convert it again"
 _HALF_BYTE = {"int4": 2, "uint4": 2, "int2": 4}
 
 
@@ -250,11 +252,11 @@ def parse_artifact(data: bytes | memoryview, *, path: Path | None = None, sha256
     if not root.subgraphs:
         raise ModelError(f"{where}: holds no subgraph")
     try:
-        graphs = tuple(_subgraph(index, graph, root, data) for index, graph in enumerate(root.subgraphs or []))
+        graphs = tuple(_subgraph(index, graph, root) for index, graph in enumerate(root.subgraphs or []))
         declared = tuple(_signature(node, graphs) for node in root.signature_defs or [])
-        metadata = {m.name or "": _buffer(root, m.buffer, data) for m in root.metadata or []}
+        metadata = {m.name or "": _buffer(root, m.buffer) for m in root.metadata or []}
     except ModelError as error:
-        raise ModelError(f"{where}: {error}", hint="the file is damaged: copy or convert it again") from error
+        raise ModelError(f"{where}: {error}", hint=_DAMAGED) from error
     return Artifact(
         path=path,
         size_bytes=len(data),
@@ -275,21 +277,30 @@ def parse_tree(data: bytes | memoryview, *, path: Path | None = None) -> tuple[N
         ModelError: truncated, or not a TFLite file.
     """
     try:
-        return flatbuffer.read(data, schema(), "Model", IDENTIFIER)
+        root, unknown = flatbuffer.read(data, schema(), "Model", IDENTIFIER)
     except flatbuffer.FlatbufferError as error:
         raise ModelError(
             f"{path or 'model'}: not a whole TFLite file ({len(data)} bytes): {error}",
             hint="check that the download or copy finished; a TFLite file has `TFL3` at byte 4",
         ) from error
+    try:
+        bring_inside(root, data)
+    except ModelError as error:
+        raise ModelError(f"{path or 'model'}: {error}", hint=_DAMAGED) from error
+    return root, unknown
 
 
 def pack_tree(root: Node) -> bytes:
-    """A .tflite file from a tree."""
+    """A .tflite file from a tree; constants that a flatbuffer cannot hold lie behind it."""
+    return pack_outside(root, _flatbuffer) if is_large(root) else _flatbuffer(root)
+
+
+def _flatbuffer(root: Node) -> bytes:
     return flatbuffer.write(root, schema(), IDENTIFIER, aligned=ALIGNED)
 
 
-def _subgraph(index: int, node: Node, root: Node, data: bytes | memoryview) -> Subgraph:
-    tensors = tuple(_tensor(place, t, root, data) for place, t in enumerate(node.tensors or []))
+def _subgraph(index: int, node: Node, root: Node) -> Subgraph:
+    tensors = tuple(_tensor(place, t, root) for place, t in enumerate(node.tensors or []))
     ops = tuple(_op(place, o, root, len(tensors)) for place, o in enumerate(node.operators or []))
     graph = Subgraph(index, node.name or "", tensors, ops, _indices(node.inputs), _indices(node.outputs))
     for tensor in (*graph.inputs, *graph.outputs):
@@ -298,7 +309,7 @@ def _subgraph(index: int, node: Node, root: Node, data: bytes | memoryview) -> S
     return graph
 
 
-def _tensor(index: int, node: Node, root: Node, data: bytes | memoryview) -> Tensor:
+def _tensor(index: int, node: Node, root: Node) -> Tensor:
     dtype = schema().enums["TensorType"].get(node.type)
     if dtype is None:
         raise ModelError(f"tensor {index} `{node.name}`: unknown type {node.type}")
@@ -314,7 +325,7 @@ def _tensor(index: int, node: Node, root: Node, data: bytes | memoryview) -> Ten
         quantization=_quantization(index, node.quantization),
         is_variable=bool(node.is_variable),
         buffer=node.buffer,
-        constant=_buffer(root, node.buffer, data),
+        constant=_buffer(root, node.buffer),
         is_stored=_is_stored(root, node.buffer),
         is_sparse=node.sparsity is not None,
         blockwise=_blockwise(node.quantization),
@@ -350,21 +361,16 @@ def _blockwise(node: Node | None) -> Blockwise | None:
 def _is_stored(root: Node, index: int) -> bool:
     """Buffer 0 is the one that stands for no data."""
     buffer = root.buffers[index]
-    return index != 0 and (buffer.data is not None or buffer.offset > 1)
+    return index != 0 and buffer.data is not None
 
 
-def _buffer(root: Node, index: int, data: bytes | memoryview) -> npt.NDArray[np.uint8] | None:
+def _buffer(root: Node, index: int) -> npt.NDArray[np.uint8] | None:
     buffers = root.buffers or []
     if not 0 <= index < len(buffers):
         raise ModelError(f"buffer {index} of {len(buffers)} does not exist")
     buffer = buffers[index]
     if buffer.data is not None and len(buffer.data):
         return buffer.data  # type: ignore[no-any-return]
-    # Large files keep data behind the flatbuffer; 0 and 1 mean that there is none.
-    if buffer.offset > 1:
-        if buffer.offset + buffer.size > len(data):
-            raise ModelError(f"buffer {index} ends at byte {buffer.offset + buffer.size} of {len(data)}")
-        return np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
     return None
 
 

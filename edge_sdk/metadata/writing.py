@@ -48,12 +48,11 @@ def write_metadata(data: bytes, facts: ModelFacts) -> bytes:
 
     Raises:
         ModelError: not a TFLite file.
-        MetadataError: it has fields that this schema does not know, or data behind the flatbuffer that would be lost;
-            or two associated files share a name.
+        MetadataError: it has fields that this schema does not know, or two associated files share a name.
     """
     artifact = parse_artifact(data)
     root, _ = parse_tree(data)
-    _check_can_be_packed(artifact, root)
+    _check_can_be_packed(artifact)
     files = list(_files(facts))
     set_metadata(root, NAME, _metadata(artifact, facts))
     version = min_runtime_version(artifact)
@@ -62,13 +61,9 @@ def write_metadata(data: bytes, facts: ModelFacts) -> bytes:
     return _append(pack_tree(root), files)
 
 
-def _check_can_be_packed(artifact: Artifact, root: Node) -> None:
+def _check_can_be_packed(artifact: Artifact) -> None:
     if artifact.unknown:
         raise MetadataError(f"the file has fields that this schema does not know ({artifact.unknown[0]})")
-    if any(buffer.offset > 1 for buffer in root.buffers or []):
-        raise MetadataError("the file keeps constants behind the flatbuffer, which rewriting it would lose")
-    if any(op.large_custom_options_offset > 1 for graph in root.subgraphs for op in graph.operators or []):
-        raise MetadataError("the file keeps options of custom ops behind the flatbuffer, which rewriting it would lose")
 
 
 def _files(facts: ModelFacts) -> Iterator[AssociatedFile]:
