@@ -135,7 +135,7 @@ class Line:
             artifact = read_artifact(path)
             findings += check_form(artifact, lowered.artifact, job.recipe)
             judged = self._proof.of_file(path, lowered, job.recipe)
-            findings += [*self._proof.findings(judged.rows), *lint_findings(artifact)]
+            findings += [*self._proof.findings(judged.rows), *lint_findings(artifact, lowered.artifact)]
         details = self._details(path, lowered)
         timings, slow = self._time(lowered, path, job.recipe)
         report = ConversionReport(

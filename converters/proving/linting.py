@@ -7,11 +7,21 @@ from edge_sdk.checks.lint.linting import lint
 from edge_sdk.findings import Finding
 
 _GRAVE = ("error", "warning")
+# What a quantizer hides: integers have no NaN.
+_OF_THE_SOURCE = frozenset({"nan-constant"})
 
 
-def lint_findings(artifact: Artifact) -> list[Finding]:
-    """Errors and warnings of the lint, one for each rule, with the number of other places; `edge-sdk check` has all."""
-    found = [finding for finding in lint(artifact) if finding.severity in _GRAVE]
+def lint_findings(artifact: Artifact, lowered: Artifact) -> list[Finding]:
+    """Errors and warnings of the lint, one for each rule, with the number of other places; `edge-sdk check` has all.
+
+    Args:
+        artifact: the file.
+        lowered: the float file that it was made of.
+    """
+    found = [finding for finding in lint(lowered) if finding.rule in _OF_THE_SOURCE]
+    found += [
+        finding for finding in lint(artifact) if finding.severity in _GRAVE and finding.rule not in _OF_THE_SOURCE
+    ]
     worst = {finding.rule: finding for finding in reversed(found)}
     return [_told(worst[rule], sum(f.rule == rule for f in found) - 1) for rule in dict.fromkeys(f.rule for f in found)]
 

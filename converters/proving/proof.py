@@ -228,8 +228,20 @@ class Proof:
         return details_of(self._shop, lowered.path, path, store, outputs, lowered.input_axes)
 
     def findings(self, rows: Sequence[OutputParity]) -> list[Finding]:
-        """What the comparison itself could not tell."""
-        return [
+        """What the comparison itself could not tell, or had to count as equal."""
+        odd = [
+            Finding(
+                "source-not-finite",
+                "warning",
+                f"{row.not_finite} values of the source are NaN or infinite over {row.samples} samples; where the file "
+                "has the same they count as equal",
+                f"output `{row.name}`",
+                "look for NaN in weights and inputs, and for logarithms and divisions by zero",
+            )
+            for row in rows
+            if row.not_finite
+        ]
+        return odd + [
             Finding(
                 "parity-no-power",
                 "warning",

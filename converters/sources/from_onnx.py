@@ -80,16 +80,25 @@ class OnnxSource:
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         if settings["lowering"] == "direct":
-            from edge_sdk.converters.lower.direct.lowering import hand_over
+            from edge_sdk.converters.lower.direct.lowering import Way, hand_over
 
-            layout, unroll = self._options.layout, settings["unroll"]
-            return hand_over(self._model, self._inputs, self._outputs, layout, Path(folder), unroll=unroll)
+            weights = str(self._path.parent) if self._path is not None else ""
+            way = Way(self._options.layout, settings["unroll"], weights)
+            return hand_over(self._model, self._inputs, self._outputs, Path(folder), way)
         import onnx
 
         names = [spec.name for spec in self._inputs]
         path = Path(folder) / "model.onnx"
-        onnx.save(onnx_graph.with_plain_names(self._model, names, self._outputs), str(path))
+        onnx.save(onnx_graph.with_plain_names(self._whole(), names, self._outputs), str(path))
         return onnx_hand_over(path, self._inputs, self._outputs, self._options.layout, settings["onnx2tf"])
+
+    def _whole(self) -> Any:
+        """The model with all weights inside."""
+        if self._path is not None:
+            import onnx
+
+            onnx.load_external_data_for_model(self._model, str(self._path.parent))
+        return self._model
 
     def _run(self, samples: str, outputs: str, *, rounding: bool) -> int:
         store = SampleStore.open(samples)
@@ -99,7 +108,7 @@ class OnnxSource:
     def _arrays(self, arrays: Arrays, *, rounding: bool) -> Arrays:
         if rounding not in self._runtimes:
             as_it_is = rounding or self._quantized_by is None
-            model = self._model if as_it_is else in_float(self._model)
+            model = self._model if as_it_is else in_float(self._whole())
             self._runtimes[rounding] = _session(model, self._path if as_it_is else None)
         with running("onnxruntime", "running the model"):
             feeds = {name: self._typed(name, values) for name, values in arrays.items()}
@@ -147,11 +156,11 @@ def _session(model: Any, path: Path | None) -> Any:
 
 
 def _readable(model: Any, path: Path | None, folder: Path) -> bytes | str:
-    """The model's bytes; beyond 2 GB, where protobuf has none, a file with weights beside it."""
-    if model.ByteSize() < _PROTOBUF_LIMIT_BYTES:
-        return bytes(model.SerializeToString())
+    """The file, or the model's bytes; beyond 2 GB, where protobuf has none, a file with weights beside it."""
     if path is not None:
         return str(path)
+    if model.ByteSize() < _PROTOBUF_LIMIT_BYTES:
+        return bytes(model.SerializeToString())
     import onnx
 
     copy = type(model)()
@@ -172,11 +181,11 @@ def _load(path: Path) -> Any:
     except ImportError as error:
         raise MissingDependencyError("onnx", extra="onnx", why=f"reading {path.name}") from error
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(path), load_external_data=False)
         known = [n for n in model.graph.node if n.domain in ("", "ai.onnx")]
         if len(known) == len(model.graph.node):
-            large = model.ByteSize() >= _PROTOBUF_LIMIT_BYTES
-            onnx.checker.check_model(str(path) if large else model)
+            # By its path: weights beside the file are looked for there.
+            onnx.checker.check_model(str(path))
     except Exception as error:  # protobuf and the checker share no base class
         raise ModelError(
             f"{path}: not a whole, valid ONNX file: {first_line(error)}",

@@ -84,12 +84,11 @@ class TorchSource:
         return onnx_hand_over(path, self._inputs, self._outputs, self._options.layout, settings["onnx2tf"])
 
     def _directly(self, module: Any, folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-        from edge_sdk.converters.lower.direct.lowering import hand_over
+        from edge_sdk.converters.lower.direct.lowering import Way, hand_over
 
         model = self._as_onnx(module, settings)
         inputs = {plain_name("in", i): spec for i, spec in enumerate(self._inputs)}
-        layout, unroll = self._options.layout, settings["unroll"]
-        return hand_over(model, inputs, self._outputs, layout, folder, unroll=unroll)
+        return hand_over(model, inputs, self._outputs, folder, Way(self._options.layout, settings["unroll"]))
 
     def _as_onnx(self, module: Any, settings: Mapping[str, Any]) -> Any:
         inputs = [plain_name("in", i) for i in range(len(self._inputs))]

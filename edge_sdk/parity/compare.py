@@ -36,6 +36,8 @@ class OutputParity:
         parts: what a final concatenation joined, each by itself.
         dead: axis to indices along it at which the candidate is constant and the reference is not.
         constant: the whole candidate is, and the reference is not.
+        not_finite: values, over all samples, that are NaN or infinite in the reference; where the candidate has the
+            same they are equal, and count in no sum.
     """
 
     name: str
@@ -54,6 +56,7 @@ class OutputParity:
     parts: tuple[SliceParity, ...] = ()
     dead: tuple[tuple[int, tuple[int, ...]], ...] = ()
     constant: bool = False
+    not_finite: int = 0
 
     @property
     def has_power(self) -> bool:
@@ -74,11 +77,20 @@ class _Sums:
         self.axes: dict[int, AxisSums] | None = None
         self.classes = ClassSums()
         self.lowest, self.highest = math.inf, -math.inf
-        self.samples = 0
+        self.samples = self.not_finite = 0
         self.reference_power = self.candidate_power = self.error_power = self.product = 0.0
         self.max_abs_error = self.max_abs_reference = 0.0
         self.mean: npt.NDArray[Any] | None = None
         self.squares: npt.NDArray[Any] | None = None
+
+    def settled(self, reference: npt.NDArray[Any], candidate: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+        """Both sides, with zero where both hold the same infinity or NaN: equal, and without a size."""
+        odd = ~np.isfinite(reference) if reference.dtype.kind == "f" else np.zeros(0, bool)
+        if not odd.any():
+            return reference, candidate
+        self.not_finite += int(odd.sum())
+        same = odd & ((reference == candidate) | (np.isnan(reference) & np.isnan(candidate)))
+        return np.where(same, 0, reference), np.where(same, 0, candidate)
 
     def add(self, reference: npt.NDArray[Any], candidate: npt.NDArray[Any]) -> None:
         wide, other = reference.astype(np.float64), candidate.astype(np.float64)
@@ -141,7 +153,7 @@ class ParityMeter:
         for name, expected in reference.items():
             if name not in self._sums:
                 self._sums[name] = _Sums(self._parts.get(name, ()))
-            self._sums[name].add(expected, candidate[name])
+            self._sums[name].add(*self._sums[name].settled(expected, candidate[name]))
 
     def max_abs_reference(self) -> dict[str, float]:
         """Largest magnitude of each output of the reference."""
@@ -175,6 +187,7 @@ def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputPari
         parts=parts,
         dead=sums.dead(step),
         constant=variation >= VARIES and sums.lowest == sums.highest,
+        not_finite=sums.not_finite,
     )
 
 

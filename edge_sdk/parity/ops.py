@@ -239,7 +239,8 @@ def _distance(want: npt.NDArray[Any], got: npt.NDArray[Any], tensor: Tensor) -> 
     if tensor.quantization is None or got.dtype.kind == "f":
         worst = np.abs(want.astype(np.float32) - got.astype(np.float32))
         size = float(np.max(np.abs(want), initial=0.0, where=np.isfinite(want))) or 1.0
-        return np.where(want == got, 0.0, np.where(np.isnan(worst), np.inf, worst / size)).astype(np.float32)
+        same = (want == got) | (np.isnan(want) & np.isnan(got))
+        return np.where(same, 0.0, np.where(np.isnan(worst), np.inf, worst / size)).astype(np.float32)
     scale, point = np.float32(tensor.quantization.scale[0]), np.float32(tensor.quantization.zero_point[0])
     limits = np.iinfo(got.dtype)
     stored = np.clip(want / scale + point, limits.min, limits.max)

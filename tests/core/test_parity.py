@@ -223,3 +223,20 @@ def test_divergence_is_taken_of_probabilities_only() -> None:
     assert row.top1_agreement == 0.5
     assert meter_of([one * 9], [one]).report()[0].divergence is None
     assert meter_of([one / np.linalg.norm(one)], [one]).report()[0].top1_agreement is None
+
+
+def test_the_same_nan_and_infinity_on_both_sides_are_equal() -> None:
+    meter = ParityMeter()
+    values = np.array([1.0, np.nan, -np.inf, 3.0], np.float32)
+    meter.add({"y": values}, {"y": values.copy()})
+    meter.add({"y": np.array([2, 3, 4, 5], np.float32)}, {"y": np.array([2, 3, 4, 5], np.float32)})
+    (row,) = meter.report()
+    assert (row.not_finite, row.max_abs_error, row.sqnr_db) == (2, 0.0, math.inf)
+
+
+@pytest.mark.parametrize("other", [np.nan, np.inf, 1.0])
+def test_a_value_that_is_not_finite_on_one_side_only_is_no_agreement(other: float) -> None:
+    meter = ParityMeter()
+    meter.add({"y": np.array([1.0, -np.inf], np.float32)}, {"y": np.array([1.0, other], np.float32)})
+    (row,) = meter.report()
+    assert (row.not_finite, row.max_abs_error) == (1, math.inf)

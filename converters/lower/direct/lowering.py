@@ -74,28 +74,34 @@ def lower(
     return Lowered(passes.run(graph), tuple(_moved(v) for v in values.values()), tuple(_moved(end) for end in ends))
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a model is lowered: see :func:`lower`; ``weights`` is its ``folder``."""
+
+    layout: str
+    unroll: bool = False
+    weights: str = ""
+
+
 def hand_over(
     model: Any,
     inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec],
     outputs: Sequence[str],
-    layout: str,
     folder: Path,
-    *,
-    unroll: bool = False,
+    way: Way,
 ) -> dict[str, Any]:
     """Lowers a model and writes it; a hand-over of kind ``tflite``.
 
     See :class:`~edge_sdk.converters.sources.source.Source`.
 
     Args:
-        model: an ``onnx.ModelProto`` with its weights inside.
+        model: an ``onnx.ModelProto``.
         inputs: as for :func:`lower`.
         outputs: names for the graph's outputs, in order.
-        layout: ``nhwc`` or ``source``.
         folder: where ``lowered.tflite`` is written.
-        unroll: as for :func:`lower`.
+        way: how.
     """
-    lowered = lower(model, inputs, layout, unroll=unroll)
+    lowered = lower(model, inputs, way.layout, way.weights, unroll=way.unroll)
     target = folder / "lowered.tflite"
     target.write_bytes(write(lowered.graph))
     specs = inputs.values() if isinstance(inputs, Mapping) else inputs
@@ -107,18 +113,18 @@ def hand_over(
         "tool": "edge-sdk direct",
         # The quantizers' toolchains do not share a process with the source's.
         "role": "lowering",
-        **_quantized(model, inputs, layout, folder),
+        **_quantized(model, inputs, folder, way),
     }
 
 
 def _quantized(
-    model: Any, inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec], layout: str, folder: Path
+    model: Any, inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec], folder: Path, way: Way
 ) -> dict[str, Any]:
     """The integer file of a model that is quantized already, beside the float one."""
     if quantized_by(model) is None:
         return {}
     target = folder / "lowered_int8.tflite"
-    target.write_bytes(write(lower(model, inputs, layout, unroll=True, grids=True).graph))
+    target.write_bytes(write(lower(model, inputs, way.layout, way.weights, unroll=True, grids=True).graph))
     return {"quantized": str(target), "quantized_for": "static_wi8_ai8"}
 
 

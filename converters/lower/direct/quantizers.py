@@ -33,6 +33,7 @@ _QUANTIZED_OPS = {
     "QLinearSoftmax": "Softmax",
     "QGemm": "Gemm",
 }
+_REWRITTEN = frozenset({_QUANTIZES, _RESTORES, *_QUANTIZED_OPS})
 # Attributes of the quantized op that its float op does not have.
 _OWN_ATTRIBUTES = frozenset({"channels_last", "opset"})
 
@@ -53,7 +54,7 @@ def _form(node: Any) -> str | None:
 
 
 def with_grids(model: Any, *, keep: bool) -> Any:
-    """A copy in float ops.
+    """A copy in float ops; the model itself where it has no quantizers.
 
     Before (QDQ): ``q = QuantizeLinear(x, s, z); d = DequantizeLinear(q, s, z); y = Relu(d)``.
     Before (QOperator): ``y = QLinearConv(x, xs, xz, w, ws, wz, ys, yz, b)``.
@@ -64,9 +65,9 @@ def with_grids(model: Any, *, keep: bool) -> Any:
         model: an ``onnx.ModelProto`` without functions of its own.
         keep: False leaves the grids of activations out.
     """
-    import onnx
-
-    copy = onnx.ModelProto()
+    if not any(node.op_type in _REWRITTEN for node in model.graph.node):
+        return model
+    copy = type(model)()
     copy.CopyFrom(model)
     rewrite = _Rewrite(copy.graph, keep=keep)
     nodes = [made for node in model.graph.node for made in rewrite.step(node)]

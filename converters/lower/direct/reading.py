@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Container, Iterator, Mapping, Sequence
+from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,7 @@ def opset_of(model: Any) -> int:
 
 
 def array_of(proto: Any, folder: str = "") -> npt.NDArray[Any]:
-    """A TensorProto's values; weights beside the file are read from ``folder``.
+    """A TensorProto's values; weights beside the file are mapped from ``folder``, and take no memory of their own.
 
     Raises:
         ModelError: the data is not there, or of another size than the shape.
@@ -46,12 +48,41 @@ def array_of(proto: Any, folder: str = "") -> npt.NDArray[Any]:
     import onnx
 
     try:
+        if proto.data_location == onnx.TensorProto.EXTERNAL and (dtype := _whole_bytes(proto.data_type)) is not None:
+            return _mapped(proto, dtype, Path(folder))
         return np.asarray(onnx.numpy_helper.to_array(proto, folder))
     except Exception as error:  # numpy, protobuf and the file system share no base
         raise ModelError(
             f"weight `{proto.name}` {list(proto.dims)} cannot be read: {error}",
             hint="files with external data must lie beside the .onnx file",
         ) from error
+
+
+def _whole_bytes(elem_type: int) -> np.dtype[Any] | None:
+    """The dtype in which the file's bytes can be read as they lie; None where ONNX packs or renames them."""
+    import onnx
+
+    kinds = onnx.TensorProto
+    plain = (kinds.FLOAT, kinds.DOUBLE, kinds.FLOAT16, kinds.INT8, kinds.UINT8, kinds.INT16, kinds.UINT16)
+    if elem_type not in (*plain, kinds.INT32, kinds.UINT32, kinds.INT64, kinds.UINT64, kinds.BOOL):
+        return None
+    return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(elem_type)).newbyteorder("<")
+
+
+def _mapped(proto: Any, dtype: np.dtype[Any], folder: Path) -> npt.NDArray[Any]:
+    from onnx.external_data_helper import ExternalDataInfo
+
+    info = ExternalDataInfo(proto)
+    path = (folder / info.location).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"`{info.location}` is not beside the model")
+    shape = tuple(proto.dims)
+    wanted = prod(shape) * dtype.itemsize
+    if info.length is not None and info.length != wanted:
+        raise ValueError(f"{info.length} bytes, expected {wanted}")
+    if not wanted:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", info.offset or 0, shape)
 
 
 def computed_dtype(dtype: str) -> str:

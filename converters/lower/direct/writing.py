@@ -78,10 +78,11 @@ class _File:
         """Equal constants are one buffer, whatever dtype or shape reads it."""
         if tensor.data is None:
             return 0
-        raw = tensor.data.tobytes()
-        key = hashlib.blake2b(raw, digest_size=16).digest()
+        # A view: a copy of every constant would be the weights once more.
+        raw = np.ascontiguousarray(tensor.data).reshape(-1).view(np.uint8)
+        key = hashlib.blake2b(raw.data, digest_size=16).digest()
         if key not in self._buffer_of:
-            self._buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(raw, np.uint8)))
+            self._buffers.append(new_node(schema(), "Buffer", data=raw))
             self._buffer_of[key] = len(self._buffers) - 1
         return self._buffer_of[key]
 

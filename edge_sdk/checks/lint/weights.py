@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from edge_sdk.checks.lint.layers import Layer, layers
-from edge_sdk.checks.lint.scene import Mark, Rule, Scene, named, one_scale, representable
+from edge_sdk.checks.lint.scene import Mark, Rule, Scene, named, one_scale, representable, values_of
 from edge_sdk.findings import Severity
 
 FLOOR_SCALE = 1.2e-7
@@ -164,7 +164,19 @@ def multiplier_range(scene: Scene) -> Iterator[Mark]:
         yield Mark("warning", message, layer.op, layer.result, f"{worst:.3g}", limit, scene.share(layer.op))
 
 
+def nan_constant(scene: Scene) -> Iterator[Mark]:
+    """A float constant holds NaN: all that is computed from it is NaN."""
+    for op in scene.graph.ops:
+        for tensor in scene.graph.operands(op):
+            values = values_of(tensor) if tensor.dtype.startswith("float") else None
+            count = int(np.isnan(values).sum()) if values is not None else 0
+            if count:
+                message = f"{count} of {tensor.elements} values are NaN, and so is what is computed from them"
+                yield Mark("warning", message, op, tensor, f"{count} NaN", "0")
+
+
 RULES = (
+    Rule("nan-constant", nan_constant, "look for the training step that diverged, and save the weights again"),
     Rule("dead-channel", dead_channel, "prune these channels"),
     Rule("scale-floor", scale_floor, "prune these channels, or fold the batch normalization again"),
     Rule("saturated-bias", saturated_bias, "a larger scale for these channels' weights, or prune them"),

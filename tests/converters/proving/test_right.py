@@ -83,5 +83,6 @@ def test_lint_tells_each_rule_once(tmp_path: Path) -> None:
         graph.op("QUANTIZE", (score,), (coarse,))
     y = graph.tensor("y", (1, 12), "int8", scale=[2.0], zero_point=[-128])
     graph.op("CONCATENATION", (x, *same), (y,), options("ConcatenationOptions", axis=1))
-    (finding,) = [f for f in lint_findings(parse_artifact(graph.finish((x,), (y,)))) if f.rule == "shared-scale"]
+    artifact = parse_artifact(graph.finish((x,), (y,)))
+    (finding,) = [f for f in lint_findings(artifact, artifact) if f.rule == "shared-scale"]
     assert "and so in 1 more place" in finding.message

@@ -54,6 +54,15 @@ def float_table(wrong: bool) -> bytes:
     return net.done()
 
 
+@case("nan-constant")
+def diverged(wrong: bool) -> bytes:
+    net = Net("float32")
+    values = np.arange(IN, dtype=np.float32)
+    values[1] = np.nan if wrong else 2
+    net.grow("ADD", net.constant("b", values), kind="AddOptions")
+    return net.done()
+
+
 @case("bad-scale")
 def zero_scale(wrong: bool) -> bytes:
     net = Net()
