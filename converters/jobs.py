@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,21 @@ class Template:
 
 @dataclass(frozen=True)
 class Quantized:
-    """What a quantizer says of its file; ``ranges`` as :meth:`~.quantize.ranges.Ranges.as_json` gives them."""
+    """What a quantizer says of its file.
+
+    Attributes:
+        tools: that made it.
+        findings: that a user should know.
+        ranges: as :meth:`~.quantize.ranges.Ranges.as_json` gives them.
+        corrections: what was corrected in the file afterwards, by kind.
+        explained: the float file that its constants are those of, where that is not the one that was quantized.
+    """
 
     tools: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     ranges: Mapping[str, Any] | None = None
+    corrections: Mapping[str, Any] = field(default_factory=dict)
+    explained: Path | None = None
 
 
 def check_calibration(job: Job, settings: Settings, *, has_ranges: bool) -> None:

@@ -134,7 +134,7 @@ class Line:
         with self._stage("compare with the source"):
             artifact = read_artifact(path)
             findings += check_form(artifact, lowered.artifact, job.recipe)
-            judged = self._proof.of_file(path, lowered, job.recipe)
+            judged = self._proof.of_file(path, lowered, job.recipe, explained=made.explained)
             findings += [*self._proof.findings(judged.rows), *lint_findings(artifact, lowered.artifact)]
         details = self._details(path, lowered)
         timings, slow = self._time(lowered, path, job.recipe)
@@ -156,6 +156,7 @@ class Line:
             parity=judged.rows,
             timings=timings,
             ranges=made.ranges,
+            corrections=made.corrections,
             tools=(lowered.tool, *made.tools),
             findings=gravest_first([*self._findings, *findings, *slow]),
             stages=(*self._opening, *self._stages),
@@ -181,7 +182,8 @@ class Line:
         return replace(checked, stages=(*report.stages, self._stages[-1]), findings=gravest_first(checked.findings))
 
     def template(self, recipe: Recipe) -> Template:
-        """The float and the int8 file."""
+        """The float and the int8 file; its biases are the float file's, for they are trained."""
+        recipe = replace(recipe, bias_correction=False)
         lowered = self._ready(recipe, self.lowered(recipe))
         path, made = self._quantize(recipe, lowered)
         findings = [*made.findings, *check_form(read_artifact(path), lowered.artifact, recipe)]
@@ -307,7 +309,8 @@ class Line:
             made = self._run_quantizer(recipe, lowered, raw)
         target.write_bytes(finish(raw.read_bytes(), lowered.inputs, lowered.outputs, note))
         findings = tuple(Finding(**finding) for finding in made["findings"])
-        return target, Quantized((made["tool"],), findings, made.get("ranges"))
+        explained = Path(made["explained"]) if made.get("explained") else None
+        return target, Quantized((made["tool"],), findings, made.get("ranges"), made.get("corrections", {}), explained)
 
     def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path) -> dict[str, Any]:
         store = self._calibration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -22,6 +23,9 @@ class RecipeOptions(TypedDict, total=False):
     """Likewise for the names of ops' results."""
     calibration_method: CalibrationMethod | None
     """How ranges of int8 activations are set, over the recipe's; ``auto`` chooses for each tensor."""
+    bias_correction: bool | None
+    """Whether int8 biases make up for what rounding the weights does to the means of channels; the recipe's, which is
+    yes."""
     min_sqnr_db: float | None
     """What every output must reach, instead of the derived bound."""
 
@@ -32,7 +36,7 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
     Raises:
         RecipeError: unknown, or contradicted by the options.
     """
-    return change_recipe(
+    changed = change_recipe(
         recipe if isinstance(recipe, Recipe) else find_recipe(recipe),
         io=options.get("io"),
         granularity=options.get("granularity"),
@@ -40,3 +44,5 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         calibration=options.get("calibration_method"),
         min_sqnr_db=options.get("min_sqnr_db"),
     )
+    corrected = options.get("bias_correction")
+    return changed if corrected is None else replace(changed, bias_correction=corrected)

@@ -124,8 +124,11 @@ class Proof:
             meter.add(expected, got)
         return meter
 
-    def of_file(self, path: Path, lowered: FloatModel, recipe: Recipe) -> Judgement:
-        """Both answers about a finished file: is it right, and what did its precision cost."""
+    def of_file(self, path: Path, lowered: FloatModel, recipe: Recipe, *, explained: Path | None = None) -> Judgement:
+        """Both answers about a finished file: is it right, and what did its precision cost.
+
+        ``explained`` is the float file with what was corrected: constants must be its, outputs the source's.
+        """
         reference = self._reference_of(lowered, recipe)
         # Before the file itself, whose outputs are looked at again.
         bounds = {} if recipe.mode == "float" else self._bounds(lowered, recipe, reference)
@@ -137,7 +140,7 @@ class Proof:
             return Judgement(rows, self._right_as_source(rows, path, lowered), replace(accuracy_of(rows), state="kept"))
         rows = meter.report(bounds or self._bounds(lowered, recipe, reference))
         faults = tuple(output_faults(rows))
-        right = self._right(path, lowered, constants=lowered.quantized is None)
+        right = self._right(path, lowered, constants=lowered.quantized is None, explained=explained)
         swapped = self._swapped(rows, reference)
         return Judgement(rows, replace(right, faults=(*swapped, *right.faults, *faults)), accuracy_of(rows))
 
@@ -157,11 +160,11 @@ class Proof:
         activations = "int8" if recipe.mode == "dynamic_range" else recipe.activations.dtype
         return {name: measured_bound(value, activations) for name, value in self._rounded[key].items()}
 
-    def _right(self, path: Path, lowered: FloatModel, *, constants: bool) -> Rightness:
+    def _right(self, path: Path, lowered: FloatModel, *, constants: bool, explained: Path | None = None) -> Rightness:
         found = self._shop.worker("engine").function(
             "edge_sdk.converters.proving.candidate:check",
             "checking every op",
-            reference=str(lowered.path),
+            reference=str(explained or lowered.path),
             candidate=str(path),
             samples=str(self._samples),
             input_axes=lowered.input_axes,

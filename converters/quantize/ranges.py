@@ -67,6 +67,11 @@ class Ranges:
     method: CalibrationMethod
     chosen: tuple[Chosen, ...]
 
+    @property
+    def count(self) -> int:
+        """How many samples were seen."""
+        return max((one.runs for one in self.observations.values()), default=0)
+
     def as_json(self) -> dict[str, Any]:
         """Method asked for, number of tensors by method, and every tensor's."""
         return {
@@ -151,11 +156,16 @@ def _ends(tensors: Sequence[int], seen: Mapping[int, Observation], method: str) 
     return {index: (max(low, ends[0]), min(high, ends[1])) for index, ends in every.items()}
 
 
+def spread(samples: Iterable[Arrays], wanted: int, count: int) -> Iterator[Arrays]:
+    """At most so many of ``count`` samples, spread over them."""
+    return islice(samples, 0, wanted * max(1, count // wanted), max(1, count // wanted))
+
+
 def _some(samples: Callable[[], Iterable[Arrays]], artifact: Artifact, count: int) -> Iterator[Arrays]:
-    """Samples spread over the set, as many as the second pass has time for."""
+    """As many as the second pass has time for."""
     values = sum(artifact.main.tensors[i].elements for op in artifact.main.ops for i in op.outputs if i >= 0)
     wanted = int(np.clip(_VALUES / max(1, values), 2, _SAMPLES))
-    return islice(samples(), 0, None, max(1, count // wanted))
+    return spread(samples(), wanted, count)
 
 
 def _cheapest(

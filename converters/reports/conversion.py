@@ -78,6 +78,7 @@ class ConversionReport:
         calibration: what ranges were observed on, where they were.
         ranges: how the ranges of activations were set: the method asked for, tensors by method, and each of them; None
             where none were.
+        corrections: what was changed in the int8 file after it was quantized, by kind, with what it bought.
         float_parity: the float file against the source.
         parity: this file against the source.
         timings: the float file and this one, measured side by side; empty where not timed.
@@ -108,6 +109,7 @@ class ConversionReport:
     float_parity: tuple[OutputParity, ...]
     parity: tuple[OutputParity, ...]
     ranges: Mapping[str, Any] | None = None
+    corrections: Mapping[str, Any] = field(default_factory=dict)
     timings: tuple[Timing, ...] = ()
     tools: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -148,6 +150,7 @@ class ConversionReport:
             "data": self.data.as_json(),
             "calibration": self.calibration.as_json() if self.calibration else None,
             "ranges": self.ranges,
+            "corrections": dict(self.corrections),
             "float_parity": [row.as_json() for row in self.float_parity],
             "parity": [row.as_json() for row in self.parity],
             "timings_measured": [timing.as_json() for timing in self.timings],

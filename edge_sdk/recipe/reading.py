@@ -62,6 +62,7 @@ class Recipe:
         io: type of the file's inputs and outputs; other than float32 means integer-only.
         keep_float: ops left in float.
         calibration: how ranges of int8 activations are set from what was observed; ``auto`` chooses for each tensor.
+        bias_correction: whether int8 biases make up for what rounding the weights does to the means of channels.
         min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
         train: stages of training before the file is made; None for recipes that need no training.
     """
@@ -75,6 +76,7 @@ class Recipe:
     io: IoType = "float32"
     keep_float: KeepFloat = field(default_factory=KeepFloat)
     calibration: CalibrationMethod = "auto"
+    bias_correction: bool = True
     min_sqnr_db: float | None = None
     train: Train | None = None
 

@@ -44,6 +44,8 @@ def conversion_text(report: ConversionReport) -> str:
         lines += [field("", f"the model saw {_seen(one)}") for one in report.calibration.inputs]
     if report.ranges:
         lines.append(field("ranges", _ranges_text(report.ranges)))
+    if "biases" in report.corrections:
+        lines.append(field("biases", _biases_text(report.corrections["biases"])))
     lines.append(
         field(
             "compared",
@@ -83,6 +85,15 @@ def _ranges_text(ranges: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{_METHODS.get(name, name)} {count}" for name, count in ranges["counts"].items())
     chosen = "chosen by the error of the ops that read them" if ranges["method"] == "auto" else "as asked"
     return f"of {len(ranges['tensors'])} tensors {chosen}: {counts}"
+
+
+def _biases_text(made: Mapping[str, Any]) -> str:
+    before, after = made["sqnr_db"]
+    bought = f"outputs at {before:.1f} dB before and {after:.1f} after, on {made['samples']} calibration samples"
+    if not made["kept"]:
+        return f"left as they are: corrected, the {bought}"
+    off = f"{made['largest_steps']:.1f} steps"
+    return f"of {made['ops']} ops corrected for rounded weights, whose channels' means were up to {off} off; {bought}"
 
 
 def _right_lines(right: Rightness) -> list[str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import Artifact, pack_tree, parse_tree
-from edge_sdk.artifact.schema import schema
 from edge_sdk.converters.train.qat.steps import Operand, Plan
 
 Array = npt.NDArray[Any]
@@ -27,7 +25,7 @@ def write_template(data: bytes, plan: Plan, parameters: Mapping[str, Array], sca
         scales: one for each group, float32.
     """
     root, _ = parse_tree(data)
-    editor = _Editor(root)
+    editor = ConstantEdit(root)
     for tensor, group in plan.group_of.items():
         if tensor not in plan.operands["weight"]:
             editor.set_scale(tensor, scales[group : group + 1])
@@ -55,7 +53,7 @@ def write_template(data: bytes, plan: Plan, parameters: Mapping[str, Array], sca
 def write_float(data: bytes, plan: Plan, parameters: Mapping[str, Array]) -> bytes:
     """The float file's bytes with the trained weights."""
     root, _ = parse_tree(data)
-    editor = _Editor(root)
+    editor = ConstantEdit(root)
     for name, parameter in plan.parameters.items():
         editor.set_values(parameter.tensor, parameters[name].astype(np.float32))
     return pack_tree(root)
@@ -96,28 +94,3 @@ def _spread(scale: Any, axis: int | None, rank: int) -> Any:
 def _rounded(values: Array, scale: Any, low: int, high: int) -> Array:
     found: Array = np.clip(np.rint(values / scale), low, high)
     return found
-
-
-class _Editor:
-    """Changes tensors of the main subgraph; a buffer that several tensors share is not changed but replaced."""
-
-    def __init__(self, root: Node) -> None:
-        self._root = root
-        self._tensors = root.subgraphs[0].tensors
-        self._uses = Counter(t.buffer for graph in root.subgraphs for t in graph.tensors)
-
-    def set_scale(self, tensor: int, scale: Array) -> None:
-        own = self._tensors[tensor].quantization
-        own.scale = np.asarray(scale, np.float32)
-        # Ranges beside scales are for tools that quantize; they would contradict the scale.
-        own.min = own.max = None
-
-    def set_values(self, tensor: int, values: Array) -> None:
-        node = self._tensors[tensor]
-        raw = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-        if self._uses[node.buffer] > 1:
-            self._uses[node.buffer] -= 1
-            self._root.buffers.append(new_node(schema(), "Buffer", data=raw))
-            node.buffer = len(self._root.buffers) - 1
-        else:
-            self._root.buffers[node.buffer].data = raw

@@ -44,6 +44,11 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["auto", "minmax", "percentile", "mse", "entropy"]),
             help="How ranges of int8 activations are set, over the recipe's; auto chooses for each tensor.",
         ),
+        click.option(
+            "--bias-correction/--no-bias-correction",
+            default=None,
+            help="Whether int8 biases make up for what rounding the weights does to means; default: the recipe's, yes.",
+        ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
         group="Precision",
     )

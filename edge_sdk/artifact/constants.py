@@ -1,0 +1,41 @@
+"""Constants and scales of a file, changed in place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.schema import schema
+
+Array = npt.NDArray[Any]
+
+
+class ConstantEdit:
+    """Changes tensors of the main subgraph; a buffer that several tensors share is not changed but replaced."""
+
+    def __init__(self, root: Node) -> None:
+        self._root = root
+        self._tensors = root.subgraphs[0].tensors
+        self._uses = Counter(t.buffer for graph in root.subgraphs for t in graph.tensors)
+
+    def set_scale(self, tensor: int, scale: Array) -> None:
+        """Other scales, float32, as many as there were."""
+        own = self._tensors[tensor].quantization
+        own.scale = np.asarray(scale, np.float32)
+        # Ranges beside scales are for tools that quantize; they would contradict the scale.
+        own.min = own.max = None
+
+    def set_values(self, tensor: int, values: Array) -> None:
+        """Other values, of the tensor's type and shape."""
+        node = self._tensors[tensor]
+        raw = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+        if self._uses[node.buffer] > 1:
+            self._uses[node.buffer] -= 1
+            self._root.buffers.append(new_node(schema(), "Buffer", data=raw))
+            node.buffer = len(self._root.buffers) - 1
+        else:
+            self._root.buffers[node.buffer].data = raw

@@ -1,0 +1,103 @@
+"""Biases that make up for rounded weights: means of channels are the float op's, and constants stay explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.engines.runner import Runner
+from edge_sdk.parity.constants import constant_faults
+from edge_sdk.signature import Arrays
+from tests.graphs import Graph, options
+
+pytestmark = [pytest.mark.keras, pytest.mark.runtime]
+INPUTS, OUTPUTS = 64, 8
+
+
+def float_file() -> bytes:
+    """Two dense layers; of each row one weight is ten times the others, so that the others get a tenth of the steps."""
+    rng = np.random.default_rng(0)
+    graph = Graph()
+    x = graph.tensor("x", (1, INPUTS))
+    value = x
+    for place, features in enumerate((INPUTS, OUTPUTS)):
+        weights = rng.uniform(-0.1, 0.1, (features, INPUTS)).astype(np.float32)
+        weights[:, 0] = 1.0
+        kernel = graph.constant(f"weights{place}", weights)
+        bias = graph.constant(f"bias{place}", rng.standard_normal(features).astype(np.float32))
+        result = graph.tensor(f"y{place}", (1, features))
+        relu = {"fused_activation_function": 1} if place == 0 else {}
+        graph.op("FULLY_CONNECTED", (value, kernel, bias), (result,), options("FullyConnectedOptions", **relu))
+        value = result
+    return graph.finish((x,), (value,))
+
+
+def samples(seed: int = 1) -> Iterator[Arrays]:
+    """Positive, as behind a ReLU: a shift of the weights is a shift of the sum."""
+    rng = np.random.default_rng(seed)
+    for _ in range(64):
+        yield {"x": rng.uniform(0.5, 1.5, (1, INPUTS)).astype(np.float32)}
+
+
+def quantized(data: bytes, folder: Path, **changes: Any) -> tuple[dict[str, Any], bytes]:
+    from dataclasses import replace
+
+    from edge_sdk.converters.quantize.static_range import quantize
+    from edge_sdk.data import spool
+    from edge_sdk.data.opening import DataSource
+    from edge_sdk.engines.values import specs_of
+    from edge_sdk.recipe import find_recipe
+
+    source, target = folder / "float.tflite", folder / "int8.tflite"
+    source.write_bytes(data)
+    store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), folder / "s")
+    recipe = replace(find_recipe("int8"), **changes)
+    return quantize(str(source), str(target), recipe.as_json(), str(store.folder), {}), target.read_bytes()
+
+
+def outputs(data: bytes, folder: Path) -> npt.NDArray[np.float32]:
+    path = folder / "run.tflite"
+    path.write_bytes(data)
+    runner = Runner(path)
+    return np.concatenate([next(iter(runner.run_real(one).values())) for one in samples(2)])
+
+
+def test_means_of_channels_are_the_float_files(tmp_path: Path) -> None:
+    """On other samples than those corrected on; the rounding of values is left, a 28th of a step in the mean."""
+    data = float_file()
+    plain, corrected = (quantized(data, tmp_path, bias_correction=on)[1] for on in (False, True))
+    want = outputs(data, tmp_path)
+    off, before = (np.abs((outputs(one, tmp_path) - want).mean(0)).max() for one in (corrected, plain))
+    assert off < before / 3
+
+
+def test_what_was_corrected_is_told_and_explained(tmp_path: Path) -> None:
+    data = float_file()
+    made, corrected = quantized(data, tmp_path)
+    told = made["corrections"]["biases"]
+    assert (told["ops"], told["left"], told["kept"]) == (2, 0, True)
+    assert told["sqnr_db"][1] > told["sqnr_db"][0]
+    explained = parse_artifact(Path(made["explained"]).read_bytes())
+    assert constant_faults(explained, parse_artifact(corrected)) == []
+    # Against the file that was quantized the same biases are told, for they are more than a step off.
+    faults = constant_faults(parse_artifact(data), parse_artifact(corrected))
+    assert {fault.what.split(" is ")[0] for fault in faults} == {"operand 2"}
+
+
+def test_nothing_is_left_to_correct(tmp_path: Path) -> None:
+    """A second correction finds the means where they belong, but for what the first one moved further down."""
+    from edge_sdk.converters.quantize.biases import correct_biases
+
+    data = float_file()
+    _, plain = quantized(data, tmp_path, bias_correction=False)
+    once = correct_biases(data, plain, samples)
+    again = correct_biases(data, once.quantized, samples)
+    assert again.correction.largest_steps < 0.1 * once.correction.largest_steps
+    if not again.correction.kept:
+        assert again.quantized == once.quantized
