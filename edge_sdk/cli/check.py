@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -14,8 +14,10 @@ from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
 if TYPE_CHECKING:
+    from edge_sdk.artifact.model import Artifact
     from edge_sdk.checks.lint.scene import LintFinding
     from edge_sdk.data.images import ImageOptions
+    from edge_sdk.profile.records import DeviceProfile
 
 
 @command(name="check", short_help="Will a .tflite file fit a device, and where would each op run?")
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 @click.option("--delegate", "delegates", multiple=True, metavar="RULES", help="Ask only these rules; may be repeated.")
 @click.option("--data", help="Run the file on it here and look at its activations: as for `compare`.")
 @click.option("--samples", type=click.IntRange(1), default=32, show_default=True, help="How many samples of --data.")
+@click.option(
+    "--calibration-table",
+    "calibration",
+    type=click.Path(path_type=Path),
+    help="Predict times from it: what `devices calibrate` wrote. Default: calibration/ID.json beside the profile.",
+)
 @pixel_options
 @html_option
 @click.option("--verbose", "-v", is_flag=True, help="Every op, reason and finding.")
@@ -38,6 +46,7 @@ def check_command(
     data: str | None,
     samples: int,
     html: Path | None,
+    calibration: Path | None,
     **pixels: Any,
 ) -> int:
     """Will ARTIFACT fit a device, and where would each op run? Predicted offline from rules; only --data runs it.
@@ -46,26 +55,74 @@ def check_command(
     others stay outside, how often values cross, and the smallest changes that would help. Then memory, the runtimes'
     op versions, and mistakes in the file itself. Exit code 3 if the file does not fit.
 
+    With a calibration table also how long it takes, op by op, and whether float16, int8 or 4 bits would help.
+
     \b
     edge-sdk check model.tflite --profile pixel-8
+    edge-sdk check model.tflite --calibration-table here.json
     edge-sdk check --explain shared-scale
     """
     if explain is not None:
         return _explain(screen, explain)
-    if artifact is None or profile is None:
-        raise click.UsageError("check needs ARTIFACT and --profile ID, or --explain RULE")
+    if artifact is None or (profile is None and calibration is None):
+        raise click.UsageError("check needs ARTIFACT and --profile ID or --calibration-table FILE, or --explain RULE")
+    if profile is None:
+        _refuse_without_profile(delegates, data, html)
     from edge_sdk.artifact.model import read_artifact
     from edge_sdk.checks.checking import check
     from edge_sdk.profile.reading import find_profile
     from edge_sdk.report.checking import check_text
 
     check_page_path(html)
-    read, device = read_artifact(artifact), find_profile(profile)
+    read = read_artifact(artifact)
+    device = find_profile(profile) if profile is not None else None
+    times = _times(read, device, profile, calibration, verbose=verbose)
+    if device is None:
+        screen.result({"artifact": str(artifact), **times.data}, times.text)
+        return OK
     measured = _measured(screen, artifact, data, samples, image_options(pixels)) if data is not None else ()
     report = check(read, device, delegates=delegates, measured=measured)
-    write_html(report.as_json(), html)
-    screen.result(report.as_json(), check_text(report, verbose=verbose))
+    found = {**report.as_json(), **times.data}
+    write_html(found, html)
+    text = check_text(report, verbose=verbose)
+    screen.result(found, "\n".join(filter(None, (text, times.text))))
     return OK if report.fits else UNFIT
+
+
+class _Times(NamedTuple):
+    """What a calibration table says of a file, for JSON and for people; empty without one."""
+
+    data: dict[str, Any]
+    text: str
+
+
+def _times(
+    artifact: Artifact, device: DeviceProfile | None, profile: str | None, calibration: Path | None, *, verbose: bool
+) -> _Times:
+    from edge_sdk.checks.timing.table import beside, check_belongs, read_table
+
+    path = calibration or beside(profile or "")
+    if path is None:
+        return _Times({}, "")
+    from edge_sdk.artifact.sound import formed
+    from edge_sdk.checks.timing.helping import will_it_help
+    from edge_sdk.checks.timing.predicting import Predictor
+    from edge_sdk.report.timing import prediction_text
+
+    table = read_table(path)
+    if device is not None:
+        check_belongs(table, device, where=str(path))
+    predictor = Predictor(table)
+    with formed(artifact.path):
+        found, helps = predictor.predict(artifact), will_it_help(artifact, predictor)
+    data = {"time": asdict(found), "will_it_help": [asdict(one) for one in helps]}
+    return _Times(data, prediction_text(found, helps, verbose=verbose))
+
+
+def _refuse_without_profile(delegates: tuple[str, ...], data: str | None, html: Path | None) -> None:
+    for given, option in ((delegates, "--delegate"), (data, "--data"), (html, "--html")):
+        if given:
+            raise click.UsageError(f"{option} needs --profile ID: a calibration table predicts times alone")
 
 
 def _measured(screen: Screen, artifact: Path, data: str, count: int, images: ImageOptions) -> tuple[LintFinding, ...]:

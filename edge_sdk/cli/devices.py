@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from edge_sdk.cli.calibrating import calibrate_command
 from edge_sdk.cli.screen import FAILED, OK, Screen, command
 
 
-@click.group(short_help="Devices to run on: list them, make a board ready.")
+@click.group(short_help="Devices to run on: list them, make a board ready, time its kernels.")
 def devices() -> None:
     """Devices: this machine (local), boards (ssh://user@host:port) and Android devices (adb://SERIAL).
 
@@ -76,5 +77,5 @@ def prepare_command(
         screen.result({"address": device.address, **found.as_json()}, prepared_text(device.address, found))
 
 
-for _command in (list_command, prepare_command):
+for _command in (list_command, prepare_command, calibrate_command):
     devices.add_command(_command)

@@ -69,11 +69,15 @@ def validate_command(screen: Screen, paths: tuple[Path, ...]) -> int:
 @command(name="detect", short_help="A draft profile of this machine, or of a device.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write ID.toml and socs/ID.toml to.")
 @click.option("--on", metavar="ADDRESS", help="Of that device: ssh://user@host:port or adb://SERIAL.")
-def detect_command(screen: Screen, output: Path | None, on: str | None) -> None:
+@click.option("--calibrate", is_flag=True, help="Time its kernels too, into calibration/ID.json beside the profile.")
+def detect_command(screen: Screen, output: Path | None, on: str | None, calibrate: bool) -> int | None:
     """A draft profile of the machine this runs on, or of a device: device tree, cpuinfo, memory, libraries.
 
-    What cannot be found is left open with a comment; `profiles validate` then asks for it. Nothing is loaded or run.
+    What cannot be found is left open with a comment; `profiles validate` then asks for it. Nothing is loaded or run,
+    but with --calibrate: see `edge-sdk devices calibrate`.
     """
+    if calibrate and output is None:
+        raise click.UsageError("--calibrate writes a table beside the profile: give -o FOLDER too")
     from edge_sdk.files import check_writable, write_bytes
     from edge_sdk.profile.detect import detect
 
@@ -92,7 +96,24 @@ def detect_command(screen: Screen, output: Path | None, on: str | None) -> None:
         for target, text in targets.items():
             write_bytes(target, text.encode())
     shown = "\n".join(f"# {name}\n{text}" for name, text in files.items())
+    code = (
+        _calibrated(screen, on or "local", output / "calibration" / f"{draft.id}.json")
+        if calibrate and output
+        else None
+    )
     screen.result({"id": draft.id, "files": files}, shown if output is None else "\n".join(map(str, targets)))
+    return code
+
+
+def _calibrated(screen: Screen, address: str, target: Path) -> int:
+    """Writes the table; what is INVALID is written as that."""
+    from edge_sdk.cli.calibrating import calibrated
+    from edge_sdk.report.timing import calibrated_text
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    found = calibrated(screen, address, target)
+    screen.say(calibrated_text(found, target))
+    return OK if found.valid else UNFIT
 
 
 for _command in (list_command, show_command, validate_command, detect_command):

@@ -271,16 +271,17 @@ class Benchmark:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; what is not known is left out."""
-        found: dict[str, Any] = _plain(self)
+        found: dict[str, Any] = plain(self)
         return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Records as plain data; what is not known is left out."""
     if is_dataclass(value) and not isinstance(value, type):
         listed = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: _plain(one) for name, one in listed if one is not None}
+        return {name: plain(one) for name, one in listed if one is not None}
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return value

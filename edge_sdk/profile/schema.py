@@ -31,8 +31,8 @@ def _of(kind: Any) -> dict[str, Any]:
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind):
         return _of_record(kind)
-    if kind in _SIMPLE:
-        return {"type": _SIMPLE[kind]}
+    if kind in _SIMPLE or kind is Any:
+        return {"type": _SIMPLE[kind]} if kind in _SIMPLE else {}
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin is tuple:

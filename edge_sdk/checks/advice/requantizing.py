@@ -6,8 +6,9 @@ constants are rounded with them, for some rules read constants.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ _SIX = (6 / 255, -128)
 _ROLES = {  # op: place of the weights with the axis of its channels, and place of the bias
     "CONV_2D": (1, 0, 2), "DEPTHWISE_CONV_2D": (1, 3, 2), "FULLY_CONNECTED": (1, 0, 2), "TRANSPOSE_CONV": (1, 0, 3),
 }  # fmt: skip
+WEIGHTS: Mapping[str, tuple[int, int]] = MappingProxyType({name: role[:2] for name, role in _ROLES.items()})
+"""Layers with weights: their place among the inputs, and the axis of the channels that have a scale of their own."""
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "TRANSPOSE_CONV": 3, "RESHAPE": 1}
 
 

@@ -1,0 +1,239 @@
+"""What each op of a file has to do, in the numbers that its time depends on, and which ops the engine folds away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+
+from edge_sdk.artifact.compute import compute_type, macs
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
+from edge_sdk.checks.delegates.xnnpack.nodes import Node
+from edge_sdk.checks.delegates.xnnpack.rewrites import CLAMPS, RESHAPES, merge_clamps, merge_padding, merge_reshapes
+from edge_sdk.checks.placement.partition import Partition, partition
+from edge_sdk.checks.placement.rule_sets import place_by
+
+RULES = {"ai-edge-litert": "xnnpack", "tflite-runtime": "xnnpack_tflite_runtime"}
+"""Engine to the rules that its XNNPACK follows."""
+XNNPACK, PLAIN = "xnnpack", "cpu"
+PRODUCTS = frozenset({"pointwise", "convolution", "stem", "grouped", "dense", "matmul", "transposed"})
+_FEW_CHANNELS = 4
+_ELEMENTWISE = frozenset(
+    {"ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU", "POW", "FLOOR_DIV"}
+)
+_MERGED = frozenset({"PAD", *RESHAPES, *CLAMPS})
+_PREPARED = frozenset({"DEQUANTIZE", "DENSIFY"})
+
+
+@dataclass(frozen=True)
+class Work:
+    """One op's amounts.
+
+    Attributes:
+        kind: ``pointwise``, ``convolution``, ``stem`` (of an image's few channels), ``grouped``, ``depthwise``,
+            ``dense``, ``matmul``, ``transposed``; of all else the op's name, and `` broadcast`` where operands differ
+            in size.
+        arithmetic: as :func:`~edge_sdk.artifact.compute.compute_type` has it; ``hybrid_int4`` for weights of 4 bits.
+        place: ``xnnpack``, or ``cpu`` for the engine's own kernels.
+        rows: values that stand for places: height by width by batch of the result, or rows of a product.
+        columns: channels of the result.
+        depth: products summed into one value; for windows without weights their size; 1 for all else.
+        read_bytes: of values that are not constants.
+        written_bytes: of results.
+        weight_bytes: of constants.
+    """
+
+    kind: str
+    arithmetic: str
+    place: str
+    rows: int
+    columns: int
+    depth: int
+    read_bytes: int
+    written_bytes: int
+    weight_bytes: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What only like can be compared with."""
+        return self.kind, self.arithmetic, self.place
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, of what has them."""
+        return self.rows * self.columns * self.depth
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One op with its work; None where the engine folds the op into another, prepares it once or only renames."""
+
+    op: Op
+    result: str
+    place: str
+    work: Work | None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A file as an engine runs it: ops in order, and how often values cross between XNNPACK and the rest."""
+
+    ops: tuple[Placed, ...]
+    partitions: int
+    border_bytes: int
+    weight_bytes: int
+
+
+def workload(artifact: Artifact, engine: str, version: str | None, *, plain: bool = False) -> Workload:
+    """What the main subgraph has to do, placed by the rules of an engine's XNNPACK.
+
+    Args:
+        artifact: the file.
+        engine: key of :data:`RULES`.
+        version: of the engine; None for the one whose rules were read first.
+        plain: without XNNPACK.
+    """
+    return workload_of(artifact.main, engine, version, plain=plain)
+
+
+def workload_of(graph: Subgraph, engine: str, version: str | None, *, plain: bool = False) -> Workload:
+    """Likewise, of a subgraph that need not be in a file."""
+    claimed = () if plain else place_by(RULES[engine], graph, engine=version).claimed
+    parts = partition(graph, claimed)
+    folded = {index for part in parts if part.delegated for index in _folded(graph, part)}
+    inside = {index for part in parts if part.delegated for index in part.ops}
+    ops = tuple(_placed(graph, op, XNNPACK if op.index in inside else PLAIN, folded) for op in graph.ops)
+    delegated = [part for part in parts if part.delegated]
+    border = sum(part.boundary_bytes for part in delegated)
+    return Workload(ops, len(parts), border, sum(one.work.weight_bytes for one in ops if one.work))
+
+
+def _placed(graph: Subgraph, op: Op, place: str, folded: set[int]) -> Placed:
+    result = next((tensor.name for tensor in graph.results(op)), "")
+    return Placed(op, result, place, None if op.index in folded else work_of(graph, op, place))
+
+
+def work_of(graph: Subgraph, op: Op, place: str) -> Work:
+    """One op's amounts; see :class:`Work`."""
+    kind, rows, columns, depth = _extents(graph, op)
+    operands, results = graph.operands(op), graph.results(op)
+    return Work(
+        kind=kind,
+        arithmetic=_arithmetic(graph, op),
+        place=place,
+        rows=rows,
+        columns=columns,
+        depth=depth,
+        read_bytes=sum(tensor.size_bytes for tensor in operands if not tensor.is_stored),
+        written_bytes=sum(tensor.size_bytes for tensor in results),
+        weight_bytes=sum(tensor.size_bytes for tensor in operands if tensor.is_stored),
+    )
+
+
+def _arithmetic(graph: Subgraph, op: Op) -> str:
+    found = compute_type(graph, op)
+    if found == "hybrid_int8" and any(tensor.dtype == "int4" for tensor in graph.operands(op)):
+        return "hybrid_int4"
+    if found == "convert":
+        return "-".join(tensor.dtype for tensor in (*graph.operands(op)[:1], *graph.results(op)[:1]))
+    return found
+
+
+def _extents(graph: Subgraph, op: Op) -> tuple[str, int, int, int]:
+    """Kind, rows, columns, depth."""
+    if not op.outputs:
+        return op.name, 0, 0, 0
+    out = graph.results(op)[0]
+    columns = out.shape[-1] if out.shape else 1
+    made = _EXTENTS.get(op.name, _plain)
+    return made(graph, op, prod(out.shape[:-1]), columns)
+
+
+def _plain(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
+    return _elementwise_kind(graph, op, graph.results(op)[0]), rows, columns, 1
+
+
+def _dense(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
+    return "dense", rows, columns, graph.tensors[op.inputs[1]].shape[-1]
+
+
+def _matmul(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
+    return "matmul", rows, columns, macs(graph, op) // max(1, rows * columns)
+
+
+def _window(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
+    del graph
+    return op.name, rows, columns, op.options["filter_height"] * op.options["filter_width"]
+
+
+def _convolution(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
+    weights = graph.tensors[op.inputs[1]]
+    _, height, width, channels = weights.shape
+    if op.name == "DEPTHWISE_CONV_2D":
+        return "depthwise", rows, columns, height * width
+    if op.name == "TRANSPOSE_CONV":
+        data = graph.tensors[op.inputs[2]]
+        return "transposed", prod(data.shape[:-1]), columns * height * width, channels
+    depth = height * width * channels
+    of_input = graph.tensors[op.inputs[0]].shape[-1]
+    if of_input != channels:
+        # As many groups as channels: XNNPACK takes its depthwise kernels for it.
+        alone = channels == 1 and columns == of_input
+        return "depthwise" if alone else "grouped", rows, columns, depth
+    if of_input <= _FEW_CHANNELS:
+        return "stem", rows, columns, depth
+    plain = height == width == 1 and op.options["stride_h"] == op.options["stride_w"] == 1
+    return "pointwise" if plain else "convolution", rows, columns, depth
+
+
+def _reduction(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
+    """Over the last axis or over others: kernels differ. ``depth`` is what goes into one value."""
+    del rows
+    data, out = graph.tensors[op.inputs[0]], graph.results(op)[0]
+    axes = graph.tensors[op.inputs[1]] if len(op.inputs) > 1 else None
+    rank = len(data.shape)
+    listed = (
+        [int(a) % rank for a in axes.values().reshape(-1)] if axes is not None and axes.constant is not None else []
+    )
+    kind = f"{op.name} last" if rank - 1 in listed else op.name
+    columns = data.shape[-1] if data.shape else 1
+    return kind, max(1, out.elements // max(1, columns)), columns, max(1, data.elements // max(1, out.elements))
+
+
+def _elementwise_kind(graph: Subgraph, op: Op, out: Tensor) -> str:
+    if op.name in _ELEMENTWISE and any(tensor.elements != out.elements for tensor in graph.operands(op)):
+        return f"{op.name} broadcast"
+    return op.name
+
+
+_EXTENTS: dict[str, Callable[[Subgraph, Op, int, int], tuple[str, int, int, int]]] = {
+    **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"), _convolution),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"), _window),
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "ARG_MAX", "ARG_MIN"), _reduction),
+    "FULLY_CONNECTED": _dense,
+    "BATCH_MATMUL": _matmul,
+}
+
+
+def _folded(graph: Subgraph, part: Partition) -> Iterator[int]:
+    """Ops of a partition that leave no operator of their own in XNNPACK's runtime.
+
+    Weights are unpacked when the file is opened; padding goes into a convolution, a RELU into the layer before it, and
+    of two reshapes in a row the first goes: :mod:`edge_sdk.checks.delegates.xnnpack.rewrites`.
+    """
+    ops = [graph.ops[index] for index in part.ops]
+    prepared = {op.index for op in ops if op.name in _PREPARED and graph.tensors[op.inputs[0]].is_stored}
+    inner = {index for op in ops for index in op.outputs} - set(part.outputs)
+    fixed = {index for op in ops if op.index in prepared for index in op.outputs}
+    nodes = [_node(graph, op, fixed) for op in ops if op.index not in prepared]
+    merged = merge_reshapes(merge_clamps(merge_padding(graph, nodes), inner))
+    standing = {(node.name, value) for node in merged for value in node.outputs}
+    yield from prepared
+    for op in ops:
+        if op.name in _MERGED and (op.name, op.outputs[0]) not in standing:
+            yield op.index
+
+
+def _node(graph: Subgraph, op: Op, fixed: set[int]) -> Node:
+    inputs = (index for index in op.inputs if index >= 0 and not graph.tensors[index].is_stored and index not in fixed)
+    return Node(op.name, tuple(inputs), op.outputs)

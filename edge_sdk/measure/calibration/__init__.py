@@ -1,0 +1,1 @@
+"""What is timed once on a device so that files can be predicted there: kernels, small networks."""
