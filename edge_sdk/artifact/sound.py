@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from edge_sdk.errors import ModelError
@@ -12,6 +13,24 @@ from edge_sdk.errors import ModelError
 _MOST_ELEMENTS: Final = 1 << 59
 # Pruned weights keep a fiftieth at least; a buffer that stands for so many times its own bytes is a bomb.
 _SPARSEST: Final = 1024
+# Inputs that kernels ask for with GetOptionalInputTensor, or look at only if they are there
+# (tensorflow/lite/kernels, 2.19, each op's own file).
+_OPTIONAL: Final[Mapping[str, Collection[int]]] = MappingProxyType(
+    {
+        "FULLY_CONNECTED": (2,),
+        "CONV_2D": (2,),
+        "DEPTHWISE_CONV_2D": (2,),
+        "TRANSPOSE_CONV": (3,),
+        "CONV_3D": (2,),
+        "CONV_3D_TRANSPOSE": (3,),
+        "SVDF": (3,),
+        "LSTM": range(1, 24),
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": range(1, 24),
+        "BIDIRECTIONAL_SEQUENCE_LSTM": range(1, 48),
+        "BIDIRECTIONAL_SEQUENCE_RNN": (9, 10, 11),
+    }
+)
+_WITHOUT_OUTPUTS: Final = frozenset({"LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN"})
 # What code that relies on the form of an op raises where the op has another.
 _SURPRISED: Final = (IndexError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -34,6 +53,22 @@ def check_size(where: str, elements: int, *, needed: int, stored: int | None, is
         raise ModelError(f"{where} is larger than any memory")
     if stored is not None and needed > stored * (_SPARSEST if is_sparse else 1):
         raise ModelError(f"{where} needs {needed} bytes, its buffer has {stored}")
+
+
+def check_operands(op: int, name: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+    """Whether what stands for no tensor stands where the kernel looks for that: elsewhere engines read beside memory.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if name.startswith("CUSTOM:"):
+        return
+    spared = _OPTIONAL.get(name, ())
+    for place, tensor in enumerate(inputs):
+        if tensor < 0 and place not in spared:
+            raise ModelError(f"op {op} ({name}): input {place} is left out, which the op does not allow")
+    if any(tensor < 0 for tensor in outputs) and name not in _WITHOUT_OUTPUTS:
+        raise ModelError(f"op {op} ({name}): an output is left out")
 
 
 def check_zero_points(tensor: int, points: Collection[int]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 from edge_sdk.artifact.model import Signature, Subgraph, Tensor
+from edge_sdk.artifact.sound import check_operands
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.values import is_scaled
 from edge_sdk.errors import ModelError
@@ -16,9 +19,13 @@ def entry_of(model: ModelSource) -> Signature:
     """The signature, once it is sure that running it by name gives right values.
 
     Raises:
-        ModelError: an input of the subgraph has no name in the signature, so that it would never be written; or a name
-            stands for a tensor that is no input or output of it, whose memory belongs to others.
+        ModelError: an op leaves out an operand that its kernel reads; an input of the subgraph has no name in the
+            signature, so that it would never be written; or a name stands for a tensor that is no input or output of
+            it, whose memory belongs to others.
     """
+    for one, op in model.artifact.all_ops():
+        with _named(f"{model.name}: subgraph {one.index}"):
+            check_operands(op.index, op.name, op.inputs, op.outputs)
     signature, graph = model.artifact.signature, model.artifact.main
     where = f"{model.name}: signature `{signature.key}`"
     named = {tensor.index for tensor in signature.inputs.values()}
@@ -33,6 +40,14 @@ def entry_of(model: ModelSource) -> Signature:
     for name, tensor in signature.outputs.items():
         _check(where, "output", name, tensor, graph)
     return signature
+
+
+@contextlib.contextmanager
+def _named(where: str) -> Iterator[None]:
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}", hint="the file is damaged: copy or convert it again") from error
 
 
 def _check(where: str, what: str, name: str, tensor: Tensor, graph: Subgraph) -> None:

@@ -42,6 +42,9 @@ _FINE: Final = "fine"
 # Too little memory, or too much else to do, at that moment.
 _NOT_ITS_FAULT: Final = ("SIGKILL", "did not return")
 _MOST_REMEMBERED: Final = 4096
+# glibc fills memory that it hands out and takes back with other bytes than 0: what a kernel reads before it was written
+# then kills the child, and not by chance the caller.
+_PERTURBED: Final = {"MALLOC_PERTURB_": "165"}
 
 
 def try_once(model: ModelSource, engine: Engine, delegates: Sequence[str], threads: int) -> str:
@@ -131,7 +134,7 @@ class _Trials:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env=environment(),
+                env=environment() | _PERTURBED,
                 start_new_session=True,
             )
         self._link, self._owner = ours, os.getpid()

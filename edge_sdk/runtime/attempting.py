@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
 from edge_sdk.engines.delegates import open_with
 from edge_sdk.engines.executor import Executor
+from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.trying import try_once
 from edge_sdk.errors import EdgeSdkError, ModelError
 from edge_sdk.runtime import threads as best_threads
 from edge_sdk.runtime.candidates import Candidate
 from edge_sdk.runtime.cores import Cores, find_cores
+from edge_sdk.runtime.explaining import Sides, explained
 from edge_sdk.runtime.loaded import Loaded
 from edge_sdk.runtime.memory import check_free
 from edge_sdk.runtime.placed import placement_of
 from edge_sdk.runtime.policy import Facts
 from edge_sdk.runtime.receipt import Attempt
-from edge_sdk.runtime.selftest import Trial, golden_trial, judge, seeded_trial, untested
+from edge_sdk.runtime.selftest import Trial, golden_trial, judge, run_once, seeded_trial, untested
 from edge_sdk.runtime.wish import Subject, Wish
 from edge_sdk.signature import Arrays
 
@@ -52,7 +56,7 @@ class Attempting:
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
         self._trials: dict[str, Trial] = {}
-        self._notes: dict[str, tuple[str, ...]] = {}
+        self._notes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._cores: Cores = find_cores()
         self._choices = best_threads.choices(self._cores, wish.replicas) if wish.threads is None else (wish.threads,)
 
@@ -145,7 +149,7 @@ class Attempting:
 
     def _attempt(self, candidate: Candidate, subject: Subject, threads: int) -> Tried:
         check_free(self._wish.need(candidate, subject), name=subject.model.name)
-        self._try_first(subject)
+        self._try_first(candidate, subject)
         trial = self._trial(candidate, subject)
         began = time.perf_counter()
         loaded = self._load(candidate, subject, threads)
@@ -157,13 +161,13 @@ class Attempting:
             raise
         return replace(tried, attempt=replace(tried.attempt, threads=threads))
 
-    def _try_first(self, subject: Subject) -> None:
-        """Once for each file: with all that would run in this process."""
-        key = subject.model.artifact.sha256
-        if subject.is_trusted or not self._wish.try_first or key in self._notes:
+    def _try_first(self, candidate: Candidate, subject: Subject) -> None:
+        """Once for each file and candidate, with all of it that would run in this process."""
+        artifact, reference = subject.model.artifact, {"cpu"} if self._wish.policy.self_test else set()
+        delegates = sorted(({candidate.delegate} | reference) & _IN_THIS_PROCESS)
+        key = (artifact.sha256, *delegates)
+        if subject.is_trusted or not self._wish.try_first or not delegates or key in self._notes:
             return
-        named = {one.delegate for one in self._wish.candidates} | ({"cpu"} if self._wish.policy.self_test else set())
-        delegates = sorted(named & _IN_THIS_PROCESS)
         note = try_once(subject.model, self._wish.engine, delegates, max(self._choices))
         self._notes[key] = (note,) if note else ()
 
@@ -171,7 +175,12 @@ class Attempting:
         artifact, executor = subject.model.artifact, loaded.executor
         placement = placement_of(artifact, executor, candidate)
         outputs, took = self._timed(candidate, executor, trial)
-        verdict = judge(trial, outputs, artifact, executor, self._wish.policy.min_sqnr_db)
+        least = self._wish.policy.min_sqnr_db
+        verdict = judge(trial, outputs, artifact, executor, least)
+        if verdict.result == "failed":
+            with suppress(EdgeSdkError):
+                sides = self._sides(candidate, subject, trial)
+                verdict = explained(subject.model, trial, verdict, executor, sides, least=least)
         run_ms = float(np.median(took[1:])) if took else None
         facts = Facts(
             ops=placement.ops,
@@ -192,9 +201,19 @@ class Attempting:
             init_ms=init_ms,
             first_run_ms=took[0] if took else None,
             run_ms=run_ms,
-            notes=(*executor.notes, *self._notes.get(artifact.sha256, ())),
+            notes=(*executor.notes, *dict.fromkeys(chain.from_iterable(self._notes.values()))),
         )
         return Tried(facts, attempt, loaded=loaded)
+
+    def _sides(self, candidate: Candidate, subject: Subject, trial: Trial) -> Sides:
+        def run(one: Candidate, model: ModelSource) -> list[Arrays]:
+            loaded = self._load(one, replace(subject, model=model), self._choices[0])
+            try:
+                return [run_once(loaded.executor, inputs) for inputs in trial.inputs]
+            finally:
+                loaded.close()
+
+        return Sides(partial(run, Candidate("cpu", "cpu")), partial(run, candidate))
 
     def _timed(self, candidate: Candidate, executor: Executor, trial: Trial) -> tuple[list[Arrays], list[float]]:
         """On the CPU, inputs that were drawn may be senseless to the model: that is no fault of the candidate's."""

@@ -53,6 +53,8 @@ class SelfTest:
         cases: how many runs were compared.
         faults: outputs that were off: measured, and the limit.
         doubt: what weakens the verdict; empty if nothing does.
+        decided: the ops before which values were compared, where outputs differ by what these decide between; else
+            empty.
     """
 
     result: Literal["passed", "failed"] | None
@@ -60,12 +62,16 @@ class SelfTest:
     cases: int = 0
     faults: tuple[str, ...] = ()
     doubt: str = ""
+    decided: str = ""
 
     def __str__(self) -> str:
         if self.result is None:
             return f"not verified: {self.against}"
         doubt = f", but {self.doubt}" if self.doubt else ""
-        return f"{'verified' if self.result == 'passed' else 'wrong'} against {self.against}{doubt}"
+        before = (
+            f" right before {self.decided}, which decides between values that hardly differ" if self.decided else ""
+        )
+        return f"{'verified' if self.result == 'passed' else 'wrong'} against {self.against}{before}{doubt}"
 
 
 @dataclass(frozen=True)

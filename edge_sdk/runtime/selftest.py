@@ -68,13 +68,13 @@ def seeded_trial(model: ModelSource, reference: Callable[[], Loaded]) -> Trial:
         return untested(model, f"the engine's own kernels cannot run it ({error})")
     try:
         engine = loaded.executor.engine
-        expected = [_run(loaded.executor, one) for one in inputs]
+        expected = [run_once(loaded.executor, one) for one in inputs]
     except ModelError as error:
         # Values that mean something, such as a shape, cannot be drawn.
         return untested(model, f"the model does not run on seeded inputs ({error})")
     finally:
         loaded.close()
-    cases = [_case(model.artifact, given, made) for given, made in zip(inputs, expected, strict=True)]
+    cases = [case_of(model.artifact, given, made) for given, made in zip(inputs, expected, strict=True)]
     return Trial(inputs, cases, f"{engine}'s own kernels")
 
 
@@ -133,14 +133,15 @@ def _doubt(trial: Trial) -> str:
     return "its outputs hardly vary from case to case, so that agreement proves little" if others else ""
 
 
-def _run(executor: Executor, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+def run_once(executor: Executor, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+    """Outputs of one run, raw."""
     executor.write(inputs)
     executor.invoke()
     return executor.read()
 
 
-def _case(artifact: Artifact, inputs: Arrays, outputs: Arrays) -> GoldenCase:
-    """Limits are put in when it is known what a candidate computes in."""
+def case_of(artifact: Artifact, inputs: Mapping[str, npt.NDArray[Any]], outputs: Arrays) -> GoldenCase:
+    """A case of raw values. Limits are put in when it is known what a candidate computes in."""
     from edge_sdk.bundle.describe import describe_signature
     from edge_sdk.bundle.golden import GoldenCase
 

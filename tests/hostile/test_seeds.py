@@ -16,7 +16,7 @@ from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.errors import ModelError, PolicyError, SignatureError
-from tests.graphs import Graph, conv_model, int8_model, options
+from tests.graphs import Graph, conv_model, int8_model, options, requantizing_model
 from tests.runtime.kinds import delay, same_names
 
 
@@ -139,3 +139,14 @@ def test_runner_tells_misuse_too(tmp_path: Path) -> None:
     path.write_bytes(conv_model())
     with pytest.raises(SignatureError, match="expected a mapping"):
         Runner(path).run(np.zeros(3))  # type: ignore[arg-type]
+
+
+@pytest.mark.runtime
+def test_operand_that_is_left_out_where_the_kernel_reads_it() -> None:
+    """LiteRT 2.1 reads the tensor before the first, and dies of it or not."""
+
+    def leave_out(root: Node) -> None:
+        root.subgraphs[0].operators[0].inputs = [-1, *list(root.subgraphs[0].operators[0].inputs)[1:]]
+
+    with pytest.raises(ModelError, match=r"op 0 \(\w+\): input 0 is left out, which the op does not allow"):
+        Session.open(changed(requantizing_model(), leave_out), try_first=False)

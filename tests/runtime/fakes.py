@@ -108,3 +108,39 @@ def unplaced(model: ModelSource, options: DelegateOptions) -> Fake:
 
 def refusing(model: ModelSource, options: DelegateOptions) -> Fake:
     raise ModelError("the engine refuses the file: Encountered unresolved custom op: ethos-u")
+
+
+def _scaled(model: ModelSource, row: int, factor: float) -> ModelSource:
+    """The model with a row of its weights ``w`` multiplied: what another order of adding does, or a wrong kernel."""
+    import numpy as np
+
+    from edge_sdk.artifact.model import pack_tree, parse_tree
+    from edge_sdk.engines.source import source_of
+
+    root, _ = parse_tree(model.content)
+    tensor = next(one for one in root.subgraphs[0].tensors if one.name == "w")
+    weights = np.frombuffer(bytes(root.buffers[tensor.buffer].data), np.float32).reshape(tensor.shape).copy()
+    weights[row] *= np.float32(factor)
+    root.buffers[tensor.buffer].data = np.frombuffer(weights.tobytes(), np.uint8)
+    return source_of(pack_tree(root), name=model.name)
+
+
+def rounding(model: ModelSource, options: DelegateOptions) -> Fake:
+    """Computes as the CPU does, but for the last bits."""
+    return Fake(_scaled(model, 1, 1 + 1e-5), options)
+
+
+def skewed(model: ModelSource, options: DelegateOptions) -> Fake:
+    """Is wrong before anything is decided."""
+    return Fake(_scaled(model, 1, 1.5), options)
+
+
+class _Choosing(Fake):
+    """Computes right, and picks the wrong place."""
+
+    def read(self) -> dict[str, Any]:
+        return {n: v * 0 + 2 if v.dtype.kind == "i" else v for n, v in super().read().items()}
+
+
+def choosing(model: ModelSource, options: DelegateOptions) -> Fake:
+    return _Choosing(model, options)
