@@ -11,8 +11,11 @@ from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.runtimes import missing_ops
 from edge_sdk.checks.checking import check
 from edge_sdk.checks.delegates.ethos_u.check import RULES as ETHOS_U
+from edge_sdk.checks.placement.rule_sets import rule_set
+from edge_sdk.checks.runtimes import XnnpackEngine, xnnpack_engines
 from edge_sdk.converters.compilers.compiling import compile_bytes
 from edge_sdk.converters.compilers.seam import find_compiler
+from edge_sdk.converters.quantize.islands import Islands, with_islands
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import ConversionError, MissingDependencyError, NothingPlacedError
 from edge_sdk.files import write_bytes
@@ -61,6 +64,31 @@ def _integers(delegate: Delegate, whom: str) -> Choice:
         recipe = find_recipe("static_wi8_ai8_io8") if per_channel else change_recipe(recipe, io="int8")
         reason += ", at the ends too"
     return Choice(recipe, reason)
+
+
+def in_forms_of_delegate(data: bytes, recipe: Recipe, profile: DeviceProfile | None) -> Islands | None:
+    """An integer file in the form that the device's first delegate takes; None where it is right as it is.
+
+    XNNPACK alone computes in float as well as in integers, and so may have one between the other. Without a profile
+    it is that of the newest LiteRT whose rules are known. An integer-only file stays without float.
+    """
+    if recipe.mode != "static_range" or recipe.activations.dtype != "int8" or recipe.forms == "plain":
+        return None
+    engine = _newest_xnnpack() if profile is None else _first_xnnpack(profile)
+    return None if engine is None or recipe.integer_only else with_islands(data, engine)
+
+
+def _newest_xnnpack() -> XnnpackEngine:
+    version = rule_set("xnnpack").engines[-1]
+    return XnnpackEngine(f"ai-edge-litert {version}", "xnnpack", version, exact=True)
+
+
+def _first_xnnpack(profile: DeviceProfile) -> XnnpackEngine | None:
+    """What a runtime there tries first, where that is XNNPACK: by name, or because there is nothing else."""
+    first = next(iter(profile.device.delegates), None)
+    if first is not None and first.name != "xnnpack":
+        return None
+    return next(iter(xnnpack_engines(profile)), None)
 
 
 def compiled_path(output: Path, profile: DeviceProfile | None) -> Path | None:

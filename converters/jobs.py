@@ -44,6 +44,8 @@ class Quantized:
         ranges: as :meth:`~.quantize.ranges.Ranges.as_json` gives them.
         corrections: what was corrected in the file afterwards, by kind.
         explained: the float file that its constants are those of, where that is not the one that was quantized.
+        islands: names of results in float between integers.
+        plain: the file without them, where there are any.
     """
 
     tools: tuple[str, ...] = ()
@@ -51,6 +53,19 @@ class Quantized:
     ranges: Mapping[str, Any] | None = None
     corrections: Mapping[str, Any] = field(default_factory=dict)
     explained: Path | None = None
+    islands: frozenset[str] = frozenset()
+    plain: Path | None = None
+
+
+def quantized_from(said: Mapping[str, Any]) -> Quantized:
+    """What a quantizer's worker answered, as a value."""
+    return Quantized(
+        (said["tool"],),
+        tuple(Finding(**finding) for finding in said["findings"]),
+        said.get("ranges"),
+        said.get("corrections", {}),
+        Path(said["explained"]) if said.get("explained") else None,
+    )
 
 
 def check_calibration(job: Job, settings: Settings, *, has_ranges: bool) -> None:

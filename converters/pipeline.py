@@ -12,14 +12,15 @@ from typing import Any
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
-from edge_sdk.converters.device import compiled_path, fit_to_device
-from edge_sdk.converters.jobs import Job, Quantized, Template, check_calibration
+from edge_sdk.converters.device import compiled_path, fit_to_device, in_forms_of_delegate
+from edge_sdk.converters.jobs import Job, Quantized, Template, check_calibration, quantized_from
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.pixels import is_folder, pixels_told
 from edge_sdk.converters.proving.finish import finish
 from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
 from edge_sdk.converters.proving.ladder import Ladder
+from edge_sdk.converters.proving.latency import latency_findings, measured
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
@@ -46,9 +47,6 @@ from edge_sdk.version import __version__
 
 # From so many calibration samples on, a share of them is kept for the comparison, which then is not in-sample.
 _SPLIT_FROM, _HELD_OUT = 100, 0.2
-_TIMING_SECONDS = 2.0
-# Noise of a two-second measurement; a ratio above it is worth a warning.
-_SLOWER = 1.05
 
 
 def run_jobs(
@@ -129,15 +127,16 @@ class Line:
         """Makes, proves and writes one file."""
         self._stages = []
         lowered = self._ready(job.recipe, self.lowered(job.recipe))
-        path, made = self._quantize(job.recipe, lowered)
+        path, made = self._quantize(job.recipe, lowered, place=True)
         findings = list(made.findings)
         with self._stage("compare with the source"):
             artifact = read_artifact(path)
-            findings += check_form(artifact, lowered.artifact, job.recipe)
+            findings += check_form(artifact, lowered.artifact, job.recipe, made.islands)
             judged = self._proof.of_file(path, lowered, job.recipe, explained=made.explained)
-            findings += [*self._proof.findings(judged.rows), *lint_findings(artifact, lowered.artifact)]
+            lint = lint_findings(artifact, lowered.artifact, islands=bool(made.islands))
+            findings += [*self._proof.findings(judged.rows), *lint]
         details = self._details(path, lowered)
-        timings, slow = self._time(lowered, path, job.recipe)
+        timings, slow = self._time([lowered.path, path, *([made.plain] if made.plain else [])], job.recipe)
         report = ConversionReport(
             verified=judged.right.ok and judged.accuracy.state != "lost" and lowered.verified,
             right=judged.right,
@@ -185,7 +184,7 @@ class Line:
         """The float and the int8 file; its biases are the float file's, for they are trained."""
         recipe = replace(recipe, bias_correction=False)
         lowered = self._ready(recipe, self.lowered(recipe))
-        path, made = self._quantize(recipe, lowered)
+        path, made = self._quantize(recipe, lowered, place=False)
         findings = [*made.findings, *check_form(read_artifact(path), lowered.artifact, recipe)]
         every = gravest_first([*self._findings, *findings])
         tools = (lowered.tool, *made.tools)
@@ -294,23 +293,30 @@ class Line:
             self._proof.data = self._open_comparison()
         return [name] if scale == 1 else []
 
-    def _quantize(self, recipe: Recipe, lowered: FloatModel) -> tuple[Path, Quantized]:
-        note = self._note(recipe, lowered)
-        target = self._shop.path(f"{recipe.name}.tflite")
+    def _quantize(self, recipe: Recipe, lowered: FloatModel, *, place: bool) -> tuple[Path, Quantized]:
+        """The finished file; in the forms that the delegate takes if it shall be placed."""
         if recipe.mode == "float":
-            target.write_bytes(finish(lowered.path.read_bytes(), lowered.inputs, lowered.outputs, note))
-            return target, Quantized()
+            return self._finished(lowered.path.read_bytes(), recipe, lowered), Quantized()
         if lowered.quantized is not None:
-            data = lowered.quantized_bytes(recipe)
-            target.write_bytes(finish(data, lowered.inputs, lowered.outputs, note))
-            return target, Quantized()
-        raw = self._shop.path(f"{recipe.name}.raw.tflite")
-        with self._stage(f"quantize to {recipe.name}"):
-            made = self._run_quantizer(recipe, lowered, raw)
-        target.write_bytes(finish(raw.read_bytes(), lowered.inputs, lowered.outputs, note))
-        findings = tuple(Finding(**finding) for finding in made["findings"])
-        explained = Path(made["explained"]) if made.get("explained") else None
-        return target, Quantized((made["tool"],), findings, made.get("ranges"), made.get("corrections", {}), explained)
+            data, made = lowered.quantized_bytes(recipe), Quantized()
+        else:
+            raw = self._shop.path(f"{recipe.name}.raw.tflite")
+            with self._stage(f"quantize to {recipe.name}"):
+                made = quantized_from(self._run_quantizer(recipe, lowered, raw))
+            data = raw.read_bytes()
+        placed = in_forms_of_delegate(data, recipe, self._settings.profile) if place else None
+        if placed is None:
+            return self._finished(data, recipe, lowered), made
+        plain = self._shop.path(f"{recipe.name}.plain.tflite")
+        plain.write_bytes(data)
+        told = (*made.findings, placed.finding(recipe.name))
+        made = replace(made, findings=told, islands=placed.names, plain=plain)
+        return self._finished(placed.data, recipe, lowered), made
+
+    def _finished(self, data: bytes, recipe: Recipe, lowered: FloatModel) -> Path:
+        path = self._shop.path(f"{recipe.name}.tflite")
+        path.write_bytes(finish(data, lowered.inputs, lowered.outputs, self._note(recipe, lowered)))
+        return path
 
     def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path) -> dict[str, Any]:
         store = self._calibration
@@ -335,32 +341,13 @@ class Line:
             raise named_crash(error, self._shop.worker(lowered.role), arguments) from error
         return made
 
-    def _time(self, lowered: FloatModel, path: Path, recipe: Recipe) -> tuple[tuple[Timing, ...], list[Finding]]:
+    def _time(self, paths: Sequence[Path], recipe: Recipe) -> tuple[tuple[Timing, ...], list[Finding]]:
+        """The float file's latency, this one's, and that of the same in plain forms, where there is one."""
         if not self._settings.timing or recipe.mode == "float":
             return (), []
         with self._stage("measure latency"):
-            rows = self._shop.worker("engine").function(
-                "edge_sdk.converters.proving.candidate:timings",
-                "measuring latency",
-                paths=[str(lowered.path), str(path)],
-                seconds=_TIMING_SECONDS,
-            )
-        timings = tuple(Timing(**row) for row in rows)
-        final = timings[1]
-        if final.ratio_low <= _SLOWER:
-            return timings, []
-        return timings, [
-            Finding(
-                "slower-than-float",
-                "warning",
-                f"takes {final.ratio:.2f}x the time of the float file on this machine's CPU (measured, "
-                f"{final.threads} thread, 95 % interval {final.ratio_low:.2f} to {final.ratio_high:.2f})",
-                recipe.name,
-                "the device may differ; static_wi8_ai8 is the fast int8 form on CPUs"
-                if recipe.mode != "static_range"
-                else "the device may differ",
-            )
-        ]
+            timings = measured(self._shop.worker("engine"), paths)
+        return timings, latency_findings(timings, recipe)
 
     def _note(self, recipe: Recipe, lowered: FloatModel) -> dict[str, Any]:
         return {

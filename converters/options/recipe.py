@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
-from edge_sdk.recipe import CalibrationMethod, Granularity, IoType, KeepFloat, Recipe, change_recipe, find_recipe
+from edge_sdk.recipe import CalibrationMethod, Forms, Granularity, IoType, KeepFloat, Recipe, change_recipe, find_recipe
 
 
 class RecipeOptions(TypedDict, total=False):
@@ -26,6 +26,8 @@ class RecipeOptions(TypedDict, total=False):
     bias_correction: bool | None
     """Whether int8 biases make up for what rounding the weights does to the means of channels; the recipe's, which is
     yes."""
+    forms: Forms | None
+    """``plain`` leaves integer files as the quantizer writes them; ``delegate`` in the forms that XNNPACK takes."""
     min_sqnr_db: float | None
     """What every output must reach, instead of the derived bound."""
 
@@ -45,4 +47,8 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         min_sqnr_db=options.get("min_sqnr_db"),
     )
     corrected = options.get("bias_correction")
-    return changed if corrected is None else replace(changed, bias_correction=corrected)
+    return replace(
+        changed,
+        bias_correction=changed.bias_correction if corrected is None else corrected,
+        forms=options.get("forms") or changed.forms,
+    )

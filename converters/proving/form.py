@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from edge_sdk.artifact.compute import compute_type
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.artifact.summary import float_ops, summarize
@@ -13,13 +15,14 @@ from edge_sdk.recipe import Recipe
 _NAMED = 6
 
 
-def check_form(artifact: Artifact, lowered: Artifact, recipe: Recipe) -> list[Finding]:
+def check_form(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: Collection[str] = ()) -> list[Finding]:
     """Findings on a file's form.
 
     Args:
         artifact: the finished file.
         lowered: the float file it was made from.
         recipe: what it should be.
+        islands: names of results that are in float for the delegate's sake.
 
     Raises:
         ConversionError: nothing was quantized, or an integer-only file holds float.
@@ -27,7 +30,7 @@ def check_form(artifact: Artifact, lowered: Artifact, recipe: Recipe) -> list[Fi
     _require_effect(artifact, recipe)
     findings = []
     if recipe.mode == "static_range":
-        findings += _stray_floats(artifact, lowered, recipe)
+        findings += _stray_floats(artifact, lowered, recipe, islands)
     if artifact.main.inputs and _stateful(artifact):
         findings.append(
             Finding(
@@ -56,9 +59,9 @@ def _require_effect(artifact: Artifact, recipe: Recipe) -> None:
         )
 
 
-def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe) -> list[Finding]:
+def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: Collection[str]) -> list[Finding]:
     kept = {result_name(graph, op) for graph, op in kept_ops(lowered, recipe)}
-    stray = [(g, op) for g, op in float_ops(artifact) if result_name(g, op) not in kept]
+    stray = [(g, op) for g, op in float_ops(artifact) if result_name(g, op) not in kept | set(islands)]
     listing = "; ".join(f"{op.name} `{result_name(g, op)}` ({_why(g, op)})" for g, op in stray[:_NAMED])
     more = f" and {len(stray) - _NAMED} more" if len(stray) > _NAMED else ""
     if recipe.integer_only and (stray or _float_io(artifact)):

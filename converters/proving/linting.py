@@ -11,17 +11,17 @@ _GRAVE = ("error", "warning")
 _OF_THE_SOURCE = frozenset({"nan-constant"})
 
 
-def lint_findings(artifact: Artifact, lowered: Artifact) -> list[Finding]:
+def lint_findings(artifact: Artifact, lowered: Artifact, *, islands: bool = False) -> list[Finding]:
     """Errors and warnings of the lint, one for each rule, with the number of other places; `edge-sdk check` has all.
 
     Args:
         artifact: the file.
         lowered: the float file that it was made of.
+        islands: whether ops in float between integers are meant, and told elsewhere.
     """
+    elsewhere = _OF_THE_SOURCE | ({"float-island"} if islands else set())
     found = [finding for finding in lint(lowered) if finding.rule in _OF_THE_SOURCE]
-    found += [
-        finding for finding in lint(artifact) if finding.severity in _GRAVE and finding.rule not in _OF_THE_SOURCE
-    ]
+    found += [finding for finding in lint(artifact) if finding.severity in _GRAVE and finding.rule not in elsewhere]
     worst = {finding.rule: finding for finding in reversed(found)}
     return [_told(worst[rule], sum(f.rule == rule for f in found) - 1) for rule in dict.fromkeys(f.rule for f in found)]
 

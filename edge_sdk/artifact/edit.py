@@ -59,7 +59,9 @@ class GraphEdit:
         self._root = root
         self._graph = root.subgraphs[0]
         self._operators: list[Node] = list(self._graph.operators or [])
+        self._before: dict[int, list[Node]] = {}
         self._after: dict[int, list[Node]] = {}
+        self._removed: set[int] = set()
         self._moved: set[int] = set()
         self._suspects: set[int] = set()
         self._codes: dict[str, int] = {}
@@ -80,15 +82,35 @@ class GraphEdit:
         """Other inputs for an op."""
         self._operators[index].inputs = np.array(inputs, np.int32)
 
-    def insert_after(self, index: int, kind: str, inputs: Sequence[int], like: int, name: str) -> int:
-        """A new op with a new result, of the shape and type of tensor ``like``; returns the result's index."""
+    def write(self, index: int, outputs: Sequence[int]) -> None:
+        """Other results of an op."""
+        self._operators[index].outputs = np.array(outputs, np.int32)
+
+    def add_tensor(self, like: int, name: str, dtype: str | None = None) -> int:
+        """A new tensor of the shape and type of tensor ``like``, or of type ``dtype``, without scales; its index."""
         model = self._graph.tensors[like]
         fields = {field: getattr(model, field) for field in ("shape", "shape_signature", "type", "has_rank")}
+        if dtype is not None:
+            fields["type"] = enum_value("TensorType", dtype.upper())
         self._graph.tensors.append(new_node(schema(), "Tensor", name=name, **fields))
-        result = len(self._graph.tensors) - 1
-        node = new_operator(self._code(kind), inputs, [result], _options_of(kind))
-        self._after.setdefault(index, []).append(node)
+        return len(self._graph.tensors) - 1
+
+    def insert_after(self, index: int, kind: str, inputs: Sequence[int], like: int, name: str) -> int:
+        """A new op with a new result, of the shape and type of tensor ``like``; returns the result's index."""
+        result = self.add_tensor(like, name)
+        self.put_after(index, kind, inputs, [result])
         return result
+
+    def put_before(self, index: int, kind: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """A new op that runs right before the one at ``index``."""
+        self._before.setdefault(index, []).append(self._new(kind, inputs, outputs))
+
+    def put_after(self, index: int, kind: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """A new op that runs right after the one at ``index``."""
+        self._after.setdefault(index, []).append(self._new(kind, inputs, outputs))
+
+    def _new(self, kind: str, inputs: Sequence[int], outputs: Sequence[int]) -> Node:
+        return new_operator(self._code(kind), inputs, outputs, _options_of(kind))
 
     def move_after(self, index: int, operator: int) -> None:
         """Runs an op right after the one at ``index``."""
@@ -111,11 +133,16 @@ class GraphEdit:
         """Takes an op out at the end, unless something reads its results."""
         self._suspects.add(id(self._operators[index]))
 
+    def remove(self, index: int) -> None:
+        """Takes an op out at the end; something else must make what is read of its results."""
+        self._removed.add(index)
+
     def finish(self) -> None:
         """Writes the operators back, in order."""
         ordered = []
         for index, node in enumerate(self._operators):
-            if id(node) not in self._moved:
+            ordered += self._before.get(index, [])
+            if id(node) not in self._moved and index not in self._removed:
                 ordered.append(node)
             ordered += self._after.get(index, [])
         self._graph.operators = self._without_dead(ordered)

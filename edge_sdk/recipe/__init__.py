@@ -1,6 +1,7 @@
 """Recipes: what precision a file is made in, and how it is trained before. Built-in ones: ``converters/recipes``."""
 
 from edge_sdk.recipe.reading import CalibrationMethod as CalibrationMethod
+from edge_sdk.recipe.reading import Forms as Forms
 from edge_sdk.recipe.reading import Granularity as Granularity
 from edge_sdk.recipe.reading import IoType as IoType
 from edge_sdk.recipe.reading import KeepFloat as KeepFloat

@@ -23,6 +23,7 @@ Mode = Literal["float", "float16", "dynamic_range", "weight_only", "static_range
 IoType = Literal["float32", "int8", "uint8", "int16"]
 Granularity = Literal["per_channel", "per_tensor"]
 CalibrationMethod = Literal["auto", "minmax", "percentile", "mse", "entropy"]
+Forms = Literal["delegate", "plain"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Recipe:
         keep_float: ops left in float.
         calibration: how ranges of int8 activations are set from what was observed; ``auto`` chooses for each tensor.
         bias_correction: whether int8 biases make up for what rounding the weights does to the means of channels.
+        forms: ``delegate``: integer files are written in the forms that the delegate takes, float where it takes no
+            others; ``plain``: as the quantizer leaves them.
         min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
         train: stages of training before the file is made; None for recipes that need no training.
     """
@@ -77,6 +80,7 @@ class Recipe:
     keep_float: KeepFloat = field(default_factory=KeepFloat)
     calibration: CalibrationMethod = "auto"
     bias_correction: bool = True
+    forms: Forms = "delegate"
     min_sqnr_db: float | None = None
     train: Train | None = None
 

@@ -49,6 +49,11 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             help="Whether int8 biases make up for what rounding the weights does to means; default: the recipe's, yes.",
         ),
+        click.option(
+            "--forms",
+            type=click.Choice(["delegate", "plain"]),
+            help="delegate (the default): int8 ops that XNNPACK has no integer kernel for in a form that it takes.",
+        ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
         group="Precision",
     )

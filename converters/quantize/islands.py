@@ -1,0 +1,191 @@
+"""Ops of an integer file that XNNPACK takes in float only, computed in float between integers.
+
+Before: ``CONV_2D -> HARD_SWISH -> CONV_2D``, all int8, of which XNNPACK has no HARD_SWISH: TFLite's own kernel runs it,
+and what stands around it is cut in two. After: ``CONV_2D -> DEQUANTIZE -> HARD_SWISH -> QUANTIZE -> CONV_2D`` in one
+partition, with the scales that were there. XNNPACK makes a table of 256 values of such a row
+(``xnn_subgraph_fuse_unary_quantized_into_lut``), so that it costs what an integer kernel does, and is rounded once.
+
+Which ops these are is for the delegate's rules to say: refused in integers, taken in float. Ops between two of them
+stay in float; at the end of a file, where a DEQUANTIZE follows, the result is not rounded at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.compute import CONVERT_OPS, macs
+from edge_sdk.artifact.edit import GraphEdit
+from edge_sdk.artifact.model import Op, Subgraph, Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.checks.placement.partition import partition
+from edge_sdk.checks.placement.rule_sets import place_by
+from edge_sdk.checks.runtimes import XnnpackEngine
+from edge_sdk.converters.quantize.kept import result_name
+from edge_sdk.findings import Finding
+
+_EIGHT_BITS = frozenset({"int8", "uint8"})
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Islands:
+    """A file with ops in float between integers, and what that is predicted to change.
+
+    Attributes:
+        data: the file.
+        ops: type and name of the result of each such op.
+        engine: whose rules were asked.
+        before: partitions that XNNPACK takes of the file as it was.
+        after: likewise of this one.
+    """
+
+    data: bytes
+    ops: tuple[tuple[str, str], ...]
+    engine: str
+    before: int
+    after: int
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the results of ops that compute in float."""
+        return frozenset(name for _, name in self.ops)
+
+    def finding(self, recipe: str) -> Finding:
+        """What was done and why, in words."""
+        kinds = Counter(kind for kind, _ in self.ops)
+        listing = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_NAMED))
+        more = f" and {len(kinds) - _NAMED} more types" if len(kinds) > _NAMED else ""
+        return Finding(
+            "forms-of-delegate",
+            "info",
+            f"{listing}{more} compute in float between integers: XNNPACK of {self.engine} has no integer form of them "
+            f"(predicted: {self.after} partition{'s' * (self.after != 1)} instead of {self.before})",
+            recipe,
+            "--forms plain leaves every op in integers",
+        )
+
+
+def with_islands(data: bytes, engine: XnnpackEngine) -> Islands | None:
+    """An int8 or uint8 .tflite in the form that XNNPACK takes; None where it helps nothing.
+
+    Only the main subgraph is changed. Scales, constants and results keep their names and numbers.
+
+    Args:
+        data: the file.
+        engine: the runtime that brings XNNPACK.
+    """
+    graph = parse_artifact(data).main
+    chosen = _taken_in_float(graph, engine)
+    if not chosen:
+        return None
+    root, _ = parse_tree(data)
+    edit = GraphEdit(root)
+    _Writer(graph, chosen, edit).write()
+    edit.finish()
+    made = pack_tree(root)
+    after = parse_artifact(made).main
+    parts, refused = _placed(graph, engine), _placed(after, engine)
+    if refused[1] >= parts[1]:
+        return None
+    names = [(op.name, result_name(after, op)) for op in after.ops if _floats(after, op)]
+    return Islands(made, tuple(names), engine.runtime, parts[0], refused[0])
+
+
+def _placed(graph: Subgraph, engine: XnnpackEngine) -> tuple[int, int]:
+    """How many partitions and how many refused ops the engine's XNNPACK is predicted to have."""
+    placement = place_by(engine.rules, graph, engine=engine.version)
+    return sum(part.delegated for part in partition(graph, placement.claimed)), len(placement.refused)
+
+
+def _floats(graph: Subgraph, op: Op) -> bool:
+    return op.name not in CONVERT_OPS and any(tensor.dtype == "float32" for tensor in graph.results(op))
+
+
+def _taken_in_float(graph: Subgraph, engine: XnnpackEngine) -> set[int]:
+    """Ops on 8 bits that compute no products, which XNNPACK refuses as they are and takes in float."""
+    refused = place_by(engine.rules, graph, engine=engine.version).refused
+    floats = replace(graph, tensors=tuple(_in_float(tensor) for tensor in graph.tensors))
+    taken = place_by(engine.rules, floats, engine=engine.version)
+    candidates = set(taken.claimed) & refused.keys() - taken.failures.keys()
+    return {index for index in candidates if _on_eight_bits(graph, graph.ops[index])}
+
+
+def _on_eight_bits(graph: Subgraph, op: Op) -> bool:
+    results = graph.results(op)
+    whole = results and all(t.dtype in _EIGHT_BITS and t.quantization and not t.is_variable for t in results)
+    return bool(whole) and op.name not in CONVERT_OPS and not macs(graph, op)
+
+
+def _in_float(tensor: Tensor) -> Tensor:
+    if tensor.dtype not in _EIGHT_BITS or tensor.quantization is None:
+        return tensor
+    constant = None if tensor.constant is None else real_values(tensor).reshape(-1).view(np.uint8)
+    return replace(tensor, dtype="float32", quantization=None, constant=constant)
+
+
+def real_values(tensor: Tensor) -> npt.NDArray[np.float32]:
+    """What a quantized constant stands for."""
+    quantization = tensor.quantization
+    if quantization is None:
+        raise ValueError(f"`{tensor.name}` has no scale")
+    shape = [1] * max(1, len(tensor.shape))
+    shape[quantization.axis] = -1
+    values = tensor.values().astype(np.float32)
+    if not quantization.per_channel:
+        shape = []
+    scale = np.array(quantization.scale, np.float32).reshape(shape)
+    zero_point = np.array(quantization.zero_point, np.float32).reshape(shape)
+    return np.asarray((values - zero_point) * scale, np.float32)
+
+
+class _Writer:
+    """Writes the chosen ops of one graph in float."""
+
+    def __init__(self, graph: Subgraph, chosen: Collection[int], edit: GraphEdit) -> None:
+        self._graph = graph
+        self._edit = edit
+        self._chosen = chosen
+        self._ops = [graph.ops[index] for index in sorted(chosen)]
+        self._made = {index for op in self._ops for index in op.outputs}
+        self._floats: dict[int, int] = {}
+
+    def write(self) -> None:
+        for op in self._ops:
+            self._edit.read(op.index, [self._operand(op, index) for index in op.inputs])
+            self._edit.write(op.index, [self._result(op, index) for index in op.outputs])
+
+    def _operand(self, reader: Op, index: int) -> int:
+        """The float tensor that stands for one; ops come in order, so that a result is known when it is read."""
+        if index < 0:
+            return index
+        tensor = self._graph.tensors[index]
+        if tensor.dtype not in _EIGHT_BITS or tensor.quantization is None:
+            return index
+        if index not in self._floats:
+            self._floats[index] = self._converted(reader, tensor)
+        return self._floats[index]
+
+    def _converted(self, reader: Op, tensor: Tensor) -> int:
+        name = f"{tensor.name}_float"
+        if tensor.constant is not None:
+            return self._edit.add_constant(real_values(tensor), name)
+        made = self._edit.add_tensor(tensor.index, name, "float32")
+        self._edit.put_before(reader.index, "DEQUANTIZE", [tensor.index], [made])
+        return made
+
+    def _result(self, op: Op, index: int) -> int:
+        readers = [other for other in self._graph.ops if index in other.inputs and other.index not in self._chosen]
+        back = next((other for other in readers if other.name == "DEQUANTIZE"), None)
+        if back is None:
+            made = self._edit.add_tensor(index, f"{self._graph.tensors[index].name}_float", "float32")
+        else:
+            made = back.outputs[0]
+            self._edit.remove(back.index)
+        if index in self._graph.outputs or any(other is not back for other in readers):
+            self._edit.put_after(op.index, "QUANTIZE", [made], [index])
+        self._floats[index] = made
+        return made

@@ -1,0 +1,150 @@
+"""Ops that XNNPACK takes in float only compute in float between integers, with the scales that were there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.checks.runtimes import XnnpackEngine
+from edge_sdk.converters.device import in_forms_of_delegate
+from edge_sdk.converters.quantize.islands import Islands, with_islands
+from edge_sdk.profile.reading import find_profile
+from edge_sdk.recipe import change_recipe, find_recipe
+from tests.graphs import Graph, options
+
+NEWEST = XnnpackEngine("ai-edge-litert 2.3.0", "xnnpack", "2.3.0", exact=True)
+INT8 = find_recipe("int8")
+WIDE, NARROW = ([0.05], [0]), ([0.02], [-100])
+
+
+class Int8:
+    """Graphs of int8 tensors of one shape."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+
+    def tensor(self, name: str, scale: tuple[list[float], list[int]] = WIDE, dtype: str = "int8") -> int:
+        if dtype != "int8":
+            return self.graph.tensor(name, (1, 4, 4, 8), dtype)
+        return self.graph.tensor(name, (1, 4, 4, 8), "int8", scale=scale[0], zero_point=scale[1])
+
+    def op(self, kind: str, inputs: tuple[int, ...], output: int, table: str | None = None) -> int:
+        fields = {"beta": 1.0} if table == "SoftmaxOptions" else {}
+        self.graph.op(kind, inputs, (output,), options(table, **fields) if table else None)
+        return output
+
+
+def sums_around(*kinds: str) -> bytes:
+    """``x + x -> each kind in turn -> + x``."""
+    made = Int8()
+    x = made.tensor("x")
+    last = made.op("ADD", (x, x), made.tensor("twice"), "AddOptions")
+    for place, kind in enumerate(kinds):
+        last = made.op(kind, (last,), made.tensor(f"{kind.lower()}_{place}", NARROW))
+    y = made.op("ADD", (last, x), made.tensor("y"), "AddOptions")
+    return made.graph.finish((x,), (y,))
+
+
+def ended_by(kind: str, table: str) -> bytes:
+    """``x + x -> kind -> DEQUANTIZE``."""
+    made = Int8()
+    x = made.tensor("x")
+    twice = made.op("ADD", (x, x), made.tensor("twice"), "AddOptions")
+    last = made.op(kind, (twice,), made.tensor("last", ([1 / 256], [-128])), table)
+    return made.graph.finish((x,), (made.op("DEQUANTIZE", (last,), made.tensor("y", dtype="float32")),))
+
+
+def with_constant(kind: str, table: str) -> bytes:
+    """``kind(x, constant) -> + x``, the constant int8 as well."""
+    made = Int8()
+    x = made.tensor("x")
+    values = np.full((1, 1, 1, 1), 40, np.int8)
+    constant = made.graph.constant("c", values, scale=[0.05], zero_point=[0])
+    last = made.op(kind, (x, constant), made.tensor("limited"), table)
+    return made.graph.finish((x,), (made.op("ADD", (last, x), made.tensor("y"), "AddOptions"),))
+
+
+def kinds_of(data: bytes) -> list[str]:
+    return [op.name for op in parse_artifact(data).main.ops]
+
+
+def islands(data: bytes) -> Islands:
+    found = with_islands(data, NEWEST)
+    assert found is not None
+    return found
+
+
+def outputs(data: bytes, path: Path) -> npt.NDArray[Any]:
+    from edge_sdk.engines.runner import Runner
+
+    path.write_bytes(data)
+    x = np.arange(-64, 64, dtype=np.int8).reshape(1, 4, 4, 8)
+    (result,) = Runner(path).run({"x": x}).values()
+    return np.asarray(result)
+
+
+def test_hard_swish_stands_between_conversions_in_one_partition() -> None:
+    made = islands(sums_around("HARD_SWISH"))
+    assert kinds_of(made.data) == ["ADD", "DEQUANTIZE", "HARD_SWISH", "QUANTIZE", "ADD"]
+    assert (made.before, made.after) == (2, 1)
+    assert "1 HARD_SWISH" in str(made.finding("r"))
+    before, after = parse_artifact(sums_around("HARD_SWISH")).main, parse_artifact(made.data).main
+    kept = {tensor.name: tensor for tensor in after.tensors}
+    assert all(kept[tensor.name].quantization == tensor.quantization for tensor in before.tensors)
+
+
+def test_two_in_a_row_are_not_rounded_between() -> None:
+    made = islands(sums_around("HARD_SWISH", "RELU6"))
+    assert kinds_of(made.data) == ["ADD", "DEQUANTIZE", "HARD_SWISH", "RELU6", "QUANTIZE", "ADD"]
+
+
+def test_last_op_leaves_in_float() -> None:
+    made = islands(ended_by("SOFTMAX", "SoftmaxOptions"))
+    assert kinds_of(made.data) == ["ADD", "DEQUANTIZE", "SOFTMAX"]
+    assert made.names == {"y"}
+
+
+def test_constants_are_what_they_stand_for() -> None:
+    made = islands(with_constant("MINIMUM", "MaximumMinimumOptions"))
+    constants = [t for t in parse_artifact(made.data).main.tensors if t.constant is not None and t.dtype == "float32"]
+    assert [float(t.values().reshape(-1)[0]) for t in constants] == [pytest.approx(2.0)]
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize(
+    "data",
+    [
+        sums_around("HARD_SWISH"),
+        sums_around("RELU6", "HARD_SWISH"),
+        ended_by("SOFTMAX", "SoftmaxOptions"),
+        with_constant("MINIMUM", "MaximumMinimumOptions"),
+    ],
+    ids=["hard_swish", "two", "softmax", "minimum"],
+)
+def test_computes_the_same_to_a_step(data: bytes, tmp_path: Path) -> None:
+    before, after = outputs(data, tmp_path / "a.tflite"), outputs(islands(data).data, tmp_path / "b.tflite")
+    # A rounding less, or one where the integer kernel has two; a step of the last sum, or of softmax's 1/256.
+    step = 1.01 if before.dtype == np.int8 else 1.01 / 256
+    assert np.max(np.abs(before.astype(np.float64) - after)) <= step
+    assert np.unique(after).size > 3
+
+
+@pytest.mark.parametrize("kind", ["LOGISTIC", "RELU_0_TO_1"])
+def test_what_the_delegate_takes_stays(kind: str) -> None:
+    """LOGISTIC has an integer kernel; ops that have none in float either stay where they are."""
+    data = sums_around(kind)
+    assert with_islands(data, NEWEST) is None
+
+
+def test_the_first_delegate_decides() -> None:
+    data = sums_around("HARD_SWISH")
+    assert in_forms_of_delegate(data, INT8, None) is not None
+    assert in_forms_of_delegate(data, INT8, find_profile("raspberry-pi-5")) is not None
+    assert in_forms_of_delegate(data, INT8, find_profile("imx93")) is None
+    assert in_forms_of_delegate(data, change_recipe(INT8, io="int8"), None) is None
+    assert in_forms_of_delegate(data, find_recipe("int16x8"), None) is None
