@@ -59,7 +59,10 @@ def test_every_recipe_from_every_source(tmp_path: Path, workers: Workers, kind: 
     for report in reports:
         recipe = report.recipe
         if recipe.startswith("static"):
-            assert float_ops(report.artifact) == [], recipe
+            told = any(finding.rule == "forms-of-delegate" for finding in report.findings)
+            in_float = {op.name for _, op in float_ops(report.artifact)}
+            assert in_float == ({"SOFTMAX"} if told else set()), recipe
+            assert not told or recipe in ("static_wi8_ai8", "static_wi8_ai8_per_tensor")
             assert report.calibration is not None
         if "io8" in recipe or "iou8" in recipe:
             types = {row.dtype for row in report.artifact.signature.inputs.values()}
@@ -226,7 +229,7 @@ def test_int8_is_at_least_as_good_as_tensorflows_own(tmp_path: Path, workers: Wo
     )
     # Data of their own to compare on: else some samples would be held out of the ranges.
     options: Any = {"calibration": samples, "data": samples, "workers": workers, "timing": False}
-    report = convert(path, tmp_path / "ours.tflite", recipe="int8", **options)
+    report = convert(path, tmp_path / "ours.tflite", recipe="int8", forms="plain", **options)
     ours, theirs = (read_artifact(tmp_path / name) for name in ("ours.tflite", "by_hand.tflite"))
     assert [op.name for op in ours.main.ops] == [op.name for op in theirs.main.ops]
     for op, other in zip(ours.main.ops, theirs.main.ops, strict=True):

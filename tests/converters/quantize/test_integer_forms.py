@@ -223,9 +223,8 @@ def test_norms_of_pytorch_leave_nothing_in_float(tmp_path: Path, workers: Worker
 
 
 def _check(source: str, folder: Path, workers: Workers, inputs: Any, recipe: str) -> None:
-    report = convert(
-        source, folder / "n.tflite", recipe=recipe, calibration=samples_for(inputs), workers=workers, timing=False
-    )
+    options: Any = {"calibration": samples_for(inputs), "workers": workers, "timing": False, "forms": "plain"}
+    report = convert(source, folder / "n.tflite", recipe=recipe, **options)
     assert report.verified
     assert float_ops(report.artifact) == []
     names = {op.name for op in report.artifact.main.ops}
