@@ -122,3 +122,37 @@ def _there(screen: Screen, address: str, threads: int, engine: str | None, parti
     if partial is not None:
         partial.unlink(missing_ok=True)
     return parse_written(json.loads(json.dumps(found)), where=address)
+
+
+@command(name="translate", short_help="Times measured on one device to another of its family.")
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option(
+    "--pair",
+    "pairs",
+    nargs=2,
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="HERE THERE",
+    help="The same files measured on both, as `benchmark -o` writes it; may be repeated. Five files or more in all.",
+)
+def translate_command(screen: Screen, result: Path, pairs: tuple[tuple[Path, Path], ...]) -> None:
+    """Translate RESULT, measured on one device, to another of its family, by a fit from files measured on both.
+
+    Nothing is translated between families: there the same fit is off by a fifth and more.
+
+    \b
+    edge-sdk benchmark m1.tflite m2.tflite m3.tflite m4.tflite m5.tflite --on ssh://pi4 -o pi4.json
+    edge-sdk benchmark m1.tflite m2.tflite m3.tflite m4.tflite m5.tflite --on ssh://pi5 -o pi5.json
+    edge-sdk benchmark new.tflite --on ssh://pi4 -o new.json
+    edge-sdk devices translate new.json --pair pi4.json pi5.json
+    """
+    from dataclasses import asdict
+
+    from edge_sdk.measure.schema import load_benchmark
+    from edge_sdk.measure.translating import translate
+    from edge_sdk.report.timing import translated_text
+
+    read = [(load_benchmark(here), load_benchmark(there)) for here, there in pairs]
+    found = translate(load_benchmark(result), read)
+    screen.result(asdict(found), translated_text(found))

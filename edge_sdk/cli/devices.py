@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edge_sdk.cli.calibrating import calibrate_command
+from edge_sdk.cli.calibrating import calibrate_command, translate_command
 from edge_sdk.cli.screen import FAILED, OK, Screen, command
 
 
@@ -77,5 +77,5 @@ def prepare_command(
         screen.result({"address": device.address, **found.as_json()}, prepared_text(device.address, found))
 
 
-for _command in (list_command, prepare_command, calibrate_command):
+for _command in (list_command, prepare_command, calibrate_command, translate_command):
     devices.add_command(_command)

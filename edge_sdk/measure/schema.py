@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,22 @@ def read_benchmark(table: Mapping[str, Any], where: str = "") -> Benchmark:
         return read_record(Benchmark, table)
     except RecordError as error:
         raise ModelError(f"{what}: {error}") from error
+
+
+def load_benchmark(path: Path) -> Benchmark:
+    """A result from its file, as ``edge-sdk benchmark -o`` writes it.
+
+    Raises:
+        ModelError: it cannot be read, or is none.
+    """
+    try:
+        table = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        what = error.strerror if isinstance(error, OSError) else f"it is not JSON: {error}"
+        raise ModelError(f"{path}: cannot be read: {what}") from error
+    if not isinstance(table, dict):
+        raise ModelError(f"{path}: not a benchmark result: expected an object, got {type(table).__name__}")
+    return read_benchmark(table, str(path))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_sdk.checks.timing.helping import Help
 from edge_sdk.checks.timing.predicting import OpTime, Prediction
 from edge_sdk.checks.timing.table import Table
+from edge_sdk.measure.translating import Translated, Translation
 
 _FEW = 5
 
@@ -84,3 +85,19 @@ def _help(one: Help) -> str:
     if one.probability is not None:
         told += f", {one.probability:.0%} sure"
     return f"  {told}; weights {one.file_ratio:.2f} of the size: {one.reason}"
+
+
+def translated_text(found: Translation) -> str:
+    """Times on another device."""
+    head = (
+        f"translated from {found.source} to {found.target}: {found.pairs} files measured on both, "
+        f"each {found.error:.1%} off what the others say (median)"
+    )
+    return "\n".join([head, *map(_translated, found.results)])
+
+
+def _translated(one: Translated) -> str:
+    told = f"  {one.benchmark_id}: measured {one.measured_ms:.4g} ms, "
+    if one.ms is None or one.low_ms is None or one.high_ms is None:
+        return f"{told}not translated: the interval exceeds a factor of two"
+    return f"{told}translated {one.ms:.4g} ms, {one.coverage:.0%} within {one.low_ms:.4g} to {one.high_ms:.4g} ms"
