@@ -23,6 +23,7 @@ KINDS: MappingProxyType[str, tuple[frozenset[str], str]] = MappingProxyType(
         "conversions": (frozenset({"conversions"}), f"{_HERE}.conversion:conversion_page"),
         "refused conversion": (frozenset({"error", "report", "message"}), f"{_HERE}.conversion:refused_page"),
         "benchmark": (frozenset({"results", "environment_info"}), f"{_HERE}.benchmark:benchmark_page"),
+        "optimization": (frozenset({"points", "objective", "chosen"}), f"{_HERE}.optimization:optimization_page"),
         "check": (frozenset({"profile", "delegates", "memory", "runtimes"}), f"{_HERE}.check:check_page"),
         "comparison": (frozenset({"reference", "candidate", "outputs"}), f"{_HERE}.comparison:comparison_page"),
     }

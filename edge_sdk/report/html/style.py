@@ -41,6 +41,7 @@ details { margin: .5rem 0; } summary { cursor: pointer; color: var(--soft); }
 svg { display: block; width: 100%; } svg .c { fill: transparent; } svg .c:hover { fill: var(--touch); }
 .ink { fill: var(--ink); } .blue { fill: var(--blue); } .pale { fill: var(--pale); } .mark { fill: var(--bad); }
 .rule { stroke: var(--line); fill: none; vector-effect: non-scaling-stroke; }
+.reach { stroke: var(--soft); stroke-width: 1.2; fill: none; vector-effect: non-scaling-stroke; }
 .step { stroke: var(--ink); stroke-width: 1.4; fill: none; vector-effect: non-scaling-stroke; }
 .dash { stroke: var(--bad); stroke-width: 1.4; stroke-dasharray: 4 3; fill: none; vector-effect: non-scaling-stroke; }
 .strip { display: grid; grid-template-columns: 8.5rem 1fr; column-gap: .8rem; margin: .9rem 0 .2rem; }

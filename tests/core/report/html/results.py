@@ -128,3 +128,41 @@ def comparison(**changes: Any) -> dict[str, Any]:
         "findings": [],
     }
     return data | changes
+
+
+def optimization(**changes: Any) -> dict[str, Any]:
+    """A search of three points, as ``front.json`` has it: the reference, the choice, and one that failed."""
+    drop = {"value": 0.2, "low": -0.1, "high": 0.6, "samples": 100, "of": 200, "state": "within"}
+    latency = {"ms": 2.0, "low_ms": 1.9, "high_ms": 2.1, "truth": "measured", "where": "this machine's CPU"}
+    file = {"key": "ab", "size_bytes": 1 << 20, "int8_macs": 0.9, "memory_bytes": None}
+    plain = {"order": 0, "move": "reference", "why": HOSTILE, "recipe": "float32", "spared": [], "file": file}
+    plain |= {"latency": {**latency, "ms": 4.0, "low_ms": None, "high_ms": None}, "confirmed": None, "misses": []}
+    plain |= {"score": {"value": 0.9, "drop": {**drop, "value": 0.0}}, "accurate": True, "state": "fits"}
+    plain |= {"on_front": True, "chosen": False}
+    best = {**plain, "order": 1, "recipe": "static_wi8_ai8", "spared": ["a", "b"], "latency": latency, "chosen": True}
+    best |= {"score": {"value": 0.899, "drop": drop}, "confirmed": {"value": 0.898, "drop": drop}}
+    failed = {**plain, "order": 2, "file": None, "latency": None, "score": None, "state": "failed", "on_front": False}
+    data = {
+        "schema": "edge-sdk optimize 1",
+        "source": HOSTILE,
+        "profile": "pixel-8",
+        "objective": "latency",
+        "confidence": 0.95,
+        "metric": {"name": "accuracy", "unit": "points", "higher_is_better": True, "data": "eval.npz"}
+        | {"search_samples": 200, "confirm_samples": 100, "calibration": "100 samples"},
+        "budgets": {"max_drop": 0.5, "max_latency_ms": 3.0, "max_size_mib": None, "max_memory_mib": None},
+        "reference": plain,
+        "points": [best, failed],
+        "chosen": 1,
+        "why": "nothing faster keeps it",
+        "stopped": "done",
+        "evaluations": 3,
+        "samples_run": 1000,
+        "seconds": 12.5,
+        "ranking": "by noise",
+        "groups": [{"name": "head", "ops": 2, "macs": 10, "damage": 0.1, "extra_us": 3.0, "spared": True}],
+        "predicted_front": [],
+        "findings": ["a finding"],
+        "folder": "out",
+    }
+    return data | changes

@@ -14,7 +14,16 @@ from edge_sdk.cli import cli
 from edge_sdk.errors import EdgeSdkError
 from edge_sdk.report.html.kinds import KINDS, page_of, page_of_both, write_page
 from tests.browser import browse, check_alone, in_a_browser, seen
-from tests.core.report.html.results import HOSTILE, as_read, check_result, comparison, conversion, grown, output
+from tests.core.report.html.results import (
+    HOSTILE,
+    as_read,
+    check_result,
+    comparison,
+    conversion,
+    grown,
+    optimization,
+    output,
+)
 
 REFUSED = {"error": "AccuracyError", "message": "refused: accuracy lost", "hint": "int16x8", "report": conversion()}
 RESULTS: dict[str, Any] = {
@@ -23,6 +32,7 @@ RESULTS: dict[str, Any] = {
     "refused conversion": REFUSED,
     "check": check_result(40),
     "comparison": comparison(),
+    "optimization": optimization(),
 }
 
 
@@ -134,6 +144,27 @@ def test_a_page_is_not_written_in_part(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").read_text() == "old"
 
 
+def test_a_search_shows_front_budget_and_choice() -> None:
+    page = page_of(optimization()).html()
+    for words in (
+        "✓ Found. nothing faster keeps it",
+        "0.2 points",
+        "✓ chosen",
+        "✗ failed",
+        "static_wi8_ai8, 2 groups in float",
+        "edge-sdk convert",
+        "-r out/recipe.toml",
+        "latency, measured",
+    ):
+        assert words in page
+    # Two of three points have a latency and a score: a mark each, one larger for the choice; both budgets' lines.
+    first = page[page.index("<svg") : page.index("</svg>")]
+    assert first.count("<title>") == 2
+    assert first.count('class="mark"') == first.count('class="dash"') == 1
+    none = optimization(chosen=None, points=[], reference={**optimization()["reference"], "state": "misses"})
+    assert "✗ Nothing within the budgets" in page_of(none).html()
+
+
 def test_a_difference_says_what_is_better_and_what_is_worse() -> None:
     timing = {"ratio": 0.5, "ratio_low": 0.45, "ratio_high": 0.55, "median_us": 10.0}
     slower = {**timing, "ratio": 0.52, "ratio_low": 0.47, "ratio_high": 0.57}
@@ -163,8 +194,9 @@ def test_a_difference_of_two_kinds_is_an_error() -> None:
 
 
 @in_a_browser
-@pytest.mark.parametrize("width", [400, 1400])
-@pytest.mark.parametrize("kind", RESULTS)
+@pytest.mark.parametrize(
+    ("kind", "width"), [*((kind, 400) for kind in RESULTS), ("check", 1400), ("conversion", 1400)]
+)
 def test_in_a_browser_nothing_is_wider_than_the_screen(kind: str, width: int, tmp_path: Path) -> None:
     data = grown(RESULTS[kind], 10_000) if kind == "check" else as_read(RESULTS[kind])
     page = page_of(data).html()
