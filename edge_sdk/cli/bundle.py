@@ -83,6 +83,11 @@ def inspect_command(screen: Screen, path: Path) -> None:
 
     Its form and manifest are checked; its members and signature are `bundle verify`'s.
     """
+    show_bundle(screen, path)
+
+
+def show_bundle(screen: Screen, path: Path) -> None:
+    """What a bundle says of itself."""
     from edge_sdk.bundle.reading import open_bundle
     from edge_sdk.report.bundles import inspect_text
 

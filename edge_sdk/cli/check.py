@@ -49,7 +49,9 @@ def check_command(
     calibration: Path | None,
     **pixels: Any,
 ) -> int:
-    """Will ARTIFACT fit a device, and where would each op run? Predicted offline from rules; only --data runs it.
+    """Will ARTIFACT, a .tflite file or a bundle, fit a device, and where would each op run?
+
+    Predicted offline from rules; only --data runs it.
 
     For each delegate of the device, in the order in which a runtime should try them: which ops it takes, why the
     others stay outside, how often values cross, and the smallest changes that would help. Then memory, the runtimes'
@@ -74,6 +76,13 @@ def check_command(
     from edge_sdk.report.checking import check_text
 
     check_page_path(html)
+    if artifact.suffix == ".edge":
+        for given, option in ((data, "--data"), (calibration, "--calibration-table")):
+            if given is not None:
+                raise click.UsageError(f"{option} is for one file: take a variant out of the bundle")
+        if profile is None:
+            raise click.UsageError("a bundle is checked against a device: give --profile ID")
+        return _check_bundle(screen, artifact, profile, delegates, verbose=verbose, html=html)
     read = read_artifact(artifact)
     device = find_profile(profile) if profile is not None else None
     times = _times(read, device, profile, calibration, verbose=verbose)
@@ -123,6 +132,29 @@ def _refuse_without_profile(delegates: tuple[str, ...], data: str | None, html: 
     for given, option in ((delegates, "--delegate"), (data, "--data"), (html, "--html")):
         if given:
             raise click.UsageError(f"{option} needs --profile ID: a calibration table predicts times alone")
+
+
+def _check_bundle(
+    screen: Screen, bundle: Path, profile: str, delegates: tuple[str, ...], *, verbose: bool, html: Path | None
+) -> int:
+    """Each variant; the bundle fits where one of them does, for a session takes that one."""
+    from edge_sdk.bundle.reading import open_bundle
+    from edge_sdk.checks.checking import check
+    from edge_sdk.profile.reading import find_profile
+    from edge_sdk.report.checking import check_text
+
+    device = find_profile(profile)
+    with open_bundle(bundle) as opened:
+        names = [variant.id for variant in opened.manifest.variants]
+        found = {name: check(opened.artifact(name), device, delegates=delegates) for name in names}
+        texts = [check_text(report, verbose=verbose) for report in found.values()]
+        reports = [{**report.as_json(), "artifact": f"{bundle}:{name}"} for name, report in found.items()]
+    fitting = [name for name, report in found.items() if report.fits]
+    words = f"{len(fitting)} of {len(names)} variants are predicted to fit {device.id}"
+    data = {"bundle": str(bundle), "profile": device.id, "fits": bool(fitting), "variants": reports}
+    write_html(data, html)
+    screen.result(data, "\n\n".join([f"{bundle}: {words}", *texts]))
+    return OK if fitting else UNFIT
 
 
 def _measured(screen: Screen, artifact: Path, data: str, count: int, images: ImageOptions) -> tuple[LintFinding, ...]:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from edge_sdk.cli.options import shapes_and_dtypes, source_options
 from edge_sdk.cli.screen import Screen, command
 
 
-@command(short_help="Show what is inside a .tflite file.")
+@command(short_help="Show what is inside a .tflite file, a bundle, or a model before it is converted.")
 @click.argument("artifact", type=click.Path(path_type=Path))
-def inspect(screen: Screen, artifact: Path) -> None:
+@source_options
+def inspect(screen: Screen, artifact: Path, inputs: tuple[Any, ...], **arguments: Any) -> None:
     """Show what is inside ARTIFACT: signatures, what computes in which type, leftovers, mistakes, runtime needed.
 
-    Reads the file itself; no engine is needed or trusted.
+    A .tflite file or a bundle is read itself; no engine is needed or trusted. Any other source that `convert` takes
+    (.keras, .onnx, .pt2 ...) is opened by its own toolchain in a child process: framework, inputs, outputs.
+
+    \b
+    edge-sdk inspect model.tflite
+    edge-sdk inspect model.keras
     """
+    if artifact.suffix == ".edge":
+        _bundle(screen, artifact)
+        return
+    if artifact.suffix != ".tflite" and artifact.exists():
+        _source(screen, artifact, inputs, arguments)
+        return
     from edge_sdk.artifact.model import read_artifact
     from edge_sdk.artifact.note import note_of
     from edge_sdk.artifact.summary import summarize, summary_as_json
@@ -28,3 +42,19 @@ def inspect(screen: Screen, artifact: Path) -> None:
     data = {**summary_as_json(read, summary), "note": note, "lint": [finding.as_json() for finding in found]}
     mistakes = f"\n{text}" if (text := lint_text(found)) else ""
     screen.result(data, inspect_text(read, summary, note) + mistakes)
+
+
+def _bundle(screen: Screen, path: Path) -> None:
+    from edge_sdk.cli.bundle import show_bundle
+
+    show_bundle(screen, path)
+
+
+def _source(screen: Screen, path: Path, inputs: tuple[Any, ...], arguments: dict[str, Any]) -> None:
+    from edge_sdk.converters.describing import describe_source
+    from edge_sdk.report.sources import source_text
+
+    shapes, dtypes = shapes_and_dtypes(inputs)
+    screen.stage(f"open {path.name} in its own toolchain")
+    facts = describe_source(str(path), shapes=shapes, dtypes=dtypes, **arguments)
+    screen.result(facts.as_json(), source_text(facts))

@@ -28,12 +28,12 @@ _TOP = 5
 
 @command(short_help="Run a .tflite file or a bundle on data, and say what ran where.")
 @click.argument("artifact", type=click.Path(path_type=Path))
+@click.argument("given", metavar="[DATA]", required=False)
 @click.option(
     "--input",
     "data",
-    required=True,
     metavar="DATA",
-    help=".npz (arrays named after inputs), .npy, images, or file.py:function.",
+    help="The same by name: .npz (arrays named after inputs), .npy, a picture or a folder, or file.py:function.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write all outputs there, as .npz.")
 @delegate_option("may be repeated, in order. Nothing else is then tried.")
@@ -57,7 +57,8 @@ _TOP = 5
 def run(
     screen: Screen,
     artifact: Path,
-    data: str,
+    given: str | None,
+    data: str | None,
     output: Path | None,
     delegates: tuple[str, ...],
     library_options: tuple[str, ...],
@@ -76,7 +77,8 @@ def run(
     --image option is given.
 
     \b
-    edge-sdk run model.tflite --input samples.npz -o outputs.npz
+    edge-sdk run model.edge photo.jpg
+    edge-sdk run model.tflite samples.npz -o outputs.npz
     edge-sdk run model.edge --input photos/ --profile raspberry-pi-5 --receipt receipt.json
     edge-sdk run model.tflite --input samples.npz --delegate external:libvx_delegate.so --policy cpu=forbid
     edge-sdk run model.edge --input samples.npz -o outputs.npz --on ssh://pi@raspberrypi.local
@@ -85,6 +87,7 @@ def run(
     from edge_sdk.runtime import Session
     from edge_sdk.runtime.batch import run_data, write_npz
 
+    data = _one_data(artifact, given, data)
     for target in filter(None, (output, receipt)):
         check_writable(target)
     if on:
@@ -112,6 +115,27 @@ def run(
     if receipt:
         write_bytes(receipt, json.dumps(result.receipt.as_json(), indent=2).encode())
     screen.result(result.as_json() | {"output": str(output) if output else None}, result.text(_TOP))
+
+
+def _one_data(artifact: Path, given: str | None, named: str | None) -> str:
+    """DATA, by its place or by its name."""
+    from click.core import ParameterSource
+
+    from edge_sdk.cli.early import check_data
+    from edge_sdk.data.images import SUFFIXES
+
+    if artifact.suffix.lower() in SUFFIXES:
+        raise click.UsageError(f"{artifact} is a picture, and the model comes first: edge-sdk run MODEL {artifact}")
+    if (given is None) == (named is None):
+        raise click.UsageError("give DATA once: edge-sdk run MODEL DATA, or --input DATA")
+    data = given or named or ""
+    context = click.get_current_context()
+    if not context.params["on"]:
+        check_data("DATA", data)
+    # A device is told by its name.
+    context.params["data"] = data
+    context.set_parameter_source("data", ParameterSource.COMMANDLINE)
+    return data
 
 
 def _named(delegates: tuple[str, ...], options: tuple[str, ...]) -> Named:

@@ -44,12 +44,19 @@ class ImageOptions:
         return f"{self.resize}, {self.order}, (pixel * {self.factor:.6g} - {list(self.mean)}) / {list(self.std)}"
 
 
+def holds_images(path: Path) -> bool:
+    """Whether a path is a folder, or one picture by its name."""
+    return path.is_dir() or (path.suffix.lower() in SUFFIXES and path.is_file())
+
+
 def image_files(folder: Path) -> list[Path]:
-    """Images below the folder, in sorted order.
+    """Images below the folder, in sorted order; of one picture itself.
 
     Raises:
         CalibrationError: there are none.
     """
+    if folder.is_file():
+        return [folder]
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not found:
         raise CalibrationError(

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from edge_sdk.data.arrays import ArrayFile, array_files
 from edge_sdk.data.functions import call, is_function_reference, load_function
-from edge_sdk.data.images import ImageOptions, image_extents, image_files, image_samples
+from edge_sdk.data.images import ImageOptions, holds_images, image_extents, image_files, image_samples
 from edge_sdk.errors import CalibrationError, nearest
 from edge_sdk.signature import Arrays, TensorSpec, shape_text
 
 Data = str | Path | Mapping[str, Any] | Iterable[Any]
-_FORMS = "a .npz, a .npy, a folder of images, or file.py:function"
+_FORMS = "a .npz, a .npy, an image or a folder of images, or file.py:function"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _open_path(text: str, specs: Sequence[TensorSpec], images: ImageOptions) -> 
     if is_function_reference(text):
         return _from_function(text, specs)
     path = Path(text)
-    if path.is_dir():
+    if holds_images(path):
         return _from_images(path, specs, images)
     if not path.exists():
         raise CalibrationError(f"{path}: no such file or folder", hint=f"DATA is {_FORMS}")
@@ -106,7 +106,8 @@ def _from_images(folder: Path, specs: Sequence[TensorSpec], options: ImageOption
         rows = image_samples(files, spec, options)
         return ({spec.name: batch} for batch in _batched(rows, spec))
 
-    return DataSource(f"{len(files)} images of {folder} at {width}x{height}, {options}", count, samples)
+    what = folder if folder.is_file() else f"{len(files)} images of {folder}"
+    return DataSource(f"{what} at {width}x{height}, {options}", count, samples)
 
 
 @dataclass(frozen=True)

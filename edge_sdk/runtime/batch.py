@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_sdk.data import DataFacts, ImageOptions, SampleCheck, check_samples, open_data
+from edge_sdk.data.images import holds_images
 from edge_sdk.data.opening import Data, DataSource
 from edge_sdk.errors import CalibrationError
 from edge_sdk.files import replacing
@@ -115,7 +116,13 @@ def _spec(spec: TensorSpec) -> TensorSpec:
 def _source(session: Session, data: Data, specs: Sequence[TensorSpec], images: ImageOptions | None) -> DataSource:
     """A folder of images goes through the bundle's processing, unless other options are given."""
     folder = Path(data) if isinstance(data, str | Path) else None
-    if images is None and session.bundle is not None and folder is not None and folder.is_dir() and len(specs) == 1:
+    if (
+        images is None
+        and session.bundle is not None
+        and folder is not None
+        and holds_images(folder)
+        and len(specs) == 1
+    ):
         known = session.bundle.manifest.processing.input(specs[0].name)
         if known is not None:
             return _processed(folder, known, specs[0])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -31,6 +31,7 @@ RESULTS: dict[str, Any] = {
     "conversions": {"conversions": [conversion(), conversion(recipe="float16")]},
     "refused conversion": REFUSED,
     "check": check_result(40),
+    "check of a bundle": {"bundle": "a.edge", "profile": "pixel-8", "fits": True, "variants": [check_result(4)] * 2},
     "comparison": comparison(),
     "optimization": optimization(),
 }
@@ -96,12 +97,22 @@ def test_reasons_are_there_on_hover_and_in_the_table() -> None:
     assert page.count("<title>") >= 40
 
 
+def test_predicted_times_are_a_track_and_said_to_be_predicted() -> None:
+    ops = [{"op": place, "us": None if place == 1 else 250.0 * (place + 1)} for place in range(6)]
+    time = {"ms": 5.0, "low_ms": 4.0, "high_ms": 6.0, "coverage": 0.9, "subject": "pixel-8, 1 thread", "ops": ops}
+    page = page_of({**check_result(6), "time": time}).html()
+    assert "a run, predicted (90%: 4 to 6), pixel-8, 1 thread" in page
+    assert "<b>time</b><span>predicted, most 1.5 ms</span>" in page
+    assert "0.25 ms predicted" in page
+    assert "<b>time</b>" not in page_of(check_result(6)).html()
+
+
 def test_ten_thousand_ops_are_a_small_page_soon() -> None:
     data = grown(check_result(40), 10_000)
-    begin = time.process_time()
+    begin = process_time()
     page = page_of(data).html()
     # A twentieth of it is usual; what is quadratic in ops takes minutes.
-    assert time.process_time() - begin < 10
+    assert process_time() - begin < 10
     check_alone(page)
     assert "10 ops to a column" in page
     assert "9,700 ops are not listed" in page
@@ -194,9 +205,7 @@ def test_a_difference_of_two_kinds_is_an_error() -> None:
 
 
 @in_a_browser
-@pytest.mark.parametrize(
-    ("kind", "width"), [*((kind, 400) for kind in RESULTS), ("check", 1400), ("conversion", 1400)]
-)
+@pytest.mark.parametrize(("kind", "width"), [*((kind, 400) for kind in RESULTS), ("check", 1400), ("conversion", 1400)])
 def test_in_a_browser_nothing_is_wider_than_the_screen(kind: str, width: int, tmp_path: Path) -> None:
     data = grown(RESULTS[kind], 10_000) if kind == "check" else as_read(RESULTS[kind])
     page = page_of(data).html()
