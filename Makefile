@@ -125,7 +125,7 @@ test-android: $(READY) android-tools
 test-light test-litert-torch test-accelerators test-boards test-tflite: export MAKE_TARGET = $@
 
 test-accelerators: .boards/mesa/made
-	.venv-accelerators/bin/python -m pytest tests/engines tests/runtime tests/measure/test_ops.py tests/converters/compilers/qualcomm -m 'not (images or signing)' \
+	.venv-accelerators/bin/python -m pytest tests/engines tests/runtime tests/measure/test_ops.py tests/converters/compilers/qualcomm tests/core/checks/delegates/qnn -m 'not (images or signing)' \
 	  --ignore tests/engines/test_xnnpack_int8.py
 
 test-boards: .boards/adbd/made .boards/arm64/made .boards/arm64-tflite/made .boards/armhf-tflite/made

@@ -24,6 +24,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "hexagon": "edge_sdk.checks.delegates.hexagon:CHECKS",
         "vx": "edge_sdk.checks.delegates.vx:CHECKS",
         "teflon": "edge_sdk.checks.delegates.teflon:CHECKS",
+        "qnn_htp": "edge_sdk.checks.delegates.qnn_htp:CHECKS",
         "ethos_u": "edge_sdk.checks.delegates.ethos_u.moves:CHECKS",
         "ethos_u85": "edge_sdk.checks.delegates.ethos_u.moves:CHECKS_U85",
     }
