@@ -141,13 +141,28 @@ class Network:
         return ends[:, 0], ends[:, 1], capacities[:, 0], capacities[:, 1]
 
     def _borders(self, spared: Spared) -> float:
-        total = 0.0
-        for border in self.borders:
-            up = border.maker is not None and border.maker not in spared
-            readers = {reader is None or reader in spared for reader in border.readers}
-            total += border.up_us if up and True in readers else 0.0
-            total += border.down_us if not up and False in readers else 0.0
-        return total
+        if not self.borders:
+            return 0.0
+        makers, readers, starts, up_us, down_us = self._conversions
+        real = np.zeros(len(self.damage) + 1, bool)
+        real[[*spared, -1]] = True
+        made_real = real[makers]
+        read_real, read_whole = (np.logical_or.reduceat(part[readers], starts) for part in (real, ~real))
+        return float(up_us[~made_real & read_real].sum() + down_us[made_real & read_whole].sum())
+
+    @cached_property
+    def _conversions(self) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers]:
+        """Makers, all readers in a row, where each border begins there, and prices; one more group stands for ends."""
+        end = len(self.damage)
+        rows = [[end if reader is None else reader for reader in border.readers] for border in self.borders]
+        starts = np.cumsum([0, *(len(row) for row in rows[:-1])])
+        return (
+            np.array([end if border.maker is None else border.maker for border in self.borders]),
+            np.array([reader for row in rows for reader in row]),
+            starts,
+            np.array([border.up_us for border in self.borders]),
+            np.array([border.down_us for border in self.borders]),
+        )
 
 
 def family(network: Network) -> tuple[Member, ...]:

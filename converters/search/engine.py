@@ -65,12 +65,21 @@ class Bench(Protocol):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is searched for: the device's recipe and why, other whole recipes that it takes, and what files may cost."""
+    """What is searched for.
+
+    Attributes:
+        base: the device's recipe.
+        base_why: why.
+        fallbacks: other whole recipes that it takes.
+        budgets: what files may cost.
+        moves: which of the moves to make; None makes all.
+    """
 
     base: Recipe
     base_why: str
     fallbacks: tuple[str, ...]
     budgets: Budgets
+    moves: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -104,7 +113,8 @@ class Search:
         self._reference()
         try:
             for name, move in self.moves.items():
-                self._follow(name, move)
+                if self.wanted.moves is None or name in self.wanted.moves:
+                    self._follow(name, move)
         except _StopError as stop:
             self.stopped = stop.reason
         self._confirm()
@@ -150,7 +160,8 @@ class Search:
     @property
     def best(self) -> Point | None:
         """Likewise."""
-        fitting = [point for point in self.points if point.fits]
+        asked = self.wanted.moves
+        fitting = [point for point in self.points if point.fits and (asked is None or point.move in asked)]
         return min(fitting, key=self._rank, default=None)
 
     @property

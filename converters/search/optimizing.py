@@ -35,7 +35,7 @@ from edge_sdk.errors import BundleError, CalibrationError, OutputError, ProfileE
 from edge_sdk.files import write_bytes
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress, Silent
-from edge_sdk.recipe import find_recipe
+from edge_sdk.recipe import Recipe, find_recipe
 from edge_sdk.recipe.writing import recipe_text
 from edge_sdk.version import __version__
 
@@ -54,6 +54,8 @@ class SearchOptions(Options, total=False):
     """What the file may cost; with none at all, a drop of 0.5 points."""
     limits: Limits
     """When to stop."""
+    recipe: str | Path | Recipe | None
+    """Measure this recipe alone, instead of a search."""
     on: str | None
     """Address of a device whose time counts, as ``edge-sdk benchmark --on``; default: this machine's CPU."""
     callback: Callable[[Result], None]
@@ -281,7 +283,7 @@ class _Run:
             )
         if self._plan.profile is not None:
             self._findings.append(f"times are this machine's, not those of {self._plan.profile.id}")
-        return Here(self._shop)
+        return Here(self._shop) if self._options.get("timing", True) else None
 
     def _context(self) -> Mapping[str, Any]:
         """All that answers in the archive depend on."""
@@ -315,6 +317,9 @@ def _planned(options: SearchOptions) -> _Plan:
         budgets = Budgets(max_drop=_DEFAULT_DROP)
     if budgets.max_memory_mib is not None and profile is None:
         raise ProfileError("--max-memory-mib is predicted for a device", hint="give --profile")
+    if (only := options.get("recipe")) is not None:
+        alone = Wanted(recipe_from(only, options), "the recipe that was asked for", (), Budgets(), ("plain",))
+        return _Plan(alone.budgets, options.get("limits", Limits()), profile, alone)
     choice = choose_recipe(profile) if profile else None
     base = recipe_from(choice.recipe if choice else "static_wi8_ai8", options)
     why = choice.reason if choice else "int8 is the fast form on CPUs"

@@ -15,6 +15,7 @@ from edge_sdk.version import __version__
 COMMANDS: dict[str, str] = {
     "convert": "edge_sdk.cli.convert:convert",
     "optimize": "edge_sdk.cli.optimize:optimize",
+    "sweep": "edge_sdk.cli.sweep:sweep",
     "inspect": "edge_sdk.cli.inspect:inspect",
     "check": "edge_sdk.cli.check:check_command",
     "compare": "edge_sdk.cli.compare:compare",

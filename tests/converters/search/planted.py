@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Planted:
     _recipes: dict[str, Recipe] = field(default_factory=dict)
     _draws: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
-    @property
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         return tuple(Group(i, (i,), (f"g{i}",), 1000, 1000) for i in range(len(self.drops)))
 
