@@ -90,6 +90,11 @@ def convert_all(
 
 def _run(source: object, jobs: list[Job], options: Options, progress: Progress | None) -> Iterator[ConversionReport]:
     """Jobs whose recipe trains go one by one, with a model of their own; the others share one source."""
+    if options.get("repair"):
+        from edge_sdk.converters.repairing import repair
+
+        yield from (repair(source, job, settings_from(options), progress) for job in jobs)
+        return
     if all(job.recipe.train is None for job in jobs):
         from edge_sdk.converters.training_jobs import refuse_training_options
 

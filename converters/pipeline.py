@@ -190,6 +190,18 @@ class Line:
         tools = (lowered.tool, *made.tools)
         return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tools, every)
 
+    def level(self, recipe: Recipe) -> float:
+        """SQNR in dB of the worst output, or part of one, of a recipe's file; nothing else of it is looked at."""
+        lowered = self._ready(recipe, self.lowered(recipe))
+        path, _ = self._quantize(recipe, lowered, place=True)
+        return self._proof.level(path, lowered)
+
+    def noise(self, recipe: Recipe) -> tuple[FloatModel, list[dict[str, Any]]]:
+        """The float file, and what each result of the recipe's file adds in noise (:class:`~.TensorParity`)."""
+        lowered = self._ready(recipe, self.lowered(recipe))
+        path, _ = self._quantize(recipe, lowered, place=False)
+        return self.lowered(recipe), self._proof.blame(path, lowered)
+
     def _open_calibration(self) -> tuple[SampleStore | None, DataFacts | None]:
         settings = self._settings
         if settings.calibration is None:

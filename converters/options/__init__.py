@@ -26,6 +26,9 @@ class Options(OpeningOptions, DataOptions, RecipeOptions, TrainingOptions, total
     """What to train on, for recipes that train; see ``edge_sdk.converters.train.data.open_training_data``."""
     keep_unverified: bool
     """Write a file even if it is beyond its bound; the report says so."""
+    repair: bool
+    """Keep the fewest ops in float that let every output reach ``min_sqnr_db``, and write the recipe that does beside
+    the file, named ``*.recipe.toml``; see ``edge_sdk.converters.repairing``."""
     timing: bool
     """Measure it against the float file; True."""
     details: bool

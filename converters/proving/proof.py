@@ -265,7 +265,7 @@ class Proof:
                 report=data | {"tensors": []},
                 hint="another recipe or lowering may do; --keep-unverified writes it as it is",
             )
-        rows = self._blame(path, lowered)
+        rows = self.blame(path, lowered)
         losers = sorted(rows, key=lambda row: -float(row["added_noise"]))[:_BLAMED]
         listing = ", ".join(f"{r['op']} `{_short(r['tensor'])}` ({_fall(r)})" for r in losers)
         return AccuracyError(
@@ -275,7 +275,13 @@ class Proof:
             + "leave such ops in float (--keep-float-tensor), take another recipe, or accept with --min-sqnr-db",
         )
 
-    def _blame(self, path: Path, lowered: FloatModel) -> list[dict[str, Any]]:
+    def level(self, path: Path, lowered: FloatModel) -> float:
+        """SQNR in dB of a file's worst output, or part of one; 100 stands for equal."""
+        rows = self.measure(path, lowered.input_axes, lowered.output_axes).report()
+        return min(_least(row) for row in rows)
+
+    def blame(self, path: Path, lowered: FloatModel) -> list[dict[str, Any]]:
+        """What each result adds in noise; see :class:`~edge_sdk.parity.localize.TensorParity`."""
         rows: list[dict[str, Any]] = self._shop.worker("engine").function(
             "edge_sdk.converters.proving.candidate:blame",
             "looking for the op at fault",

@@ -94,6 +94,8 @@ def convert(
     from edge_sdk.files import check_writable, write_bytes
 
     asked = _bundle_options(arguments, as_bundle=as_bundle)
+    if asked is not None and arguments["repair"]:
+        raise click.UsageError("--repair makes one file and its recipe; give that recipe to --bundle with -r")
     check_source(source)
     _check_early(arguments)
     shapes, dtypes = shapes_and_dtypes(inputs)

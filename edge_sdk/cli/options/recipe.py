@@ -55,5 +55,10 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="delegate (the default): int8 ops that XNNPACK has no integer kernel for in a form that it takes.",
         ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
+        click.option(
+            "--repair",
+            is_flag=True,
+            help="Keep the fewest ops in float that let every output reach --min-sqnr-db; writes *.recipe.toml.",
+        ),
         group="Precision",
     )

@@ -1,0 +1,190 @@
+"""``convert --repair``: the fewest ops to keep in float so that every output reaches a bound, found in few evaluations.
+
+Ops are ranked once, by the noise that each adds in the int8 file (:mod:`edge_sdk.parity.localize`). The first one, two,
+four ... of them stay in float until the bound is reached, a bisection finds where between the last two numbers that
+happened, and then ops are given back, in halves, where they were not needed. Each evaluation quantizes, and runs the
+file on the samples that the proof compares on; what is written at the end goes through the whole proof as every file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_sdk.converters.jobs import Job, check_calibration
+from edge_sdk.converters.options import Settings
+from edge_sdk.converters.pipeline import Line
+from edge_sdk.converters.reports.conversion import ConversionReport
+from edge_sdk.converters.workers.workshop import Workshop
+from edge_sdk.errors import AccuracyError, ConversionError, RecipeError
+from edge_sdk.files import check_writable, write_bytes
+from edge_sdk.findings import Finding, gravest_first
+from edge_sdk.progress import Progress, Silent
+from edge_sdk.recipe import Recipe, change_recipe
+from edge_sdk.recipe.reading import KeepFloat
+from edge_sdk.recipe.writing import recipe_text
+from edge_sdk.version import __version__
+
+MOST_EVALUATIONS = 24
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was found.
+
+    Attributes:
+        kept: names of the results of ops that stay in float, the guiltiest first.
+        evaluations: files that were made and measured.
+        reached_db: SQNR of the worst output with them in float.
+    """
+
+    kept: tuple[str, ...]
+    evaluations: int
+    reached_db: float
+
+
+def repair(source: object, job: Job, settings: Settings, progress: Progress | None = None) -> ConversionReport:
+    """Makes one int8 or int16 file that reaches ``job.recipe.min_sqnr_db``, and the recipe that makes it again.
+
+    Args:
+        source: as for ``convert``.
+        job: its recipe must quantize activations and say ``min_sqnr_db``.
+        settings: as for ``convert``; the recipe goes beside the file, named ``*.recipe.toml``.
+        progress: hears how far the work is.
+
+    Raises:
+        RecipeError: the recipe cannot be repaired.
+        AccuracyError: no number of ops in float reaches the bound; nothing is written.
+        EdgeSdkError: as for ``convert``.
+    """
+    bound, recipe_path = _bound_of(job.recipe), job.output.with_name(f"{job.output.stem}.recipe.toml")
+    check_writable(job.output)
+    check_writable(recipe_path)
+    with Workshop(settings.work_dir, settings.workers) as shop:
+        line = Line(shop, source, settings, progress or Silent())
+        check_calibration(job, settings, has_ranges=line.has_ranges)
+        found = _search(line, job.recipe, bound, progress or Silent())
+        recipe = _keeping(job.recipe, found.kept)
+        report = line.make(replace(job, recipe=recipe))
+    comment = (
+        f"{job.recipe.name}, repaired to {bound:g} dB by edge-sdk {__version__} in {found.evaluations} evaluations"
+    )
+    named = replace(recipe, name=recipe_path.stem, short_names=())
+    write_bytes(recipe_path, recipe_text(named, comment=comment).encode())
+    return replace(report, findings=gravest_first([*report.findings, _told(found, bound, recipe_path)]))
+
+
+def _bound_of(recipe: Recipe) -> float:
+    if recipe.mode != "static_range" or recipe.train is not None:
+        raise RecipeError(
+            f"recipe {recipe.name} does not quantize activations, there is nothing to repair",
+            hint="take static_wi8_ai8 or static_wi8_ai16",
+        )
+    if recipe.integer_only:
+        raise RecipeError(
+            f"recipe {recipe.name} must be integer-only (io = {recipe.io}), a repair leaves ops in float",
+            hint="take it with --io float32",
+        )
+    if recipe.min_sqnr_db is None:
+        raise RecipeError(
+            f"recipe {recipe.name}: a repair needs a bound to reach",
+            hint="give --min-sqnr-db, for example 30; `edge-sdk optimize --max-drop` goes by a metric",
+        )
+    return recipe.min_sqnr_db
+
+
+def _search(line: Line, recipe: Recipe, bound: float, progress: Progress) -> Repair:
+    levels: dict[tuple[str, ...], float] = {}
+
+    def level(kept: tuple[str, ...]) -> float:
+        if kept not in levels:
+            progress.stage(f"try with {len(kept)} ops in float")
+            try:
+                levels[kept] = line.level(_keeping(recipe, kept))
+            except ConversionError:
+                # A quantizer that fails on a mixture is no answer; the next mixture may be one.
+                levels[kept] = float("-inf")
+        return levels[kept]
+
+    if level(()) >= bound:
+        return Repair((), 1, level(()))
+    lowered, rows = line.noise(recipe)
+    graph = lowered.artifact.main
+    ranked = ranked_names(rows, frozenset(graph.tensors[op.outputs[0]].name for op in graph.ops if op.outputs))
+    kept = fewest(ranked, lambda names: level(names) >= bound, most=MOST_EVALUATIONS)
+    if kept is None:
+        best = max(levels, key=lambda names: levels[names])
+        raise AccuracyError(
+            f"{recipe.name}: {bound:g} dB is not reached: {levels[best]:.1f} dB at most, with {len(best)} of "
+            f"{len(ranked)} ops in float, in {len(levels)} evaluations",
+            report={"levels_db": {str(len(names)): value for names, value in levels.items()}, "tensors": []},
+            hint="float16 has the weights in half the bits and nothing else rounded; or ask for less",
+        )
+    return Repair(kept, len(levels), levels[kept])
+
+
+def fewest(ranked: Sequence[str], reaches: Callable[[tuple[str, ...]], bool], *, most: int) -> tuple[str, ...] | None:
+    """A small subset that reaches a goal; None where none of those tried does.
+
+    Prefixes of the ranking grow twofold until one reaches it, and are bisected; then parts of it are given back, halves
+    first, the last ranked first, as long as ``most`` asks are not used up. What is returned was asked for and reaches
+    it.
+
+    Args:
+        ranked: the most useful first.
+        reaches: whether a subset does, in the ranking's order.
+        most: how often it is asked at most, once a subset is found.
+    """
+    size, last = 1, 0
+    while not reaches(tuple(ranked[:size])):
+        if size >= len(ranked):
+            return None
+        size, last = min(2 * size, len(ranked)), size
+    while size - last > 1:
+        middle = (size + last) // 2
+        size, last = (middle, last) if reaches(tuple(ranked[:middle])) else (size, middle)
+    return _given_back(tuple(ranked[:size]), reaches, most)
+
+
+def _given_back(kept: tuple[str, ...], reaches: Callable[[tuple[str, ...]], bool], most: int) -> tuple[str, ...]:
+    asked, part = 0, len(kept) // 2
+    while part:
+        end = len(kept)
+        while end > 0 and asked < most:
+            without = kept[: max(0, end - part)] + kept[end:]
+            asked += 1
+            if without and reaches(without):
+                kept = without
+            end -= part
+        part //= 2
+    return kept
+
+
+def _keeping(recipe: Recipe, names: Sequence[str]) -> Recipe:
+    if not names:
+        return recipe
+    return change_recipe(recipe, keep=KeepFloat((), tuple(f"^{re.escape(name)}$" for name in names)))
+
+
+def _told(found: Repair, bound: float, path: Path) -> Finding:
+    if not found.kept:
+        return Finding("repaired", "info", f"nothing to repair: {found.reached_db:.1f} dB, {bound:g} asked", path.name)
+    listing = ", ".join(f"`{name.split(';')[-1][-60:]}`" for name in found.kept[:_NAMED])
+    more = f" and {len(found.kept) - _NAMED} more" if len(found.kept) > _NAMED else ""
+    return Finding(
+        "repaired",
+        "info",
+        f"{len(found.kept)} ops stay in float, {listing}{more}: {found.reached_db:.1f} dB, {bound:g} asked, found in "
+        f"{found.evaluations} evaluations",
+        path.name,
+        f"-r {path} makes it again",
+    )
+
+
+def ranked_names(rows: Sequence[Mapping[str, object]], known: frozenset[str]) -> list[str]:
+    """Names of results that the float file knows, those that added most noise first, each once."""
+    ordered = sorted(rows, key=lambda row: -float(str(row["added_noise"])))
+    return list(dict.fromkeys(str(row["tensor"]) for row in ordered if row["tensor"] in known))

@@ -1,0 +1,90 @@
+"""The fewest ops in float: found in few evaluations, and written as a recipe that makes the same file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_sdk.converters import Workers, convert
+from edge_sdk.converters.repairing import fewest, ranked_names
+from edge_sdk.errors import AccuracyError, RecipeError
+from tests.contract import samples_for
+from tests.converters.sources.test_front_ends import CNN_IN
+from tests.converters.test_recipes import keras_cnn
+
+
+class Goal:
+    """Reached by every set that holds the needed names; counts how often it is asked."""
+
+    def __init__(self, *needed: str) -> None:
+        self.needed, self.asked = set(needed), 0
+
+    def __call__(self, names: tuple[str, ...]) -> bool:
+        self.asked += 1
+        return self.needed <= set(names)
+
+
+RANKED = [f"op{place}" for place in range(100)]
+
+
+@pytest.mark.parametrize("needed", [("op0",), ("op3",), ("op0", "op7"), ("op2", "op40"), ("op99",)])
+def test_only_what_is_needed_is_kept(needed: tuple[str, ...]) -> None:
+    goal = Goal(*needed)
+    assert fewest(RANKED, goal, most=1000) == needed
+
+
+def test_few_evaluations() -> None:
+    """Twofold growth and bisection take 2 log2(n) asks, giving back as many as are allowed."""
+    goal = Goal("op0", "op1", "op50")
+    found = fewest(RANKED, goal, most=10)
+    assert found is not None
+    assert goal.needed <= set(found)
+    assert goal.asked <= 2 * 7 + 10
+
+
+def test_nothing_helps() -> None:
+    goal = Goal("elsewhere")
+    assert fewest(RANKED, goal, most=10) is None
+    # 1, 2, 4 ... 64, 100.
+    assert goal.asked == 8
+
+
+def test_ranking_knows_only_what_a_recipe_can_name() -> None:
+    rows: list[dict[str, object]] = [
+        {"tensor": "a", "added_noise": 0.1},
+        {"tensor": "made by a form", "added_noise": 0.9},
+        {"tensor": "b", "added_noise": 0.5},
+    ]
+    assert ranked_names(rows, frozenset({"a", "b"})) == ["b", "a"]
+
+
+@pytest.mark.keras
+def test_repaired_file_reaches_the_bound_and_its_recipe_makes_it_again(tmp_path: Path, workers: Workers) -> None:
+    path, samples = keras_cnn(workers, tmp_path), samples_for(CNN_IN)
+    options: Any = {"calibration": samples, "data": samples, "workers": workers, "timing": False}
+    plain = convert(path, tmp_path / "plain.tflite", recipe="int8", **options)
+    bound = round(plain.accuracy.sqnr_db + 4, 1)
+    made = convert(path, tmp_path / "m.tflite", recipe="int8", min_sqnr_db=bound, repair=True, **options)
+    assert made.accuracy.sqnr_db >= bound
+    assert 0 < made.summary.ops["int8"] < plain.summary.ops["int8"]
+    (told,) = [finding for finding in made.findings if finding.rule == "repaired"]
+    assert "ops stay in float" in told.message
+    again = convert(path, tmp_path / "again.tflite", recipe=tmp_path / "m.recipe.toml", **options)
+    assert [op.name for op in again.artifact.main.ops] == [op.name for op in made.artifact.main.ops]
+    assert again.accuracy.sqnr_db == made.accuracy.sqnr_db
+
+
+@pytest.mark.keras
+def test_what_cannot_be_reached_is_said(tmp_path: Path, workers: Workers) -> None:
+    path, samples = keras_cnn(workers, tmp_path), samples_for(CNN_IN)
+    options: Any = {"calibration": samples, "workers": workers, "timing": False, "repair": True}
+    with pytest.raises(AccuracyError, match="500 dB is not reached"):
+        convert(path, tmp_path / "m.tflite", recipe="int8", min_sqnr_db=500.0, **options)
+    assert not list(tmp_path.glob("m.*"))
+    with pytest.raises(RecipeError, match="needs a bound"):
+        convert(path, tmp_path / "m.tflite", recipe="int8", **options)
+    with pytest.raises(RecipeError, match="does not quantize activations"):
+        convert(path, tmp_path / "m.tflite", recipe="float16", min_sqnr_db=40.0, **options)
+    assert all(file.suffix != ".toml" for file in tmp_path.iterdir())
