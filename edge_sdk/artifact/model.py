@@ -121,7 +121,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Op:
-    """One operator. Absent optional inputs are -1. ``options`` are the builtin options' fields, by name."""
+    """One operator. Absent optional inputs are -1.
+
+    ``options`` are the builtin options' fields, by name; ``custom_options`` among them are a custom op's own bytes.
+    """
 
     index: int
     name: str
@@ -385,6 +388,8 @@ def _op(index: int, node: Node, root: Node, tensor_count: int) -> Op:
     code = codes[node.opcode_index]
     options = node.builtin_options or node.builtin_options_2
     fields = {key: value for key, value in vars(options).items() if key != "kind"} if options else {}
+    if node.custom_options is not None:
+        fields["custom_options"] = bytes(node.custom_options)
     return Op(index, op_name(code), code.version, inputs, outputs, MappingProxyType(fields))
 
 

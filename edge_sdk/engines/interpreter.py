@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import DTYPES, Subgraph, Tensor
+from edge_sdk.artifact.model import DTYPES, Tensor
 from edge_sdk.artifact.variables import Variables, variables
 from edge_sdk.engines.entry import entry_of
 from edge_sdk.engines.executor import Arithmetic, EnginePlacement
 from edge_sdk.engines.options import DelegateOptions
+from edge_sdk.engines.rows import ops_between
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.state import State
 from edge_sdk.errors import EdgeSdkError, ModelError
@@ -144,7 +145,7 @@ class InterpreterExecutor:
             return None
         graph = self._model.artifact.main
         rows = self.delegate_rows()
-        taken = {index for row in rows for index in _between(graph, row["inputs"], row["outputs"])}
+        taken = {index for row in rows for index in ops_between(graph, row["inputs"], row["outputs"])}
         return EnginePlacement(len(graph.ops), tuple(sorted(taken)), len(rows))
 
     def delegate_rows(self) -> list[Mapping[str, Any]]:
@@ -266,22 +267,6 @@ def _node_name(calls: Any, index: int) -> str:
     except UnicodeDecodeError:
         # The name of a custom op may be of any bytes.
         return ""
-
-
-def _between(graph: Subgraph, inputs: Iterable[int], outputs: Iterable[int]) -> set[int]:
-    """The ops that lead from some tensors to others: what a delegate's row stands for."""
-    makers = {index: op for op in graph.ops for index in op.outputs}
-    seen = set(map(int, inputs))
-    found: set[int] = set()
-    left = [int(index) for index in outputs]
-    while left:
-        index = left.pop()
-        if index in seen or index not in makers:
-            continue
-        seen.add(index)
-        found.add(makers[index].index)
-        left += makers[index].inputs
-    return found
 
 
 def _closed() -> None:

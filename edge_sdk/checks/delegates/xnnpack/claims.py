@@ -288,6 +288,19 @@ def transposed_size(site: Site) -> Reason | None:
     return None
 
 
+def custom_transposed(site: Site) -> Reason | None:
+    """MediaPipe's transposed convolution: three int32, padding (SAME or VALID, from 1) and strides, width first."""
+    data = bytes(site.op.options.get("custom_options") or b"")[:12].ljust(12, b"\0")
+    padding, *strides = np.frombuffer(data, "<i4")
+    if padding not in (1, 2):
+        message = f"{site.rules.title} takes padding SAME (1) or VALID (2) of it, this is {padding}"
+        return site.reason("option-value", message, padding, "1 or 2")
+    if min(strides) < 1:
+        message = f"{site.rules.title} takes strides above 0 of it, these are {list(map(int, strides))}"
+        return site.reason("option-value", message, min(strides), "1 or more")
+    return None
+
+
 def attention_sizes(site: Site) -> Reason | None:
     """One depth for query, key and value; a mask as wide as they are long."""
     query, key, value, mask = site["query"], site["key"], site["value"], site.find("mask")
@@ -377,7 +390,8 @@ CLAIM_CHECKS: dict[str, Check] = {
     for check in (
         leaky_slope, requantize_ratio, sum_ratios, product_ratio, window, batch_matmul_axis, batch_matmul_types,
         bias_like_filter, hybrid_types, dense_types, dense_blocks, dense_bias_size, dense_int4, groups,
-        whole_multiplier, transposed_channels, transposed_size, attention_sizes, uint8_quantization, whole_blocks,
+        whole_multiplier, transposed_channels, transposed_size, custom_transposed, attention_sizes, uint8_quantization,
+        whole_blocks,
         half_with_any_bias, second_zero_point, dense_int4_pairs, dense_zero_point, more_than_a_scalar, known_axis,
         no_old_scalar, paddings_shape, shape_in_a_row, positive_height, slice_lengths, one_index_for_each_dimension,
     )

@@ -12,7 +12,7 @@ FAMILIES: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
     for family in (
         one_op.unary, one_op.leaky, one_op.casts, one_op.binary, one_op.reductions, one_op.pools, one_op.convolutions,
         one_op.depthwise, one_op.dense, one_op.matmul, one_op.joins, one_op.blocks, one_op.copies, one_op.sizes,
-        one_op.strided, one_op.softmax, one_op.transposed, graphs.graphs,
+        one_op.strided, one_op.softmax, one_op.transposed, one_op.custom, graphs.graphs,
     )
 }  # fmt: skip
 FAMILIES["models"] = lambda: ((name, build()) for name, build in MODELS.items())

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.artifact.model import pack_tree, parse_tree
 from tests.graphs import Graph, options
 
 Probe = tuple[str, bytes]
@@ -347,6 +348,28 @@ def transposed() -> Iterator[Probe]:
         made = replace(y, shape=(1, extent, extent, 8))
         yield f"{extent} {stride} {padding}", _deconv(w, x, None, made, padding=padding, stride=stride)
     yield "channels", _deconv(w, x, None, replace(y, shape=(1, 8, 8, 4)))
+
+
+def custom() -> Iterator[Probe]:
+    """MediaPipe's transposed convolution, whose options are three int32."""
+    x, w, b, y = T((1, 4, 4, 4)), T((8, 3, 3, 4), data=0), T((8,), data=0), T((1, 8, 8, 8))
+    for numbers in ((1, 2, 2), (2, 2, 2), (0, 2, 2), (3, 2, 2), (1, 0, 2), (1, 2, -1), (1, 2)):
+        yield f"options {numbers}", _custom(x, w, b, y, numbers)
+    yield "filter given", _custom(x, replace(w, data=None), b, y)
+    yield "bias given", _custom(x, w, replace(b, data=None), y)
+    yield "half weights", _custom(x, replace(w, dtype="float16"), b, y)
+    x8, w8, b8, y8 = (replace(one, dtype="int8", scale=(0.1,)) for one in (x, w, b, y))
+    yield "int8", _custom(x8, w8, b8, y8)
+    yield "rank", _custom(replace(x, shape=(4, 4, 4)), w, b, y)
+    yield "no bias", _custom(x, w, None, y)
+
+
+def _custom(x: T, w: T, b: T | None, y: T, numbers: Sequence[int] = (1, 2, 2)) -> bytes:
+    given = [x, w, *([b] if b else [])]
+    made = parse_tree(op("CUSTOM", given, [y]))[0]
+    made.operator_codes[0].custom_code = "Convolution2DTransposeBias"
+    made.subgraphs[0].operators[0].custom_options = np.frombuffer(np.array(numbers, "<i4").tobytes(), np.uint8)
+    return pack_tree(made)
 
 
 def _deconv(w: T, x: T, b: T | None, y: T, padding: int = 0, stride: int = 2) -> bytes:
