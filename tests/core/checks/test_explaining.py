@@ -114,4 +114,4 @@ def test_a_file_and_a_profile_are_needed_otherwise(tflite: Path) -> None:
     for arguments in ([], [str(tflite)], ["--profile", "pixel-8"]):
         result = invoke(*arguments)
         assert result.exit_code == 2
-        assert "check needs ARTIFACT and --profile ID, or --explain RULE" in result.stderr
+        assert "check needs ARTIFACT and --profile ID or --calibration-table FILE, or --explain RULE" in result.stderr
