@@ -78,7 +78,13 @@ def convert_bundle(
         asked["reports"] = [report.as_json() for report in reports]
         asked["source"] = source_facts(source, reports[0].framework)
         made = create_bundle([job.output for job in jobs], output, progress=progress, **asked)
-    return BundleConversion(made, tuple(replace(report, output=f"{output}:{report.recipe}") for report in reports))
+    return BundleConversion(made, tuple(_in_bundle(report, Path(output)) for report in reports))
+
+
+def _in_bundle(report: ConversionReport, bundle: Path) -> ConversionReport:
+    """The file it was made in is gone."""
+    artifact = replace(report.artifact, path=None)
+    return replace(report, output=f"{bundle}:{report.recipe}", artifact=artifact)
 
 
 def _best(asked: BundleOptions) -> list[Recipe]:

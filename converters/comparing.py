@@ -27,6 +27,7 @@ from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
 from edge_sdk.parity import Bound, OutputParity, ParityMeter, float_bound
 from edge_sdk.progress import Progress, Silent
+from edge_sdk.rows import Tabular
 from edge_sdk.signature import TensorSpec, shape_text
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 _PERMUTATIONS = ((0, 2, 3, 1), (0, 3, 1, 2))
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabular):
     """What two models gave on the same samples.
 
     ``tensors`` are intermediate results that two .tflite files hold under the same name, and ``details`` what a page
@@ -55,6 +56,25 @@ class Comparison:
     def ok(self) -> bool:
         """Every output is within its bound, or none was asked for."""
         return all(row.ok for row in self.outputs)
+
+    def headline(self) -> str:
+        """Which two, and whether bounds hold."""
+        asked = any(row.bound for row in self.outputs)
+        verdict = ("within bounds" if self.ok else "BEYOND") if asked else "compared, no bound asked for"
+        return f"{self.candidate} against {self.reference}: {verdict}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each output."""
+        return [
+            {
+                "output": row.name,
+                "sqnr_db": row.sqnr_db,
+                "max_abs_error": row.max_abs_error,
+                "top1_agreement": row.top1_agreement,
+                "ok": row.ok,
+            }
+            for row in self.outputs
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

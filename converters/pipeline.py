@@ -145,7 +145,7 @@ class Line:
             recipe=job.recipe.name,
             source=self._name,
             framework=self._source.description.framework,
-            artifact=artifact,
+            artifact=replace(artifact, path=job.output),
             summary=summarize(artifact),
             layouts=lowered.layouts,
             attempts=lowered.attempts,

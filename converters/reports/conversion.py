@@ -16,6 +16,7 @@ from edge_sdk.findings import Finding
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.parity.verdict import Accuracy, Rightness
+from edge_sdk.rows import Tabular
 from edge_sdk.signature import Arrays
 
 _UNFIT = frozenset({"vela-fails", "vela-places-nothing"})
@@ -58,8 +59,8 @@ class Stage:
     seconds: float
 
 
-@dataclass(frozen=True)
-class ConversionReport:
+@dataclass(frozen=True, repr=False)
+class ConversionReport(Tabular):
     """The account of one file.
 
     Attributes:
@@ -131,6 +132,27 @@ class ConversionReport:
     def failed(self) -> str | None:
         """Which of the two answers is no: ``right`` or ``accurate``; None where neither."""
         return "right" if not self.right.ok else "accurate" if self.accuracy.state == "lost" else None
+
+    def headline(self) -> str:
+        """What was made, and whether it is proven."""
+        state = "verified" if self.verified else "UNVERIFIED"
+        return f"{self.output or 'not written'}, {self.recipe}: {state}, {self.accuracy}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each output."""
+        return [
+            {
+                "output": row.name,
+                "recipe": self.recipe,
+                "sqnr_db": row.sqnr_db,
+                "max_abs_error": row.max_abs_error,
+                "top1_agreement": row.top1_agreement,
+                "ok": row.ok,
+                "size_bytes": self.artifact.size_bytes,
+                "time_ratio": self.timings[1].ratio if self.timings else None,
+            }
+            for row in self.parity
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """The whole report as plain data."""

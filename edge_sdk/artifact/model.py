@@ -184,6 +184,11 @@ class Artifact:
     unknown: tuple[str, ...]
     entry: str | None = None
 
+    def __repr__(self) -> str:
+        ops = sum(len(graph.ops) for graph in self.subgraphs)
+        where = f"{self.path}, " if self.path else ""
+        return f"<Artifact: {where}{self.size_bytes:,} bytes, {ops} ops, sha256 {self.sha256[:12]}>"
+
     @property
     def main(self) -> Subgraph:
         """The subgraph that the signature runs: the first, in most files."""

@@ -10,6 +10,7 @@ from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.checks.placement.site import Reason
 from edge_sdk.checks.timeline import Timeline
 from edge_sdk.findings import Finding
+from edge_sdk.rows import Tabular
 
 Verdict = Literal["all", "most", "part", "none", "not predicted"]
 """Of a delegate: ``all`` ops; ``most``: :data:`MOST` of the MACs or more in :data:`FEW_PARTITIONS` or fewer; ``part``;
@@ -223,8 +224,8 @@ class RuntimeCheck:
     missing: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True)
-class CheckReport:
+@dataclass(frozen=True, repr=False)
+class CheckReport(Tabular):
     """One file on one device: ``findings`` about the two together, ``lint`` and ``timeline`` about the file."""
 
     artifact: str
@@ -236,6 +237,25 @@ class CheckReport:
     findings: tuple[Finding, ...]
     lint: tuple[LintFinding, ...] = ()
     timeline: Timeline | None = None
+
+    def headline(self) -> str:
+        """Whether it fits."""
+        return f"{self.artifact} on {self.profile}: predicted {'to fit' if self.fits else 'NOT to fit'}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each delegate."""
+        return [
+            {
+                "delegate": one.rules,
+                "accelerator": one.accelerator,
+                "verdict": one.verdict,
+                "ops": one.ops,
+                "claimed": one.claimed,
+                "mac_share": one.mac_share,
+                "partitions": one.partitions,
+            }
+            for one in self.delegates
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -7,13 +7,16 @@ from typing import Any
 
 import click
 
+from edge_sdk.cli.early import check_data, check_source
 from edge_sdk.cli.options import (
+    html_option,
     image_options,
     lowering_options,
     pixel_options,
     shapes_and_dtypes,
     source_options,
 )
+from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.options.kinds import Duration
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
@@ -65,8 +68,15 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 @source_options
 @lowering_options
 @click.option("--work-dir", type=click.Path(path_type=Path), help="Keep all intermediate files there.")
+@html_option
 def optimize(
-    screen: Screen, source: str, output: Path, inputs: tuple[Any, ...], budget: float | None, **arguments: Any
+    screen: Screen,
+    source: str,
+    output: Path,
+    inputs: tuple[Any, ...],
+    budget: float | None,
+    html: Path | None,
+    **arguments: Any,
 ) -> int:
     """Find the best file of SOURCE for a device: as fast as can be at --max-drop, or as good as the budgets allow.
 
@@ -85,6 +95,10 @@ def optimize(
     from edge_sdk.converters.search.records import Budgets, Limits
     from edge_sdk.report.optimizing import optimizing_text
 
+    check_page_path(html)
+    check_source(source)
+    check_data("--eval", arguments["evaluation"])
+    check_data("--calibration", arguments["calibration"])
     shapes, dtypes = shapes_and_dtypes(inputs)
     names = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib")
     budgets = Budgets(**{name: arguments.pop(name) for name in names})
@@ -102,5 +116,6 @@ def optimize(
         images=images,
         **arguments,
     )
+    write_html(result.as_json(), html)
     screen.result(result.as_json(), optimizing_text(result))
     return OK if result.best else UNFIT

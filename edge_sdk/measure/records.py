@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final, Literal
 
 from edge_sdk.measure.timed import Figure, Memory, OpProfile, PerformanceRun, Sustained, WarmUp
+from edge_sdk.rows import Tabular
 
 SCHEMA: Final = "edge-sdk-benchmark/1"
 RunMode = Literal["quotable", "quick", "custom", "sustained"]
@@ -251,8 +252,8 @@ class Comparison:
     validity: Validity
 
 
-@dataclass(frozen=True)
-class Benchmark:
+@dataclass(frozen=True, repr=False)
+class Benchmark(Tabular):
     """A whole result file."""
 
     schema: Literal["edge-sdk-benchmark/1"]
@@ -268,6 +269,27 @@ class Benchmark:
         """Whether every number in it can be believed."""
         verdicts = [one.validity for one in self.results] + [one.validity for one in self.comparisons]
         return all(one.valid for one in verdicts)
+
+    def headline(self) -> str:
+        """What was measured, where, and whether to believe it."""
+        names = ", ".join(one.benchmark_name for one in self.results)
+        return f"{names} on {self.environment_info.model_name}: {'valid' if self.valid else 'INVALID'}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each result; latencies in ms."""
+        return [
+            {
+                "name": one.benchmark_name,
+                "delegate": one.backend_info.delegate_name,
+                "threads": one.backend_settings.threads,
+                "p50_ms": one.performance_run.latency_ms.p50.value,
+                "p50_low_ms": one.performance_run.latency_ms.p50.low,
+                "p50_high_ms": one.performance_run.latency_ms.p50.high,
+                "queries": one.performance_run.measured_samples,
+                "valid": one.validity.valid,
+            }
+            for one in self.results
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; what is not known is left out."""

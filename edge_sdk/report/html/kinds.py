@@ -41,7 +41,7 @@ def page_of(data: Data, name: str = "the result") -> Page:
     for keys, reference in KINDS.values():
         if keys <= data.keys() and data.get("report", data) is not None:
             make: Callable[[Data], Page] = pkgutil.resolve_name(reference)
-            with _whole(name):
+            with whole(name):
                 return make(data)
     if "error" in data and "message" in data:
         raise EdgeSdkError(f"{name}: tells of a failure and no more: {data['message']}", hint=data.get("hint"))
@@ -59,12 +59,13 @@ def page_of_both(before: Data, after: Data, names: tuple[str, str]) -> Page:
     """
     for data, name in zip((before, after), names, strict=True):
         page_of(data, name)
-    with _whole(" and ".join(names)):
+    with whole(" and ".join(names)):
         return diff_page(before, after, names)
 
 
 @contextmanager
-def _whole(name: str) -> Iterator[None]:
+def whole(name: str) -> Iterator[None]:
+    """Makes one error of whatever a result that is not whole leads to."""
     try:
         yield
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
