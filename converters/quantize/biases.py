@@ -196,7 +196,9 @@ class _Biases:
             other = pair.reference.inputs[place] if place < len(pair.reference.inputs) else -1
             if other >= 0 and self._floats.tensors[other].constant is not None:
                 bias = self._floats.tensors[other].values()
-                old.set_values(other, (bias.reshape(-1) + shift).astype(np.float32).reshape(bias.shape))
+                # Equal biases are one tensor in the float file, and get different corrections.
+                own = old.own(pair.reference.index, place)
+                old.set_values(own, (bias.reshape(-1) + shift).astype(np.float32).reshape(bias.shape))
         return pack_tree(ints), pack_tree(floats)
 
 

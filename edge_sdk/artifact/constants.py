@@ -20,6 +20,7 @@ class ConstantEdit:
     def __init__(self, root: Node) -> None:
         self._root = root
         self._tensors = root.subgraphs[0].tensors
+        self._operators = root.subgraphs[0].operators
         self._uses = Counter(t.buffer for graph in root.subgraphs for t in graph.tensors)
 
     def set_scale(self, tensor: int, scale: Array) -> None:
@@ -28,6 +29,21 @@ class ConstantEdit:
         own.scale = np.asarray(scale, np.float32)
         # Ranges beside scales are for tools that quantize; they would contradict the scale.
         own.min = own.max = None
+
+    def own(self, operator: int, place: int) -> int:
+        """The tensor of an op's operand; a copy of its own where other ops read it too."""
+        inputs = self._operators[operator].inputs
+        index = int(inputs[place])
+        if sum(int(one) == index for op in self._operators for one in op.inputs) == 1:
+            return index
+        old = self._tensors[index]
+        fields = {name: getattr(old, name) for name in ("shape", "shape_signature", "type", "has_rank", "buffer")}
+        self._uses[old.buffer] += 1
+        self._tensors.append(new_node(schema(), "Tensor", name=f"{old.name}_{operator}", **fields))
+        changed = np.array(inputs, np.int32)
+        changed[place] = len(self._tensors) - 1
+        self._operators[operator].inputs = changed
+        return len(self._tensors) - 1
 
     def set_values(self, tensor: int, values: Array) -> None:
         """Other values, of the tensor's type and shape."""

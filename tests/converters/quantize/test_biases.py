@@ -20,17 +20,19 @@ pytestmark = [pytest.mark.keras, pytest.mark.runtime]
 INPUTS, OUTPUTS = 64, 8
 
 
-def float_file() -> bytes:
-    """Two dense layers; of each row one weight is ten times the others, so that the others get a tenth of the steps."""
+def float_file(*, one_bias: bool = False) -> bytes:
+    """Two dense layers, which may share a bias; of each row one weight is ten times the others, so that the others get a tenth of the steps."""
     rng = np.random.default_rng(0)
     graph = Graph()
     x = graph.tensor("x", (1, INPUTS))
     value = x
-    for place, features in enumerate((INPUTS, OUTPUTS)):
+    shared = graph.constant("bias", np.zeros(INPUTS, np.float32)) if one_bias else -1
+    for place, features in enumerate((INPUTS, INPUTS if one_bias else OUTPUTS)):
         weights = rng.uniform(-0.1, 0.1, (features, INPUTS)).astype(np.float32)
         weights[:, 0] = 1.0
         kernel = graph.constant(f"weights{place}", weights)
-        bias = graph.constant(f"bias{place}", rng.standard_normal(features).astype(np.float32))
+        own = rng.standard_normal(features).astype(np.float32)
+        bias = shared if one_bias else graph.constant(f"bias{place}", own)
         result = graph.tensor(f"y{place}", (1, features))
         relu = {"fused_activation_function": 1} if place == 0 else {}
         graph.op("FULLY_CONNECTED", (value, kernel, bias), (result,), options("FullyConnectedOptions", **relu))
@@ -88,6 +90,15 @@ def test_what_was_corrected_is_told_and_explained(tmp_path: Path) -> None:
     # Against the file that was quantized the same biases are told, for they are more than a step off.
     faults = constant_faults(parse_artifact(data), parse_artifact(corrected))
     assert {fault.what.split(" is ")[0] for fault in faults} == {"operand 2"}
+
+
+def test_a_shared_bias_is_corrected_for_each_op(tmp_path: Path) -> None:
+    made, corrected = quantized(float_file(one_bias=True), tmp_path)
+    assert made["corrections"]["biases"]["kept"]
+    explained = parse_artifact(Path(made["explained"]).read_bytes())
+    assert constant_faults(explained, parse_artifact(corrected)) == []
+    biases = [explained.main.tensors[op.inputs[2]].values() for op in explained.main.ops]
+    assert not np.array_equal(*biases)
 
 
 def test_nothing_is_left_to_correct(tmp_path: Path) -> None:
