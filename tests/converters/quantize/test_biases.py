@@ -21,7 +21,7 @@ INPUTS, OUTPUTS = 64, 8
 
 
 def float_file(*, one_bias: bool = False) -> bytes:
-    """Two dense layers, which may share a bias; of each row one weight is ten times the others, so that the others get a tenth of the steps."""
+    """Two dense layers, which may share a bias; of each row one weight is ten times the others, which get few steps."""
     rng = np.random.default_rng(0)
     graph = Graph()
     x = graph.tensor("x", (1, INPUTS))
