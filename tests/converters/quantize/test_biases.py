@@ -97,8 +97,8 @@ def test_a_shared_bias_is_corrected_for_each_op(tmp_path: Path) -> None:
     assert made["corrections"]["biases"]["kept"]
     explained = parse_artifact(Path(made["explained"]).read_bytes())
     assert constant_faults(explained, parse_artifact(corrected)) == []
-    biases = [explained.main.tensors[op.inputs[2]].values() for op in explained.main.ops]
-    assert not np.array_equal(*biases)
+    first, second = (explained.main.tensors[op.inputs[2]].values() for op in explained.main.ops)
+    assert not np.array_equal(first, second)
 
 
 def test_nothing_is_left_to_correct(tmp_path: Path) -> None:
