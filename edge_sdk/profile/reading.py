@@ -32,8 +32,16 @@ def profile_names() -> tuple[str, ...]:
 
 
 @cache
+def profile_aliases() -> Mapping[str, str]:
+    """Other names of the built-in profiles, to their ids: ``pi4`` to ``raspberry-pi-4``. Reads all files."""
+    known = profile_names()
+    read = {name: tomllib.loads((_built_in_folder() / f"{name}.toml").read_text(encoding="utf-8")) for name in known}
+    return {alias: name for name, content in read.items() for alias in content.get("aliases", ())}
+
+
+@cache
 def find_profile(name: str | Path) -> DeviceProfile:
-    """A built-in profile by id, or a user's own ``.toml`` file, whose chip is built in or lies in ``socs/`` beside it.
+    """A built-in profile by id or alias, or a user's own ``.toml`` file; its chip is built in, or in ``socs/`` there.
 
     Raises:
         UnknownDeviceError: no such id; names the nearest.
@@ -45,9 +53,11 @@ def find_profile(name: str | Path) -> DeviceProfile:
     elif str(name) in profile_names():
         path = Path(f"{name}.toml")
         profile, faults = read_profile(_built_in_folder() / path.name, _built_in_socs())
+    elif str(name) in profile_aliases():
+        return find_profile(profile_aliases()[str(name)])
     else:
         raise UnknownDeviceError(
-            f"unknown device `{name}`{nearest(str(name), profile_names())}",
+            f"unknown device `{name}`{nearest(str(name), (*profile_names(), *profile_aliases()))}",
             hint="`edge-sdk profiles list` shows all; a .toml file of your own will do too",
         )
     if profile is None:

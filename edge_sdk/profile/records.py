@@ -127,7 +127,10 @@ class Delegate:
 
 @dataclass(frozen=True)
 class Device:
-    """One device, as its file says; ``delegates`` in the order in which a runtime should try them."""
+    """One device, as its file says; ``delegates`` in the order in which a runtime should try them.
+
+    ``aliases`` are other names that stand for its id wherever one is given.
+    """
 
     name: str
     vendor: str
@@ -141,6 +144,7 @@ class Device:
     runtimes: tuple[Runtime, ...]
     delegates: tuple[Delegate, ...]
     sources: Mapping[str, Source] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from click.testing import CliRunner, Result
 from edge_sdk.cli import cli
 from edge_sdk.errors import ProfileError, UnknownDeviceError
 from edge_sdk.profile.detect import Machine, detect
-from edge_sdk.profile.reading import find_profile, profile_names, validate
+from edge_sdk.profile.reading import find_profile, profile_aliases, profile_names, validate
 from edge_sdk.profile.schema import FILES, json_schema, schema_text
 
-FOLDER = Path(__file__).parents[2] / "device_profiles"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "device_profiles"
 PIXEL = (FOLDER / "pixel-8.toml").read_text(encoding="utf-8")
 
 
@@ -212,3 +213,26 @@ def test_detect_writes_both_files(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     files = json.loads(result.stdout)["files"]
     assert sorted(files) == sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.toml"))
+
+
+def test_aliases_stand_for_ids_and_for_one_device_each() -> None:
+    assert find_profile("pi4").id == "raspberry-pi-4"
+    assert find_profile("rpi5").id == "raspberry-pi-5"
+    assert find_profile("s24").id == "galaxy-s24"
+    listed = [alias for name in profile_names() for alias in find_profile(name).device.aliases]
+    assert len(set(listed)) == len(listed) == len(profile_aliases())
+    assert not set(listed) & set(profile_names())
+
+
+def test_unknown_device_is_told_a_near_alias() -> None:
+    with pytest.raises(UnknownDeviceError, match="did you mean `rpi5`"):
+        find_profile("rpi55")
+
+
+def test_sources_can_be_followed_from_this_repository() -> None:
+    """No source is a folder that only its author has; a path of this repository exists."""
+    for file in sorted((ROOT / "device_profiles").rglob("*.toml")):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"research/|gathered for this project", text), file
+        for path in re.findall(r"\b(?:tests|device_profiles)/[\w/.]+\w", text):
+            assert (ROOT / path).exists(), f"{file}: {path}"
