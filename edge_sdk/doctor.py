@@ -60,7 +60,7 @@ class Diagnosis:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return asdict(self)
+        return {**asdict(self), "steps": list(self.steps())}
 
     def text(self) -> str:
         """For a terminal."""
@@ -89,7 +89,12 @@ class Diagnosis:
         lines += ["", "  installed: " + (", ".join(f"{n} {v}" for n, v in sorted(versions.items())) or "none of them")]
         lines.append("")
         lines += [f"  conflict: {conflict}" for conflict in self.conflicts] or ["  no conflicts found"]
+        lines += ["", "what to do", *(f"  {step}" for step in self.steps())]
         return "\n".join(lines)
+
+    def steps(self) -> tuple[str, ...]:
+        """What to do next, the most pressing first."""
+        return tuple(_steps(self))
 
     @property
     def _first(self) -> str:
@@ -107,6 +112,29 @@ class Diagnosis:
     def _delegates(self) -> Iterable[str]:
         for row, one in enumerate(self.here.delegates):
             yield f"  {'delegates' if row == 0 else '':<11} {one.name}: {'' if one.present else 'no: '}{one.words}"
+
+
+_SOURCES = (
+    ("keras", "Keras and TensorFlow models"),
+    ("torch", "PyTorch models"),
+    ("onnx", "ONNX models"),
+)
+"""Extra to what it lets `convert` read."""
+
+
+def _steps(found: Diagnosis) -> Iterable[str]:
+    if found.conflicts:
+        yield "end the conflicts above: a new environment with one extra is the shortest way"
+    if found.engine is None:
+        yield "install an engine to run models: pip install 'edge-sdk[runtime]'"
+    extras = {extra.name: extra for extra in found.extras}
+    for name, what in _SOURCES:
+        if name in extras and not extras[name].complete:
+            yield f"to convert {what}: pip install 'edge-sdk[{name}]'"
+    ready = [what for name, what in _SOURCES if name in extras and extras[name].complete]
+    if found.engine is not None and ready:
+        yield f"ready to convert {', '.join(ready)}: edge-sdk convert MODEL; see it all at work: edge-sdk demo"
+    yield "which device: edge-sdk profiles detect; will a file fit it: edge-sdk check FILE.tflite --profile ID"
 
 
 def diagnose() -> Diagnosis:

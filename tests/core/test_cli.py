@@ -137,6 +137,17 @@ def test_doctor_names_the_engine_and_what_extras_would_add() -> None:
     assert result.exit_code == (3 if data["conflicts"] else 0)
 
 
+def test_doctor_ends_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.loads(invoke("doctor", "--json").stdout)
+    lines = invoke("doctor").stdout.splitlines()
+    assert lines[-len(told["steps"]) - 1 :] == ["what to do", *(f"  {step}" for step in told["steps"])]
+    monkeypatch.setattr("edge_sdk.doctor._version", lambda name: None)
+    bare = json.loads(invoke("doctor", "--json").stdout)["steps"]
+    assert any("pip install 'edge-sdk[keras]'" in step for step in bare)
+    assert any("pip install 'edge-sdk[torch]'" in step for step in bare)
+    assert not any(step.startswith("ready to convert") for step in bare)
+
+
 def test_doctor_tells_what_a_session_would_find() -> None:
     here = json.loads(invoke("doctor", "--json").stdout)["here"]
     assert [one["name"] for one in here["engines"]] == ["ai-edge-litert", "tflite-runtime"]
