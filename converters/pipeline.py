@@ -19,6 +19,7 @@ from edge_sdk.converters.pixels import is_folder, pixels_told
 from edge_sdk.converters.proving.finish import finish
 from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
+from edge_sdk.converters.proving.labels import with_labels
 from edge_sdk.converters.proving.ladder import Ladder
 from edge_sdk.converters.proving.latency import latency_findings, measured
 from edge_sdk.converters.proving.linting import lint_findings
@@ -153,6 +154,8 @@ class Line:
             calibration=self._calibration_facts if job.recipe.needs_calibration else None,
             float_parity=lowered.parity,
             parity=judged.rows,
+            labelled=self._proof.labelled(),
+            labels=next(iter(self._settings.labels.values()), ()),
             timings=timings,
             ranges=made.ranges,
             corrections=made.corrections,
@@ -233,8 +236,9 @@ class Line:
         if (store := self._calibration) is not None:
             if store.held_out:
                 words = f"the calibration data's, held out of {store.count}"
-                return DataSource(words, len(store.held_out), store.others)
-            return DataSource(f"calibration data ({store.count} samples, in-sample)", store.count, lambda: iter(store))
+                return DataSource(words, len(store.held_out), store.others, store.classes_of_others())
+            words = f"calibration data ({store.count} samples, in-sample)"
+            return DataSource(words, store.count, lambda: iter(store), store.classes)
         return None
 
     def lowered(self, recipe: Recipe) -> FloatModel:
@@ -327,7 +331,8 @@ class Line:
 
     def _finished(self, data: bytes, recipe: Recipe, lowered: FloatModel) -> Path:
         path = self._shop.path(f"{recipe.name}.tflite")
-        path.write_bytes(finish(data, lowered.inputs, lowered.outputs, self._note(recipe, lowered)))
+        done = finish(data, lowered.inputs, lowered.outputs, self._note(recipe, lowered))
+        path.write_bytes(with_labels(done, self._settings.labels) if self._settings.labels else done)
         return path
 
     def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path) -> dict[str, Any]:

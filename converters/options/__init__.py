@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from edge_sdk.converters.options.recipe import recipe_from as recipe_from
 from edge_sdk.converters.options.source import OpeningOptions
 from edge_sdk.converters.options.source import source_options_from as source_options_from
 from edge_sdk.converters.options.training import TrainData, TrainingOptions
+from edge_sdk.converters.proving.labels import Labels, read_all
 from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.workers.workshop import Workers
 from edge_sdk.data.images import ImageOptions
@@ -33,6 +35,9 @@ class Options(OpeningOptions, DataOptions, RecipeOptions, TrainingOptions, total
     """Measure it against the float file; True."""
     details: bool
     """Look at every result and at samples that flipped, as a page shows them; False, for it takes a few more runs."""
+    labels: Mapping[str, str | Path]
+    """Output name to a file with a name for each index, a line each, for TFLite Metadata in the file; the name ""
+    stands for the only output."""
     work_dir: str | Path | None
     """Keep all intermediate files here."""
     profile: str | Path | DeviceProfile | None
@@ -56,6 +61,7 @@ def settings_from(options: Options) -> Settings:
         keep_unverified=options.get("keep_unverified", False),
         timing=options.get("timing", True),
         details=options.get("details", False),
+        labels=read_all(options.get("labels", {})),
         work_dir=Path(work_dir) if work_dir else None,
         workers=options.get("workers"),
         profile=profile_from(options),
@@ -86,6 +92,7 @@ class Settings:
     keep_unverified: bool = False
     timing: bool = True
     details: bool = False
+    labels: Labels = field(default_factory=dict)
     work_dir: Path | None = None
     workers: Workers | None = None
     profile: DeviceProfile | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from edge_sdk.errors import AccuracyError, ConversionError, ParityError
 from edge_sdk.findings import Finding
 from edge_sdk.parity.bounds import Bound, float_bound, measured_bound
 from edge_sdk.parity.compare import OutputParity, ParityMeter
+from edge_sdk.parity.labelled import Labelled, labelled
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
 from edge_sdk.parity.verdict import Accuracy, Rightness, accuracy_of, output_faults
@@ -222,13 +223,22 @@ class Proof:
         every = laid_out(str(self._samples), lowered.input_axes)
         return tuple({name: np.array(values) for name, values in one.items()} for one in islice(every, count))
 
+    def labelled(self) -> Labelled | None:
+        """Accuracy of source and of the file measured last, where the data tells classes."""
+        classes = SampleStore.open(self._samples).classes
+        return labelled(classes, self._both()) if classes else None
+
     def details(self, path: Path, lowered: FloatModel) -> Details:
         """What a page shows of the file that was measured last."""
+        store = SampleStore.open(self._samples)
+        return details_of(self._shop, lowered.path, path, store, self._both(), lowered.input_axes)
+
+    def _both(self) -> Iterator[tuple[Arrays, Arrays]]:
+        """Outputs of the source and of the file measured last, sample by sample."""
         names = self._source.description.outputs
         wanted = read_outputs(self._shop.path("reference"), names, self._reference_count)
         got = read_outputs(self._shop.path("candidate"), names, self._reference_count)
-        store, outputs = SampleStore.open(self._samples), zip(wanted, got, strict=True)
-        return details_of(self._shop, lowered.path, path, store, outputs, lowered.input_axes)
+        return zip(wanted, got, strict=True)
 
     def findings(self, rows: Sequence[OutputParity]) -> list[Finding]:
         """What the comparison itself could not tell, or had to count as equal."""

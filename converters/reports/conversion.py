@@ -15,6 +15,7 @@ from edge_sdk.data.checks import DataFacts
 from edge_sdk.findings import Finding
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.parity.labelled import Labelled
 from edge_sdk.parity.verdict import Accuracy, Rightness
 from edge_sdk.rows import Tabular
 from edge_sdk.signature import Arrays
@@ -92,6 +93,8 @@ class ConversionReport(Tabular):
         samples: the first inputs that the comparison ran on, in the file's layout, where they were asked for.
         training: what was trained before, for recipes that train.
         details: what a page shows besides, where asked for.
+        labels: names of the classes of the first output that has any.
+        labelled: accuracy of source and file, where the data's folders tell each sample's class.
     """
 
     verified: bool
@@ -122,6 +125,8 @@ class ConversionReport(Tabular):
     samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
     training: TrainReport | None = None
     details: Details | None = field(default=None, compare=False, repr=False)
+    labelled: Labelled | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -182,5 +187,7 @@ class ConversionReport(Tabular):
             "compiled": self.compiled,
             "stages_seconds": {stage.name: round(stage.seconds, 3) for stage in self.stages},
             "training": self.training.as_json() if self.training else None,
+            "labels": list(self.labels),
+            "labelled": self.labelled.as_json() if self.labelled else None,
             "details": self.details.as_json() if self.details else None,
         }

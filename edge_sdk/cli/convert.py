@@ -193,7 +193,8 @@ def _bundle_options(arguments: dict[str, Any], *, as_bundle: bool) -> BundleOpti
     context = click.get_current_context()
     if as_bundle:
         return options_from(arguments)
-    only = [name for name in BUNDLE_OPTIONS if name != "profiles"]
+    # These two are a file's as well.
+    only = [name for name in BUNDLE_OPTIONS if name not in ("profiles", "labels")]
     given = [name for name in only if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if given:
         flags = ", ".join(f"--{BUNDLE_OPTIONS[name]}" for name in given)
@@ -202,6 +203,7 @@ def _bundle_options(arguments: dict[str, Any], *, as_bundle: bool) -> BundleOpti
         raise click.UsageError("one --profile for a file; --bundle takes several")
     for name in only:
         arguments.pop(name)
+    arguments["labels"] = dict(arguments["labels"])
     return None
 
 

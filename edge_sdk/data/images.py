@@ -65,6 +65,23 @@ def image_files(folder: Path) -> list[Path]:
     return found
 
 
+def class_folders(folder: Path, files: list[Path]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Each image's class by its subfolder, and the subfolders' names; both empty where there are none.
+
+    Sorted names are classes 0, 1, ..., as Keras' ``image_dataset_from_directory`` and torchvision's ``ImageFolder``
+    number them; names that are all numbers are the classes themselves. A folder with images beside subfolders has none.
+    """
+    if folder.is_file():
+        return (), ()
+    tops = [file.relative_to(folder).parts for file in files]
+    if any(len(parts) < 2 for parts in tops):
+        return (), ()
+    names = sorted({parts[0] for parts in tops})
+    numbered = all(name.isdigit() for name in names)
+    places = {name: int(name) if numbered else place for place, name in enumerate(names)}
+    return tuple(places[parts[0]] for parts in tops), tuple(names)
+
+
 def image_samples(files: list[Path], spec: TensorSpec, options: ImageOptions) -> Iterator[npt.NDArray[Any]]:
     """Yields one image at a time, without the batch axis, in the input's layout and dtype."""
     height, width, channels = image_extents(spec)

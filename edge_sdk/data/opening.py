@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edge_sdk.data.arrays import ArrayFile, array_files
 from edge_sdk.data.functions import call, is_function_reference, load_function
-from edge_sdk.data.images import ImageOptions, holds_images, image_extents, image_files, image_samples
+from edge_sdk.data.images import ImageOptions, class_folders, holds_images, image_extents, image_files, image_samples
 from edge_sdk.errors import CalibrationError, nearest
 from edge_sdk.signature import Arrays, TensorSpec, shape_text
 
@@ -29,11 +29,13 @@ class DataSource:
         description: where the samples come from and how they were made, for reports.
         count: how many there are; None where only the end will tell.
         samples: begins the stream.
+        classes: of each sample, an index, where the data tells: a folder with a subfolder for each; else empty.
     """
 
     description: str
     count: int | None
     samples: Callable[[], Iterator[Arrays]]
+    classes: tuple[int, ...] = ()
 
 
 def open_data(data: Data, specs: Sequence[TensorSpec], *, images: ImageOptions | None = None) -> DataSource:
@@ -107,7 +109,8 @@ def _from_images(folder: Path, specs: Sequence[TensorSpec], options: ImageOption
         return ({spec.name: batch} for batch in _batched(rows, spec))
 
     what = folder if folder.is_file() else f"{len(files)} images of {folder}"
-    return DataSource(f"{what} at {width}x{height}, {options}", count, samples)
+    classes, _ = class_folders(folder, files)
+    return DataSource(f"{what} at {width}x{height}, {options}", count, samples, classes if count == len(files) else ())
 
 
 @dataclass(frozen=True)

@@ -22,20 +22,24 @@ _INDEX = "samples.json"
 class SampleStore:
     """A folder with one raw file for each input; ``column(name)`` maps it, shape ``(count, *input shape)``.
 
-    ``held_out`` are places of samples that are passed over: they are kept for another use.
+    ``held_out`` are places of samples that are passed over: they are kept for another use. ``classes`` are those of all
+    samples, where the data tells them.
     """
 
     folder: Path
     specs: tuple[TensorSpec, ...]
     count: int
     held_out: frozenset[int] = frozenset()
+    classes: tuple[int, ...] = ()
 
     @staticmethod
     def open(folder: str | Path) -> SampleStore:
         """Opens a folder that :func:`spool` wrote."""
         index = json.loads((Path(folder) / _INDEX).read_text(encoding="utf-8"))
         specs = tuple(spec_from_json(spec) for spec in index["specs"])
-        return SampleStore(Path(folder), specs, index["count"], frozenset(index.get("held_out", ())))
+        return SampleStore(
+            Path(folder), specs, index["count"], frozenset(index.get("held_out", ())), tuple(index.get("classes", ()))
+        )
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """All samples of one input, mapped read-only."""
@@ -52,6 +56,10 @@ class SampleStore:
     def others(self) -> Iterator[Arrays]:
         """The samples that are held out."""
         return self._at(sorted(self.held_out))
+
+    def classes_of_others(self) -> tuple[int, ...]:
+        """Those of the samples that are held out."""
+        return tuple(self.classes[index] for index in sorted(self.held_out)) if self.classes else ()
 
     def hold_out(self, share: float, most: int, seed: int) -> SampleStore:
         """The same folder with some samples held out, chosen by ``seed``; who opens it later passes over them too."""
@@ -100,7 +108,9 @@ def spool(
     finally:
         for file in files:
             file.close()
-    store = SampleStore(folder, tuple(specs), check.count)
+    places = sorted(_wanted(source, limit, seed))
+    classes = tuple(source.classes[place] for place in places if place < len(source.classes))
+    store = SampleStore(folder, tuple(specs), check.count, classes=classes if len(classes) == check.count else ())
     _write_index(store)
     return store, check
 
@@ -110,6 +120,7 @@ def _write_index(store: SampleStore) -> None:
         "specs": [spec.as_json() for spec in store.specs],
         "count": store.count,
         "held_out": sorted(store.held_out),
+        "classes": list(store.classes),
     }
     (store.folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
@@ -119,12 +130,19 @@ def _chosen(source: DataSource, limit: int | None, seed: int) -> Iterator[Arrays
     if limit is None:
         yield from samples
         return
-    wanted = set(range(limit))
-    if source.count is not None and source.count > limit:
-        wanted = set(np.random.default_rng(seed).choice(source.count, limit, replace=False).tolist())
+    wanted = _wanted(source, limit, seed)
     last = max(wanted, default=-1)
     for index, sample in enumerate(samples):
         if index in wanted:
             yield sample
         if index >= last:
             return
+
+
+def _wanted(source: DataSource, limit: int | None, seed: int) -> set[int]:
+    """Places of the samples that are taken; of a stream whose end is not known the first."""
+    if limit is None:
+        return set(range(source.count or 0))
+    if source.count is not None and source.count > limit:
+        return set(np.random.default_rng(seed).choice(source.count, limit, replace=False).tolist())
+    return set(range(limit))

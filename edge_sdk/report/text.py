@@ -12,6 +12,7 @@ from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.data.checks import InputFacts
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.parity.labelled import Labelled
 from edge_sdk.parity.verdict import Rightness
 from edge_sdk.report.checking import check_text
 from edge_sdk.report.lines import field, size_text, table
@@ -53,6 +54,8 @@ def conversion_text(report: ConversionReport) -> str:
             f"{report.data.description}",
         )
     )
+    if report.labelled:
+        lines += labelled_lines(report.labelled)
     lines += _right_lines(report.right)
     lines += ["", *parity_lines(report.parity)]
     if report.timings:
@@ -75,6 +78,16 @@ def _headline(report: ConversionReport) -> str:
         return f"verified, {report.accuracy}: {report.output}"
     why = {"right": "wrong", "accurate": str(report.accuracy)}.get(report.failed or "", "its float file is")
     return f"UNVERIFIED, {why}: {report.output} is beyond its bound and was kept as asked"
+
+
+def labelled_lines(found: Labelled) -> list[str]:
+    """Accuracy before and after, by the data's own folders."""
+    words = f"{found.source:.2%} in the source, {found.file:.2%} in the file: {found.samples} samples of "
+    words += f"{found.classes} classes, by subfolder (measured)"
+    lines = [field("accuracy", words)]
+    if found.is_chance:
+        lines.append(field("", "the source does no better than chance: are its classes numbered as the folders sort?"))
+    return lines
 
 
 def _seen(facts: InputFacts) -> str:

@@ -24,7 +24,9 @@ def bundle_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="ID",
             help="Device to make it for and to check it against; see `profiles list`. A bundle takes several.",
         ),
-        click.option("--labels", type=NamedFile(), multiple=True, help="A name for each index, a line each."),
+        click.option(
+            "--labels", type=NamedFile(), multiple=True, help="A name for each index, a line each; into the file."
+        ),
         click.option("--softmax", is_flag=True, help="Outputs with labels or a ranking hold logits."),
         click.option("--top-k", type=click.IntRange(1), help="Rank the K largest values of an output."),
         click.option("--min-score", type=float, default=0.0, show_default=True, help="Rank none below it."),

@@ -124,6 +124,10 @@ def _figures(one: Data) -> Iterator[tuple[str, object]]:
     yield "least SQNR of an output, measured", decibels(_least(one))
     if any(row["top1_agreement"] is not None for row in one["parity"]):
         yield "same top-1 class as the source", _top1(one)
+    labels = one.get("labelled")
+    if labels:
+        name = f"accuracy, measured on {labels['samples']} labelled samples; the source has {labels['source']:.2%}"
+        yield name, f"{labels['file']:.2%}"
     if one["timings_measured"]:
         timing = one["timings_measured"][1]
         span = f"{timing['ratio_low']:.2f} to {timing['ratio_high']:.2f}"

@@ -42,6 +42,9 @@ def _conversion(data: Data) -> Iterator[Measure]:
     artifact = data["artifact"]
     yield Measure("file", artifact["size_bytes"], size_text(artifact["size_bytes"]), "less")
     yield from _outputs(data["parity"])
+    if data.get("labelled"):
+        share = data["labelled"]["file"]
+        yield Measure("accuracy on labelled samples", share, f"{share:.2%}", "more")
     if data["timings_measured"]:
         timing = data["timings_measured"][1]
         told = f"{timing['ratio']:.2f} x"
