@@ -65,6 +65,7 @@ def quantized_from(said: Mapping[str, Any]) -> Quantized:
         said.get("ranges"),
         said.get("corrections", {}),
         Path(said["explained"]) if said.get("explained") else None,
+        frozenset(said.get("floats", ())),
     )
 
 

@@ -185,10 +185,10 @@ class Line:
 
     def template(self, recipe: Recipe) -> Template:
         """The float and the int8 file; its biases are the float file's, for they are trained."""
-        recipe = replace(recipe, bias_correction=False)
+        recipe = replace(recipe, bias_correction=False, forms="plain")
         lowered = self._ready(recipe, self.lowered(recipe))
         path, made = self._quantize(recipe, lowered, place=False)
-        findings = [*made.findings, *check_form(read_artifact(path), lowered.artifact, recipe)]
+        findings = [*made.findings, *check_form(read_artifact(path), lowered.artifact, recipe, made.islands)]
         every = gravest_first([*self._findings, *findings])
         tools = (lowered.tool, *made.tools)
         return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tools, every)
@@ -326,7 +326,7 @@ class Line:
         plain = self._shop.path(f"{recipe.name}.plain.tflite")
         plain.write_bytes(data)
         told = (*made.findings, placed.finding(recipe.name))
-        made = replace(made, findings=told, islands=placed.names, plain=plain)
+        made = replace(made, findings=told, islands=made.islands | placed.names, plain=plain)
         return self._finished(placed.data, recipe, lowered), made
 
     def _finished(self, data: bytes, recipe: Recipe, lowered: FloatModel) -> Path:

@@ -23,6 +23,7 @@ from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.biases import correct_biases
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
+from edge_sdk.converters.quantize.joins import Join, joins_of_kinds, quantized_apart, told
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
 from edge_sdk.converters.quantize.ranges import find_ranges, spread
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
@@ -57,19 +58,32 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     ready, observations = ranges.data, ranges.observations
     if wanted.activations.dtype == "int8":
         center_second_factors(parse_artifact(ready).main, observations)
+    joins = _joins_in_float(parse_artifact(ready).main, wanted, observations)
     if wanted.activations.dtype == "int16" or (find_spec("tensorflow") is None and wanted.io != "uint8"):
         padded = Path(target).with_suffix(".padded.tflite")
         padded.write_bytes(ready)
         made = quantize_static(str(padded), target, wanted, observations)
     else:
-        data = _quantize_int8(with_ranges(ready, observations), wanted)
+        ranged = with_ranges(ready, observations)
+        kept = [result_name(graph, op) for graph, op in kept_ops(parse_artifact(ranged), wanted)]
+        data = quantized_apart(ranged, joins, lambda head: _quantize_int8(head, wanted, kept)) if joins else None
+        data = data or _quantize_int8(ranged, wanted, kept)
         Path(target).write_bytes(data)
         tool = f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}"
         made = {"tool": tool, "findings": []}
     made["ranges"] = ranges.as_json()
     if wanted.activations.dtype == "int8" and wanted.bias_correction:
         made |= _corrected(ready, Path(target), lambda: spread(laid_out(samples, axes), _CORRECTED_ON, ranges.count))
+    if joins:
+        names, finding = told(parse_artifact(ready).main, wanted, joins)
+        made |= {"findings": [*made["findings"], finding.as_json()], "floats": names}
     return made
+
+
+def _joins_in_float(graph: Subgraph, recipe: Recipe, observations: Mapping[int, Observation]) -> list[Join]:
+    """Final joins of parts of different range, where the file may hold float and TensorFlow's quantizer makes it."""
+    plain = recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8"
+    return [] if plain or find_spec("tensorflow") is None else joins_of_kinds(graph, observations)
 
 
 def _corrected(ready: bytes, target: Path, samples: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:
@@ -145,21 +159,19 @@ def _second_factors(graph: Subgraph) -> set[int]:
     return found
 
 
-def _quantize_int8(ranged: bytes, recipe: Recipe) -> bytes:
+def _quantize_int8(ranged: bytes, recipe: Recipe, kept: Sequence[str]) -> bytes:
     try:
         import tensorflow as tf
         from tensorflow.lite.python.convert import mlir_quantize
         from tensorflow.lite.python.util import modify_model_io_type
     except ImportError as error:
         raise MissingDependencyError("tensorflow", extra="keras", why=f"recipe {recipe.name}") from error
-    artifact = parse_artifact(ranged)
-    kept = [result_name(graph, op) for graph, op in kept_ops(artifact, recipe)]
     with running("tensorflow", "quantizing"):
         data = fewest_floats(
             lambda: mlir_quantize(
                 ranged,
                 disable_per_channel=recipe.weights.granularity == "per_tensor",
-                denylisted_nodes=kept or None,
+                denylisted_nodes=list(kept) or None,
             ),
             kept,
         )

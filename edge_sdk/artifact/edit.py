@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.model import pack_tree
 from edge_sdk.artifact.schema import schema
 
 
@@ -44,6 +45,33 @@ def new_operator(code: int, inputs: Sequence[int], outputs: Sequence[int], optio
         builtin_options_type=enum_value("BuiltinOptions", options) if options else 0,
         builtin_options=new_node(schema(), options) if options else None,
     )
+
+
+def without_unused(root: Node) -> bytes:
+    """The file with no tensor in its main subgraph, and no buffer, that nothing uses; the tree is taken apart.
+
+    For files without signatures: those name tensors by index.
+    """
+    graph = root.subgraphs[0]
+    lists = [graph.inputs, graph.outputs, *(v for op in graph.operators for v in (op.inputs, op.outputs))]
+    used = sorted({int(index) for values in lists for index in values} - {-1})
+    place = {old: new for new, old in enumerate(used)} | {-1: -1}
+    graph.tensors = [graph.tensors[index] for index in used]
+    graph.inputs, graph.outputs = _moved(graph.inputs, place), _moved(graph.outputs, place)
+    for op in graph.operators:
+        op.inputs, op.outputs = _moved(op.inputs, place), _moved(op.outputs, place)
+    holders = [*(tensor for one in root.subgraphs for tensor in one.tensors), *(root.metadata or [])]
+    # The first buffer stands for none.
+    kept = sorted({0} | {int(holder.buffer) for holder in holders})
+    moved = {old: new for new, old in enumerate(kept)}
+    root.buffers = [root.buffers[index] for index in kept]
+    for holder in holders:
+        holder.buffer = moved[int(holder.buffer)]
+    return pack_tree(root)
+
+
+def _moved(indices: Sequence[int], place: Mapping[int, int]) -> npt.NDArray[np.int32]:
+    return np.array([place[int(index)] for index in indices], np.int32)
 
 
 def _options_of(kind: str) -> str | None:

@@ -1,0 +1,168 @@
+"""Outputs of different kind that a file joins at its end: boxes in pixels beside scores from 0 to 1.
+
+Before: ``CONCATENATION(boxes, scores) -> DEQUANTIZE``, all int8. A join has one scale, that of the widest part, so that
+scores of 0 to 1 beside boxes of 0 to 640 are all zero. After: ``DEQUANTIZE(boxes), DEQUANTIZE(scores) ->
+CONCATENATION`` in float, each part on its own scale; XNNPACK takes that too, and nothing is rounded twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_sdk.artifact.edit import without_unused
+from edge_sdk.artifact.flatbuffer import Node
+from edge_sdk.artifact.joining import joined
+from edge_sdk.artifact.model import Op, Subgraph, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.ties import MOVING
+from edge_sdk.converters.quantize.kept import result_name
+from edge_sdk.engines.observe import Observation
+from edge_sdk.findings import Finding
+from edge_sdk.recipe import Recipe
+
+_JOINS = frozenset({"CONCATENATION", "PACK"})
+_LEVELS = 256
+# A part with less than a quarter of the levels has two bits less than by itself, 12 dB.
+_FEWEST = 64
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Join:
+    """A join at a file's end, and what only moves its values on to outputs.
+
+    Attributes:
+        op: the join.
+        moved_by: ops after it.
+        levels: of the joined scale's 256, those that its poorest part would use.
+        part: name of that part.
+    """
+
+    op: Op
+    moved_by: tuple[Op, ...]
+    levels: float
+    part: str
+
+
+def joins_of_kinds(graph: Subgraph, observations: Mapping[int, Observation]) -> list[Join]:
+    """Joins that end in outputs alone and have a part whose range is a quarter of the whole's or less.
+
+    Args:
+        graph: the float graph.
+        observations: ranges by tensor index.
+    """
+    return [join for op in graph.ops if op.name in _JOINS and (join := _join(graph, op, observations))]
+
+
+def told(graph: Subgraph, recipe: Recipe, joins: Sequence[Join]) -> tuple[list[str], Finding]:
+    """Names of the results that are in float, and what to say of it."""
+    listing = "; ".join(
+        f"`{result_name(graph, join.op)}` joins parts of different range, `{join.part}` would have {join.levels:.3g} "
+        f"of {_LEVELS} levels"
+        for join in joins[:_NAMED]
+    )
+    message = f"{listing}: joined in float, each part on its own scale"
+    names = [result_name(graph, graph.ops[index]) for index in _cut_ops(joins)]
+    return names, Finding("joined-in-float", "info", message, recipe.name, "--forms plain joins in integers")
+
+
+def quantized_apart(data: bytes, joins: Sequence[Join], quantize: Callable[[bytes], bytes]) -> bytes:
+    """The file that a quantizer makes of one without its final joins, and the joins behind it in float.
+
+    TFLite's quantizer gives all parts of a join one scale even where it is told to leave the join in float.
+
+    Args:
+        data: the float file, with ranges.
+        joins: of its main subgraph, from :func:`joins_of_kinds`.
+        quantize: keeps inputs and outputs in float, and their order.
+    """
+    graph = parse_artifact(data).main
+    cut = _cut_ops(joins)
+    made = {index for op in cut for index in graph.ops[op].outputs}
+    parts = [i for i in dict.fromkeys(i for op in cut for i in graph.ops[op].inputs) if _flows(graph, i, made)]
+    ends = list(dict.fromkeys([*(index for index in graph.outputs if index not in made), *parts]))
+    head, _ = parse_tree(data)
+    main = head.subgraphs[0]
+    main.operators = [node for place, node in enumerate(main.operators) if place not in cut]
+    main.outputs = np.array(ends, np.int32)
+    head.signature_defs = None
+    quantized, _ = parse_tree(quantize(pack_tree(head)))
+    root, (first, second) = joined([quantized, _tail(data, cut, parts)])
+    whole = root.subgraphs[0]
+    place_of = dict(zip(ends, first.outputs, strict=True))
+    linked = dict(zip(second.inputs, (place_of[index] for index in parts), strict=True))
+    for operator in whole.operators[second.operators.start : second.operators.stop]:
+        operator.inputs = np.array([linked.get(int(index), int(index)) for index in operator.inputs], np.int32)
+    results = dict(zip((index for index in graph.outputs if index in made), second.outputs, strict=True))
+    whole.inputs = np.array(first.inputs, np.int32)
+    whole.outputs = np.array([results.get(index, place_of.get(index, -1)) for index in graph.outputs], np.int32)
+    return _signed(without_unused(root), data)
+
+
+def _signed(data: bytes, original: bytes) -> bytes:
+    """The original's signatures, by the places of inputs and outputs."""
+    root, first = parse_tree(data)[0], parse_tree(original)[0]
+    old, new = first.subgraphs[0], root.subgraphs[0]
+    pairs = zip((*old.inputs, *old.outputs), (*new.inputs, *new.outputs), strict=True)
+    place = {int(one): int(other) for one, other in pairs}
+    for signature in first.signature_defs or []:
+        for named in (*signature.inputs, *signature.outputs):
+            named.tensor_index = place[int(named.tensor_index)]
+    root.signature_defs = first.signature_defs
+    return pack_tree(root)
+
+
+def _cut_ops(joins: Sequence[Join]) -> list[int]:
+    return sorted({op.index for join in joins for op in (join.op, *join.moved_by)})
+
+
+def _flows(graph: Subgraph, index: int, made: set[int]) -> bool:
+    return index >= 0 and index not in made and graph.tensors[index].constant is None
+
+
+def _tail(data: bytes, cut: Sequence[int], parts: Sequence[int]) -> Node:
+    """The joins as a file of their own, whose inputs are their parts."""
+    root, _ = parse_tree(data)
+    main = root.subgraphs[0]
+    operators = [main.operators[index] for index in cut]
+    made = {int(index) for op in operators for index in op.outputs}
+    main.outputs = np.array([int(index) for index in main.outputs if int(index) in made], np.int32)
+    main.operators = operators
+    main.inputs = np.array(parts, np.int32)
+    root.signature_defs = None
+    for tensor in main.tensors:
+        tensor.quantization = None
+    return parse_tree(without_unused(root))[0]
+
+
+def _join(graph: Subgraph, op: Op, observations: Mapping[int, Observation]) -> Join | None:
+    after = _to_outputs(graph, op)
+    seen = {index: observations[index] for index in (*op.inputs, *op.outputs) if index in observations}
+    if after is None or len(op.inputs) < 2 or op.outputs[0] not in seen:
+        return None
+    step = _span(seen[op.outputs[0]]) / (_LEVELS - 1)
+    levels = {index: _span(seen[index]) / step for index in op.inputs if index in seen} if step > 0 else {}
+    poorest = min(levels, key=lambda index: levels[index], default=-1)
+    if poorest < 0 or not 0 < levels[poorest] < _FEWEST:
+        return None
+    return Join(op, tuple(after), levels[poorest], graph.tensors[poorest].name)
+
+
+def _span(seen: Observation) -> float:
+    return max(seen.maximum, 0.0) - min(seen.minimum, 0.0)
+
+
+def _to_outputs(graph: Subgraph, op: Op) -> list[Op] | None:
+    """Ops that move the result on to outputs; None where anything else reads it, or nothing."""
+    found: list[Op] = []
+    waiting = list(op.outputs)
+    while waiting:
+        index = waiting.pop()
+        readers = [other for other in graph.ops if index in other.inputs]
+        if any(other.name not in MOVING for other in readers) or not (readers or index in graph.outputs):
+            return None
+        found += [other for other in readers if other not in found]
+        waiting += [result for other in readers for result in other.outputs]
+    return sorted(found, key=lambda other: other.index)
