@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py tests/docs
 
-.PHONY: help setup demo test lint check format fuzz test-py312 test-light test-litert-torch test-metadata test-accelerators test-boards \
+.PHONY: help setup demo test lint check format fuzz faults soak test-py312 test-light test-litert-torch test-metadata test-accelerators test-boards \
 	test-tflite test-core docs environments android-tools test-android benchmarks clean
 
 help:
@@ -28,6 +28,8 @@ help:
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make fuzz MINUTES=60    files with faults through reading, check, sessions and bundles (the tests do a minute of it)"
 	@echo "make docs               the site, into docs/_build/html: warns on nothing, links within it checked"
+	@echo "make faults             kill -9, ENOSPC, EIO and EACCES at each system call by which commands write"
+	@echo "make soak               one session from 8 threads for ten minutes, and 10,000 openings: memory and values"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
 # --- environments ---------------------------------------------------------------------------------------------------
@@ -74,6 +76,13 @@ check: lint
 MINUTES ?= 60
 fuzz: $(READY)
 	$(BIN)/python -m tests.hostile.fuzz --minutes $(MINUTES)
+
+faults: $(READY)
+	$(BIN)/python -m tests.hostile.faults
+
+SECONDS_EACH ?= 600
+soak: $(READY)
+	$(BIN)/python -m tests.hostile.soak --seconds $(SECONDS_EACH)
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import specs_of
 from edge_sdk.errors import ParityError, SignatureError
 from edge_sdk.files import check_writable, write_bytes
+from edge_sdk.folders import temporary_folder
 from edge_sdk.parity.bounds import float_bound
 from edge_sdk.signature import Arrays, shape_text
 
@@ -343,8 +343,8 @@ def _written(
     """Compares with the parts, then writes."""
     output = Path(output)
     check_writable(output)
-    with tempfile.TemporaryDirectory(prefix="edge-sdk-") as folder:
-        candidate = Path(folder) / "composed.tflite"
+    with temporary_folder("compose") as folder:
+        candidate = folder / "composed.tflite"
         candidate.write_bytes(data)
         worst = _compared(Runner(candidate), reference)
     write_bytes(output, data)

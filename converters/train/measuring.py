@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import tempfile
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from edge_sdk.converters.reports.training import FileFacts, StageReport
 from edge_sdk.converters.train.lowering import lower
 from edge_sdk.converters.train.timing import ratios
 from edge_sdk.converters.workers.workshop import Workers
+from edge_sdk.folders import make_folder
 
 _WEIGHTED = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
 """Op to the place of its weights among the inputs."""
@@ -34,12 +35,12 @@ class Measuring:
         self._options = dict(options)
         self._own_workers = None if "workers" in options else Workers()
         self._options.setdefault("workers", self._own_workers)
-        self._folder = tempfile.TemporaryDirectory(prefix="edge-sdk-train-")
+        self._folder = make_folder("train")
         self._files: dict[str, Path] = {}
 
     def facts(self, name: str, convertible: object, lowered: bytes | None = None) -> FileFacts:
         """Lowers a stage's model, unless its float file is there already, and reads the file."""
-        path = Path(self._folder.name) / f"{name}.tflite"
+        path = self._folder / f"{name}.tflite"
         ready = getattr(convertible, "quantized_bytes", None)
         form = "float32" if ready is None else "int8"
         if lowered is not None:
@@ -74,7 +75,7 @@ class Measuring:
         """Ends its own workers and takes away the files."""
         if self._own_workers:
             self._own_workers.__exit__()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def file_facts(path: Path, form: str) -> FileFacts:

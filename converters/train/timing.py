@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from edge_sdk.converters.train.lowering import lower
 from edge_sdk.converters.train.stage import Context
 from edge_sdk.converters.workers.workshop import Workers
+from edge_sdk.folders import make_folder
 
 _SECONDS = 1.0
 
@@ -31,14 +32,14 @@ class TimedBudget:
         self._options = dict(self._context.source_options)
         self._own = None if "workers" in self._options else Workers()
         self._options.setdefault("workers", self._own)
-        self._folder = tempfile.TemporaryDirectory(prefix="edge-sdk-prune-")
+        self._folder = make_folder("prune")
         self._base = self._lowered(self._model)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._own:
             self._own.__exit__()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def ratio(self, candidate: Any) -> float:
         """Time of a run of the candidate over that of the whole model: medians of one interleaved run."""
@@ -46,7 +47,7 @@ class TimedBudget:
 
     def _lowered(self, model: Any) -> Path:
         self._count += 1
-        path = Path(self._folder.name) / f"{self._count}.tflite"
+        path = self._folder / f"{self._count}.tflite"
         lower(self._context.framework.convertible(model), path, self._options)
         return path
 

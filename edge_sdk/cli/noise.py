@@ -26,12 +26,20 @@ def log_path() -> Path | None:
 
 @contextmanager
 def tools_kept_quiet() -> Iterator[None]:
-    """Diverts descriptor 2 for as long as the block lasts; the file goes where all ended well or nobody wrote."""
+    """Diverts descriptor 2 for as long as the block lasts, where there is room for a file.
+
+    The file goes where all ended well or nobody wrote.
+    """
     global _log  # noqa: PLW0603 - one process has one descriptor 2
     if os.environ.get(_ENV) == "screen":
         yield
         return
-    descriptor, name = tempfile.mkstemp(prefix="edge-sdk-", suffix=".log")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="edge-sdk-", suffix=".log")
+    except OSError:
+        # No room for it: what tools print is better seen twice than lost.
+        yield
+        return
     _log = Path(name)
     sys.stderr.flush()
     screen = os.dup(2)

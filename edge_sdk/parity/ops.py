@@ -6,7 +6,6 @@ its own result, no more. So a file is told right or wrong however badly conditio
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from edge_sdk.artifact.model import Artifact, Op, Tensor, parse_artifact
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import to_raw, to_real
 from edge_sdk.errors import ModelError
+from edge_sdk.folders import temporary_folder
 from edge_sdk.signature import Arrays
 
 # A result may be rounded to the wrong neighbour: one step. Fixed-point multipliers and a twin's own float32 rounding
@@ -131,8 +131,8 @@ def check_ops(data: bytes, samples: Iterable[Arrays]) -> OpCheck:
     Raises:
         ModelError: the engine refuses the file or fails in a run.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        return _Trial(data, Path(folder)).run(list(samples))
+    with temporary_folder("ops") as folder:
+        return _Trial(data, folder).run(list(samples))
 
 
 class _Trial:

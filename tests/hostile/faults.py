@@ -1,0 +1,165 @@
+"""``python -m tests.hostile.faults``: commands that write, with a fault at each system call by which they do.
+
+A program that is killed there leaves the old file or the new one; one that is told ENOSPC, EIO or EACCES ends with one
+error line, and leaves the old file and nothing beside it. ``make faults`` tries every call; the tests try some.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.graphs import conv_model
+from tests.native import compiler
+
+KILL, COUNT = "kill", "0"
+ERRORS = ("ENOSPC", "EIO", "EACCES")
+_OLD = b"what was there before"
+_ROOT = Path(__file__).parents[2]
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line of ``edge-sdk``; ``{model}`` and ``{out}`` are paths, ``made`` are names below the latter."""
+
+    words: Sequence[str]
+    made: Sequence[str]
+
+
+COMMANDS = {
+    "bundle": Command(("bundle", "create", "{model}", "-o", "{out}/a.edge"), ("a.edge",)),
+    "run": Command(
+        ("run", "{model}", "--input", "{samples}", "-o", "{out}/y.npz", "--receipt", "{out}/r.json"), ("y.npz",)
+    ),
+    "convert": Command(("convert", "{model}", "-r", "float16", "-o", "{out}/a.tflite"), ("a.tflite",)),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: how many calls there were, and what is wrong with it, if anything."""
+
+    calls: int
+    status: int
+    fault: str
+
+
+class Bench:
+    """Runs one command again and again."""
+
+    def __init__(self, folder: Path, command: Command) -> None:
+        self._folder = folder
+        self._command = command
+        self._library = folder / "faults.so"
+        build = [compiler() or "cc", "-shared", "-fPIC", "-O1", "-o", self._library, _ROOT / "tests/native/faults.c"]
+        subprocess.run([*map(str, build), "-ldl"], check=True)
+        self._out, self._counter = folder / "out", folder / "counter"
+        (folder / "m.tflite").write_bytes(conv_model())
+        self._samples()
+        first = self.run(COUNT, 0)
+        if first.fault or first.status:
+            raise AssertionError(f"without a fault: {first}")
+        self.calls = first.calls
+        self._new = {name: (self._out / name).read_bytes() for name in command.made}
+
+    def run(self, kind: str, at: int) -> Outcome:
+        """The command with a fault of a kind (``kill``, or the name of an errno) at the ``at``-th call."""
+        shutil.rmtree(self._out, ignore_errors=True)
+        (self._out / "tmp").mkdir(parents=True)
+        for name in self._command.made:
+            (self._out / name).write_bytes(_OLD)
+        self._counter.write_bytes(bytes(8))
+        code = str(getattr(errno, kind)) if kind.startswith("E") else kind
+        environment = os.environ | {
+            "LD_PRELOAD": str(self._library),
+            "FAULT_ROOT": str(self._out),
+            "FAULT_COUNTER": str(self._counter),
+            "FAULT_KIND": code,
+            "FAULT_AT": str(at),
+            "TMPDIR": str(self._out / "tmp"),
+            "EDGE_SDK_CACHE": str(self._folder / "cache"),
+            "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
+        places = {"model": self._folder / "m.tflite", "samples": self._folder / "x.npz", "out": self._out}
+        words = [word.format(**places) for word in self._command.words]
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "edge_sdk", *words, "--quiet"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        calls = struct.unpack("=q", self._counter.read_bytes())[0]
+        return Outcome(calls, done.returncode, "" if kind == COUNT else "; ".join(self._faults(kind, done)))
+
+    def _faults(self, kind: str, done: subprocess.CompletedProcess[str]) -> Iterator[str]:
+        found = {name: (self._out / name).read_bytes() for name in self._command.made if (self._out / name).exists()}
+        for name in self._command.made:
+            if name not in found:
+                yield f"{name} is gone"
+            elif found[name] not in (_OLD, self._new[name]):
+                yield f"{name} is neither the old nor the new one ({len(found[name])} bytes)"
+        if "Traceback" in done.stderr:
+            yield f"a traceback: {done.stderr.splitlines()[-1]}"
+        if kind == KILL:
+            return
+        lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+        if done.returncode == 0 and any(found.get(name) != new for name, new in self._new.items()):
+            yield "it ended well without its file"
+        if done.returncode not in (0, 1) or (done.returncode == 1 and len(lines) != 1):
+            yield f"status {done.returncode}, {len(lines)} error lines: {done.stderr[-300:]}"
+        left = sorted(one.name for one in self._out.iterdir() if one.name not in (*self._command.made, "tmp", "r.json"))
+        if left:
+            yield f"left behind: {', '.join(left)}"
+
+    def _samples(self) -> None:
+        import numpy as np
+
+        draw = np.random.default_rng(0)
+        np.savez(self._folder / "x.npz", image=draw.standard_normal((2, 8, 8, 3)).astype(np.float32))
+
+
+def every(name: str, kinds: Sequence[str], step: int) -> tuple[Counter[str], list[str]]:
+    """Faults at every ``step``-th call of a command: how often each kind was tried, and what was wrong."""
+    counts: Counter[str] = Counter()
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), COMMANDS[name])
+        for at in range(1, bench.calls + 1, step):
+            for kind in kinds:
+                outcome = bench.run(kind, at)
+                counts[kind] += 1
+                if outcome.fault:
+                    wrong.append(f"{name}, {kind} at call {at} of {bench.calls}: {outcome.fault}")
+    return counts, wrong
+
+
+def main() -> int:
+    """All commands, or those named."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("commands", nargs="*", default=list(COMMANDS), metavar="COMMAND", help=", ".join(COMMANDS))
+    parser.add_argument("--step", type=int, default=1, help="Every so many calls.")
+    parser.add_argument("--kinds", nargs="*", default=[KILL, *ERRORS])
+    asked = parser.parse_args()
+    broken = 0
+    for name in asked.commands:
+        counts, wrong = every(name, asked.kinds, asked.step)
+        print(f"{name}: {dict(counts)}, {len(wrong)} wrong", *wrong, sep="\n  ", flush=True)
+        broken += len(wrong)
+    return int(broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
