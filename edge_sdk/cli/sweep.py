@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from edge_sdk.cli.options import html_option
+from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import FAILED, OK, UNFIT, Screen, command
 
 
@@ -25,6 +27,7 @@ from edge_sdk.cli.screen import FAILED, OK, UNFIT, Screen, command
 )
 @click.option("--regression-time", type=click.FloatRange(0), default=10.0, show_default=True, help="Per cent.")
 @click.option("--regression-size", type=click.FloatRange(0), default=1.0, show_default=True, help="Per cent.")
+@html_option
 @click.option("--regression-metric", type=click.FloatRange(0), default=0.5, show_default=True, help="Of the drop.")
 def sweep(
     screen: Screen,
@@ -35,6 +38,7 @@ def sweep(
     jobs: int,
     retry_failed: bool,
     old: Path | None,
+    html: Path | None,
     regression_time: float,
     regression_size: float,
     regression_metric: float,
@@ -57,6 +61,7 @@ def sweep(
 
     if executor == "local" and (scheduler or jobs > 1):
         raise click.UsageError("--executor local runs one job at a time; --jobs and --scheduler need dask")
+    check_page_path(html)
     before = read_table(old) if old else None
     folder = output or plan.with_suffix(".sweep")
     screen.kept = f"results so far are in {folder}; run the same command to go on"
@@ -68,6 +73,7 @@ def sweep(
         tolerances=Tolerances(regression_time / 100, regression_size / 100, regression_metric),
     )
     result = run_sweep(plan, folder, asked, before=before, progress=screen)
+    write_html(result.as_json(), html)
     screen.result(result.as_json(), sweep_text(result))
     if result.regressions:
         return UNFIT

@@ -24,6 +24,7 @@ KINDS: MappingProxyType[str, tuple[frozenset[str], str]] = MappingProxyType(
         "refused conversion": (frozenset({"error", "report", "message"}), f"{_HERE}.conversion:refused_page"),
         "benchmark": (frozenset({"results", "environment_info"}), f"{_HERE}.benchmark:benchmark_page"),
         "optimization": (frozenset({"points", "objective", "chosen"}), f"{_HERE}.optimization:optimization_page"),
+        "sweep": (frozenset({"schema", "rows"}), f"{_HERE}.sweep:sweep_page"),
         "check": (frozenset({"profile", "delegates", "memory", "runtimes"}), f"{_HERE}.check:check_page"),
         "check of a bundle": (frozenset({"bundle", "profile", "variants"}), f"{_HERE}.check:bundle_check_page"),
         "comparison": (frozenset({"reference", "candidate", "outputs"}), f"{_HERE}.comparison:comparison_page"),

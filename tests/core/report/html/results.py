@@ -166,3 +166,22 @@ def optimization(**changes: Any) -> dict[str, Any]:
         "folder": "out",
     }
     return data | changes
+
+
+def sweep(**changes: Any) -> dict[str, Any]:
+    """Three jobs: two on the front, one that failed; and a regression."""
+    row = dict.fromkeys(("data", "profile", "device", "chosen", "fits", "memory_bytes", "sha256", "error", "attempts"))
+    row |= {"source": HOSTILE, "recipe": "float32", "state": "done", "size_bytes": 4 << 20, "int8_macs": 0.0}
+    row |= {"sqnr_db": 100.0, "metric": 0.9, "drop": 0.0, "latency_ms": 4.0, "seconds": 1.0}
+    small = {**row, "recipe": "static_wi8_ai8", "size_bytes": 1 << 20, "drop": 0.4, "latency_ms": 1.0, "fits": False}
+    failed = {**row, "recipe": "qat", "state": "failed", "error": "RecipeError: no data", "size_bytes": None}
+    failed |= {"sqnr_db": None, "metric": None, "drop": None, "latency_ms": None, "int8_macs": None}
+    change = {
+        "labels": {"source": "m", "recipe": "int8"},
+        "what": "drop",
+        "before": 0.1,
+        "after": 0.9,
+        "regression": True,
+    }
+    data = {"schema": "edge-sdk sweep 1", "folder": "plan.sweep", "rows": [row, small, failed], "changes": [change]}
+    return data | {"done": 3, "failed": 1, "seconds": 3.0, "files": ["plan.sweep/table.json"]} | changes

@@ -23,6 +23,7 @@ from tests.core.report.html.results import (
     grown,
     optimization,
     output,
+    sweep,
 )
 
 REFUSED = {"error": "AccuracyError", "message": "refused: accuracy lost", "hint": "int16x8", "report": conversion()}
@@ -34,6 +35,7 @@ RESULTS: dict[str, Any] = {
     "check of a bundle": {"bundle": "a.edge", "profile": "pixel-8", "fits": True, "variants": [check_result(4)] * 2},
     "comparison": comparison(),
     "optimization": optimization(),
+    "sweep": sweep(),
 }
 
 
@@ -174,6 +176,23 @@ def test_a_search_shows_front_budget_and_choice() -> None:
     assert first.count('class="mark"') == first.count('class="dash"') == 1
     none = optimization(chosen=None, points=[], reference={**optimization()["reference"], "state": "misses"})
     assert "✗ Nothing within the budgets" in page_of(none).html()
+
+
+def test_a_sweep_shows_jobs_front_and_changes() -> None:
+    page = page_of(sweep()).html()
+    for words in (
+        "3 jobs, 1 failed, 1 regression",
+        "✗ worse",
+        "✗ does not fit",
+        "RecipeError: no data",
+        "--retry-failed",
+    ):
+        assert words in page
+    assert page.count("<svg") == 2, "by latency and by size"
+    first = page[page.index("<svg") : page.index("</svg>")]
+    assert first.count("<title>") == 2
+    table_alone = {"schema": "edge-sdk sweep 1", "rows": sweep()["rows"][:2]}
+    assert "✓ 2 jobs, 0 failed, 0 regressions" in page_of(table_alone).html()
 
 
 def test_a_difference_says_what_is_better_and_what_is_worse() -> None:
