@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_sdk.cli.colour import echo
 from edge_sdk.cli.early import check_data, check_patterns, check_source
 from edge_sdk.cli.options import (
     bundle_options,
@@ -91,7 +92,7 @@ def convert(
 
     With --profile the file is checked against the device at the end: exit code 3 if it does not fit (it is kept).
     """
-    from edge_sdk.files import check_writable, write_bytes
+    from edge_sdk.files import check_writable
 
     asked = _bundle_options(arguments, as_bundle=as_bundle)
     if asked is not None and arguments["repair"]:
@@ -105,15 +106,67 @@ def convert(
         check_writable(target)
     if sensitivity:
         check_sensitivity(sensitivity, recipes)
+    cache = arguments.pop("cache")
+    if cache and (asked is not None or sensitivity or arguments["repair"] or arguments["work_dir"]):
+        raise click.UsageError("--cache keeps plain files: not with --bundle, --repair, --sensitivity or --work-dir")
+    if cache:
+        conversions, told = _from_cache(screen, cache, source, output, recipes, arguments)
+        _write_both(conversions, report, html)
+        return told
     with _refusal_told(html):
         if asked is not None:
             conversions, told = _convert_bundle(screen, source, output, recipes, asked, arguments), OK
         else:
-            conversions, told = _convert_files(screen, source, output, recipes, sensitivity, arguments)
+            conversions, _, told = _convert_files(screen, source, output, recipes, sensitivity, arguments)
+    _write_both(conversions, report, html)
+    return told
+
+
+def _write_both(conversions: dict[str, Any], report: Path | None, html: Path | None) -> None:
+    from edge_sdk.files import write_bytes
+
     if report:
         write_bytes(report, json.dumps(conversions, indent=2, default=str).encode())
     write_html(conversions, html)
-    return told
+
+
+def _from_cache(
+    screen: Screen,
+    folder: Path,
+    source: str,
+    output: TargetPath | None,
+    recipes: tuple[str, ...],
+    arguments: dict[str, Any],
+) -> tuple[dict[str, Any], int]:
+    """The files as they were made before from the same; else made now, and kept."""
+    from edge_sdk.cli.cache import ConversionCache
+    from edge_sdk.converters.device import choose_recipe
+    from edge_sdk.files import write_bytes
+    from edge_sdk.profile.reading import find_profile
+    from edge_sdk.recipe import find_recipe
+
+    # A page or JSON may be asked for next time: details are kept in any case.
+    arguments = {**arguments, "details": True}
+    profile = find_profile(arguments["profiles"][0]) if arguments["profiles"] else None
+    chosen = [choose_recipe(profile).recipe] if profile and not recipes else map(find_recipe, recipes or ("float32",))
+    made_by = list(chosen)
+    outputs = converted_paths(source, output, [one.name for one in made_by])
+    asked = {**arguments, "profile": profile}
+    cache = ConversionCache(folder, source, outputs, [one.as_json() for one in made_by], asked)
+    kept = cache.load()
+    if kept is not None:
+        for path, data in kept.files.items():
+            write_bytes(Path(path), data)
+        screen.say(f"from {cache.folder}, {cache.key[:16]}: the same was converted before, and nothing was run")
+        screen.result({**kept.data, "cached": cache.key}, "\n".join(kept.texts))
+        return kept.data, kept.code
+    conversions, texts, told = _convert_files(screen, source, output, recipes, None, arguments)
+    every = conversions.get("conversions", [conversions])
+    if any(one["compiled"] for one in every):
+        screen.say("not kept: a compiler's file lies beside it")
+    else:
+        cache.store(outputs, conversions, texts, told)
+    return conversions, told
 
 
 def _check_early(arguments: dict[str, Any]) -> None:
@@ -144,23 +197,24 @@ def _convert_files(
     recipes: tuple[str, ...],
     sensitivity: Path | None,
     arguments: dict[str, Any],
-) -> tuple[dict[str, Any], int]:
-    """Shows each file when it is there; all of them as data, and the exit code."""
+) -> tuple[dict[str, Any], list[str], int]:
+    """Shows each file when it is there; all of them as data and in words, and the exit code."""
     from edge_sdk.report.text import conversion_text
 
-    made, fits = [], True
+    made, texts, fits = [], [], True
     for result in _convert(source, output, recipes, progress=screen, **arguments):
         fits = fits and result.fits
         made.append(result.as_json())
         if sensitivity:
             draw(result, sensitivity)
+        texts.append(conversion_text(result))
         if not screen.as_json:
             screen.done()
-            click.echo(conversion_text(result))
+            echo(texts[-1])
     whole = made[0] if len(made) == 1 else {"conversions": made}
     if screen.as_json:
         screen.result(whole, "")
-    return whole, OK if fits else UNFIT
+    return whole, texts, OK if fits else UNFIT
 
 
 def _convert(

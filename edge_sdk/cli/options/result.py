@@ -24,6 +24,12 @@ def result_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound."),
         click.option("--no-timing", is_flag=True, help="Do not measure it against the float file."),
+        click.option(
+            "--cache",
+            type=path,
+            metavar="DIR",
+            help="Keep the result there by the content of all that it reads; the same again then takes no time.",
+        ),
         click.option("--work-dir", type=path, help="Keep all intermediate files there."),
         group="Files",
     )
