@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import results
 from benchmarks.corpus.lowering import is_wrong
 from benchmarks.coverage import LEAST_DB
+from benchmarks.time_prediction.table import time_prediction
 
 PAGE = Path(__file__).parent / "README.md"
 _SHORT = {"float32": "float32", "float16": "float16", "static_wi8_ai8": "int8"}
@@ -374,6 +375,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "training": training,
     "onnx_cases": onnx_cases,
     "onnx_cases_peers": onnx_cases_peers,
+    "time_prediction": time_prediction,
 }
 """Result name to what makes its table."""
 

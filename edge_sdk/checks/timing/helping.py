@@ -27,6 +27,8 @@ Precision = Literal["float16", "dynamic", "int8", "int4"]
 PRECISIONS: tuple[Precision, ...] = ("float16", "dynamic", "int8", "int4")
 _MODES: dict[Precision, str] = {"dynamic": "hybrid", "int8": "int8", "int4": "hybrid"}
 _DENSE = frozenset({"FULLY_CONNECTED"})
+# Times that differ by less are the same.
+_SAME = 0.05
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _help(precision: Precision, graph: Subgraph, plain: Workload, base: Predicti
     shrunk = {"float16": 0.5, "dynamic": 0.25, "int8": 0.25, "int4": 1.0}[precision]
     if precision == "float16":
         reason = "XNNPACK widens the weights to float32 when the file is opened: the file halves, a run stays the same"
-        return Help(precision, "same", _SURE, 1.0, base.ms, reason, shrunk)
+        return Help(precision, "same", _same(predictor.model), 1.0, base.ms, reason, shrunk)
     changed = _changed(precision, graph)
     load = _graph_work(changed, predictor)
     shrunk = load.weight_bytes / max(1, plain.weight_bytes)
@@ -81,13 +83,10 @@ def _help(precision: Precision, graph: Subgraph, plain: Workload, base: Predicti
         return Help(precision, "unknown", None, None, None, f"{why.op_name} {why.why}", shrunk)
     ratio = found.ms / base.ms
     if load == plain:
-        return Help(precision, "same", _SURE, 1.0, base.ms, "it has no layer whose weights would change", shrunk)
+        return Help(precision, "same", 1.0, 1.0, base.ms, "it has no layer whose weights would change", shrunk)
     sure = _probability(predictor.model, _MODES[precision], math.log(ratio))
     answer: Literal["faster", "slower"] = "faster" if ratio < 1 else "slower"
     return Help(precision, answer, sure, ratio, found.ms, _reason(base, found, changed, predictor), shrunk)
-
-
-_SURE = 0.99
 
 
 def _changed(precision: Precision, graph: Subgraph) -> Subgraph:
@@ -133,13 +132,26 @@ def _probability(model: Model, mode: str, ratio: float) -> float:
     return float((kept + 1) / (len(errors) + 2))
 
 
+def _same(model: Model) -> float:
+    """That float16 weights change no time: by the share of the table's networks in which they did not."""
+    ratios = [
+        pair["float16"].us / pair["float32"].us for pair in _pairs(model) if {"float16", "float32"} <= pair.keys()
+    ]
+    return (sum(abs(ratio - 1) < _SAME for ratio in ratios) + 1) / (len(ratios) + 2)
+
+
+def _pairs(model: Model) -> list[dict[str, Timed]]:
+    """Each network of the table in all its arithmetics."""
+    found: dict[str, dict[str, Timed]] = {}
+    for one in model.networks:
+        mode, _, name = one.id.partition(" ")
+        found.setdefault(name, {})[mode] = one
+    return list(found.values())
+
+
 def _ratio_errors(model: Model, mode: str) -> Iterator[float]:
     """Log of measured over predicted ratio, each network predicted without its kind of block."""
-    pairs: dict[str, dict[str, Timed]] = {}
-    for one in model.networks:
-        of, _, name = one.id.partition(" ")
-        pairs.setdefault(name, {})[of] = one
-    for pair in pairs.values():
+    for pair in _pairs(model):
         if "float32" in pair and mode in pair:
             first, second = pair["float32"], pair[mode]
             context = model.context_without(first.group)

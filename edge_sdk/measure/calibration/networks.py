@@ -24,7 +24,8 @@ def networks() -> Iterator[Kernel]:
         for size, (side, width) in enumerate(_SIDES):
             for kind, make in BLOCKS.items():
                 yield _network(mode, kind, make, side, width, seed=size)
-    yield _network("float16", "inverted", BLOCKS["inverted"], 128, 24, seed=1)
+    side, width = _SIDES[1]
+    yield from (_network("float16", kind, make, side, width, seed=1) for kind, make in BLOCKS.items())
 
 
 def _network(
