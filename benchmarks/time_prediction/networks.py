@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.artifact.model import pack_tree, parse_tree
+
 VARIANTS = ("float32", "float16", "dynamic", "int8")
 NETWORKS: dict[str, tuple[tuple[str, int, dict[str, Any]], ...]] = {
     "mobilenet": (
@@ -125,7 +127,7 @@ def _make(target: Path, kind: str, side: int, arguments: dict[str, Any]) -> None
     from edge_sdk.recipe import find_recipe
 
     plain = f"{target}.float32.tflite"
-    Path(plain).write_bytes(_float32(_model(kind, side, arguments)))
+    Path(plain).write_bytes(with_biases(_float32(_model(kind, side, arguments))))
     for variant, module in (("float16", float16), ("dynamic", by_ai_edge_quantizer)):
         module.quantize(plain, f"{target}.{variant}.tflite", find_recipe(variant).as_json(), samples=None, axes={})
     Path(f"{target}.int8.tflite").write_bytes(_int8(plain))
@@ -140,6 +142,23 @@ def _float32(model: Any) -> bytes:
             folder, verbose=False, input_signature=[keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32")]
         )
         return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+
+
+def with_biases(content: bytes) -> bytes:
+    """Biases that are not zero: an untrained network's values fade until they are subnormal, and arithmetic is slow."""
+    root, _ = parse_tree(content)
+    draw, graph = np.random.default_rng(0), root.subgraphs[0]
+    sources = {int(op.outputs[0]): int(op.inputs[0]) for op in graph.operators if len(op.inputs) == 1}
+    for op in graph.operators:
+        if len(op.inputs) == 3 and int(op.inputs[2]) >= 0 and hasattr(op.builtin_options, "fused_activation_function"):
+            index = int(op.inputs[2])
+            tensor = graph.tensors[index if graph.tensors[index].buffer else sources.get(index, index)]
+            buffer = root.buffers[tensor.buffer]
+            dtype = {0: np.float32, 1: np.float16}.get(tensor.type)
+            if dtype is not None and buffer.data is not None:
+                count = buffer.data.nbytes // np.dtype(dtype).itemsize
+                buffer.data = (0.3 * draw.standard_normal(count)).astype(dtype).view(np.uint8)
+    return pack_tree(root)
 
 
 def _int8(path: str) -> bytes:

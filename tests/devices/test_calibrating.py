@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sdk.checks.timing.table import Table, read_table, write_table
+from edge_sdk.checks.timing.table import Table, beside, read_table, write_table
 from tests.core.checks.timing.planted import planted
 from tests.devices.phone import Phone
 from tests.devices.ready import invoke, make_ready, saying
@@ -97,3 +97,19 @@ def test_a_table_alone_answers_nothing_about_delegates(model: Path, tmp_path: Pa
     done = invoke("check", model, "--calibration-table", tmp_path / "x.json", "--delegate", "gpu_v2")
     assert done.exit_code == 2
     assert "--delegate needs --profile ID" in done.stderr
+
+
+def test_profiles_detect_puts_a_table_beside_the_profile(home: Path, tmp_path: Path, table: Table) -> None:
+    make_ready(home, tmp_path / "there", saying(table.as_json()))
+    folder = tmp_path / "profiles"
+    done = invoke("profiles", "detect", "--on", ADDRESS, "--calibrate", "-o", folder, "--json")
+    assert done.exit_code == 0, done.output
+    name = json.loads(done.stdout)["id"]
+    assert read_table(folder / "calibration" / f"{name}.json") == table
+    assert beside(str(folder / f"{name}.toml")) == folder / "calibration" / f"{name}.json"
+
+
+def test_a_table_beside_a_profile_needs_a_folder() -> None:
+    done = invoke("profiles", "detect", "--calibrate")
+    assert done.exit_code == 2
+    assert "give -o FOLDER" in done.stderr

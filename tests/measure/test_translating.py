@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from edge_sdk.cli import cli
 from edge_sdk.errors import MeasurementError
 from edge_sdk.measure.measuring import measure
 from edge_sdk.measure.plan import Plan
@@ -111,3 +115,31 @@ def test_invalid_results_are_not_built_on(base: Benchmark) -> None:
     )
     with pytest.raises(MeasurementError, match="INVALID: it was busy"):
         translate(device(base, "Board 4", (9.0,)), [(busy, device(base, "Board 5", there()))])
+
+
+def test_the_command_reads_what_benchmark_wrote(base: Benchmark, tmp_path: Path) -> None:
+    files = {
+        "new": device(base, "Board 4", (9.0,), first=50),
+        "here": device(base, "Board 4", HERE),
+        "there": device(base, "Board 5", there()),
+    }
+    for name, one in files.items():
+        (tmp_path / name).write_text(json.dumps(one.as_json()))
+    words = ["devices", "translate", str(tmp_path / "new"), "--pair", str(tmp_path / "here"), str(tmp_path / "there")]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    assert "translated from Board 4 to Board 5: 10 files measured on both" in done.stdout
+    assert "m50: measured 9 ms, translated" in done.stdout
+    told = json.loads(CliRunner().invoke(cli, [*words, "--json"]).stdout)
+    assert [one["truth"] for one in told["results"]] == ["translated"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("", "it is not JSON"), ("[]", "expected an object"), ("{}", "`schema` is None")]
+)
+def test_the_command_refuses_what_is_no_result(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    done = CliRunner().invoke(cli, ["devices", "translate", str(path), "--pair", str(path), str(path)])
+    assert done.exit_code == 1
+    assert words in done.stderr

@@ -81,7 +81,7 @@ def fit_kind(numbers: Vector, places: Vector, times: Vector) -> KindFit:
     """Fits one kind of op.
 
     Args:
-        numbers: shape (n, 7), see :mod:`.amounts`.
+        numbers: shape (n, 8), see :mod:`.amounts`.
         places: shape (n, 3).
         times: microseconds, shape (n,).
     """

@@ -17,7 +17,7 @@ from edge_sdk.checks.delegates.xnnpack.kernels import KERNELS, CpuKernels
 from edge_sdk.checks.timing.amounts import Vector, amounts, place
 from edge_sdk.checks.timing.fitting import KindFit, fit_kind, towards
 from edge_sdk.checks.timing.table import Table, Timed
-from edge_sdk.checks.timing.work import PLAIN, PRODUCTS, Work
+from edge_sdk.checks.timing.work import DEPTHWISE, PLAIN, PRODUCTS, Work
 from edge_sdk.errors import MeasurementError
 
 COVERAGE = 0.9
@@ -200,6 +200,6 @@ def group(work: Work) -> str:
     """Ops whose times shift together between a kernel alone and a network."""
     if work.kind in PRODUCTS:
         return f"products {work.arithmetic} {work.place}"
-    if work.kind == "depthwise":
-        return f"depthwise {work.arithmetic} {work.place}"
+    if work.kind.startswith(DEPTHWISE):
+        return f"{work.kind} {work.arithmetic} {work.place}"
     return f"others {work.place}"

@@ -17,7 +17,10 @@ RULES = {"ai-edge-litert": "xnnpack", "tflite-runtime": "xnnpack_tflite_runtime"
 """Engine to the rules that its XNNPACK follows."""
 XNNPACK, PLAIN = "xnnpack", "cpu"
 PRODUCTS = frozenset({"pointwise", "convolution", "stem", "grouped", "dense", "matmul", "transposed"})
+DEPTHWISE = "depthwise"
 _FEW_CHANNELS = 4
+# XNNPACK's depthwise kernels (src/configs/dwconv-config.c); windows of more go another way, ten times as slow in int8.
+_TAPS = (9, 25)
 _ELEMENTWISE = frozenset(
     {"ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU", "POW", "FLOOR_DIV"}
 )
@@ -30,7 +33,8 @@ class Work:
     """One op's amounts.
 
     Attributes:
-        kind: ``pointwise``, ``convolution``, ``stem`` (of an image's few channels), ``grouped``, ``depthwise``,
+        kind: ``pointwise``, ``convolution``, ``stem`` (of an image's few channels), ``grouped``, ``depthwise``
+            (in XNNPACK with the taps of the kernel that takes it: 9, 25 or ``wide``),
             ``dense``, ``matmul``, ``transposed``; of all else the op's name, and `` broadcast`` where operands differ
             in size.
         arithmetic: as :func:`~edge_sdk.artifact.compute.compute_type` has it; ``hybrid_int4`` for weights of 4 bits.
@@ -38,6 +42,7 @@ class Work:
         rows: values that stand for places: height by width by batch of the result, or rows of a product.
         columns: channels of the result.
         depth: products summed into one value; for windows without weights their size; 1 for all else.
+        taps: places of a convolution's window, each of which is a short product of its own; 1 for all else.
         read_bytes: of values that are not constants.
         written_bytes: of results.
         weight_bytes: of constants.
@@ -49,6 +54,7 @@ class Work:
     rows: int
     columns: int
     depth: int
+    taps: int
     read_bytes: int
     written_bytes: int
     weight_bytes: int
@@ -116,6 +122,8 @@ def _placed(graph: Subgraph, op: Op, place: str, folded: set[int]) -> Placed:
 def work_of(graph: Subgraph, op: Op, place: str) -> Work:
     """One op's amounts; see :class:`Work`."""
     kind, rows, columns, depth = _extents(graph, op)
+    if kind == DEPTHWISE and place == XNNPACK:
+        kind = f"{DEPTHWISE} {next((most for most in _TAPS if depth <= most), 'wide')}"
     operands, results = graph.operands(op), graph.results(op)
     return Work(
         kind=kind,
@@ -124,10 +132,15 @@ def work_of(graph: Subgraph, op: Op, place: str) -> Work:
         rows=rows,
         columns=columns,
         depth=depth,
+        taps=_taps(graph, op),
         read_bytes=sum(tensor.size_bytes for tensor in operands if not tensor.is_stored),
         written_bytes=sum(tensor.size_bytes for tensor in results),
         weight_bytes=sum(tensor.size_bytes for tensor in operands if tensor.is_stored),
     )
+
+
+def _taps(graph: Subgraph, op: Op) -> int:
+    return prod(graph.tensors[op.inputs[1]].shape[1:3]) if op.name == "CONV_2D" else 1
 
 
 def _arithmetic(graph: Subgraph, op: Op) -> str:
@@ -170,7 +183,7 @@ def _convolution(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str,
     weights = graph.tensors[op.inputs[1]]
     _, height, width, channels = weights.shape
     if op.name == "DEPTHWISE_CONV_2D":
-        return "depthwise", rows, columns, height * width
+        return DEPTHWISE, rows, columns, height * width
     if op.name == "TRANSPOSE_CONV":
         data = graph.tensors[op.inputs[2]]
         return "transposed", prod(data.shape[:-1]), columns * height * width, channels
@@ -179,7 +192,7 @@ def _convolution(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str,
     if of_input != channels:
         # As many groups as channels: XNNPACK takes its depthwise kernels for it.
         alone = channels == 1 and columns == of_input
-        return "depthwise" if alone else "grouped", rows, columns, depth
+        return DEPTHWISE if alone else "grouped", rows, columns, depth
     if of_input <= _FEW_CHANNELS:
         return "stem", rows, columns, depth
     plain = height == width == 1 and op.options["stride_h"] == op.options["stride_w"] == 1

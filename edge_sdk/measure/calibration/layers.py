@@ -248,22 +248,22 @@ class Layers:
 
     def _weights(self, shape: Sequence[int], axis: int, channels: int) -> tuple[int, int]:
         """Weights and bias."""
-        zeros = np.zeros(channels, np.float32)
+        # Not zeros: values that fade away from layer to layer become subnormal, and arithmetic with these takes long.
+        biases = self._floats((channels,))
         if self.mode in ("float32", "float16"):
             values = self._floats(shape)
             if self.mode == "float32":
-                return self.made.constant(values), self.made.constant(zeros)
-            return self._widened(values), self._widened(zeros)
+                return self.made.constant(values), self.made.constant(biases)
+            return self._widened(values), self._widened(biases)
         scales = (_WEIGHT,) * channels
         if self.mode == "hybrid4":
             packed = np.resize(self.draw.integers(0, 256, _DRAWN, np.uint8), -(-prod(shape) // 2))
             weights = self.made.constant(packed, dtype="int4", shape=shape, scale=scales, axis=axis)
-            return weights, self.made.constant(zeros)
+            return weights, self.made.constant(biases)
         weights = self.made.constant(self._bytes(shape), scale=scales, axis=axis)
         if self.mode == "hybrid":
-            return weights, self.made.constant(zeros)
-        biases = np.zeros(channels, np.int32)
-        return weights, self.made.constant(biases, scale=(_SCALE * _WEIGHT,) * channels)
+            return weights, self.made.constant(biases)
+        return weights, self.made.constant(np.zeros(channels, np.int32), scale=(_SCALE * _WEIGHT,) * channels)
 
 
 def _versions(kind: str, mode: Mode) -> int:

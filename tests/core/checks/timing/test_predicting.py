@@ -153,9 +153,9 @@ def test_coefficients_that_cannot_be_negative_fulfil_the_conditions_of_kuhn_and_
 
 
 def test_a_kind_predicts_what_was_left_out() -> None:
-    rows = np.array([[1.0, 2.0**n, 1, 1, 1, 1, 1] for n in range(3, 14)])
+    rows = np.array([[1.0, 2.0**n, 1, 1, 1, 1, 1, 1] for n in range(3, 14)])
     places = np.array([[float(n), 3.0, 3.0] for n in range(3, 14)])
-    kind = fit_kind(rows, places, rows @ np.array([0.5, 0.01, 0, 0, 0, 0, 0]))
+    kind = fit_kind(rows, places, rows @ np.array([0.5, 0.01, 0, 0, 0, 0, 0, 0]))
     assert np.abs(kind.missed).max() < 0.02
     assert kind.distance(places[0] - 2) == 2.0
 
@@ -222,7 +222,14 @@ def test_work_tells_kinds_apart() -> None:
     made.finish(made.dense(made.mean(made.depthwise(x, 5), (1, 2), keep=False), 10))
     load = workload(artifact_of(made), "ai-edge-litert", None)
     works = [one.work for one in load.ops]
-    assert [work.kind for work in works if work] == ["stem", "convolution", "pointwise", "depthwise", "MEAN", "dense"]
+    assert [work.kind for work in works if work] == [
+        "stem",
+        "convolution",
+        "pointwise",
+        "depthwise 25",
+        "MEAN",
+        "dense",
+    ]
     stem = works[0]
     assert isinstance(stem, Work)
     assert (stem.rows, stem.columns, stem.depth) == (256, 16, 27)
