@@ -19,6 +19,7 @@ COMPILERS: Mapping[str, str] = MappingProxyType(
     {
         "vela": "edge_sdk.converters.compilers.vela:COMPILER",
         "qualcomm": "edge_sdk.converters.compilers.qualcomm.compiler:COMPILER",
+        "rockchip": "edge_sdk.converters.compilers.rockchip:COMPILER",
     }
 )
 """Name to ``module:object``; a file and a line add one."""

@@ -43,13 +43,15 @@ def compile_command(
 ) -> int:
     """Compile FILE, a .tflite, for the NPU of a device. The compiler's own answer is the placement that is shown.
 
-    Compilers: vela (Arm Ethos-U), qualcomm (Hexagon). Each is an extra that you install, runs offline in a child
-    process, and comes under its vendor's licence. With --emulate, qualcomm's file runs in its vendor's emulation of the
-    NPU: numbers as the NPU computes them, no times. Exit code 3 if it ends well with nothing on the NPU.
+    Compilers: vela (Arm Ethos-U), qualcomm (Hexagon), rockchip (.rknn). Each is an extra that you install, runs offline
+    in a child process, and comes under its vendor's licence. With --emulate, qualcomm's file runs in its vendor's
+    emulation of the NPU: numbers as the NPU computes them, no times. Exit code 3 if it ends well with nothing on the
+    NPU.
 
     \b
     edge-sdk compile model.tflite --profile imx93
     edge-sdk compile model.tflite --profile xiaomi-14 --accept-license qualcomm --emulate 4 --data samples.npz
+    edge-sdk compile model.tflite --profile rk3588 --env ~/rknn-venv --accept-license rockchip
     edge-sdk compile model.tflite --soc qualcomm:SM8550 --env ~/qualcomm-venv --accept-license qualcomm
     """
     from edge_sdk.converters.compilers import CompileOptions, Trial, compile_file

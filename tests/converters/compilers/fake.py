@@ -52,3 +52,39 @@ def environment(folder: Path, deed: str, *, without: str = "") -> Path:
     python.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
     python.chmod(0o755)
     return folder
+
+
+_TOOLKIT = """
+class RKNN:
+    def __init__(self, verbose): pass
+    def config(self, target_platform): return 0
+    def load_tflite(self, model): return 0
+    def build(self, do_quantization): return {build}
+    def export_rknn(self, path):
+        print("E RKNN: [20:33:41.337] Unkown op target: 0")
+        {export}
+        return 0
+"""
+TOOLKITS: dict[str, dict[str, object]] = {
+    "works": {"build": 0, "export": "open(path, 'wb').write(b'RKNN' + bytes(60))"},
+    "writes nothing": {"build": 0, "export": "pass"},
+    "writes rubbish": {"build": 0, "export": "open(path, 'wb').write(b'oops')"},
+    "fails": {"build": -1, "export": "pass"},
+    "raises": {"build": "1 / 0", "export": "pass"},
+    "connects": {"build": "__import__('socket').create_connection(('192.0.2.1', 80), 1)", "export": "pass"},
+}
+
+
+def toolkit(folder: Path, deed: str) -> Path:
+    """An interpreter that finds a package rknn-toolkit2 that does what the name says."""
+    package = folder / "site" / "rknn" / "api"
+    package.mkdir(parents=True)
+    (folder / "site" / "rknn" / "__init__.py").write_text("")
+    (package / "__init__.py").write_text(_TOOLKIT.format(**TOOLKITS[deed]))
+    metadata = folder / "site" / "rknn_toolkit2-2.5.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: rknn-toolkit2\nVersion: 2.5.0\n")
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={folder}/site exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    return python

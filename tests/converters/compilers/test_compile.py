@@ -24,7 +24,7 @@ from edge_sdk.errors import (
     TargetError,
 )
 from edge_sdk.profile.reading import find_profile, profile_names
-from tests.converters.compilers.fake import environment
+from tests.converters.compilers.fake import environment, toolkit
 from tests.graphs import Graph, conv_model
 
 
@@ -178,6 +178,36 @@ def test_command_ends_with_3_where_the_npu_takes_nothing(model: Path, tmp_path: 
     assert code == 3
     assert json.loads(out)["error"] == "NothingPlacedError"
     assert "ask why 3 ops stay outside" in err
+
+
+def rockchip(model: Path, python: Path | None) -> Any:
+    options = CompileOptions(find_profile("rk3588"), accepted=("rockchip",), python=python)
+    return compile_file(model, options=options)
+
+
+def test_rockchips_file_is_looked_at_and_its_errors_are_told(model: Path, tmp_path: Path) -> None:
+    made = rockchip(model, toolkit(tmp_path / "env", "works"))
+    assert made.output == tmp_path / "model_rk3588.rknn"
+    assert made.output.read_bytes().startswith(b"RKNN")
+    assert made.compilation.account == {"errors_printed": ["Unkown op target: 0"]}
+    assert {one.rule for one in made.compilation.findings} == {"rknn-prints-errors", "rknn-own-runtime"}
+
+
+@pytest.mark.parametrize(
+    ("deed", "words"),
+    [
+        ("writes nothing", "says that all went well and left no file: Unkown op target"),
+        ("writes rubbish", "left a file that is no RKNN file: it begins with b'oops'"),
+        ("fails", r"failed after build \(exit status 1\)"),
+        ("raises", r"failed after load_tflite \(exit status 1\)"),
+        ("connects", r"failed after load_tflite \(exit status 1\)"),
+    ],
+)
+def test_rockchips_exit_code_is_not_trusted(model: Path, tmp_path: Path, deed: str, words: str) -> None:
+    with pytest.raises(BuildError, match=words) as found:
+        rockchip(model, toolkit(tmp_path / "env", deed))
+    assert deed != "connects" or "compilers are offline" in found.value.log_tail
+    assert left(tmp_path) == ["model.tflite"]
 
 
 @pytest.mark.ethos_u
