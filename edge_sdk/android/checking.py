@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_sdk.android.apk import Apk, Manifest
 from edge_sdk.android.archive import PAGE
+from edge_sdk.android.compiled import compiled_findings
 from edge_sdk.android.tools import run_tool
 from edge_sdk.android.trying import try_models
 from edge_sdk.artifact.model import Artifact, parse_artifact
@@ -90,6 +91,7 @@ def check_apk(path: Path, *, python: Path | None = None) -> ApkReport:
         *_library_findings(apk, libraries),
         *_class_findings(apk),
         *_model_findings(apk, engine),
+        *_npu_findings(apk),
         *_trial_findings(engine, tried),
     )
     return ApkReport(
@@ -203,6 +205,15 @@ def _model_findings(apk: Apk, engine: str) -> Iterator[Finding]:
             yield from version_findings(member.name, apk.read(member.name), engine)
         except EdgeSdkError as error:
             yield Finding("apk-model-damaged", "error", str(error), member.name)
+
+
+def _npu_findings(apk: Apk) -> Iterator[Finding]:
+    members = [member.name for member in apk.members]
+    for member in apk.models:
+        # A damaged one is a finding already.
+        with contextlib.suppress(EdgeSdkError):
+            for name, artifact, _ in _artifacts(member.name, apk.read(member.name)):
+                yield from compiled_findings(name, artifact, members)
 
 
 def _tried(apk: Apk, engine: str, python: Path) -> dict[str, str]:

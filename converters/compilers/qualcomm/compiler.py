@@ -153,6 +153,7 @@ def _findings(artifact: Artifact, said: Said, target: str) -> Iterator[Finding]:
         "qnn-libraries",
         "warning",
         "an app without libQnnHtp.so and its Stub and Skel libraries runs it on the CPU or not at all, without a word",
+        hint="`edge-sdk android check APK` looks for them",
     )
     if any(graph.ops and graph.index for graph in artifact.subgraphs):
         yield Finding("compiled-subgraphs", "info", "every subgraph was compiled, those of control flow among them")
