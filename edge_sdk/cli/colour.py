@@ -14,14 +14,16 @@ import click
 
 _STYLES: tuple[tuple[re.Pattern[str], dict[str, str | bool]], ...] = (
     (
-        re.compile(r"^(error|hint)(?=:)|\b(DOES NOT FIT|UNVERIFIED|INVALID|BEYOND|WOULD FAIL|wrong(?=  ))"),
+        re.compile(r"^error(?=:)|\b(DOES NOT FIT|UNVERIFIED|INVALID|BEYOND|WOULD FAIL|wrong(?=  ))"),
         {"fg": "red", "bold": True},
     ),
+    (re.compile(r"^hint(?=:)"), {"bold": True}),
     (re.compile(r"(?<![\w-])(error|dead)(?=: )"), {"fg": "red"}),
     (re.compile(r"(?<![\w-])warning(?=: )"), {"fg": "yellow"}),
     (re.compile(r"^verified|: predicted to fit|: within bounds|: VALID\b|\bok$"), {"fg": "green"}),
 )
 _LEAST = 40
+_GAP, _COLUMNS = re.compile(r"\S {2,}(?=\S)"), 2
 
 
 def is_coloured(stream: TextIO) -> bool:
@@ -39,8 +41,8 @@ def shown(text: str, stream: TextIO) -> str:
 
 
 def folded(line: str, width: int) -> Iterator[str]:
-    """A line in as many as fit the width; what follows is indented as its text begins."""
-    if len(line) <= width or width < _LEAST:
+    """A line in as many as fit the width; what follows is indented as its text begins. Rows of tables stay whole."""
+    if len(line) <= width or width < _LEAST or len(_GAP.findall(line)) > _COLUMNS:
         yield line
         return
     # `  label       text`, or whatever the line is indented by.

@@ -124,6 +124,14 @@ def test_long_lines_are_folded_below_their_text() -> None:
     assert all(one.startswith(" " * 14) for one in lines[1:])
     assert " ".join(" ".join(lines).split()) == " ".join(line.split())
     assert list(folded("x" * 100, 60)) == ["x" * 100], "a path is not broken"
+    row = "  scores   0.0217     47.0  0.999997  100.0%, KL 2.2e-05      - " * 2
+    assert list(folded(row, 60)) == [row], "a row of a table is not broken"
+
+
+def test_an_edge_file_is_a_bundle() -> None:
+    done = invoke("convert", "model.keras", "-o", "model.edge")
+    assert done.exit_code == 2
+    assert "-o model.edge: an .edge file is a bundle: add --bundle" in done.stderr
 
 
 @pytest.mark.parametrize(
