@@ -27,6 +27,7 @@ from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.crash import named_crash
 from edge_sdk.converters.quantize.integer_forms import with_integer_forms
+from edge_sdk.converters.quantize.tuning import tuned_in
 from edge_sdk.converters.reports.conversion import ConversionReport, Stage
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.from_trained import TrainedSource
@@ -185,7 +186,7 @@ class Line:
 
     def template(self, recipe: Recipe) -> Template:
         """The float and the int8 file; its biases are the float file's, for they are trained."""
-        recipe = replace(recipe, bias_correction=False, forms="plain")
+        recipe = replace(recipe, bias_correction=False, tune=False, forms="plain")
         lowered = self._ready(recipe, self.lowered(recipe))
         path, made = self._quantize(recipe, lowered, place=False)
         findings = [*made.findings, *check_form(read_artifact(path), lowered.artifact, recipe, made.islands)]
@@ -318,7 +319,8 @@ class Line:
         else:
             raw = self._shop.path(f"{recipe.name}.raw.tflite")
             with self._stage(f"quantize to {recipe.name}"):
-                made = quantized_from(self._run_quantizer(recipe, lowered, raw))
+                written = self._run_quantizer(recipe, lowered, raw)
+            made = quantized_from(self._tuned(written, raw, lowered) if recipe.tune else written)
             data = raw.read_bytes()
         placed = in_forms_of_delegate(data, recipe, self._settings.profile) if place else None
         if placed is None:
@@ -357,6 +359,20 @@ class Line:
                 raise
             raise named_crash(error, self._shop.worker(lowered.role), arguments) from error
         return made
+
+    def _tuned(self, said: dict[str, Any], raw: Path, lowered: FloatModel) -> dict[str, Any]:
+        with self._stage("tune"):
+            return tuned_in(
+                self._shop.worker(lowered.role),
+                said,
+                lambda done: self._progress.count(done, said["layers"]),
+                target=str(raw),
+                samples=str(self._calibration.folder) if self._calibration else "",
+                axes=lowered.input_axes,
+                checkpoint=str(folder) if (folder := self._settings.checkpoint) else None,
+                resume=self._settings.resume,
+                seed=self._settings.seed,
+            )
 
     def _time(self, paths: Sequence[Path], recipe: Recipe) -> tuple[tuple[Timing, ...], list[Finding]]:
         """The float file's latency, this one's, and that of the same in plain forms, where there is one."""

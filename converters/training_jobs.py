@@ -77,7 +77,10 @@ def refuse_training_options(jobs: Sequence[Job], options: Options) -> None:
     Raises:
         RecipeError: some of it was given.
     """
-    given = [name for name in ("train_data", *_TRAINING) if options.get(name) not in (None, False)]
+    # Tuning can be gone on with as well.
+    kept = {"checkpoint", "resume"} if any(job.recipe.tune for job in jobs) else set()
+    names = [name for name in ("train_data", *_TRAINING) if name not in kept]
+    given = [name for name in names if options.get(name) not in (None, False)]
     if given:
         raise RecipeError(
             f"recipe {jobs[0].recipe.name} does not train, but {', '.join(given)} was given",

@@ -65,6 +65,8 @@ def settings_from(options: Options) -> Settings:
         work_dir=Path(work_dir) if work_dir else None,
         workers=options.get("workers"),
         profile=profile_from(options),
+        checkpoint=Path(folder) if (folder := options.get("checkpoint")) else None,
+        resume=options.get("resume", False),
     )
 
 
@@ -97,3 +99,5 @@ class Settings:
     workers: Workers | None = None
     profile: DeviceProfile | None = None
     keep_samples: int = 0
+    checkpoint: Path | None = None
+    resume: bool = False

@@ -7,7 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
-from edge_sdk.recipe import CalibrationMethod, Forms, Granularity, IoType, KeepFloat, Recipe, change_recipe, find_recipe
+from edge_sdk.recipe import (
+    CalibrationMethod,
+    Forms,
+    Granularity,
+    IoType,
+    KeepFloat,
+    Recipe,
+    change_recipe,
+    check_recipe,
+    find_recipe,
+)
 
 
 class RecipeOptions(TypedDict, total=False):
@@ -28,6 +38,9 @@ class RecipeOptions(TypedDict, total=False):
     yes."""
     forms: Forms | None
     """``plain`` leaves integer files as the quantizer writes them; ``delegate`` in the forms that XNNPACK takes."""
+    tune: bool | None
+    """Whether int8 weights are rounded anew, layer by layer, against the float file on calibration data; the recipe's,
+    which is no."""
     min_sqnr_db: float | None
     """What every output must reach, instead of the derived bound."""
 
@@ -46,9 +59,11 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         calibration=options.get("calibration_method"),
         min_sqnr_db=options.get("min_sqnr_db"),
     )
-    corrected = options.get("bias_correction")
-    return replace(
+    corrected, tuned = options.get("bias_correction"), options.get("tune")
+    whole = replace(
         changed,
         bias_correction=changed.bias_correction if corrected is None else corrected,
+        tune=changed.tune if tuned is None else tuned,
         forms=options.get("forms") or changed.forms,
     )
+    return check_recipe(whole, where=whole.name)

@@ -236,7 +236,7 @@ def _convert(
     names = recipes or ("float32",)
     resolved = [find_recipe(name).name for name in names]
     outputs = dict(zip(names, converted_paths(source, output, resolved), strict=True))
-    options["checkpoint"] = checkpoint_for(options["checkpoint"], outputs)
+    options["checkpoint"] = checkpoint_for(options["checkpoint"], outputs, tune=bool(options["tune"]))
     yield from convert_all(source, outputs, profile=profile, **options)
 
 

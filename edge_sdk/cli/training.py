@@ -35,11 +35,12 @@ def draw(result: ConversionReport, picture: Path) -> None:
             draw_sensitivity(stage.facts["sensitivity"], picture, metric=training.metric if training else "")
 
 
-def checkpoint_for(given: str | None, outputs: dict[str, Path]) -> str | None:
-    """Where training keeps its checkpoints, beside the output unless the user says otherwise."""
+def checkpoint_for(given: str | None, outputs: dict[str, Path], *, tune: bool = False) -> str | None:
+    """Where training and tuning keep their checkpoints, beside the output unless the user says otherwise."""
     from edge_sdk.recipe import find_recipe
 
-    training = [path for name, path in outputs.items() if find_recipe(name).train is not None]
+    recipes = {name: find_recipe(name) for name in outputs}
+    training = [path for name, path in outputs.items() if recipes[name].train or recipes[name].tune or tune]
     if given or not training:
         return given
     return f"{training[0]}.checkpoint"

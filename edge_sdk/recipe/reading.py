@@ -66,6 +66,7 @@ class Recipe:
         bias_correction: whether int8 biases make up for what rounding the weights does to the means of channels.
         forms: ``delegate``: integer files are written in the forms that the delegate takes, float where it takes no
             others; ``plain``: as the quantizer leaves them.
+        tune: whether int8 weights are rounded anew, layer by layer, against the float file; takes minutes.
         min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
         train: stages of training before the file is made; None for recipes that need no training.
     """
@@ -81,6 +82,7 @@ class Recipe:
     calibration: CalibrationMethod = "auto"
     bias_correction: bool = True
     forms: Forms = "delegate"
+    tune: bool = False
     min_sqnr_db: float | None = None
     train: Train | None = None
 
@@ -196,9 +198,7 @@ def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
         problems.append(f"io: {recipe.activations.dtype} activations allow {_or(allowed)}, got {recipe.io}")
     for key, patterns in (("ops", recipe.keep_float.ops), ("tensors", recipe.keep_float.tensors)):
         problems += [f"keep_float.{key}: `{p}` is no regular expression: {why}" for p, why in _bad(patterns)]
-    if recipe.calibration not in ("auto", "minmax") and recipe.activations.dtype != "int8":
-        held = recipe.activations.dtype
-        problems.append(f"calibration: {recipe.calibration} sets ranges of int8 activations, got {held} activations")
+    problems += _int8_problems(recipe)
     keeps = recipe.keep_float.ops or recipe.keep_float.tensors
     if keeps and recipe.mode == "float":
         problems.append("keep_float: everything is float in this recipe")
@@ -210,6 +210,14 @@ def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
     if problems:
         raise RecipeError(f"{where}: {'; '.join(problems)}")
     return recipe
+
+
+def _int8_problems(recipe: Recipe) -> list[str]:
+    """What is asked for that only files with int8 activations can have."""
+    held = recipe.activations.dtype
+    asked = [] if recipe.calibration in ("auto", "minmax") else [f"calibration: {recipe.calibration}"]
+    asked += ["tune"] if recipe.tune else []
+    return [f"{one} is for int8 activations, got {held}" for one in asked if held != "int8"]
 
 
 _ALLOWED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {

@@ -47,6 +47,8 @@ def conversion_text(report: ConversionReport) -> str:
         lines.append(field("ranges", _ranges_text(report.ranges)))
     if "biases" in report.corrections:
         lines.append(field("biases", _biases_text(report.corrections["biases"])))
+    if "tuned" in report.corrections:
+        lines.append(field("tuned", _tuned_text(report.corrections["tuned"])))
     lines.append(
         field(
             "compared",
@@ -107,6 +109,16 @@ def _biases_text(made: Mapping[str, Any]) -> str:
         return f"left as they are: corrected, the {bought}"
     off = f"{made['largest_steps']:.1f} steps"
     return f"of {made['ops']} ops corrected for rounded weights, whose channels' means were up to {off} off; {bought}"
+
+
+def _tuned_text(made: Mapping[str, Any]) -> str:
+    before, after = made["sqnr_db"]
+    bought = f"outputs at {before:.1f} dB before and {after:.1f} after, on {made['held_out']} samples held out of it"
+    if not made["kept"]:
+        return f"left as it was: tuned, the {bought}"
+    wide = f", {made['too_wide']} were too wide" if made["too_wide"] else ""
+    layers = f"{made['rounded']} of {made['layers']} layers{wide} rounded anew on {made['samples']} calibration samples"
+    return f"{layers}; {bought}"
 
 
 def _right_lines(right: Rightness) -> list[str]:

@@ -54,6 +54,12 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["delegate", "plain"]),
             help="delegate (the default): int8 ops that XNNPACK has no integer kernel for in a form that it takes.",
         ),
+        click.option(
+            "--tune",
+            is_flag=True,
+            default=None,
+            help="Round int8 weights anew, layer by layer, against the float file on calibration data: minutes.",
+        ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
         click.option(
             "--repair",

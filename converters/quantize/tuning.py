@@ -1,0 +1,376 @@
+"""Accuracy won back from calibration data alone: the weights of an int8 file rounded anew, layer by layer.
+
+The teacher is the float .tflite, the student the int8 file itself, so that every source is served. Each layer is
+rounded on what the *quantized* layers before it hand on (:mod:`.rounding`); it is taken where its results come nearer
+to the float layer's on samples that it was not rounded on. Then biases are corrected (:mod:`.biases`). The whole is
+kept only where the outputs are nearer to the float file's on calibration samples held out of all this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.constants import ConstantEdit
+from edge_sdk.artifact.model import Op, Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.converters.layout import Axes, laid_out
+from edge_sdk.converters.quantize.biases import correct_biases, output_sqnr_db
+from edge_sdk.converters.quantize.rounding import Rounded, covariance, noise, round_channels, round_weights
+from edge_sdk.converters.quantize.windows import windows
+from edge_sdk.converters.workers.child import report_progress
+from edge_sdk.converters.workers.worker import Worker
+from edge_sdk.engines.runner import Runner
+from edge_sdk.engines.values import to_real
+from edge_sdk.files import write_bytes
+from edge_sdk.folders import temporary_folder
+from edge_sdk.parity.pairing import pair_ops
+from edge_sdk.signature import Arrays
+
+Floats = npt.NDArray[np.float64]
+_AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
+# A layer with more weights to a result than this would take longer than all others.
+_WIDEST = 2304
+_ROWS, _ROWS_EACH = 4096, 4
+_HELD_OUT, _MOST_HELD_OUT = 0.2, 32
+_MOST = 64
+_CORRECTED_ON = 16
+# Layers whose inputs are held at a time: so many values.
+_HELD = 6e7
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What tuning did.
+
+    Attributes:
+        layers: with int8 weights of their own.
+        rounded: those whose weights were rounded anew.
+        too_wide: left as they were, with more weights to a result than are worth the time.
+        samples: of calibration data that layers were rounded on.
+        held_out: of calibration data that the sqnr was taken on.
+        sqnr_db: of the outputs against the float file's, before and after, on those held out.
+        kept: whether the tuned file was taken: not where it is worse.
+    """
+
+    layers: int
+    rounded: int
+    too_wide: int
+    samples: int
+    held_out: int
+    sqnr_db: tuple[float, float]
+    kept: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self) | {"sqnr_db": list(self.sqnr_db)}
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A dot product of both files; ``kernel`` are its weights in the int8 file, ``weights`` in the float one."""
+
+    op: Op
+    data: int
+    kernel: Tensor
+    original: int
+    weights: npt.NDArray[np.float32]
+
+    @property
+    def depth(self) -> int:
+        """Weights to a result."""
+        axis = _AXIS[self.op.name]
+        return int(self.weights.size // self.weights.shape[axis])
+
+    @property
+    def steps(self) -> Floats:
+        """The scale of each result."""
+        count = self.weights.shape[_AXIS[self.op.name]]
+        known = self.kernel.quantization
+        return np.broadcast_to(np.asarray(known.scale if known else 1.0, np.float64).reshape(-1), (count,))
+
+
+def tune(
+    target: str,
+    files: Mapping[str, str],
+    samples: str,
+    axes: Axes,
+    *,
+    checkpoint: str | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Tunes an int8 file in place; reports the layers done as progress.
+
+    Args:
+        target: the int8 file.
+        files: ``reference``, the float file that it was made from, and ``uncorrected``, the int8 file before its biases
+            were corrected.
+        samples: folder of calibration samples in the source's layout.
+        axes: how they are transposed for the file.
+        checkpoint: folder that keeps layers that are done, and in which those of an interrupted run on the same files
+            are found again; cleared when all are.
+        seed: of which samples and places are looked at.
+
+    Returns:
+        ``corrections`` and ``explained``, as a quantizer returns them.
+
+    Raises:
+        ModelError: the engine refuses a file.
+    """
+    folder = Path(checkpoint) if checkpoint else None
+    read = {name: Path(path).read_bytes() for name, path in files.items()}
+    made = _Tuner(read["reference"], Path(target).read_bytes(), read["uncorrected"], folder, seed)
+    drawn = _drawn(sum(1 for _ in laid_out(samples, axes)), seed)
+    tuned, explained, tuning = made.tuned(lambda part: _at(laid_out(samples, axes), drawn[part]))
+    if folder:
+        _clear(folder)
+    if not tuning.kept:
+        return {"corrections": {"tuned": tuning.as_json()}}
+    Path(target).write_bytes(tuned)
+    path = Path(target).with_suffix(".explained.tflite")
+    path.write_bytes(explained)
+    return {"corrections": {"tuned": tuning.as_json()}, "explained": str(path)}
+
+
+def tuned_in(
+    worker: Worker, said: Mapping[str, Any], progress: Callable[[int], None], *, resume: bool, **arguments: Any
+) -> dict[str, Any]:
+    """What a quantizer said, and what :func:`tune` in a worker made of it.
+
+    Args:
+        worker: runs it.
+        said: of the int8 file.
+        progress: called with the number of layers done.
+        resume: whether what an interrupted run left in the checkpoint is used.
+        arguments: of :func:`tune`.
+
+    Raises:
+        ConversionError: the worker died.
+    """
+    if arguments.get("checkpoint") and not resume:
+        _clear(Path(arguments["checkpoint"]))
+    place = f"{__name__}:{tune.__name__}"
+    made = worker.function(place, "tuning", progress=progress, files=said["tunable"], **arguments)
+    return {**said, **made, "corrections": said.get("corrections", {}) | made["corrections"]}
+
+
+def count_layers(reference: bytes, quantized: bytes) -> int:
+    """How many layers tuning rounds anew at most."""
+    return sum(layer.depth <= _WIDEST for layer in _layers(reference, quantized))
+
+
+def _clear(folder: Path) -> None:
+    """Takes away what tuning left there, and the folder where nothing else is in it."""
+    for path in folder.glob("tuned_*.npz"):
+        path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _drawn(count: int, seed: int) -> dict[str, frozenset[int]]:
+    """Which samples are for what; with a single one it serves for both."""
+    order = [int(place) for place in np.random.default_rng(seed).permutation(count)]
+    held = min(max(1, round(_HELD_OUT * count)), _MOST_HELD_OUT)
+    rest = order[held:] or order
+    return {"held_out": frozenset(order[:held]), "rounding": frozenset(rest[:_MOST])}
+
+
+def _at(samples: Iterable[Arrays], places: frozenset[int]) -> Iterator[Arrays]:
+    return (sample for place, sample in enumerate(samples) if place in places)
+
+
+class _Tuner:
+    def __init__(self, reference: bytes, quantized: bytes, plain: bytes, folder: Path | None, seed: int) -> None:
+        self._reference, self._quantized, self._plain = reference, quantized, plain
+        self._folder = folder
+        self._seed = seed
+        self._key = hashlib.sha256(reference + quantized + bytes([seed % 256])).hexdigest()[:16]
+        every = list(_layers(reference, quantized))
+        self._layers = [layer for layer in every if layer.depth <= _WIDEST]
+        self._wide = len(every) - len(self._layers)
+
+    def tuned(self, samples: Any) -> tuple[bytes, bytes, Tuning]:
+        found: dict[int, Rounded] = {}
+        done = 0
+        for layers in self._portions():
+            fresh = [layer for layer in layers if not self._is_stored(layer)]
+            rows = self._rows(fresh, samples("rounding")) if fresh else {}
+            for layer in layers:
+                made = self._one(layer, rows.get(layer.op.index))
+                if made is not None:
+                    found[layer.op.index] = made
+                done += 1
+                report_progress(done)
+        quantized, reference = self._written(found)
+        # The float file's own weights are what the biases shall make up for; then its biases go to the tuned one.
+        corrected = correct_biases(self._reference, quantized, lambda: _first(samples("rounding"), _CORRECTED_ON))
+        explained = _with_biases(reference, self._reference, corrected.reference)
+        before = output_sqnr_db(self._reference, self._quantized, samples("held_out"))
+        after = output_sqnr_db(self._reference, corrected.quantized, samples("held_out"))
+        counts = [sum(1 for _ in samples(part)) for part in ("rounding", "held_out")]
+        layers_all = len(self._layers) + self._wide
+        tuning = Tuning(layers_all, len(found), self._wide, counts[0], counts[1], (before, after), after > before)
+        return corrected.quantized, explained, tuning
+
+    def _portions(self) -> Iterator[list[_Layer]]:
+        """Layers in order, as many at a time as there is room for the rows of."""
+        part: list[_Layer] = []
+        held = 0.0
+        for layer in self._layers:
+            size = _count(layer) * (layer.weights.size if layer.op.name == "DEPTHWISE_CONV_2D" else layer.depth)
+            if part and held + size > _HELD:
+                yield part
+                part, held = [], 0.0
+            part.append(layer)
+            held += size
+        if part:
+            yield part
+
+    def _rows(self, layers: Sequence[_Layer], samples: Iterable[Arrays]) -> dict[int, npt.NDArray[np.float32]]:
+        """What results of each layer read in the int8 file: ``[rows, depth]``, depthwise ``[channels, ...]``."""
+        rng = np.random.default_rng(self._seed)
+        found: dict[int, list[npt.NDArray[np.float32]]] = {layer.op.index: [] for layer in layers}
+        with temporary_folder("tuning") as name:
+            path = Path(name) / "int8.tflite"
+            path.write_bytes(self._quantized)
+            runner = Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=True)
+            tensors = runner.artifact.main.tensors
+            every = list(samples)
+            for sample in every:
+                runner.run_real(sample)
+                for layer in layers:
+                    raw = runner.tensor(layer.data)
+                    if raw is not None:
+                        each = -(-_count(layer) // len(every))
+                        found[layer.op.index].append(_read(layer, raw, tensors[layer.data], each, rng))
+        return {index: np.concatenate(parts, axis=-2) for index, parts in found.items() if parts}
+
+    def _one(self, layer: _Layer, rows: npt.NDArray[np.float32] | None) -> Rounded | None:
+        """A layer's weights where they come nearer to the float layer's; None where not."""
+        stored = self._stored(layer)
+        if stored is not None and self._is_stored(layer):
+            with np.load(stored) as arrays:
+                return Rounded(arrays["integers"], arrays["weights"]) if "integers" in arrays else None
+        made = None if rows is None else _rounded(layer, rows)
+        if stored is not None:
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            _save(stored, {} if made is None else {"integers": made.integers, "weights": made.weights})
+        return made
+
+    def _is_stored(self, layer: _Layer) -> bool:
+        stored = self._stored(layer)
+        return stored is not None and stored.exists()
+
+    def _stored(self, layer: _Layer) -> Path | None:
+        return self._folder / f"tuned_{self._key}_{layer.op.index}.npz" if self._folder else None
+
+    def _written(self, found: Mapping[int, Rounded]) -> tuple[bytes, bytes]:
+        ints, floats = parse_tree(self._plain)[0], parse_tree(self._reference)[0]
+        new, old = ConstantEdit(ints), ConstantEdit(floats)
+        for layer in self._layers:
+            made = found.get(layer.op.index)
+            if made is not None:
+                new.set_values(layer.kernel.index, _back(layer, made.integers))
+                old.set_values(layer.original, _back(layer, made.weights).astype(np.float32))
+        return pack_tree(ints), pack_tree(floats)
+
+
+def _layers(reference: bytes, quantized: bytes) -> Iterator[_Layer]:
+    """Dot products with int8 weights that no other op reads, in order."""
+    one, other = parse_artifact(reference), parse_artifact(quantized)
+    readers = [Counter(i for op in graph.ops for i in op.inputs) for graph in (one.main, other.main)]
+    for pair in pair_ops(one, other):
+        left, right = pair.reference, pair.candidate
+        if right.name not in _AXIS or len(right.inputs) < 2:
+            continue
+        original, kernel = one.main.tensors[left.inputs[1]], other.main.tensors[right.inputs[1]]
+        data = other.main.tensors[right.inputs[0]]
+        own = readers[0][left.inputs[1]] == 1 and readers[1][right.inputs[1]] == 1
+        known = original.dtype == "float32" and original.constant is not None and kernel.constant is not None
+        int8 = kernel.dtype == data.dtype == "int8" and original.shape == kernel.shape
+        if own and known and int8 and _is_plain(right, kernel, data):
+            yield _Layer(right, right.inputs[0], kernel, left.inputs[1], original.values())
+
+
+def _is_plain(op: Op, kernel: Tensor, data: Tensor) -> bool:
+    """Neither grouped nor with several results to a channel."""
+    if op.name == "FULLY_CONNECTED":
+        return data.elements % kernel.shape[1] == 0
+    return len(data.shape) == 4 and data.shape[3] == kernel.shape[3]
+
+
+def _count(layer: _Layer) -> int:
+    """How many rows a layer is rounded on; a depthwise one reads as many for each channel."""
+    rows = _ROWS // 8 if layer.op.name == "DEPTHWISE_CONV_2D" else _ROWS
+    return max(rows, _ROWS_EACH * layer.depth)
+
+
+def _read(layer: _Layer, raw: npt.NDArray[Any], tensor: Tensor, each: int, rng: Any) -> npt.NDArray[np.float32]:
+    values = to_real(raw, tensor).astype(np.float32)
+    if layer.op.name == "FULLY_CONNECTED":
+        rows = values.reshape(-1, layer.depth)
+        return rows if len(rows) <= each else rows[rng.choice(len(rows), each, replace=False)]
+    kernel = layer.kernel.shape[1:3]
+    found = windows(layer.op, values, (kernel[0], kernel[1]), each, rng)
+    if layer.op.name == "DEPTHWISE_CONV_2D":
+        return np.ascontiguousarray(np.moveaxis(found.reshape(len(found), layer.depth, -1), 2, 0))
+    return found.reshape(len(found), -1)
+
+
+def _rounded(layer: _Layer, rows: npt.NDArray[np.float32]) -> Rounded | None:
+    weights = np.moveaxis(layer.weights, _AXIS[layer.op.name], 0).reshape(len(layer.steps), -1).astype(np.float64)
+    stored = np.moveaxis(layer.kernel.values(), _AXIS[layer.op.name], 0).reshape(weights.shape)
+    return _better(weights, stored, layer.steps, rows)
+
+
+def _better(
+    weights: Floats, stored: npt.NDArray[np.int8], steps: Floats, rows: npt.NDArray[np.float32]
+) -> Rounded | None:
+    """Rounded on every row but each fifth; taken for those results that are nearer on these."""
+    fifth = np.arange(rows.shape[-2]) % 5 == 0
+    rounding = round_weights if rows.ndim == 2 else round_channels
+    made = rounding(weights, steps, covariance(rows[..., ~fifth, :]))
+    other = covariance(rows[..., fifth, :])
+    step = steps[:, np.newaxis]
+    before, after = (noise(weights - integers * step, other) for integers in (stored, made.integers))
+    nearer = (after < before)[:, np.newaxis]
+    if not nearer.any():
+        return None
+    return Rounded(np.where(nearer, made.integers, stored), np.where(nearer, made.weights, weights))
+
+
+def _back(layer: _Layer, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    axis, shape = _AXIS[layer.op.name], layer.kernel.shape
+    moved = values.reshape(shape[axis], *(extent for place, extent in enumerate(shape) if place != axis))
+    return np.ascontiguousarray(np.moveaxis(moved, 0, axis))
+
+
+def _first(samples: Iterable[Arrays], count: int) -> Iterator[Arrays]:
+    return (sample for place, sample in enumerate(samples) if place < count)
+
+
+def _with_biases(data: bytes, plain: bytes, corrected: bytes) -> bytes:
+    """A file with those constants that differ between two others: the corrected biases."""
+    left, right = parse_artifact(plain).main.tensors, parse_artifact(corrected).main.tensors
+    root, _ = parse_tree(data)
+    edit = ConstantEdit(root)
+    for one, other in zip(left, right, strict=True):
+        if one.constant is not None and other.constant is not None and not np.array_equal(one.constant, other.constant):
+            edit.set_values(one.index, other.values())
+    return pack_tree(root)
+
+
+def _save(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    from io import BytesIO
+
+    file = BytesIO()
+    np.savez(file, **arrays)
+    write_bytes(path, file.getvalue())
