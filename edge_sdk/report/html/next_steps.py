@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 
@@ -21,6 +22,11 @@ def steps_html(steps: Iterable[Step]) -> str:
 def command(*words: object) -> str:
     """A command that a shell takes as it stands."""
     return shlex.join(["edge-sdk", *map(str, words)])
+
+
+def pattern(tensor: str) -> str:
+    """A regular expression for a result; TensorFlow joins names of fused ops with ``;``, and the first one will do."""
+    return re.escape(tensor.split(";", maxsplit=1)[0])
 
 
 def after_conversion(one: Data) -> Iterator[Step]:
@@ -64,7 +70,7 @@ def after_comparison(one: Data) -> Iterator[Step]:
     for row in sorted(one["tensors"], key=lambda row: -row["added_noise"])[:1]:
         yield (
             f"{row['op']} {row['op_index']} adds most noise: convert again with it left in float.",
-            command("convert", "SOURCE", "-o", "OUTPUT", "-r", "int8", "--keep-float-tensor", row["tensor"]),
+            command("convert", "SOURCE", "-o", "OUTPUT", "-r", "int8", "--keep-float-tensor", pattern(row["tensor"])),
         )
     yield from _explanations(one["findings"])
 
@@ -73,8 +79,8 @@ def _to_keep_accuracy(one: Data, source: str, output: str) -> Iterator[Step]:
     tensors = (one["details"] or {}).get("tensors") or one.get("tensors") or ()
     calibrated = ("--calibration", "DATA")
     for row in sorted(tensors, key=lambda row: -row["added_noise"])[:1]:
-        name = row["tensor"].split(";", maxsplit=1)[0]
-        words = command("convert", source, "-o", output, "-r", one["recipe"], *calibrated, "--keep-float-tensor", name)
+        kept = ("--keep-float-tensor", pattern(row["tensor"]))
+        words = command("convert", source, "-o", output, "-r", one["recipe"], *calibrated, *kept)
         yield f"{row['op']} {row['op_index']} adds most noise: leave it in float.", words
     wider = command("convert", source, "-o", output, "-r", "static_wi8_ai16", *calibrated)
     yield (

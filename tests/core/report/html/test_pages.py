@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from edge_sdk.cli import cli
 from edge_sdk.errors import EdgeSdkError
 from edge_sdk.report.html.kinds import KINDS, page_of, page_of_both, write_page
+from edge_sdk.report.html.next_steps import pattern
 from tests.browser import browse, check_alone, in_a_browser, seen
 from tests.core.report.html.results import (
     HOSTILE,
@@ -84,6 +86,9 @@ def test_lost_accuracy_has_commands_against_it() -> None:
     lost = conversion(accurate={"state": "reduced", "reason": "15 dB"})
     page = page_of(lost).html()
     assert "--keep-float-tensor" in page
+    name = "a/b(1).c+d;fused"
+    assert re.search(pattern(name), f"x/{name}")
+    assert not re.search(pattern(name), "a/b1xc+d")
     assert "-r static_wi8_ai16" in page
     assert "-r qat_wi8_ai8" in page
     assert "-r qat_wi8_ai8" not in page_of(conversion()).html()
