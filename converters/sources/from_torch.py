@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.converters.lower import ladder, onnx_hand_over, plain_name
-from edge_sdk.converters.sources.source import Description, options_from_json, stacked_runs, write_outputs
-from edge_sdk.converters.sources.torch_calls import TorchCall, eval_mode, torch_dtype
+from edge_sdk.converters.sources.from_onnx import OnnxSource
+from edge_sdk.converters.sources.source import (
+    Description,
+    options_from_json,
+    quantized_finding,
+    stacked_runs,
+    write_outputs,
+)
+from edge_sdk.converters.sources.torch_calls import TorchCall, eval_mode, is_exported, torch_dtype
 from edge_sdk.converters.sources.torch_export import exported
+from edge_sdk.converters.sources.torch_quantized import in_float_ops, is_dynamic, quantized_by
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, UntrustedSourceError
@@ -36,8 +44,18 @@ class TorchSource:
             raise ModelError(f"expected (module, example inputs), got a tuple of {len(source)}")
         model, examples = source if isinstance(source, tuple) else (source, None)
         self._was_training = bool(getattr(model, "training", False))
+        self._quantized_by = quantized_by(model)
+        self._dynamic = is_dynamic(model)
         self._call = TorchCall(model, examples, self._options)
+        self._exported_call = self._call
+        if self._dynamic or (self._quantized_by and not is_exported(model)):
+            plain = in_float_ops(model, self._run_on_examples)
+            self._exported_call = TorchCall(plain, examples, self._options)
+        if self._dynamic:
+            # What it rounds as it runs is not the file's: the weights are compared.
+            self._call = self._exported_call
         self._inputs = fix_shapes(self._call.inputs, batch=self._options.batch, given=self._options.shapes)
+        self._float: OnnxSource | None = None
         self._outputs: tuple[str, ...] = tuple(self._run(self._example_tensors()))
 
     @staticmethod
@@ -51,12 +69,25 @@ class TorchSource:
     def describe(self) -> dict[str, Any]:
         import torch
 
-        words = "the module was in training mode; it is converted in eval mode"
-        findings = (Finding("torch-eval-mode", "info", words),) if self._was_training else ()
+        findings = []
+        if self._was_training:
+            words = "the module was in training mode; it is converted in eval mode"
+            findings.append(Finding("torch-eval-mode", "info", words))
+        if self._quantized_by:
+            findings.append(quantized_finding(self._quantized_by))
+        if self._dynamic:
+            findings.append(_dynamic_finding())
+        ports = (self._inputs, self._call.inputs, self._outputs)
         framework = f"torch {torch.__version__}"
-        return Description(framework, self._inputs, self._call.inputs, self._outputs, findings).as_json()
+        return Description(framework, *ports, tuple(findings), quantized_by=self._quantized_by).as_json()
 
     def run(self, samples: str, outputs: str) -> int:
+        if self._quantized_by:
+            return self._in_float().run(samples, outputs)
+        return self.run_rounded(samples, outputs)
+
+    def run_rounded(self, samples: str, outputs: str) -> int:
+        """Reference runs of a model that is quantized already, rounding included."""
         results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=False)
         return write_outputs(results, self._outputs, outputs)
 
@@ -68,8 +99,8 @@ class TorchSource:
         ]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        with eval_mode(self._call.module):
-            module = self._call.positional(self._outputs)
+        with eval_mode(self._exported_call.module):
+            module = self._exported_call.positional(self._outputs)
             if settings["lowering"] == "litert-torch":
                 from edge_sdk.converters.lower.by_litert_torch import write_tflite
 
@@ -89,6 +120,22 @@ class TorchSource:
         model = self._as_onnx(module, settings)
         inputs = {plain_name("in", i): spec for i, spec in enumerate(self._inputs)}
         return hand_over(model, inputs, self._outputs, folder, Way(self._options.layout, settings["unroll"]))
+
+    def _in_float(self) -> OnnxSource:
+        """The model without the rounding of its activations, run by ONNX Runtime."""
+        if self._float is None:
+            with eval_mode(self._exported_call.module):
+                module = self._exported_call.positional(self._outputs)
+                names = ([spec.name for spec in self._inputs], list(self._outputs))
+                settings = {"exporter": "dynamo", "opset": 20}
+                model = exported(module, list(self._example_tensors().values()), *names, settings)
+            self._float = OnnxSource(model, self._options.as_json())
+        return self._float
+
+    def _run_on_examples(self, module: Any) -> None:
+        call = TorchCall(module, self._call.examples, self._options)
+        with eval_mode(module), running("torch", "running the quantized model"):
+            call(call.examples)
 
     def _as_onnx(self, module: Any, settings: Mapping[str, Any]) -> Any:
         inputs = [plain_name("in", i) for i in range(len(self._inputs))]
@@ -117,6 +164,17 @@ class TorchSource:
             fits = tuple(example.shape) == spec.static_shape
             found[spec.name] = example if fits else torch.zeros(spec.static_shape, dtype=torch_dtype(spec.dtype))
         return found
+
+
+def _dynamic_finding() -> Finding:
+    return Finding(
+        "quantized-weights",
+        "info",
+        "quantize_dynamic rounded the weights: they are kept; what it rounds of activations, anew in each run, is left "
+        "out of the reference",
+        "source",
+        "recipe dynamic_wi8_afp32 is its like",
+    )
 
 
 def load(path: Path, *, trust: bool) -> Any:

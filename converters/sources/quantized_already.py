@@ -8,7 +8,10 @@ from pathlib import Path
 from edge_sdk.data.functions import is_function_reference
 
 # What stands in the file, or in a layer's class name, where a model rounds to ranges of its own.
-_MARKS = (b"QuantizeLinear", b"QLinear", b"QGemm", b"FakeQuantWithMinMax", b"QuantizeWrapper", b"QuantizeLayer")
+_MARKS = (
+    *(b"QuantizeLinear", b"QLinear", b"QGemm", b"FakeQuantWithMinMax", b"QuantizeWrapper", b"QuantizeLayer"),
+    *(b"FakeQuantize", b"torch.ao.nn.quantized", b"quantized_decomposed"),
+)
 
 
 def may_be_quantized(source: object) -> bool:
@@ -19,7 +22,7 @@ def may_be_quantized(source: object) -> bool:
         return True
     path = Path(source)
     content = path / "saved_model.pb" if path.is_dir() else path
-    if content.suffix not in (".onnx", ".pb", ".keras", ".h5", ".hdf5") or not content.is_file():
+    if content.suffix not in (".onnx", ".pb", ".keras", ".h5", ".hdf5", ".pt2") or not content.is_file():
         return False
     data = _content(content)
     return any(mark in data for mark in _MARKS)
@@ -29,14 +32,22 @@ def _content(path: Path) -> bytes:
     if path.suffix == ".keras" and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return archive.read("config.json") if "config.json" in archive.namelist() else b""
+    if path.suffix == ".pt2" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".json"))
     return path.read_bytes()
 
 
 def _words(source: object) -> str:
-    """Class names of a Keras model's layers, or ops of an ONNX graph."""
+    """Class names of a Keras model's layers, ops of a graph, or classes of a PyTorch module's parts."""
+    module = source[0] if isinstance(source, tuple) and source else source
+    if callable(parts := getattr(module, "modules", None)):
+        return " ".join(f"{type(part).__module__}.{type(part).__name__}" for part in parts())
     layers = getattr(source, "layers", None)
     if isinstance(layers, list):
         return " ".join(type(layer).__name__ for layer in layers)
-    graph = getattr(source, "graph", None)
+    graph = getattr(module, "graph", None)
+    if (calls := getattr(graph, "nodes", None)) is not None:
+        return " ".join(str(node.target) for node in calls)
     nodes = getattr(graph, "node", None)
     return " ".join(node.op_type for node in nodes) if nodes is not None else ""
