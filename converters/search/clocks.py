@@ -1,6 +1,6 @@
-"""Where times of files come from: this machine, or a device. Each file is timed in turn with the float one.
+"""Where times of files come from: this machine, a device, or a table of kernels that predicts them.
 
-A prediction of times is one more class here and a line where :mod:`.optimizing` chooses.
+What is measured is measured in turn with the float file.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from edge_sdk.artifact.model import read_artifact
+from edge_sdk.checks.timing.predicting import Predictor
+from edge_sdk.checks.timing.table import Table
 from edge_sdk.converters.search.records import Latency
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.devices.device import Device, open_device
 from edge_sdk.devices.remote import Task, run_there
-from edge_sdk.errors import DeviceError
+from edge_sdk.errors import DeviceError, TargetError
 from edge_sdk.measure.schema import read_benchmark
 from edge_sdk.measure.side_by_side import Timing
 
@@ -82,3 +85,26 @@ class There:
     def close(self) -> None:
         """Ends the link."""
         self._device.close()
+
+
+class Predicted:
+    """Whole files by the kernels that ``edge-sdk devices calibrate`` timed on a device."""
+
+    def __init__(self, table: Table) -> None:
+        self._predictor = Predictor(table)
+        self.where = str(table.subject)
+
+    def measure(self, base: Path, file: Path) -> tuple[Latency, Latency]:
+        """See :class:`Clock`; nothing is run.
+
+        Raises:
+            TargetError: the table does not tell of a file's ops.
+        """
+        return self._of(base), self._of(file)
+
+    def _of(self, path: Path) -> Latency:
+        found = self._predictor.predict(read_artifact(path))
+        if found.ms is None:
+            why = "; ".join(f"{one.op_name}: {one.why}" for one in found.abstentions[:3])
+            raise TargetError(f"no time is predicted for {self.where}: {why}", hint="measure on the device with --on")
+        return Latency(found.ms, found.low_ms, found.high_ms, found.truth, found.subject)

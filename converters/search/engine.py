@@ -27,7 +27,7 @@ from edge_sdk.converters.search.records import (
     Point,
     Score,
 )
-from edge_sdk.errors import ConversionError, ModelError
+from edge_sdk.errors import ConversionError, ModelError, TargetError
 from edge_sdk.recipe import Recipe, find_recipe
 
 Part = Literal["search", "confirm"]
@@ -252,7 +252,7 @@ class Search:
             if not proposal.decides and (reason := over or self._cannot_win(point)):
                 return point.missing(*reason, state="misses" if over else "not evaluated")
             score = self._score(file, "search", self.budgets.max_drop)
-        except (ConversionError, ModelError) as error:
+        except (ConversionError, ModelError, TargetError) as error:
             return point.missing(str(error), state="failed")
         return self._judged(replace(point, score=score, accurate=self._accurate(score)))
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, get_args
 
 from edge_sdk.converters.search.cut import Member, Spared
 from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.records import MIB, Budgets, Point
-from edge_sdk.recipe import KeepFloat, Recipe, find_recipe
+from edge_sdk.recipe import CalibrationMethod, KeepFloat, Recipe, find_recipe
 
 _SLACK = 1.1
 _FLOAT_BYTES = 3
@@ -164,7 +164,18 @@ def whole(view: View) -> Generator[Proposal, Point, None]:
         yield Proposal(find_recipe(name), "a precision of the whole file that the device takes too")
 
 
-MOVES: dict[str, Move] = {"plain": plain, "spare": spare, "whole": whole}
+def ranges(view: View) -> Generator[Proposal, Point, None]:
+    """Other ways to set ranges, for those who give more time: the recipe's own chooses for each tensor already."""
+    recipe = view.base
+    if not view.has_time or recipe.mode != "static_range" or view.plain is None or view.plain.accurate:
+        return
+    for method in get_args(CalibrationMethod):
+        if method != recipe.calibration:
+            changed = replace(recipe, name=f"{recipe.name}_{method}", short_names=(), calibration=method)
+            yield Proposal(changed, f"ranges by {method} instead of {recipe.calibration}")
+
+
+MOVES: dict[str, Move] = {"plain": plain, "spare": spare, "whole": whole, "ranges": ranges}
 """By name, in the order in which they are tried."""
 
 

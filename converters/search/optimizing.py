@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,13 @@ import numpy as np
 from edge_sdk.bundle.creating import create_bundle
 from edge_sdk.bundle.options import Golden
 from edge_sdk.bundle.sources import source_facts
+from edge_sdk.checks.timing.table import beside, check_belongs, read_table
 from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.options import Options, recipe_from, settings_from
 from edge_sdk.converters.pipeline import Line
 from edge_sdk.converters.pixels import is_folder
 from edge_sdk.converters.search.archive import Archive
-from edge_sdk.converters.search.clocks import Clock, Here, There
+from edge_sdk.converters.search.clocks import Clock, Here, Predicted, There
 from edge_sdk.converters.search.engine import Search, Wanted
 from edge_sdk.converters.search.eval_data import open_eval, split
 from edge_sdk.converters.search.metrics import find_metric
@@ -56,8 +57,13 @@ class SearchOptions(Options, total=False):
     """When to stop."""
     recipe: str | Path | Recipe | None
     """Measure this recipe alone, instead of a search."""
+    moves: Sequence[str] | None
+    """Names from ``moves.MOVES``; default: all that fit the device."""
     on: str | None
     """Address of a device whose time counts, as ``edge-sdk benchmark --on``; default: this machine's CPU."""
+    calibration_table: str | Path | None
+    """What ``edge-sdk devices calibrate`` wrote: times are predicted by it; default: ``calibration/ID.json`` beside the
+    profile, where there is one."""
     callback: Callable[[Result], None]
     """Called with all that is known so far after every step."""
 
@@ -273,13 +279,20 @@ class _Run:
         )
 
     def _open_clock(self) -> Clock | None:
-        address = self._options.get("on")
+        address, profile = self._options.get("on"), self._plan.profile
         if address and address != "local":
             return There(address)
+        given = self._options.get("profile")
+        table = self._options.get("calibration_table") or beside(given if isinstance(given, str) else "")
+        if table is not None:
+            read = read_table(table)
+            if profile is not None:
+                check_belongs(read, profile, where=str(table))
+            return Predicted(read)
         if self._plan.profile is not None and self._plan.budgets.max_latency_ms is not None:
             raise ProfileError(
                 f"--max-latency-ms for {self._plan.profile.id}: no time of that device is known here",
-                hint="give --on with the device's address, or leave --profile out to mean this machine's CPU",
+                hint="give --on or --calibration-table, or leave --profile out to mean this machine's CPU",
             )
         if self._plan.profile is not None:
             self._findings.append(f"times are this machine's, not those of {self._plan.profile.id}")
@@ -306,25 +319,29 @@ class _Run:
 
 def _planned(options: SearchOptions) -> _Plan:
     profile = settings_from(options).profile
-    budgets = options.get("budgets", Budgets())
-    if budgets == Budgets():
-        if (
-            callable(options.get("metric"))
-            or ".py:" in str(options.get("metric"))
-            or options.get("metric") in ("mse", "mae")
-        ):
-            raise CalibrationError("no budget", hint="give --max-drop in the metric's own unit, or another budget")
-        budgets = Budgets(max_drop=_DEFAULT_DROP)
-    if budgets.max_memory_mib is not None and profile is None:
-        raise ProfileError("--max-memory-mib is predicted for a device", hint="give --profile")
+    limits = options.get("limits", Limits())
     if (only := options.get("recipe")) is not None:
         alone = Wanted(recipe_from(only, options), "the recipe that was asked for", (), Budgets(), ("plain",))
-        return _Plan(alone.budgets, options.get("limits", Limits()), profile, alone)
+        return _Plan(alone.budgets, limits, profile, alone)
+    budgets = _budgets(options)
+    if budgets.max_memory_mib is not None and profile is None:
+        raise ProfileError("--max-memory-mib is predicted for a device", hint="give --profile")
     choice = choose_recipe(profile) if profile else None
     base = recipe_from(choice.recipe if choice else "static_wi8_ai8", options)
     why = choice.reason if choice else "int8 is the fast form on CPUs"
-    wanted = Wanted(base, why, _fallbacks(profile), budgets)
-    return _Plan(budgets, options.get("limits", Limits()), profile, wanted)
+    moves = options.get("moves")
+    wanted = Wanted(base, why, _fallbacks(profile), budgets, None if moves is None else tuple(moves))
+    return _Plan(budgets, limits, profile, wanted)
+
+
+def _budgets(options: SearchOptions) -> Budgets:
+    """What was asked for; half a point where nothing was, for metrics that have points."""
+    budgets, metric = options.get("budgets", Budgets()), options.get("metric")
+    if budgets != Budgets():
+        return budgets
+    if callable(metric) or ".py:" in str(metric) or metric in ("mse", "mae"):
+        raise CalibrationError("no budget", hint="give --max-drop in the metric's own unit, or another budget")
+    return Budgets(max_drop=_DEFAULT_DROP)
 
 
 def _fallbacks(profile: DeviceProfile | None) -> tuple[str, ...]:

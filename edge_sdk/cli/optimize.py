@@ -31,7 +31,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for best.tflite, recipe.toml, front.json and what --resume needs; made if absent.",
+    help="Folder for best.tflite, best.edge, recipe.toml, front.json, report.html and what --resume needs.",
 )
 @click.option(
     "--eval",
@@ -48,6 +48,11 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 @click.option("--metric-goal", type=click.Choice(["max", "min"]), help="For a metric of your own; default max.")
 @click.option("--profile", metavar="ID", help="Device to make it for; see `profiles list`.")
 @click.option("--on", metavar="ADDRESS", help="Device whose time counts; default: this machine's CPU.")
+@click.option(
+    "--calibration-table",
+    type=click.Path(path_type=Path),
+    help="Predict times from it: what `devices calibrate` wrote. Default: calibration/ID.json beside the profile.",
+)
 @click.option(
     "--max-drop",
     type=click.FloatRange(0),
@@ -116,6 +121,6 @@ def optimize(
         images=images,
         **arguments,
     )
-    write_html(result.as_json(), html)
+    write_html(result.as_json(), html or output / "report.html")
     screen.result(result.as_json(), optimizing_text(result))
     return OK if result.best else UNFIT
