@@ -36,6 +36,8 @@ class TrainingOptions(TypedDict, total=False):
     """A folder for checkpoints, written after each epoch and on Ctrl-C; tuning writes each layer that is done."""
     resume: bool
     """Go on from that folder."""
+    tensorboard: str | Path | None
+    """A folder for TensorBoard: the loss of each step, loss and metric of each epoch, a run for each stage."""
 
 
 TrainData = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]

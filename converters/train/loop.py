@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from edge_sdk.converters.train.board import Board, NoBoard
 from edge_sdk.converters.train.checkpoint import Checkpoint, Place
 from edge_sdk.converters.train.metrics import Metric
 from edge_sdk.converters.train.stage import Batches, Framework, Moment, Stage, State, Stepper
@@ -37,6 +38,7 @@ class Plan:
     progress: Progress
     patience: int | None
     done: list[dict[str, Any]]
+    board: Board = field(default_factory=NoBoard)
 
 
 @dataclass
@@ -116,6 +118,7 @@ class StageLoop:
             self._stage.after_step(self._model, moment)
             total, count = total + loss, count + 1
             plan.progress.count(step + 1, steps)
+            plan.board.step(self._stage.name, epoch * steps + step, loss)
             if self._stop:
                 self._interrupt(epoch, step + 1)
         self._close(epoch, total / max(1, count), time.perf_counter() - begin)
@@ -133,6 +136,8 @@ class StageLoop:
         history.metrics.append(value)
         history.seconds.append(seconds)
         best, metric = history.best_metric, self._plan.metric
+        told = {"loss": loss, metric.name: value, "seconds": seconds}
+        self._plan.board.epoch(self._stage.name, epoch + 1, told)
         last = Moment((epoch + 1) * self._plan.data.steps - 1, self._epochs * self._plan.data.steps)
         reached = self._stage.reached(last)
         if reached and (best is None or metric.better(value, best)):

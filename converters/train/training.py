@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge_sdk.converters.options.training import TrainData, TrainingOptions
 from edge_sdk.converters.reports.training import FileFacts, StageReport, TrainReport
 from edge_sdk.converters.sources.source import SourceOptions
+from edge_sdk.converters.train.board import open_board
 from edge_sdk.converters.train.checkpoint import Checkpoint, Place, fingerprint
 from edge_sdk.converters.train.data import ArrayBatches, OwnBatches, open_training_data, with_evaluation
 from edge_sdk.converters.train.frameworks import open_framework
@@ -97,6 +98,7 @@ class _Run:
         self._train: Train = _table(recipe)
         self._seed = options.get("seed", 0)
         self._progress: Progress = options.get("progress") or Silent()
+        self._board = open_board(options.get("tensorboard"))
         self._progress.stage("open the model and the training data")
         opened = options.get("source_options") or SourceOptions()
         self._framework = open_framework(source, opened)
@@ -182,6 +184,7 @@ class _Run:
             self._progress,
             self._train.patience,
             [_as_json(one) for one in done],
+            self._board,
         )
         return StageLoop(plan, stage, model, stepper, epochs=epochs, place=place).run()
 

@@ -33,6 +33,7 @@ def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--fit", help="file.py:function of (model, data, hooks) that trains, instead of --loss."),
         click.option("--teacher", help="Model to distil from: as SOURCE; default: SOURCE itself."),
         click.option("--checkpoint", help="Folder for checkpoints; default: OUTPUT.checkpoint, gone when done."),
+        click.option("--tensorboard", metavar="DIR", help="Write curves of every stage there, for TensorBoard."),
         click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run."),
         group="Training",
     )
