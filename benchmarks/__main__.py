@@ -24,6 +24,7 @@ from benchmarks import (
     replicas,
     results,
     runtime,
+    search,
     startup,
     tables,
     training,
@@ -68,6 +69,23 @@ def onnx_cases_peers_command() -> None:
 def conversion_command(rounds: int) -> None:
     """Time conversions against the tools by hand."""
     _keep("conversion", conversion.rows(_CACHE, rounds, click.echo), rounds=rounds)
+
+
+@main.command("search")
+@click.argument("source")
+@click.argument("data")
+@click.option("--name", required=True, help="Of the row.")
+@click.option("--max-drop", type=float, default=0.5, show_default=True)
+@click.option("--calibration", help="As for `optimize`.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for what the searches leave."
+)
+def search_command(source: str, data: str, name: str, max_drop: float, calibration: str | None, output: Path) -> None:
+    """Search with `optimize` and greedily, on one bench."""
+    rows = search.rows(search.Case(name, source, data, max_drop, calibration), output)
+    _keep(f"search_{name}", rows)
+    for row in rows:
+        click.echo(str(row))
 
 
 @main.command("latency")

@@ -179,6 +179,10 @@ class Search:
             self._family = family(self._network)
         return self._family
 
+    def damage(self, group: int) -> float:
+        """Likewise."""
+        return 0.0 if self._network is None else float(self._network.damage[group])
+
     def worth(self, group: int) -> float:
         """Likewise."""
         network = self._network

@@ -81,6 +81,10 @@ class View(Protocol):
         """The predicted front, made when it is first asked for."""
         ...
 
+    def damage(self, group: int) -> float:
+        """What a group is expected to do in int8, once :meth:`family` was asked for."""
+        ...
+
     def worth(self, group: int) -> float:
         """Microseconds that a group would gain in int8 for a unit of damage."""
         ...
@@ -119,7 +123,7 @@ def _most_accurate(view: View) -> Generator[Proposal, Point, None]:
     for place in sorted({most, most * 3 // 4, most // 2, most // 4} - {0, -1}, reverse=True):
         spared = family[place].spared
         point = yield Proposal(
-            _sparing(view, spared),
+            sparing(view, spared),
             f"the most that the budgets are predicted to allow: {len(spared)} groups in float",
             spared,
         )
@@ -139,7 +143,7 @@ def _fewest(view: View) -> Generator[Proposal, Point, None]:
     while high - low > 1:
         middle = (low + high) // 2
         why = f"{len(family[middle].spared)} of {len(view.groups)} groups in float: between {low} and {high} of {last}"
-        point = yield Proposal(_sparing(view, family[middle].spared), why, family[middle].spared, decides=True)
+        point = yield Proposal(sparing(view, family[middle].spared), why, family[middle].spared, decides=True)
         if point.accurate:
             high, found = middle, family[middle].spared
         else:
@@ -154,7 +158,7 @@ def _take_back(view: View, spared: Spared) -> Generator[Proposal, Point, None]:
         fewer = spared - {group}
         if view.worth(group) > 0 and fewer:
             name = view.groups[group].name
-            point = yield Proposal(_sparing(view, fewer), f"is `{name}` needed in float?", fewer)
+            point = yield Proposal(sparing(view, fewer), f"is `{name}` needed in float?", fewer)
             spared = fewer if point.accurate else spared
 
 
@@ -179,8 +183,8 @@ MOVES: dict[str, Move] = {"plain": plain, "spare": spare, "whole": whole, "range
 """By name, in the order in which they are tried."""
 
 
-def _sparing(view: View, spared: Spared) -> Recipe:
-    """The base recipe with groups left in float, by the exact names of their ops' results."""
+def sparing(view: View, spared: Spared) -> Recipe:
+    """The base recipe with groups left in float, by the exact names of their ops' results: what a proposal tries."""
     names = sorted({name for group in spared for name in view.groups[group].results})
     patterns = tuple(f"^{re.escape(name)}$" for name in names)
     base = view.base

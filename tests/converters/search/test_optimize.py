@@ -61,6 +61,7 @@ def test_found_proven_made_again_and_resumed(tmp_path: Path) -> None:
     told: dict[str, Any] = {
         "evaluation": data,
         "budgets": edge_sdk.Budgets(max_drop=3.0),
+        "moves": ("plain", "spare"),
         "callback": lambda result: heard.append(result.budgets),
     }
     result = edge_sdk.optimize(source, folder, **told)
@@ -74,7 +75,8 @@ def test_found_proven_made_again_and_resumed(tmp_path: Path) -> None:
     assert best.confirmed is not None
     assert result.evaluations <= 3 + 3
     assert "gradients" in result.ranking
-    assert len(heard) == 1 + len(result.points) + 1
+    # The reference, each point, the confirmation and the end.
+    assert len(heard) == 1 + len(result.points) + 2
     front = json.loads((folder / "front.json").read_text())
     assert front["chosen"] == best.order
     assert [member["spared"] for member in front["predicted_front"]] == list(range(len(front["groups"]) + 1))

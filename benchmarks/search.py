@@ -1,0 +1,88 @@
+"""``optimize`` beside a greedy search on the same bench: evaluations, minutes, and what each returns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import edge_sdk
+from edge_sdk.converters.search import moves
+from edge_sdk.converters.search.moves import Proposal, View
+from edge_sdk.converters.search.records import Limits, Point, Result
+
+_PATIENCE = 40
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with data, and what may be lost in points."""
+
+    name: str
+    source: str
+    data: str
+    max_drop: float
+    calibration: str | None = None
+
+
+def rows(case: Case, folder: Path) -> list[dict[str, Any]]:
+    """Bisection along the cut's family, and greedy reverting by the same ranking, one group a step."""
+    moves.MOVES["greedy"] = greedy
+    try:
+        return [_row(case, way, folder) for way in ("spare", "greedy")]
+    finally:
+        del moves.MOVES["greedy"]
+
+
+def greedy(view: View) -> Generator[Proposal, Point, None]:
+    """What NNCF and INC do: the group of the most damage goes to float, then the next, each with an evaluation."""
+    if view.plain is None or view.plain.accurate:
+        return
+    last = view.family()[-1]
+    order = sorted(last.spared, key=lambda group: (-view.damage(group), group))
+    for count in range(1, len(order)):
+        spared = frozenset(order[:count])
+        point = yield Proposal(
+            moves.sparing(view, spared), f"greedy: the {count} groups of the most damage", spared, decides=True
+        )
+        if point.accurate:
+            return
+
+
+def _row(case: Case, way: str, folder: Path) -> dict[str, Any]:
+    begin = time.monotonic()
+    result: Result = edge_sdk.optimize(
+        case.source,
+        folder / f"{case.name}_{way}",
+        evaluation=case.data,
+        calibration=case.calibration,
+        budgets=edge_sdk.Budgets(max_drop=case.max_drop),
+        limits=Limits(max_evals=None if way == "spare" else _PATIENCE),
+        moves=("plain", way),
+    )
+    best, plain = result.best, result.points[0]
+    return {
+        "model": case.name,
+        "way": "bisection" if way == "spare" else "greedy",
+        "groups": len(result.groups),
+        "evaluations": result.evaluations,
+        "minutes": round((time.monotonic() - begin) / 60, 1),
+        "plain_drop": plain.score.drop.value if plain.score else None,
+        "found": best is not None,
+        "in_float": len(best.spared) if best else None,
+        "drop": best.score.drop.value if best and best.score else None,
+        "int8_macs": best.file.int8_macs if best and best.file else None,
+        "ms": best.latency.ms if best and best.latency else None,
+        "int8_ms": plain.latency.ms if plain.latency else None,
+        "float_ms": result.reference.latency.ms if result.reference.latency else None,
+        "predicted_ms": _predicted(result),
+    }
+
+
+def _predicted(result: Result) -> float | None:
+    """What the family said of the answer's time."""
+    best = result.best
+    found = [one.ms for one in result.family if best and one.spared == len(best.spared)]
+    return found[0] if found else None
