@@ -184,6 +184,13 @@ class Line:
             checked = fit_to_device(report, output, profile)
         return replace(checked, stages=(*report.stages, self._stages[-1]), findings=gravest_first(checked.findings))
 
+    def file(self, recipe: Recipe) -> tuple[FloatModel, Path, Quantized]:
+        """The file that :meth:`make` makes, not proven: what it was made from, where it is, what its quantizer said."""
+        lowered = self._ready(recipe, self.lowered(recipe))
+        path, made = self._quantize(recipe, lowered, place=True)
+        check_form(read_artifact(path), lowered.artifact, recipe, made.islands)
+        return lowered, path, made
+
     def template(self, recipe: Recipe) -> Template:
         """The float and the int8 file; its biases are the float file's, for they are trained."""
         recipe = replace(recipe, bias_correction=False, tune=False, forms="plain")

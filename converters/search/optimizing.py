@@ -120,7 +120,7 @@ class _Run:
         self._findings: list[str] = []
         self._plan = _planned(options)
         self._written: str | None = None
-        settings = replace(settings_from(options), timing=False, data=None, profile=None)
+        settings = replace(settings_from(options), timing=False, data=None)
         self._settings = settings
         self._line = Line(shop, source, settings, progress)
         self._trial = self._open_trial()
@@ -182,7 +182,8 @@ class _Run:
         told = data if isinstance(data, str | Path) else self._folder / CALIBRATION
         calibration = f" --calibration {told}" if needs else ""
         seed = f" --seed {self._settings.seed}" if self._settings.seed else ""
-        return f"edge-sdk convert SOURCE -r {self._folder / RECIPE}{calibration}{seed} -o FILE makes it again."
+        profile = f" --profile {self._plan.profile.id}" if self._plan.profile else ""
+        return f"edge-sdk convert SOURCE -r {self._folder / RECIPE}{calibration}{profile}{seed} -o FILE makes it again."
 
     def _bundle(self) -> None:
         """The answer as a bundle; what stands against one is a finding, for the file is what was asked for."""

@@ -122,7 +122,7 @@ class Workbench:
         return file
 
     def _write(self, recipe: Recipe) -> bytes:
-        data = self._tools.line.template(recipe).quantized
+        data = self._tools.line.file(recipe)[1].read_bytes()
         write_bytes(self._folder / f"{hashlib.sha256(data).hexdigest()}.tflite", data)
         return data
 
@@ -142,7 +142,8 @@ class Workbench:
 
     def _judged(self, file: File, recipe: Recipe) -> dict[str, Any]:
         def find_out() -> dict[str, Any]:
-            judged: Judgement = self._proof.of_file(self.path(file), self._models[file.key], recipe)
+            ready, _, made = self._tools.line.file(recipe)
+            judged: Judgement = self._proof.of_file(self.path(file), ready, recipe, explained=made.explained)
             lost = judged.accuracy.state == "lost"
             levels = [v for row in judged.rows for v in (row.sqnr_db, *(part.sqnr_db for part in row.parts))]
             return {
@@ -326,7 +327,7 @@ class Workbench:
         if plain.file is None:
             raise ValueError("int8 was made")
         file, line = plain.file, self._tools.line
-        ranked = self._archive.recall("damage", file.key, lambda: self._rank(file))
+        ranked = self._archive.recall("damage", file.key, self._rank)
         times = self._archive.recall("op times", file.key, lambda: self._op_times(file))
         self.ranking = ranked["how"]
         both = (reference.latency, plain.latency)
@@ -337,17 +338,20 @@ class Workbench:
         self.ranking += f", {prices.unpriced} unknown" if prices.unpriced else ""
         return prices.network
 
-    def _rank(self, file: File) -> dict[str, Any]:
+    def _rank(self) -> dict[str, Any]:
         shop = self._tools.shop
         store, _ = spool(
             self._chosen(self._trial.parts.search[:_RANKED], ""), self._trial.store.specs, shop.path("ranked")
         )
-        ready = self._tools.line.template(self._base).lowered
+        # Without what is laid on afterwards, so that each of its ops is one of the float file.
+        made = self._tools.line.template(self._base)
+        ready, plain = made.lowered, shop.path("ranked.tflite")
+        plain.write_bytes(made.quantized)
         found: dict[str, Any] = shop.worker(ready.role, preload=PRELOAD["static_range"]).function(
             "edge_sdk.converters.search.ranking:rank",
             "ranking groups of ops",
             lowered=str(ready.path),
-            quantized=str(self.path(file)),
+            quantized=str(plain),
             samples=str(store.folder),
             axes=ready.input_axes,
             seed=self._tools.seed,
