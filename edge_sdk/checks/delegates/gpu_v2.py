@@ -52,6 +52,26 @@ def input_computed(site: Site) -> Reason | None:
     return site.about("tensor-constant", site["input"], "is a constant", "one that is computed at run time")
 
 
+def first_computed(site: Site) -> Reason | None:
+    """The left side of a product is made at run time; source: edge-compat, measured on phones with LiteRT 2.2."""
+    left = site["first input"]
+    if left in computed(site):
+        return None
+    return site.about("tensor-constant", left, "is a constant", "one that is computed at run time")
+
+
+def no_dense_weights(site: Site) -> Reason | None:
+    """Not what widens 8-bit weights of FULLY_CONNECTED: the whole file is refused (LiteRT issues 9523, 10445)."""
+    source, result = site["input"], site["output"]
+    if not source.is_stored or source.dtype not in ("int8", "uint8"):
+        return None
+    readers = [op for op in _readers(site, result) if op.name == "FULLY_CONNECTED" and op.inputs[1] == result.index]
+    if not readers:
+        return None
+    found = f"is stored in {source.dtype} and widened for op {readers[0].index} FULLY_CONNECTED"
+    return site.about("dequantized-weights", source, found, "such weights in float32, or widened from float16")
+
+
 def broadcast(site: Site) -> Reason | None:
     """Where ranks differ, both above 1: [1, h, w, c] takes three dimensions or [1, 1], [b, h, w, c] takes [b, c]."""
     first, second = site["first input"], site["second input"]
@@ -198,7 +218,8 @@ def corners_or_centers(site: Site) -> Reason | None:
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
-        some_computed, all_computed, two_computed_at_most, input_computed, broadcast, read_as_number, cast_pair,
+        some_computed, all_computed, two_computed_at_most, input_computed, first_computed, no_dense_weights,
+        broadcast, read_as_number, cast_pair,
         choices, depthwise_shapes, kept_dimensions, lstm_kernel, one_hot_indices, paddings_shape, corners_or_centers,
     )
 }  # fmt: skip

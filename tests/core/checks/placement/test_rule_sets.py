@@ -118,6 +118,12 @@ GPU = [
     Case("gpu_v2", "TANH", (f(1, 2, 2, 2, 2),), (f(1, 2, 2, 2, 2),), "tensor-rank", "5", "4 or less"),
     Case("gpu_v2", "TANH", (T((1, 4), "int32"),), (f(1, 4),), "tensor-type", "int32", "float32"),
     Case("gpu_v2", "TANH", (f(1, 4, values=0),), (f(1, 4),), "computed-inputs", "0", "1 or more"),
+    Case("gpu_v2", "BATCH_MATMUL", (f(1, 4, 4), f(1, 4, 4)), (f(1, 4, 4),)),
+    Case("gpu_v2", "BATCH_MATMUL", (f(1, 4, 4), f(1, 4, 4, values=0)), (f(1, 4, 4),)),
+    Case(
+        "gpu_v2", "BATCH_MATMUL", (f(1, 4, 4, values=0), f(1, 4, 4)), (f(1, 4, 4),),
+        "tensor-constant", "constant", "computed at run time",
+    ),
     Case("gpu_v2", "SLICE", (f(4, 4), ints(0, 0), ints(2, 2)), (f(2, 2),), "tensor-rank", "2", "3 to 4"),
     Case("gpu_v2", "SLICE", (f(4, 4, 4), ints(0, 0, 0), ints(2, 2, 2)), (f(2, 2, 2),)),
     Case("gpu_v2", "SOFTMAX", (f(1, 4),), (f(1, 4),), options=("SoftmaxOptions", {"beta": 1.0})),
@@ -364,3 +370,21 @@ def _fitting(generator: np.random.Generator, rules: Rules, operand: Operand) -> 
     dtype = str(generator.choice([d for form in forms for d in form.dtypes if d in PLAIN] or ["float32", "int32"]))
     scale = SCALE if any(form.quantization == "per_tensor" for form in forms) or generator.random() < 0.5 else None
     return T(shape, dtype, scale, values=0 if operand.constant or generator.random() < 0.3 else None)
+
+
+def test_eight_bit_weights_that_are_widened_for_a_dense_layer_keep_a_file_off_the_gpu() -> None:
+    """LiteRT issue 9523; for a convolution, or from float16, they are taken."""
+    for dtype, reader, refused in (
+        ("int8", "FULLY_CONNECTED", True),
+        ("int8", "ADD", False),
+        ("float16", "FULLY_CONNECTED", False),
+    ):
+        graph = Graph()
+        x, y = graph.tensor("x", (4, 4)), graph.tensor("y", (4, 4))
+        scale: dict[str, Any] = {"scale": [0.1], "zero_point": [0]} if dtype == "int8" else {}
+        stored = graph.constant("stored", np.ones((4, 4), dtype), **scale)
+        wide = graph.tensor("wide", (4, 4))
+        graph.op("DEQUANTIZE", (stored,), (wide,), version=2)
+        graph.op(reader, (x, wide), (y,), options("FullyConnectedOptions" if reader[0] == "F" else "AddOptions"))
+        placed = place_by("gpu_v2", parse_artifact(graph.finish((x,), (y,))).main)
+        assert (0 in placed.refused and placed.refused[0].rule == "dequantized-weights") == refused
