@@ -14,6 +14,7 @@ from edge_sdk.engines.installed import Engine, find_engine
 from edge_sdk.engines.interpreter import InterpreterExecutor
 from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.source import open_source
+from edge_sdk.engines.trying import try_once
 from edge_sdk.engines.values import output_values, specs_of, to_raw
 from edge_sdk.signature import Arrays, check_arrays
 
@@ -27,6 +28,7 @@ class Runner:
         engine: name from :data:`ENGINES`, or None for the first installed.
         xnnpack: False keeps the engine's own kernels, which are slower and computed differently.
         preserve_all_tensors: makes :meth:`tensor` work for intermediate tensors; implies no XNNPACK.
+        try_first: run the file once in a child process, as sessions do: an engine that dies of it takes that with it.
 
     Raises:
         ModelError: the file is damaged, or the engine refuses it.
@@ -41,10 +43,13 @@ class Runner:
         engine: str | None = None,
         xnnpack: bool = True,
         preserve_all_tensors: bool = False,
+        try_first: bool = False,
     ) -> None:
         source = open_source(path)
         self.artifact: Artifact = source.artifact
         self.engine: Engine = find_engine(engine)
+        if try_first:
+            try_once(source, self.engine, ["cpu", "xnnpack"] if xnnpack else ["cpu"], threads)
         self._executor = InterpreterExecutor(
             source,
             DelegateOptions(self.engine, threads=threads),

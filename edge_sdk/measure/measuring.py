@@ -70,7 +70,8 @@ class _Measuring:
         self._watch = Watch(machine.root)
         self._draw = np.random.default_rng(plan.seed)
         self._overhead_ns = overhead_ns(self._clock)
-        self._taken: list[Taken] = []
+        self._taken: list[Taken] = [Taken(1) for _ in subjects]
+        self._order: list[int] = []
         self._about: list[About] = []
         self._warm_ups: list[list[WarmUp]] = [[] for _ in subjects]
         self._looks: list[Look] = []
@@ -95,29 +96,42 @@ class _Measuring:
         if sitting == 0:
             self._progress.stage("open")
         with contextlib.ExitStack() as stack:
-            made = []
-            for subject in self._subjects:
-                made.append(subject.open())
-                stack.callback(made[-1].close)
+            found: dict[int, Opened] = {}
+            for index in self._order_of(sitting):
+                found[index] = self._subjects[index].open()
+                stack.callback(found[index].close)
+            made = [found[index] for index in range(len(found))]
             if not self._about:
                 self._about = [one.about for one in made]
             yield made
 
+    def _order_of(self, sitting: int) -> list[int]:
+        """In which subjects are opened and warmed up: by lot, and the other way round in the next sitting.
+
+        Where a model comes to lie depends on what was opened before it: the second of two equal files was 0.2 to 1.4 %
+        faster while it was always the second to be opened.
+        """
+        if sitting % 2 == 0:
+            self._order = [int(index) for index in self._draw.permutation(len(self._subjects))]
+            return self._order
+        return self._order[::-1]
+
     def _warm(self, opened: Sequence[Opened], sitting: int) -> list[Turn]:
         if sitting == 0:
             self._progress.stage("warm up")
-        turns = []
-        for index, one in enumerate(opened):
-            warm_up, query_ns = settle(one.run, self._clock, patience_s=self._plan.patience_s)
+        turns: dict[int, Turn] = {}
+        for index in self._order if sitting % 2 == 0 else self._order[::-1]:
+            run = opened[index].run
+            warm_up, query_ns = settle(run, self._clock, patience_s=self._plan.patience_s)
             self._warm_ups[index].append(warm_up)
             if sitting == 0:
                 runs = self._about[index].settings.replicas or 1
-                self._taken.append(Taken(batch_for(query_ns, self._overhead_ns), runs))
+                self._taken[index] = Taken(batch_for(query_ns, self._overhead_ns), runs)
             self._taken[index].sittings.append(len(self._taken[index].took))
-            turns.append(turn_for(one.run, self._taken[index], query_ns, alone=len(opened) == 1))
+            turns[index] = turn_for(run, self._taken[index], query_ns, alone=len(opened) == 1)
         if sitting == 0:
-            self._announce(turns)
-        return turns
+            self._announce(list(turns.values()))
+        return [turns[index] for index in range(len(turns))]
 
     def _sit(self, turns: Sequence[Turn], sitting: int) -> None:
         if self._begin is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sdk import Session
+from edge_sdk import Runner, Session, create_bundle
 from edge_sdk.engines import trying
 from edge_sdk.errors import ModelError
 from tests.graphs import Graph, conv_model, options
@@ -90,3 +90,13 @@ def test_trials_end_with_their_parent() -> None:
     while child.exists() and "Z" not in (child / "stat").read_text().split()[2] and time.monotonic() < end:
         time.sleep(0.05)
     assert not child.exists() or "Z" in (child / "stat").read_text().split()[2]
+
+
+def test_runners_and_bundles_try_a_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "split.tflite"
+    path.write_bytes(split_into_none())
+    with pytest.raises(ModelError, match="which would have ended this program"):
+        Runner(path, try_first=True)
+    with pytest.raises(ModelError, match=r"which would have ended|refuses the file"):
+        create_bundle([path], tmp_path / "a.edge")
+    assert not (tmp_path / "a.edge").exists()
