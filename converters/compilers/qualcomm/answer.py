@@ -18,6 +18,8 @@ _BYTES = re.compile(r"\b(spill|fill)_bytes=(\d+)")
 # QNN's own words come on lines of its log, the plugin's on LiteRT's; what follows says no more than that it failed.
 _QNN = re.compile(r"\[ ERROR \]\s+(?:<E>)?\s*(.+)")
 _PLUGIN = re.compile(r"ERROR: \[Qnn\]\s+(.+)")
+# Words of LiteRT itself, which stand alone where it refuses a file before it asks QNN.
+_LITERT = re.compile(r"ERROR: \[[\w./]+:\d+\] (?!ERROR)(.+)")
 _REQUESTED = re.compile(r"Requested I/O datatype set:\s*((?:(?:in|out)\[\d+\]:\w+\s*)+)")
 _EMPTY = re.compile(
     r"validateOpConfig failed|Failed to validate op|master op validator|not well formed|Op specific validation failed"
@@ -55,7 +57,7 @@ def reason_in(said: str) -> str:
     if "Unsupported input/output datatypes" in said and types:
         return f"no kernel for the types {_types(types[1])}"
     words = [*_PLUGIN.findall(said), *(text for text in _QNN.findall(said) if not _EMPTY.search(text))]
-    return "; ".join(dict.fromkeys(word.strip() for word in words))
+    return "; ".join(dict.fromkeys(word.strip() for word in words or _LITERT.findall(said)))
 
 
 def _types(listed: str) -> str:

@@ -97,6 +97,7 @@ SPLIT = """
         (RANK, "[4294967295] has incorrect Rank 6."),
         (SPLIT, "Number of split indices 2 exceeds dimensions along in[0] at axis 1."),
         ("ERROR: [Qnn] AddN op does not support quantized inputs.\n", "AddN op does not support quantized inputs."),
+        ("ERROR: [model_load.cc:316] Variable tensors not yet supported.\n", "Variable tensors not yet supported."),
         ("     0.0ms [ ERROR ]   <E> QnnBackend_validateOpConfig failed 3110\n", ""),
     ],
 )
