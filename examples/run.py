@@ -89,13 +89,12 @@ def main() -> int:
     return 0
 
 
-def prepare(name: str, folder: Path) -> None:
-    """A folder with the example's files; some tutorials have none."""
-    files = ROOT / "examples" / name
-    if files.is_dir():
-        shutil.copytree(files, folder)
-    else:
-        folder.mkdir(parents=True)
+def prepare(name: str, folder: Path, demo: Path = ROOT / "demo_output") -> None:
+    """A folder with the example's files, or, for a tutorial that has none, with what ``make demo`` leaves."""
+    own = ROOT / "examples" / name
+    if not own.is_dir() and not demo.is_dir():
+        sys.exit(f"{name} begins in the folder that the demo leaves, and {demo} is not there: make demo")
+    shutil.copytree(own if own.is_dir() else demo, folder)
 
 
 if __name__ == "__main__":

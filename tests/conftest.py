@@ -59,6 +59,8 @@ def _keep_together(items: list[pytest.Item]) -> None:
     first = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in first)
     for item in items:
+        if item.get_closest_marker("xdist_group"):
+            continue  # it says itself what it must stay with
         file = item.path.relative_to(_ALLOWED.parent).as_posix()
         shared = "demo" in getattr(item, "fixturenames", ()) or item.get_closest_marker("android")
         item.add_marker(pytest.mark.xdist_group("demo" if shared else file))

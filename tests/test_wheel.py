@@ -1,0 +1,99 @@
+"""The wheel as README installs it: small, whole, in a clean environment, each extra alone.
+
+Needs a package index, which no other test does: ``make test-wheel`` runs it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+EXTRAS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+# Small enough to be put in for real; what they must let one import.
+REAL = {"images": "PIL", "signing": "cryptography", "android": "apkInspector", "runtime": "ai_edge_litert"}
+# Without the sources that the tests themselves are run from.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
+pytestmark = pytest.mark.skipif(os.environ.get("MAKE_TARGET") != "test-wheel", reason="make test-wheel")
+
+
+def run(*words: str | Path, **settings: Any) -> str:
+    settings = {"env": ENVIRONMENT, "capture_output": True, "text": True, "check": False, **settings}
+    done = subprocess.run([str(word) for word in words], **settings)
+    assert done.returncode == 0, f"{' '.join(map(str, words))}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """README's first line."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, ROOT)
+    (made,) = folder.glob("edge_sdk-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[Path]:
+    """Python of an environment with the wheel and nothing else."""
+    folder = tmp_path_factory.mktemp("clean")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    yield python
+
+
+def test_it_is_small(wheel: Path) -> None:
+    assert wheel.stat().st_size < 2e6
+
+
+def test_commands_and_help_without_extras(clean: Path, tmp_path: Path) -> None:
+    command = clean.with_name("edge-sdk")
+    assert "edge-sdk" in run(command, "--version", cwd=tmp_path)
+    assert "raspberry-pi-4" in run(command, "profiles", "list", cwd=tmp_path)
+    assert "means" in run(command, "check", "--explain", "shared-scale", cwd=tmp_path)
+    told = run(clean, "-c", "import edge_sdk; help(edge_sdk.convert)", cwd=tmp_path)
+    for option in ("calibration", "keep_float_ops", "min_sqnr_db", "loss"):
+        assert f"    {option}: " in told
+
+
+def test_types_are_seen(clean: Path, tmp_path: Path) -> None:
+    """``py.typed`` is there, so that a type checker of the user's reads the annotations of the installed package."""
+    script = tmp_path / "user.py"
+    script.write_text("import edge_sdk\nedge_sdk.convert('m.keras', 'm.tflite', batch='one')\n")
+    settings = ["--python-executable", str(clean), "--no-incremental", "--follow-imports=silent"]
+    command = [sys.executable, "-m", "mypy", *settings, script.name]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert "user.py:2: error" in done.stdout, done.stdout
+    assert "batch" in done.stdout
+    assert "py.typed" not in done.stdout
+
+
+@pytest.mark.parametrize("extra", sorted(REAL))
+def test_small_extras_install(clean: Path, wheel: Path, extra: str, tmp_path: Path) -> None:
+    run(clean, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[{extra}]")
+    run(clean, "-c", f"import edge_sdk, {REAL[extra]}", cwd=tmp_path)
+
+
+def test_every_extra_is_installed_somewhere() -> None:
+    """Toolchains of gigabytes are not fetched twice: an environment of the Makefile's holds each, and its tests run there."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(COMMA)", ",")
+    installed = {name for line in re.findall(r"\$\(call install,.*,([\w,-]+)\)", makefile) for name in line.split(",")}
+    installed |= set(re.findall(r"-e '\.\[([\w-]+)\]'", makefile)) | set(REAL)
+    for extra in list(installed):
+        inner = " ".join(EXTRAS[extra])
+        installed |= {name for group in re.findall(r"edge-sdk\[([\w,-]+)\]", inner) for name in group.split(",")}
+    assert installed >= set(EXTRAS) - {"dask", "qualcomm"}
