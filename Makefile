@@ -9,7 +9,7 @@ READY := $(VENV)/.installed
 FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py tests/docs
 
 .PHONY: help setup demo test lint check format fuzz faults soak test-py312 test-light test-litert-torch test-metadata test-accelerators test-boards \
-	test-tflite test-core docs environments android-tools test-android benchmarks clean
+	test-tflite test-core test-wheel docs environments android-tools test-android benchmarks clean
 
 help:
 	@echo "make demo               train, convert and prove two small models (the main job)"
@@ -27,6 +27,7 @@ help:
 	@echo "make test-metadata      TFLite Metadata read back by the official reader, in .venv-metadata"
 	@echo "make test-core          the core without extras, on each of python3.10 to 3.13 that is there"
 	@echo "make fuzz MINUTES=60    files with faults through reading, check, sessions and bundles (the tests do a minute of it)"
+	@echo "make test-wheel         the built wheel in a clean environment: size, extras, help, types"
 	@echo "make docs               the site, into docs/_build/html: warns on nothing, links within it checked"
 	@echo "make faults             kill -9, ENOSPC, EIO and EACCES at each system call by which commands write"
 	@echo "make soak               one session from 8 threads for ten minutes, and 10,000 openings: memory and values"
@@ -183,6 +184,10 @@ test-core: $(CORE:%=.venv-core-%/.installed)
 docs: .venv-docs/.installed
 	.venv-docs/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# What README shows, with a package index.
+test-wheel: $(READY)
+	MAKE_TARGET=$@ $(BIN)/python -m pytest tests/test_wheel.py
 
 benchmarks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[benchmarks]'

@@ -13,10 +13,9 @@ import os
 
 import numpy as np
 import torch
+from scenes import scene, targets
 from sklearn.datasets import load_digits
 from torch import nn
-
-from scenes import scene, targets
 
 LONG = bool(os.environ.get("EXAMPLE_LONG"))
 SIZE, GRID = 64, 8
@@ -58,6 +57,7 @@ class Joined(nn.Module):
 
 
 def main() -> None:
+    """Trains, and writes data and exports."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     digits = load_digits()
@@ -73,7 +73,9 @@ def main() -> None:
         box, score, there = (torch.from_numpy(np.stack(part)) for part in zip(*wanted, strict=True))
         boxes, scores = model(images)
         loss = nn.functional.binary_cross_entropy(scores, score) * 20
-        loss = loss + (nn.functional.smooth_l1_loss(boxes, box, reduction="none").mean(-1) * there).sum() / there.sum() / 4
+        loss = (
+            loss + (nn.functional.smooth_l1_loss(boxes, box, reduction="none").mean(-1) * there).sum() / there.sum() / 4
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

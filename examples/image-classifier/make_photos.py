@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits as JPEGs, a folder for each class: real data, in the form in which people have theirs."""
+"""scikit-learn's handwritten digits as JPEGs, a folder for each class: real data, as people have theirs."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ LONG = bool(os.environ.get("EXAMPLE_LONG"))
 keras.utils.set_random_seed(0)
 names = Path("labels.txt").read_text().split()
 sets = [
-    keras.utils.image_dataset_from_directory(kind, class_names=names, image_size=(32, 32), batch_size=32, seed=0, verbose=False)
+    keras.utils.image_dataset_from_directory(
+        kind, class_names=names, image_size=(32, 32), batch_size=32, seed=0, verbose=False
+    )
     for kind in ("train", "test")
 ]
 layers = keras.layers

@@ -1,4 +1,4 @@
-"""A network on scikit-learn's breast cancer set, 569 real cases: features reach from 0.001 to 4,254, and it scales them itself."""
+"""A network on scikit-learn's breast cancer set: 569 real cases, features 0.001 to 4,254, which it scales itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ test = np.arange(len(y)) % 3 == 0
 scale = keras.layers.Normalization()
 scale.adapt(x[~test])
 layers = keras.layers
-tail = [layers.Dense(32, activation="relu"), layers.Dense(16, activation="relu"), layers.Dense(2, activation="softmax", name="scores")]
+tail = [
+    layers.Dense(32, activation="relu"),
+    layers.Dense(16, activation="relu"),
+    layers.Dense(2, activation="softmax", name="scores"),
+]
 inner = keras.Sequential([layers.Input((30,), name="scaled"), *tail])
 inputs = layers.Input((30,), name="features")
 model = keras.Model(inputs, inner(scale(inputs)))

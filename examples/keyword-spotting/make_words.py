@@ -29,7 +29,7 @@ def spoken(word: str, voice: str, speed: int, pitch: int) -> np.ndarray:
 
 def features(sound: np.ndarray) -> np.ndarray:
     """Log-mel energies, (49, 16), about from -1 to 1."""
-    frames = np.lib.stride_tricks.sliding_window_view(sound, 2 * FRAME)[:: FRAME][:FRAMES] * np.hanning(2 * FRAME)
+    frames = np.lib.stride_tricks.sliding_window_view(sound, 2 * FRAME)[::FRAME][:FRAMES] * np.hanning(2 * FRAME)
     power = np.abs(np.fft.rfft(frames)) ** 2
     mel = np.linspace(0, 2595 * np.log10(1 + 7600 / 700), BANDS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1) / RATE * 2 * FRAME
@@ -47,7 +47,9 @@ for label, word in enumerate(WORDS):
     for take in range(160 if LONG else 40):
         sound = spoken(word, VOICES[take % len(VOICES)], int(rng.integers(110, 220)), int(rng.integers(10, 90)))
         # Said somewhere in the second, with noise as loud as a quiet room to a street.
-        sound = np.roll(sound, int(rng.integers(0, RATE // 4))) + rng.normal(size=RATE) * rng.choice([0.002, 0.01, 0.03])
+        sound = np.roll(sound, int(rng.integers(0, RATE // 4))) + rng.normal(size=RATE) * rng.choice(
+            [0.002, 0.01, 0.03]
+        )
         made.append((features(sound), label, take % 4 == 3))
     print(f"{word}: {take + 1} takes")
 x, y, test = (np.array(part) for part in zip(*made, strict=True))

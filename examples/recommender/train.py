@@ -1,6 +1,6 @@
-"""A two-tower recommender with embeddings, Keras; ratings are made from hidden tastes, as no real set comes with a package.
+"""A two-tower recommender with embeddings, Keras; ratings are made, for no real set comes with a package.
 
-200 users and 300 items have six hidden tastes each; a rating is how well they agree, with noise. The model sees ids only.
+200 users and 300 items have six hidden tastes each; a rating is how well they agree, with noise. The model sees ids.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ rng = np.random.default_rng(0)
 users, items, count = 200, 300, 24000
 tastes = [rng.normal(size=(number, 6)) for number in (users, items)]
 user, item = rng.integers(0, users, count), rng.integers(0, items, count)
-rating = np.clip(3 + (tastes[0][user] * tastes[1][item]).sum(1) / 2 + rng.normal(size=count) * 0.3, 1, 5).astype("float32")
+rating = np.clip(3 + (tastes[0][user] * tastes[1][item]).sum(1) / 2 + rng.normal(size=count) * 0.3, 1, 5).astype(
+    "float32"
+)
 test = np.arange(count) % 12 == 0
 
 layers = keras.layers

@@ -26,7 +26,9 @@ class Block(nn.Module):
         batch, length, width = x.shape
         parts = self.qkv(self.norms[0](x)).reshape(batch, length, 3, self.heads, width // self.heads)
         q, k, v = parts.permute(2, 0, 3, 1, 4)
-        weights = (q @ k.transpose(-1, -2) * (width // self.heads) ** -0.5).masked_fill(hidden, float("-inf")).softmax(-1)
+        weights = (
+            (q @ k.transpose(-1, -2) * (width // self.heads) ** -0.5).masked_fill(hidden, float("-inf")).softmax(-1)
+        )
         x = x + self.out((weights @ v).transpose(1, 2).reshape(batch, length, width))
         return x + self.feed(self.norms[1](x))
 
