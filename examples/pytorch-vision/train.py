@@ -51,6 +51,6 @@ model.eval()
 with torch.no_grad():
     print(f"source: test accuracy {(model(images[test]).argmax(1) == labels[test]).float().mean():.1%}")
 torch.export.save(torch.export.export(model, (images[:1],)), "digits.pt2")
-np.savez("calibration.npz", args_0=images[~test][:200].numpy())
-np.savez("test_nhwc.npz", args_0=images[test].permute(0, 2, 3, 1).numpy())
+np.savez("calibration.npz", input=images[~test][:200].numpy())
+np.savez("test_nhwc.npz", input=images[test].permute(0, 2, 3, 1).numpy())
 np.save("test_labels.npy", labels[test].numpy())

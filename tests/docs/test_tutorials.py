@@ -69,7 +69,8 @@ def test_notebook(tmp_path: Path, demo: tuple[Path, Any]) -> None:
     shutil.copytree(demo[0], tmp_path / "demo_output")
     cells = json.loads((EXAMPLES / "first-steps.ipynb").read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    shown = [f"{cell}\nprint({cell.splitlines()[-1]})" if cell.splitlines()[-1].isidentifier() else cell for cell in code]
+    values = [last if (last := cell.splitlines()[-1]).isidentifier() else "" for cell in code]
+    shown = [f"{cell}\nprint({value})" for cell, value in zip(code, values, strict=True)]
     command = [sys.executable, "-c", "\n".join(shown)]
     done = subprocess.run(command, cwd=tmp_path / "demo_output", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
