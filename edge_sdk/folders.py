@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from typing import Final
 
 from edge_sdk.errors import OutputError
 
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES})
 # edge-sdk-<what>-<boot and process namespace>-<process>-<its start>-<random>
 _NAME: Final = re.compile(r"edge-sdk-\w+-([0-9a-f]+)-(\d+)-(\d+)-\w+")
 
@@ -26,11 +28,19 @@ def temporary_folder(what: str) -> Iterator[Path]:
         what: a word for its name.
 
     Raises:
-        OutputError: there is no room for one.
+        OutputError: there is no room for one, or for what the block writes there.
     """
     folder = make_folder(what)
     try:
         yield folder
+    except OSError as error:
+        # Of a write into an open file Python does not say which.
+        mine = error.filename is None or str(error.filename).startswith(str(folder))
+        if mine and error.errno in _NO_ROOM:
+            raise OutputError(
+                f"{error.filename or folder}: cannot be written: {error.strerror}", hint="free space, or set TMPDIR"
+            ) from error
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

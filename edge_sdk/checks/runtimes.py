@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops
-from edge_sdk.checks.placement.rule_sets import rule_set
+from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.checks.placement.rule_versions import order
 from edge_sdk.checks.verdict import RuntimeCheck
 from edge_sdk.profile.records import DeviceProfile, Runtime
@@ -35,12 +35,24 @@ class XnnpackEngine:
 
 
 def check_runtime(artifact: Artifact, runtime: Runtime) -> RuntimeCheck:
-    """Whether a runtime has every op of the file at its version, as far as that was measured."""
+    """Whether a runtime has every op of the file at its version, as far as that was measured.
+
+    Custom ops that its XNNPACK takes need no kernel of its own.
+    """
     measured_as = f"{_MEASURED_AS.get(runtime.name, runtime.name)} {runtime.version}"
     if measured_as not in measured_runtimes():
         return RuntimeCheck(runtime.name, runtime.version, None, "")
-    missing = missing_ops(artifact, measured_as)
+    missing = tuple(one for one in missing_ops(artifact, measured_as) if not _taken(artifact, runtime, one[0]))
     return RuntimeCheck(runtime.name, runtime.version, not missing, measured_as, missing)
+
+
+def _taken(artifact: Artifact, runtime: Runtime, name: str) -> bool:
+    """Whether XNNPACK, as this runtime applies it by default, takes all custom ops of that name."""
+    if not name.startswith("CUSTOM:") or runtime.name not in _LITERT:
+        return False
+    graph = artifact.main
+    claimed = place_by(_engine(runtime).rules, graph, engine=runtime.version).claimed
+    return all(one is graph and op.index in claimed for one, op in artifact.all_ops() if op.name == name)
 
 
 def xnnpack_engines(profile: DeviceProfile) -> tuple[XnnpackEngine, ...]:

@@ -17,7 +17,14 @@ def test_some_calls(name: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path, COMMANDS[name])
     # Opening the temporary file, the first and the last byte, and the new name.
     assert bench.calls >= 4
-    for at, kind in ((2, KILL), (bench.calls, KILL), (3, ERRORS[0]), (bench.calls - 1, ERRORS[1])):
+    for at, kind in (
+        (2, KILL),
+        (bench.calls, KILL),
+        (3, ERRORS[0]),
+        (min(6, bench.calls), ERRORS[0]),
+        (min(7, bench.calls), ERRORS[2]),
+        (bench.calls - 1, ERRORS[1]),
+    ):
         outcome = bench.run(kind, at)
         assert not outcome.fault, f"{kind} at {at}: {outcome}"
         if kind == KILL:

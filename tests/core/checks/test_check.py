@@ -279,3 +279,16 @@ def test_unknown_profile_and_damaged_file_are_one_error(tflite: Path, tmp_path: 
     result = invoke(tmp_path / "cut.tflite", "--profile", "pixel-8")
     assert result.exit_code == 1
     assert "not a whole TFLite file" in result.stderr
+
+
+def test_custom_op_that_xnnpack_takes_needs_no_kernel_in_a_runtime_that_has_it() -> None:
+    """MediaPipe's selfie segmentation: LiteRT runs it, and no kernel of that name was ever registered."""
+    from tests.core.checks.delegates.xnnpack import one_op
+
+    probes = dict(one_op.custom())
+    profile = find_profile("raspberry-pi-5")
+    report = check(parse_artifact(probes["options (1, 2, 2)"]), profile)
+    loads = {runtime.name: runtime.loads for runtime in report.runtimes}
+    assert loads == {"ai-edge-litert": True, "tflite-runtime": False}
+    refused = check(parse_artifact(probes["options (0, 2, 2)"]), profile)
+    assert not any(runtime.loads for runtime in refused.runtimes)
