@@ -99,6 +99,8 @@ def convert(
     asked = _bundle_options(arguments, as_bundle=as_bundle)
     if asked is not None and arguments["repair"]:
         raise click.UsageError("--repair makes one file and its recipe; give that recipe to --bundle with -r")
+    if sensitivity:
+        check_sensitivity(sensitivity, recipes)
     check_source(source)
     _check_early(arguments)
     shapes, dtypes = shapes_and_dtypes(inputs)
@@ -106,8 +108,6 @@ def convert(
     arguments["details"] = bool(html or report or screen.as_json)
     for target in filter(None, (report, html)):
         check_writable(target)
-    if sensitivity:
-        check_sensitivity(sensitivity, recipes)
     cache = arguments.pop("cache")
     if cache and (asked is not None or sensitivity or arguments["repair"] or arguments["work_dir"]):
         raise click.UsageError("--cache keeps plain files: not with --bundle, --repair, --sensitivity or --work-dir")

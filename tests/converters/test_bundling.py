@@ -68,8 +68,10 @@ def test_recipes_that_are_the_same(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_the_bundle_is_said_before_the_work(tmp_path: Path) -> None:
-    arguments = ["convert", "net.py:net", "-o", str(tmp_path / "a.edge"), "--bundle", "--labels", "absent"]
+    source = tmp_path / "net.py"
+    source.write_text("def net(): ...\n")
+    arguments = ["convert", f"{source}:net", "-o", str(tmp_path / "a.edge"), "--bundle", "--labels", "absent"]
     done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == 1
     assert done.stderr.startswith("error: absent: the labels cannot be read")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [source]
