@@ -15,6 +15,7 @@ from benchmarks import (
     checking,
     conversion,
     coverage,
+    int8_accuracy,
     latency,
     memory,
     onnx_cases,
@@ -172,6 +173,19 @@ def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tu
 
     rows = _told(measuring.rows(threads, sittings, rounds, click.echo, only), _peer_in_words)
     _keep("peers", rows, sittings=sittings, rounds=rounds, peers=environments.versions())
+
+
+@main.command("int8-accuracy")
+@click.option("--packages", type=click.Path(path_type=Path, exists=True), required=True, help="Folder they are in.")
+@click.option("--calibration", default=100, show_default=True, help="Crops to calibrate on.")
+@click.option("--compared", default=300, show_default=True, help="Crops to compare on.")
+def int8_accuracy_command(packages: Path, calibration: int, compared: int) -> None:
+    """A pretrained EfficientNet-lite0 in int8, made in several ways."""
+    int8_accuracy.use(packages)
+    found = []
+    for row in int8_accuracy.rows(_CACHE / "int8_accuracy", calibration, compared, click.echo):
+        found.append(row)
+        _keep("int8_accuracy", found, calibration=calibration, compared=compared)
 
 
 @main.command("corpus")

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import results
 from benchmarks.corpus.lowering import is_wrong
 from benchmarks.coverage import LEAST_DB
+from benchmarks.int8_accuracy import table as int8_accuracy
 from benchmarks.time_prediction.table import time_prediction
 
 PAGE = Path(__file__).parent / "README.md"
@@ -364,6 +365,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "checking": checking,
     "memory": memory,
     "figures": figures,
+    "int8_accuracy": int8_accuracy,
     "peers": peers,
     "channels": channels,
     "corpus": corpus,
