@@ -74,8 +74,12 @@ def rows(folder: Path, calibration: int, compared: int, say: Callable[[str], Non
     want = _run(reference, shown)
     for way, make in _WAYS.items():
         target = folder / f"lite0_{calibration}_{way.replace(' ', '_')}.tflite"
-        got = None if target.exists() else make(reference, target, seen, shown)
-        row = {"way": way, **figures(want, _run(target, shown) if got is None else got)}
+        try:
+            got = None if target.exists() else make(reference, target, seen, shown)
+            found: dict[str, Any] = figures(want, _run(target, shown) if got is None else got)
+        except Exception as error:  # a peer's tool may raise anything: that is its row
+            found = {"error": str(error).splitlines()[0]}
+        row = {"way": way, **found}
         say(f"{way}: {row}")
         yield row
 
@@ -193,7 +197,9 @@ def table(result: Mapping[str, Any]) -> str:
         return ""
     lines = ["| way | SQNR, dB | top-1 as float | where float is surer than 0.5 |", "| --- | --- | --- | --- |"]
     lines += [
-        f"| {row['way']} | {row['sqnr_db']:.1f} | {row['top1']:.1%} | {row['top1_sure']:.1%} of {row['sure']} |"
+        f"| {row['way']} | no file: {row['error']} | | |"
+        if "error" in row
+        else f"| {row['way']} | {row['sqnr_db']:.1f} | {row['top1']:.1%} | {row['top1_sure']:.1%} of {row['sure']} |"
         for row in result["rows"]
     ]
     versions = ", ".join(f"{tool} {version}" for tool, version in result["versions"].items())
