@@ -1,6 +1,8 @@
 """``python -m tests.hostile.soak``: one session from 8 threads for ten minutes, and 10,000 openings. ``make soak``.
 
-Memory may grow by 5 MB, and no value may be another than the first run's.
+Memory may grow by 5 MB, and no value may be another than the first run's. What as many of the engine's own interpreters
+leave behind when they are opened and closed is measured beside it and does not count: LiteRT 2.1.0 keeps 0.3 to 0.8 kB
+of each, and a session opens two, one of them for its self-test.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk import Session
+from edge_sdk.engines.installed import find_engine
 from tests.graphs import conv_model
 
 THREADS = 8
@@ -90,7 +93,25 @@ def openings(count: int) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 1),
         "wrong": wrong,
         "growth_bytes": resident_bytes() - before,
+        "engine_growth_bytes": bare_openings(2 * count),
     }
+
+
+def bare_openings(count: int) -> int:
+    """What the engine's own interpreter leaves behind, opened and closed so often."""
+    module, content = find_engine().module, conv_model()
+
+    def once() -> None:
+        interpreter = module.Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+
+    for _ in range(_WARM_OPENINGS):
+        once()
+    before = resident_bytes()
+    for _ in range(count):
+        once()
+    return resident_bytes() - before
 
 
 def _opened(content: bytes, given: dict[str, Any]) -> Any:
@@ -113,7 +134,9 @@ def main() -> int:
     for part in parts:
         found.append(part())
         print(json.dumps(found[-1]), flush=True)
-    return int(any(one["wrong"] or one["growth_bytes"] > MOST_GROWTH for one in found))
+    return int(
+        any(one["wrong"] or one["growth_bytes"] - one.get("engine_growth_bytes", 0) > MOST_GROWTH for one in found)
+    )
 
 
 if __name__ == "__main__":
