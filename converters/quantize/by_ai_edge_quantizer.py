@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import Artifact, Op, read_artifact
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact, read_artifact
+from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.engines.observe import Observation
-from edge_sdk.errors import MissingDependencyError
+from edge_sdk.errors import ConversionError, MissingDependencyError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe, recipe_from_json
 
 _TOOL = "ai-edge-quantizer"
 _NO_QUANTIZE = "no_quantize"
 _BITS = {"int8": 8, "int16": 16}
+# Ops with kernels for weights in 4 bits, and the place of the weights.
+_INT4_BLOCKS = {"FULLY_CONNECTED": 1, "EMBEDDING_LOOKUP": 1}
+_INT4 = {**_INT4_BLOCKS, "CONV_2D": 1}
+_GRANULARITIES = {
+    "per_channel": "CHANNELWISE",
+    "per_tensor": "TENSORWISE",
+    "blockwise_32": "BLOCKWISE_32",
+    "blockwise_64": "BLOCKWISE_64",
+}
 
 
 def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -46,9 +57,32 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
             )
     quantizer = _quantizer(path, wanted, artifact, kept)
     with running(_TOOL, "quantizing weights"):
-        data = quantizer.quantize().quantized_model
-    Path(target).write_bytes(bytes(data))
+        data = bytes(quantizer.quantize().quantized_model)
+    Path(target).write_bytes(data)
+    if wanted.weights.dtype == "int4":
+        findings += [finding.as_json() for finding in int4_findings(parse_artifact(data).main, wanted.name)]
     return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": findings}
+
+
+def int4_findings(graph: Subgraph, recipe: str) -> Iterator[Finding]:
+    """Ops with 4-bit weights that XNNPACK leaves to TFLite's kernels, by engine: *predicted* by its rules."""
+    four = {t.index for t in graph.tensors if t.is_stored and t.dtype == "int4"}
+    ops = [op for op in graph.ops if four & set(op.inputs)]
+    told = {}
+    for engine in rule_set("xnnpack").engines:
+        refused = Counter(op.name for op in ops if op.index in place_by("xnnpack", graph, engine=engine).refused)
+        if refused:
+            told[engine] = ", ".join(f"{count} {name}" for name, count in refused.items())
+    for text in dict.fromkeys(told.values()):
+        engines = [engine for engine, found in told.items() if found == text]
+        yield Finding(
+            "int4-outside-delegate",
+            "warning",
+            f"{text} with 4-bit weights stay outside XNNPACK of ai-edge-litert {engines[0]} to {engines[-1]} "
+            "(predicted)",
+            recipe,
+            "there they save size, not time; int8 weights are faster",
+        )
 
 
 def quantize_static(path: str, target: str, recipe: Recipe, observations: Mapping[int, Observation]) -> dict[str, Any]:
@@ -77,6 +111,33 @@ def _shaped(value: float, rank: int) -> Any:
     return np.full([1] * max(1, rank), value, np.float32)
 
 
+def _add_int4(add: Callable[..., Any], qtyping: Any, graph: Subgraph, recipe: Recipe) -> None:
+    """4 bits where there are kernels for them, 8 for all else: a depthwise convolution has none.
+
+    Raises:
+        ConversionError: there is nothing that 4 bits are for.
+    """
+    granularity = recipe.weights.granularity
+    block = int(granularity.removeprefix("blockwise_")) if granularity.startswith("blockwise_") else 0
+    kinds = _INT4_BLOCKS if block else _INT4
+    ops = [op for op in graph.ops if op.name in kinds and _fits(graph.tensors[op.inputs[kinds[op.name]]], block)]
+    if not ops:
+        row = f" with rows of a multiple of {block} values" if block else ""
+        raise ConversionError(
+            f"recipe {recipe.name}: the model has no {' or '.join(kinds)}{row}, which 4 bits are for",
+            hint="dynamic_wi8_afp32 stores weights in int8",
+        )
+    names, scales = qtyping.TFLOperationName, qtyping.QuantGranularity
+    add(".*", names.ALL_SUPPORTED, 8, granularity=scales.CHANNELWISE)
+    for op in ops:
+        name = re.escape(result_name(graph, op))
+        add(f"^{name};?$", names[op.name], 4, granularity=scales[_GRANULARITIES[granularity]])
+
+
+def _fits(weights: Tensor, block: int) -> bool:
+    return weights.constant is not None and (not block or weights.shape[-1] % block == 0)
+
+
 def _quantizer(path: str, recipe: Recipe, artifact: Artifact, kept: list[Op]) -> Any:
     try:
         from ai_edge_quantizer import qtyping
@@ -84,16 +145,16 @@ def _quantizer(path: str, recipe: Recipe, artifact: Artifact, kept: list[Op]) ->
     except ImportError as error:
         raise MissingDependencyError(_TOOL, extra="keras", why=f"recipe {recipe.name}") from error
     every = qtyping.TFLOperationName.ALL_SUPPORTED
-    granularity = {
-        "per_channel": qtyping.QuantGranularity.CHANNELWISE,
-        "per_tensor": qtyping.QuantGranularity.TENSORWISE,
-    }[recipe.weights.granularity]
+    granularity = qtyping.QuantGranularity[_GRANULARITIES[recipe.weights.granularity]]
     with running(_TOOL, "reading the float model"):
         quantizer = Quantizer(path)
-        if recipe.mode == "dynamic_range":
-            quantizer.add_dynamic_config(".*", every, 8, granularity=granularity)
-        elif recipe.mode == "weight_only":
-            quantizer.add_weight_only_config(".*", every, 8, granularity=granularity)
+        if recipe.mode in ("dynamic_range", "weight_only"):
+            dynamic = recipe.mode == "dynamic_range"
+            add = quantizer.add_dynamic_config if dynamic else quantizer.add_weight_only_config
+            if recipe.weights.dtype == "int8":
+                add(".*", every, 8, granularity=granularity)
+            else:
+                _add_int4(add, qtyping, artifact.main, recipe)
         else:
             quantizer.add_static_config(".*", every, _BITS[recipe.activations.dtype], 8, weight_granularity=granularity)
             if not recipe.integer_only:

@@ -55,7 +55,8 @@ def _main_dtype(graph: Subgraph, op: Op) -> str:
 
 
 def _is_stored_integer(tensor: Tensor) -> bool:
-    return tensor.constant is not None and tensor.dtype in _STORED_INTEGER and tensor.quantization is not None
+    scaled = tensor.quantization is not None or tensor.blockwise is not None
+    return tensor.constant is not None and tensor.dtype in _STORED_INTEGER and scaled
 
 
 def macs(graph: Subgraph, op: Op) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import resources
@@ -21,16 +22,20 @@ else:
 
 Mode = Literal["float", "float16", "dynamic_range", "weight_only", "static_range"]
 IoType = Literal["float32", "int8", "uint8", "int16"]
-Granularity = Literal["per_channel", "per_tensor"]
+Granularity = Literal["per_channel", "per_tensor", "blockwise_32", "blockwise_64"]
 CalibrationMethod = Literal["auto", "minmax", "percentile", "mse", "entropy"]
 Forms = Literal["delegate", "plain"]
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How constants are stored; ``granularity`` is for int8: one scale for each output channel, or one in all."""
+    """How constants are stored.
 
-    dtype: Literal["float32", "float16", "int8"] = "float32"
+    ``granularity`` is for integers: one scale for each output channel, one in all (int8), or one for each 32 or 64
+    values of a row (int4). What has no form in int4 is stored in int8.
+    """
+
+    dtype: Literal["float32", "float16", "int8", "int4"] = "float32"
     granularity: Granularity = "per_channel"
 
 
@@ -174,7 +179,7 @@ def change_recipe(
         calibration=calibration or recipe.calibration,
         min_sqnr_db=recipe.min_sqnr_db if min_sqnr_db is None else min_sqnr_db,
     )
-    if granularity and recipe.weights.dtype != "int8":
+    if granularity and recipe.weights.dtype not in ("int8", "int4"):
         raise RecipeError(f"recipe {recipe.name} has {recipe.weights.dtype} weights, which have no granularity")
     return check_recipe(changed, where=recipe.name)
 
@@ -186,9 +191,7 @@ def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
         RecipeError: lists what disagrees.
     """
     weights, activations, ios = _ALLOWED[recipe.mode]
-    problems = []
-    if recipe.weights.dtype != weights:
-        problems.append(f"weights.dtype: mode {recipe.mode} needs {weights}, got {recipe.weights.dtype}")
+    problems = _weights_problems(recipe, weights)
     if recipe.activations.dtype not in activations:
         got = recipe.activations.dtype
         problems.append(f"activations.dtype: mode {recipe.mode} allows {_or(activations)}, got {got}")
@@ -220,12 +223,27 @@ def _int8_problems(recipe: Recipe) -> list[str]:
     return [f"{one} is for int8 activations, got {held}" for one in asked if held != "int8"]
 
 
-_ALLOWED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "float": ("float32", ("float32",), ("float32",)),
-    "float16": ("float16", ("float32",), ("float32",)),
-    "dynamic_range": ("int8", ("float32",), ("float32",)),
-    "weight_only": ("int8", ("float32",), ("float32",)),
-    "static_range": ("int8", ("int8", "int16"), ("float32", "int8", "uint8", "int16")),
+def _weights_problems(recipe: Recipe, allowed: Sequence[str]) -> list[str]:
+    dtype, granularity = recipe.weights.dtype, recipe.weights.granularity
+    problems = []
+    if dtype not in allowed:
+        problems.append(f"weights.dtype: mode {recipe.mode} needs {_or(allowed)}, got {dtype}")
+    scales = _SCALES.get(dtype, (granularity,))
+    if granularity not in scales:
+        problems.append(f"weights.granularity: {dtype} allows {_or(scales)}, got {granularity}")
+    return problems
+
+
+_ALLOWED: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "float": (("float32",), ("float32",), ("float32",)),
+    "float16": (("float16",), ("float32",), ("float32",)),
+    "dynamic_range": (("int8", "int4"), ("float32",), ("float32",)),
+    "weight_only": (("int8", "int4"), ("float32",), ("float32",)),
+    "static_range": (("int8",), ("int8", "int16"), ("float32", "int8", "uint8", "int16")),
+}
+_SCALES: dict[str, tuple[Granularity, ...]] = {
+    "int8": ("per_channel", "per_tensor"),
+    "int4": ("per_channel", "blockwise_32", "blockwise_64"),
 }
 
 
@@ -239,7 +257,7 @@ def _bad(patterns: tuple[str, ...]) -> list[tuple[str, str]]:
     return found
 
 
-def _or(values: tuple[str, ...]) -> str:
+def _or(values: Sequence[str]) -> str:
     return " or ".join(values)
 
 

@@ -22,8 +22,8 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--weights",
             "granularity",
-            type=click.Choice(["per_channel", "per_tensor"]),
-            help="Scales of int8 weights, over the recipe's.",
+            type=click.Choice(["per_channel", "per_tensor", "blockwise_32", "blockwise_64"]),
+            help="Scales of integer weights, over the recipe's; blocks are for int4.",
         ),
         click.option(
             "--keep-float-op",
