@@ -97,7 +97,8 @@ class Workbench:
 
     def __init__(self, tools: Tools, trial: Trial, archive: Archive, folder: Path, base: Recipe) -> None:
         self._tools, self._trial, self._archive, self._base = tools, trial, archive, base
-        self._folder = folder / _POINTS
+        # Workers have folders of their own.
+        self._folder = folder.absolute() / _POINTS
         self._folder.mkdir(exist_ok=True)
         self._models: dict[str, FloatModel] = {}
         self._made: dict[str, Path] = {}

@@ -57,11 +57,14 @@ def run_on_dask(
         for _, (key, job) in zip(range(ahead), queue, strict=False):
             futures.add(_submit(client, key, job, folder, act))
         for future, result in futures:
-            if future.status != "finished":
+            # Not its state: the worker of a result that came may be gone by now.
+            if not isinstance(result, dict):
                 raise TargetError(
                     f"a job was lost with its worker: {_told(result)}",
                     hint="run the same command again: what is done stays",
                 )
+            # Let go, or it would be done again when its worker dies.
+            future.release()
             yield result
             for key, job in (pair for pair in (next(queue, None),) if pair):
                 futures.add(_submit(client, key, job, folder, act))

@@ -103,14 +103,20 @@ def test_found_proven_made_again_and_resumed(tmp_path: Path) -> None:
 def test_a_kill_loses_nothing_that_was_found_out(tmp_path: Path) -> None:
     source, data, folder = _model(tmp_path / "m.tflite"), _data(tmp_path / "x.npz"), tmp_path / "out"
     words = [sys.executable, "-m", "edge_sdk", "optimize", str(source), "--eval", str(data), "--max-drop", "3"]
-    words += ["-o", str(folder), "--json", "--quiet"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as begun:
+    # A relative folder: workers have working directories of their own.
+    words += ["-o", "out", "--json", "--quiet"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(edge_sdk.__file__).parent.parent)}
+    with subprocess.Popen(
+        words, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as begun:
         while _lines(folder) < 8 and begun.poll() is None:
             time.sleep(0.01)
         os.kill(begun.pid, signal.SIGKILL)
     known = (folder / "archive.jsonl").read_bytes()
     assert (folder / "best.tflite").exists()
-    done = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*words, "--resume"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert (folder / "archive.jsonl").read_bytes().startswith(known[: known.rfind(b"\n") + 1])
     assert json.loads(done.stdout)["chosen"] is not None
