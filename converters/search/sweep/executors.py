@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ _AHEAD = 4
 _LOST_WORKERS = 10
 """So many workers may die under one job before it counts as what kills them."""
 _CONNECT_SECONDS = 30
+_PATIENCE_SECONDS = 5
+_ALONE_SECONDS = 120
 
 
 def run_here(jobs: Iterable[Keyed], folder: Path, *, act: Act = run_job) -> Iterator[dict[str, Any]]:
@@ -48,26 +51,63 @@ def run_on_dask(
     """
     waiting = list(jobs)
     with _client(scheduler, workers, {job.device for _, job in waiting if job.device}) as client:
-        from dask.distributed import as_completed
-
         _check_devices(client, waiting)
-        ahead = _AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        queue = iter(waiting)
-        futures = as_completed(with_results=True, raise_errors=False)
-        for _, (key, job) in zip(range(ahead), queue, strict=False):
-            futures.add(_submit(client, key, job, folder, act))
-        for future, result in futures:
-            # Not its state: the worker of a result that came may be gone by now.
-            if not isinstance(result, dict):
-                raise TargetError(
-                    f"a job was lost with its worker: {_told(result)}",
-                    hint="run the same command again: what is done stays",
-                )
-            # Let go, or it would be done again when its worker dies.
-            future.release()
-            yield result
-            for key, job in (pair for pair in (next(queue, None),) if pair):
-                futures.add(_submit(client, key, job, folder, act))
+        ahead = _AHEAD * max(1, _workers(client))
+        queue, pending, idle = iter(waiting), set[Any](), 0
+        while True:
+            for key, job in islice(queue, max(0, ahead - len(pending))):
+                pending.add(_submit(client, key, job, folder, act))
+            if not pending:
+                return
+            done = _done(pending)
+            idle = 0 if done or _workers(client) else idle + 1
+            if not done:
+                _revive(client, workers if scheduler is None else None, idle)
+            for future, result in done:
+                pending.remove(future)
+                # Let go, or it would be done again when its worker dies.
+                future.release()
+                yield result
+
+
+def _done(pending: set[Any]) -> list[tuple[Any, dict[str, Any]]]:
+    """Futures that are done with their results; none where nothing was for a while."""
+    from dask.distributed import TimeoutError as WaitError
+    from dask.distributed import wait
+
+    try:
+        finished = wait(list(pending), timeout=_PATIENCE_SECONDS, return_when="FIRST_COMPLETED").done
+    except WaitError:
+        return []
+    made = []
+    for future in finished:
+        try:
+            made.append((future, future.result(timeout=_PATIENCE_SECONDS)))
+        except WaitError:
+            continue  # its worker died with it: it is done again
+        except Exception as error:  # what a worker raises is anything
+            text = f"a job was lost with its worker: {type(error).__name__}: {error}"
+            raise TargetError(text, hint="run the same command again: what is done stays") from error
+    return made
+
+
+def _workers(client: Any) -> int:
+    return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _revive(client: Any, workers: int | None, idle: int) -> None:
+    """Workers that this process started and that are gone for good are started again; of others one is waited for.
+
+    Raises:
+        TargetError: there has been no worker for long.
+    """
+    if workers is not None:
+        client.cluster.scale(workers)
+    if idle * _PATIENCE_SECONDS >= _ALONE_SECONDS:
+        raise TargetError(
+            f"the Dask scheduler has had no worker for {_ALONE_SECONDS} s",
+            hint="start one with `dask worker`, and run the same command again: what is done stays",
+        )
 
 
 def _submit(client: Any, key: str, job: Job, folder: Path, act: Act) -> Any:
@@ -124,8 +164,3 @@ def _check_devices(client: Any, jobs: Iterable[Keyed]) -> None:
             f"no Dask worker has {', '.join(missing)}",
             hint=f"start one where it is: dask worker SCHEDULER --nthreads 1 --resources '{missing[0]}=1'",
         )
-
-
-def _told(problem: Any) -> str:
-    error = problem[1] if isinstance(problem, tuple) and len(problem) > 1 else problem
-    return f"{type(error).__name__}: {error}"
