@@ -41,7 +41,8 @@ def emulate(job: Job, made: Compilation, samples: Iterable[Arrays]) -> Iterator[
         said = run_program(
             [parts.python, _CHILD, folder], folder, what=f"{parts.words}' emulation", seconds=job.seconds
         )
-        if said.status:
+        absent = [number for number in range(count) if not (folder / f"outputs_{number}.npz").exists()]
+        if said.status or absent:
             raise failure(f"the emulation of {parts.words}", f"failed: {_last_line(said.text)}", said)
         for number in range(count):
             with np.load(folder / f"outputs_{number}.npz") as stored:
