@@ -71,7 +71,7 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Writes a whole file or nothing; errors as :func:`replacing`."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from edge_sdk.data import DataFacts, ImageOptions, SampleCheck, check_samples, o
 from edge_sdk.data.images import holds_images
 from edge_sdk.data.opening import Data, DataSource
 from edge_sdk.errors import CalibrationError
-from edge_sdk.files import replacing
+from edge_sdk.files import write_bytes
 from edge_sdk.progress import Progress
 from edge_sdk.runtime.receipt import Receipt
 from edge_sdk.runtime.sequence import CallSequence
@@ -104,8 +105,10 @@ def run_data(
 
 def write_npz(path: Path, arrays: Arrays) -> None:
     """Writes arrays by name, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    # In memory first: where the disk is full, numpy's archive complains once more when it is dropped.
+    held = io.BytesIO()
+    np.savez(held, **arrays)
+    write_bytes(path, held.getbuffer())
 
 
 def _spec(spec: TensorSpec) -> TensorSpec:
