@@ -25,6 +25,7 @@ OWN = {
     "detection": ("torch",),
     "keyword-spotting": ("torch",),
     "text-classification": ("torch",),
+    "int8-lost-accuracy": ("keras",),
 }
 """Tutorial with a folder of its own to the extras that it wants."""
 ON_THE_DEMO = ("raspberry-pi", "ci-gate")
@@ -93,6 +94,11 @@ def _text_classification(said: str) -> None:
     _close(said, "source", ("float32.npz", "dynamic.npz", "int8.npz"), 2.3, 60)
 
 
+def _lost_accuracy(said: str) -> None:
+    found = _close(said, "source", ("float32.npz", "inner_int8.npz", "dynamic.npz"), 3.1, 90)
+    assert found["int8.npz"] < found["source"] - 10, "the page shows a loss"
+
+
 def _detection(said: str) -> None:
     found = {name: float(value) for name, value in re.findall(r"^(\w+)\.npz: mAP at 0\.5 ([\d.]+)", said, re.MULTILINE)}
     assert found["source"] > 0.15
@@ -105,4 +111,5 @@ CHECKS = {
     "detection": _detection,
     "keyword-spotting": _keyword_spotting,
     "text-classification": _text_classification,
+    "int8-lost-accuracy": _lost_accuracy,
 }
