@@ -59,10 +59,13 @@ def onnx_cases_command() -> None:
 
 
 @main.command("onnx-cases-peers")
-def onnx_cases_peers_command() -> None:
-    """The same cases through onnx2tf: about half an hour."""
-    rows = list(_told(map(onnx_cases_peers.row, onnx_cases.cases()), lambda row: f"{row['case']}: {row['outcome']}"))
-    _keep("onnx_cases_peers", onnx_cases_peers.table(rows))
+@click.option("--sample", default=0, help="So many cases, drawn by seed 0; all of them (about an hour) if 0.")
+def onnx_cases_peers_command(sample: int) -> None:
+    """The same cases through onnx2tf, and through the direct lowering where they are a sample."""
+    chosen = onnx_cases_peers.drawn(sample)
+    rows = list(_told(map(onnx_cases_peers.row, chosen), lambda row: f"{row['case']}: {row['outcome']}"))
+    ours = [onnx_cases.row(case) for case in chosen]
+    _keep("onnx_cases_peers", onnx_cases_peers.table(rows, ours), sample=sample)
 
 
 @main.command("conversion")

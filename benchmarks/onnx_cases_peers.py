@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,15 @@ def _fault(got: Any, want: Any) -> str:
     return fault
 
 
-def table(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Counts of outcomes, and each case that came out with other numbers."""
-    counted = [{"outcome": outcome, "cases": count} for outcome, count in onnx_cases.summary(rows).items()]
+def drawn(count: int) -> list[Path]:
+    """So many cases, the same each time; all of them if 0."""
+    every = list(onnx_cases.cases())
+    return random.Random(0).sample(every, count) if count else every
+
+
+def table(rows: list[dict[str, str]], ours: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Counts of outcomes for both, and each case that came out of the peer with other numbers."""
+    peer, own = onnx_cases.summary(rows), onnx_cases.summary(ours)
+    outcomes = dict.fromkeys([*own, *peer])
+    counted = [{"outcome": o, "onnx2tf": peer.get(o, 0), "edge_sdk": own.get(o, 0)} for o in outcomes]
     return [*counted, *(one for one in rows if one["outcome"] == onnx_cases.DIFFERS)]

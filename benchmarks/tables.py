@@ -326,9 +326,10 @@ def onnx_cases(result: dict[str, Any]) -> str:
 
 
 def onnx_cases_peers(result: dict[str, Any]) -> str:
-    """Outcomes of onnx2tf on the same cases."""
-    counts = [[row["outcome"], str(row["cases"])] for row in result["rows"] if "cases" in row]
-    return "\n\n".join([_table(["outcome, onnx2tf", "cases"], counts), _versions(result)])
+    """Outcomes of onnx2tf and of the direct lowering on the same cases."""
+    keys = ("outcome", "edge_sdk", "onnx2tf")
+    counts = [[str(row[key]) for key in keys] for row in result["rows"] if "edge_sdk" in row]
+    return "\n\n".join([_table(["outcome", "edge-sdk direct", "onnx2tf"], counts), _versions(result)])
 
 
 def corpus(result: dict[str, Any]) -> str:
