@@ -7,8 +7,9 @@ is no smallest size, no largest number and no cost model.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import pairwise
 
 from edge_sdk.artifact.model import Op, Subgraph
@@ -51,8 +52,8 @@ def partition(
             here reads.
     """
     edges = set(side_effect_chain(graph) if control_edges is None else control_edges)
-    subsets = _cut(graph, frozenset(claimed), edges)
-    return tuple(_described(graph, ops, ops[0] in claimed) for ops in subsets)
+    taken = frozenset(claimed)
+    return tuple(_described(graph, _cut(graph, taken, edges), taken))
 
 
 def side_effect_chain(graph: Subgraph) -> list[tuple[int, int]]:
@@ -66,52 +67,78 @@ def _touches_resource(graph: Subgraph, op: Op) -> bool:
 
 
 def _cut(graph: Subgraph, claimed: frozenset[int], edges: set[tuple[int, int]]) -> list[list[int]]:
-    """Rounds over the ops that wait, until none is left; the first ready op decides what a subset is made of."""
-    ready = set(range(len(graph.tensors))) - {tensor for op in graph.ops for tensor in op.outputs}
-    done: set[int] = set()
-    waiting = list(graph.ops)
+    """Rounds over the ops that wait, until none is left; the first ready op decides what a subset is made of.
+
+    The runtime goes through all ops in each round; here only those that became free are looked at, in the same order,
+    so that the time grows with the file and not with its square.
+    """
+    waits = _Waits(graph, edges)
+    free: dict[bool, list[int]] = {True: [], False: []}
+    for index in waits.free():
+        heappush(free[index in claimed], index)
     subsets: list[list[int]] = []
-    while subset := _grow(waiting, claimed, edges, ready, done):
+    while free[True] or free[False]:
+        delegated = not free[False] or (bool(free[True]) and free[True][0] < free[False][0])
+        subset: list[int] = []
+        now, later = free[delegated], list[int]()
+        while now:
+            index = heappop(now)
+            subset.append(index)
+            for freed in waits.finish(index):
+                if (freed in claimed) != delegated:
+                    heappush(free[not delegated], freed)
+                else:  # what lies behind is found in the same round, what lies before in the next
+                    heappush(now if freed > index else later, freed)
+            if not now:
+                now, later = later, now
+        free[delegated] = []
         subsets.append(subset)
-        waiting = [op for op in waiting if op.index not in done]
     return subsets
 
 
-def _grow(
-    waiting: Sequence[Op], claimed: frozenset[int], edges: set[tuple[int, int]], ready: set[int], done: set[int]
-) -> list[int]:
-    """One subset; adds to ``ready`` and ``done``."""
-    before: dict[int, list[int]] = {}
-    for first, second in edges:
-        before.setdefault(second, []).append(first)
-    subset: list[int] = []
-    moved = True
-    while moved:
-        moved = False
-        for op in waiting:
-            if op.index in done or not _is_free(op, ready, done, before):
-                continue
-            if subset and (op.index in claimed) != (subset[0] in claimed):
-                continue
-            subset.append(op.index)
-            done.add(op.index)
-            ready.update(op.outputs)
-            moved = True
-    return subset
+class _Waits:
+    """What each op still waits for: tensors that an op makes, and ops that must run before."""
+
+    def __init__(self, graph: Subgraph, edges: set[tuple[int, int]]) -> None:
+        self._ops = graph.ops
+        self._made: set[int] = set()
+        produced = {tensor for op in graph.ops for tensor in op.outputs}
+        self._readers: dict[int, list[int]] = {}
+        self._left = {op.index: 0 for op in graph.ops}
+        for op in graph.ops:
+            for tensor in {tensor for tensor in op.inputs if tensor >= 0 and tensor in produced}:
+                self._readers.setdefault(tensor, []).append(op.index)
+                self._left[op.index] += 1
+        self._after: dict[int, list[int]] = {}
+        for first, second in edges:
+            self._after.setdefault(first, []).append(second)
+            self._left[second] += 1
+
+    def free(self) -> list[int]:
+        return [index for index, count in self._left.items() if not count]
+
+    def finish(self, index: int) -> list[int]:
+        """Ops that nothing keeps back any more."""
+        new = set(self._ops[index].outputs) - self._made
+        self._made |= new
+        kept = [reader for tensor in new for reader in self._readers.get(tensor, ())] + self._after.get(index, [])
+        for reader in kept:
+            self._left[reader] -= 1
+        return [reader for reader in dict.fromkeys(kept) if not self._left[reader]]
 
 
-def _is_free(op: Op, ready: set[int], done: set[int], before: dict[int, list[int]]) -> bool:
-    inputs_ready = all(tensor in ready for tensor in op.inputs if tensor >= 0)
-    return inputs_ready and all(first in done for first in before.get(op.index, ()))
-
-
-def _described(graph: Subgraph, ops: list[int], delegated: bool) -> Partition:  # noqa: FBT001
-    members = set(ops)
-    made = {tensor for index in ops for tensor in graph.ops[index].outputs if tensor >= 0}
-    read = {tensor for index in ops for tensor in graph.ops[index].inputs if tensor >= 0}
-    elsewhere = {tensor for op in graph.ops if op.index not in members for tensor in op.inputs}
-    inputs = tuple(sorted(read - made))
-    outputs = tuple(sorted(made & (elsewhere | set(graph.outputs))))
-    crossing = (graph.tensors[index] for index in (*inputs, *outputs))
-    moved_bytes = sum(tensor.size_bytes for tensor in crossing if not tensor.is_stored)
-    return Partition(delegated, tuple(ops), inputs, outputs, moved_bytes)
+def _described(graph: Subgraph, subsets: list[list[int]], claimed: frozenset[int]) -> Iterator[Partition]:
+    ends = frozenset(graph.outputs)
+    place = {index: number for number, ops in enumerate(subsets) for index in ops}
+    readers: dict[int, set[int]] = {}
+    for op in graph.ops:
+        for tensor in op.inputs:
+            readers.setdefault(tensor, set()).add(place.get(op.index, -1))
+    for number, ops in enumerate(subsets):
+        made = {tensor for index in ops for tensor in graph.ops[index].outputs if tensor >= 0}
+        read = {tensor for index in ops for tensor in graph.ops[index].inputs if tensor >= 0}
+        inputs = tuple(sorted(read - made))
+        outputs = tuple(sorted(t for t in made if t in ends or readers.get(t, set()) - {number}))
+        crossing = (graph.tensors[index] for index in (*inputs, *outputs))
+        moved_bytes = sum(tensor.size_bytes for tensor in crossing if not tensor.is_stored)
+        yield Partition(ops[0] in claimed, tuple(ops), inputs, outputs, moved_bytes)
