@@ -30,7 +30,7 @@ CHIPS = (
     "rv1106b",
     "rv1126b",
 )
-"""Target platforms of rknn-toolkit2 2.x, by its documentation."""
+"""Target platforms of rknn-toolkit2 2.x, as far as known here; rk3588 was compiled for, the others were not tried."""
 _CHILD = Path(__file__).with_name("rockchip_child.py")
 _MAGIC = b"RKNN"
 _STEP = re.compile(r"step (\w+) returned (\S+)")
