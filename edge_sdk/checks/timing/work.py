@@ -34,7 +34,7 @@ class Work:
 
     Attributes:
         kind: ``pointwise``, ``convolution``, ``stem`` (of an image's few channels), ``grouped``, ``depthwise``
-            (in XNNPACK with the taps of the kernel that takes it: 9, 25 or ``wide``),
+            (with the taps of the kernel of XNNPACK that would take it: 9, 25 or ``wide``),
             ``dense``, ``matmul``, ``transposed``; of all else the op's name, and `` broadcast`` where operands differ
             in size.
         arithmetic: as :func:`~edge_sdk.artifact.compute.compute_type` has it; ``hybrid_int4`` for weights of 4 bits.
@@ -106,12 +106,27 @@ def workload_of(graph: Subgraph, engine: str, version: str | None, *, plain: boo
     """Likewise, of a subgraph that need not be in a file."""
     claimed = () if plain else place_by(RULES[engine], graph, engine=version).claimed
     parts = partition(graph, claimed)
-    folded = {index for part in parts if part.delegated for index in _folded(graph, part)}
+    folded = {index for part in parts if part.delegated for index in _folded(graph, part)} | _prepared(graph)
     inside = {index for part in parts if part.delegated for index in part.ops}
     ops = tuple(_placed(graph, op, XNNPACK if op.index in inside else PLAIN, folded) for op in graph.ops)
     delegated = [part for part in parts if part.delegated]
-    border = sum(part.boundary_bytes for part in delegated)
+    border = sum(_border(graph, part) for part in delegated)
     return Workload(ops, len(parts), border, sum(one.work.weight_bytes for one in ops if one.work))
+
+
+def _prepared(graph: Subgraph) -> set[int]:
+    """Constants that are unpacked once: by XNNPACK when the file is opened, by the engine's kernels in the first run.
+
+    (``dequantize.cc`` and ``densify.cc`` of TFLite keep what they made of a constant.)
+    """
+    return {op.index for op in graph.ops if op.name in _PREPARED and graph.tensors[op.inputs[0]].is_stored}
+
+
+def _border(graph: Subgraph, part: Partition) -> int:
+    """Bytes that enter and leave in each run: of values, not of constants that were unpacked once."""
+    fixed = {output for index in _prepared(graph) for output in graph.ops[index].outputs}
+    crossing = (graph.tensors[index] for index in (*part.inputs, *part.outputs) if index not in fixed)
+    return sum(tensor.size_bytes for tensor in crossing if not tensor.is_stored)
 
 
 def _placed(graph: Subgraph, op: Op, place: str, folded: set[int]) -> Placed:
@@ -122,7 +137,7 @@ def _placed(graph: Subgraph, op: Op, place: str, folded: set[int]) -> Placed:
 def work_of(graph: Subgraph, op: Op, place: str) -> Work:
     """One op's amounts; see :class:`Work`."""
     kind, rows, columns, depth = _extents(graph, op)
-    if kind == DEPTHWISE and place == XNNPACK:
+    if kind == DEPTHWISE:
         kind = f"{DEPTHWISE} {next((most for most in _TAPS if depth <= most), 'wide')}"
     operands, results = graph.operands(op), graph.results(op)
     return Work(
@@ -235,13 +250,12 @@ def _folded(graph: Subgraph, part: Partition) -> Iterator[int]:
     of two reshapes in a row the first goes: :mod:`edge_sdk.checks.delegates.xnnpack.rewrites`.
     """
     ops = [graph.ops[index] for index in part.ops]
-    prepared = {op.index for op in ops if op.name in _PREPARED and graph.tensors[op.inputs[0]].is_stored}
+    prepared = _prepared(graph) & set(part.ops)
     inner = {index for op in ops for index in op.outputs} - set(part.outputs)
     fixed = {index for op in ops if op.index in prepared for index in op.outputs}
     nodes = [_node(graph, op, fixed) for op in ops if op.index not in prepared]
     merged = merge_reshapes(merge_clamps(merge_padding(graph, nodes), inner))
     standing = {(node.name, value) for node in merged for value in node.outputs}
-    yield from prepared
     for op in ops:
         if op.name in _MERGED and (op.name, op.outputs[0]) not in standing:
             yield op.index
