@@ -30,8 +30,6 @@ _USUAL_ERROR = 0.05
 # How far a group's times in a network may be from its kernels'; then overheads in us, weights and border in us a MB.
 _GROUP, _OVERHEAD, _WEIGHTS, _BORDER = 0.25, 0.5, 20.0, 50.0
 _MB = 1e6
-# What only carries values from one place to another.
-_MOVES = frozenset({"CONCATENATION", "PAD", "RESHAPE", "SLICE", "SPLIT", "STRIDED_SLICE", "TRANSPOSE"})
 _OTHERS = 4
 
 
@@ -204,6 +202,4 @@ def group(work: Work) -> str:
         return f"products {work.arithmetic} {work.place}"
     if work.kind.startswith(DEPTHWISE):
         return f"{work.kind} {work.arithmetic} {work.place}"
-    if work.kind in _MOVES:
-        return f"moves {work.place}"
-    return f"others {work.arithmetic.partition('_')[0]} {work.place}"
+    return f"others {work.place}"

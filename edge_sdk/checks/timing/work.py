@@ -34,7 +34,7 @@ class Work:
 
     Attributes:
         kind: ``pointwise``, ``convolution``, ``stem`` (of an image's few channels), ``grouped``, ``depthwise``
-            (with the taps of the kernel of XNNPACK that would take it: 9, 25 or ``wide``),
+            (in XNNPACK with the taps of the kernel that takes it: 9, 25 or ``wide``),
             ``dense``, ``matmul``, ``transposed``; of all else the op's name, and `` broadcast`` where operands differ
             in size.
         arithmetic: as :func:`~edge_sdk.artifact.compute.compute_type` has it; ``hybrid_int4`` for weights of 4 bits.
@@ -137,7 +137,7 @@ def _placed(graph: Subgraph, op: Op, place: str, folded: set[int]) -> Placed:
 def work_of(graph: Subgraph, op: Op, place: str) -> Work:
     """One op's amounts; see :class:`Work`."""
     kind, rows, columns, depth = _extents(graph, op)
-    if kind == DEPTHWISE:
+    if kind == DEPTHWISE and place == XNNPACK:
         kind = f"{DEPTHWISE} {next((most for most in _TAPS if depth <= most), 'wide')}"
     operands, results = graph.operands(op), graph.results(op)
     return Work(
