@@ -25,6 +25,7 @@ OWN = {
     "detection": ("torch",),
     "keyword-spotting": ("torch",),
     "text-classification": ("torch",),
+    "recommender": ("keras",),
     "int8-lost-accuracy": ("keras",),
 }
 """Tutorial with a folder of its own to the extras that it wants."""
@@ -107,9 +108,17 @@ def _detection(said: str) -> None:
     assert "shared-scale" in said
 
 
+def _recommender(said: str) -> None:
+    found = {name: float(value) for name, value in re.findall(r"^(\w+)\.npz: RMSE ([\d.]+)", said, re.MULTILINE)}
+    assert found["source"] < 0.6, "naming the mean has 1.08, the noise 0.3"
+    assert abs(found["float32"] - found["source"]) < 0.002
+    assert found["int8"] < found["source"] + 0.05
+
+
 CHECKS = {
     "detection": _detection,
     "keyword-spotting": _keyword_spotting,
     "text-classification": _text_classification,
+    "recommender": _recommender,
     "int8-lost-accuracy": _lost_accuracy,
 }
