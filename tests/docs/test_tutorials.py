@@ -22,6 +22,7 @@ EXAMPLES = ROOT / "examples"
 
 ACCURACY = re.compile(r"^(\S+): test accuracy ([\d.]+)%", re.MULTILINE)
 OWN = {
+    "pytorch-vision": ("torch",),
     "detection": ("torch",),
     "keyword-spotting": ("torch",),
     "text-classification": ("torch",),
@@ -87,6 +88,10 @@ def _close(said: str, source: str, others: tuple[str, ...], points: float, least
     return found
 
 
+def _pytorch_vision(said: str) -> None:
+    _close(said, "source", ("float32.npz", "float16.npz", "static_wi8_ai8.npz"), 2.3, 85)
+
+
 def _keyword_spotting(said: str) -> None:
     _close(said, "source", ("float32.npz", "int8.npz"), 5.5, 60)
 
@@ -116,6 +121,7 @@ def _recommender(said: str) -> None:
 
 
 CHECKS = {
+    "pytorch-vision": _pytorch_vision,
     "detection": _detection,
     "keyword-spotting": _keyword_spotting,
     "text-classification": _text_classification,
