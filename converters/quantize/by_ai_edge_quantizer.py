@@ -13,6 +13,7 @@ import numpy as np
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact, read_artifact
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
+from edge_sdk.converters.quantize.narrow_channels import restore, widen
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.engines.observe import Observation
 from edge_sdk.errors import ConversionError, MissingDependencyError
@@ -92,6 +93,10 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     the extremes themselves.
     """
     artifact = read_artifact(path)
+    ready, widened = widen(Path(path).read_bytes(), observations, recipe.activations.dtype)
+    if widened:
+        path = str(Path(path).with_suffix(".widened.tflite"))
+        Path(path).write_bytes(ready)
     quantizer = _quantizer(path, recipe, artifact, [op for _, op in kept_ops(artifact, recipe)])
     tensors = artifact.main.tensors
     ranges = {
@@ -103,7 +108,7 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     }
     with running(_TOOL, f"quantizing to {recipe.activations.dtype} activations"):
         data = quantizer.quantize(ranges).quantized_model
-    Path(target).write_bytes(bytes(data))
+    Path(target).write_bytes(restore(bytes(data), widened))
     return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": []}
 
 

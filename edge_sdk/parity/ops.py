@@ -57,6 +57,10 @@ _ROUGH = frozenset(
         "LEAKY_RELU",
     }
 )
+# Sums of 64 bits are scaled with 16 of the multiplier's bits: up to one step where a result is at full scale.
+# Source: MultiplyByQuantizedMultiplier(int64_t, ...), tflite/kernels/internal/common.cc.
+_PRODUCTS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL"})
+_MULTIPLIER_STEP = 1.0
 # Tables of 16-bit kernels hold 513 values with straight lines between them.
 _STEPS_16_BITS = 64.0
 _UNIT_ROUNDOFF = 2.0**-24
@@ -252,6 +256,8 @@ def _limit(artifact: Artifact, op: Op, want: npt.NDArray[Any], tensor: Tensor, g
     if tensor.quantization is not None and tensor.dtype not in ("float32", "float16"):
         if tensor.dtype == "int16" and op.name in _ROUGH:
             return _STEPS_16_BITS
+        if tensor.dtype == "int16" and op.name in _PRODUCTS:
+            return _STEPS + _MULTIPLIER_STEP
         return _ROUGH_STEPS if op.name in _ROUGH else _STEPS
     rounding = 64 * _UNIT_ROUNDOFF * float(np.sqrt(accumulation_length(artifact.main, op)))
     if compute_type(artifact.main, op) != "hybrid_int8":
