@@ -22,6 +22,7 @@ EXAMPLES = ROOT / "examples"
 
 ACCURACY = re.compile(r"^(\S+): test accuracy ([\d.]+)%", re.MULTILINE)
 OWN = {
+    "image-classifier": ("keras", "images"),
     "pytorch-vision": ("torch",),
     "detection": ("torch",),
     "keyword-spotting": ("torch",),
@@ -88,6 +89,11 @@ def _close(said: str, source: str, others: tuple[str, ...], points: float, least
     return found
 
 
+def _image_classifier(said: str) -> None:
+    _close(said, "source", ("float16", "static_wi8_ai8"), 2.3, 85)
+    assert re.search(r"first run, largest: seven", said), "the folder of sevens, as the bundle processes it"
+
+
 def _pytorch_vision(said: str) -> None:
     _close(said, "source", ("float32.npz", "float16.npz", "static_wi8_ai8.npz"), 2.3, 85)
 
@@ -121,6 +127,7 @@ def _recommender(said: str) -> None:
 
 
 CHECKS = {
+    "image-classifier": _image_classifier,
     "pytorch-vision": _pytorch_vision,
     "detection": _detection,
     "keyword-spotting": _keyword_spotting,
