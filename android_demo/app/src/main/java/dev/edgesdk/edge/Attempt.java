@@ -14,13 +14,16 @@ public final class Attempt {
     public final String outcome;
     /** The numbers behind it. */
     public final String detail;
+    /** CPU threads that it was opened with. */
+    public final int threads;
     /** What it ran, and how; null where it did not come to that. */
     public final Ran ran;
 
-    Attempt(Candidate candidate, String outcome, String detail, Ran ran) {
+    Attempt(Candidate candidate, String outcome, String detail, int threads, Ran ran) {
         this.candidate = candidate;
         this.outcome = outcome;
         this.detail = detail;
+        this.threads = threads;
         this.ran = ran;
     }
 
@@ -67,7 +70,8 @@ public final class Attempt {
                 .put("self_test", ran == null ? JSONObject.NULL : ran.selfTest.toJson())
                 .put("init_ms", Json.of(ran == null ? null : ran.initMs))
                 .put("first_run_ms", Json.of(ran == null ? null : ran.firstRunMs))
-                .put("run_ms", Json.of(ran == null ? null : ran.runMs)).put("notes", Json.array(notes));
+                .put("run_ms", Json.of(ran == null ? null : ran.runMs)).put("notes", Json.array(notes))
+                .put("threads", threads);
     }
 
     /** {@code gpu unavailable: ...}. */

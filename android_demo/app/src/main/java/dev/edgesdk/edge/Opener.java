@@ -253,13 +253,13 @@ final class Opener {
         Tried one = tried.get(candidate.name);
         if (one == null) {
             String why = reason == null ? "not-tried" : reason;
-            return new Attempt(candidate, why, words(why, candidate, null), null);
+            return new Attempt(candidate, why, words(why, candidate, null), options.threads, null);
         }
         if (one.error != null) {
-            return new Attempt(candidate, "unavailable", one.error.line(), null);
+            return new Attempt(candidate, "unavailable", one.error.line(), options.threads, null);
         }
-        return reason == null ? new Attempt(candidate, "chosen", "", one.ran)
-                : new Attempt(candidate, reason, words(reason, candidate, one.ran), one.ran);
+        return reason == null ? new Attempt(candidate, "chosen", "", options.threads, one.ran)
+                : new Attempt(candidate, reason, words(reason, candidate, one.ran), options.threads, one.ran);
     }
 
     /** The numbers behind a reason. */

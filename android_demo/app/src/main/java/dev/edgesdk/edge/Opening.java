@@ -39,7 +39,9 @@ public final class Opening {
             all.put(attempt.toJson());
         }
         return new JSONObject().put("model", model).put("variant", Json.of(variant)).put("sha256", sha256)
-                .put("chosen", chosen.toJson()).put("attempts", all).put("need", need.toJson());
+                .put("chosen", chosen.toJson()).put("attempts", all).put("need", need.toJson())
+                // Several are Python's: a session here is one interpreter.
+                .put("replicas", 1);
     }
 
     /** What runs, and why nothing else does, in one line. */
