@@ -44,8 +44,8 @@ def samples(seed: int, count: int = 24) -> Iterator[Arrays]:
         yield {"image": one.astype(np.float32)}
 
 
-def int8_model(data: bytes, seed: int, folder: Path) -> bytes:
-    """The right int8 file, as convert makes it."""
+def int8_model(data: bytes, seed: int, folder: Path) -> tuple[bytes, bytes]:
+    """The right int8 file, as convert makes it, and the float file that explains its constants and corrected biases."""
     from edge_sdk.converters.quantize.static_range import quantize
     from edge_sdk.data import spool
     from edge_sdk.data.opening import DataSource
@@ -56,11 +56,12 @@ def int8_model(data: bytes, seed: int, folder: Path) -> bytes:
     source.write_bytes(data)
     specs = specs_of(parse_artifact(data).signature.inputs)
     store, _ = spool(DataSource("seeded", None, lambda: samples(seed)), specs, folder / f"samples_{seed}")
-    quantize(str(source), str(target), find_recipe("int8").as_json(), str(store.folder), {})
+    made = quantize(str(source), str(target), find_recipe("int8").as_json(), str(store.folder), {})
+    explained = Path(made.get("explained", source)).read_bytes()
     from edge_sdk.converters.layout import Port
     from edge_sdk.converters.proving.finish import finish
 
-    return finish(target.read_bytes(), [Port("image")], [Port(n) for n in ("a", "b", "p")], {})
+    return finish(target.read_bytes(), [Port("image")], [Port(n) for n in ("a", "b", "p")], {}), explained
 
 
 def scale_off(data: bytes, seed: int) -> bytes:

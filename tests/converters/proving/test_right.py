@@ -19,8 +19,8 @@ _FAST = range(12)
 _ALL = range(12, 60)
 
 
-def faults_of(reference: bytes, candidate: bytes, seed: int, folder: Path) -> list[str]:
-    """What the proof of a conversion says of a file, in words."""
+def faults_of(reference: bytes, explained: bytes, candidate: bytes, seed: int, folder: Path) -> list[str]:
+    """What the proof of a conversion says of a file, in words; ``explained`` has the constants that it was made of."""
     from edge_sdk.engines.runner import Runner
 
     (folder / "reference.tflite").write_bytes(reference)
@@ -31,7 +31,7 @@ def faults_of(reference: bytes, candidate: bytes, seed: int, folder: Path) -> li
     for wanted, got in runs:
         meter.add(wanted, got)
     rows = meter.report()
-    stored = constant_faults(parse_artifact(reference), parse_artifact(candidate))
+    stored = constant_faults(parse_artifact(explained), parse_artifact(candidate))
     ops = check_ops(candidate, list(planted.samples(seed, 2)))
     assert ops.checked > 5
     texts = [str(fault) for fault in (*stored, *ops.faults)]
@@ -51,10 +51,10 @@ def expected_place(fault: str, before: bytes, seed: int) -> str:
 
 def check_seed(seed: int, folder: Path) -> None:
     reference = planted.float_model(seed)
-    right = planted.int8_model(reference, seed, folder)
-    assert faults_of(reference, right, seed, folder) == []
+    right, explained = planted.int8_model(reference, seed, folder)
+    assert faults_of(reference, explained, right, seed, folder) == []
     fault = list(planted.FAULTS)[seed % len(planted.FAULTS)]
-    texts = faults_of(reference, planted.FAULTS[fault](right, seed), seed, folder)
+    texts = faults_of(reference, explained, planted.FAULTS[fault](right, seed), seed, folder)
     assert any(expected_place(fault, right, seed) in text for text in texts), (fault, texts)
 
 
