@@ -62,7 +62,8 @@ def test_convert_to_several_recipes_with_images_and_report(tmp_path: Path, worke
     assert int8["calibration"]["count"] == 20
     assert "20 images" in int8["calibration"]["description"]
     assert next(f["rule"] for f in int8["findings"] if f["severity"] == "warning") == "calibration-few-samples"
-    assert len(int8["timings_measured"]) == 2
+    # Float, and int8 with and without the float island in which its softmax is.
+    assert len(int8["timings_measured"]) == 3
     assert "quantize to static_wi8_ai8" in done.stderr
 
 
@@ -116,8 +117,9 @@ def test_demo(demo: tuple[Path, list[Any]]) -> None:
 
 
 def complaints(path: Path) -> set[str]:
-    """Rules by which lint calls a file wrong."""
-    return {finding.rule for finding in lint(read_artifact(path)) if finding.severity != "info"}
+    """Rules by which lint calls a file wrong; islands of float are what convert made for XNNPACK's sake."""
+    found = {finding.rule for finding in lint(read_artifact(path)) if finding.severity != "info"}
+    return found - {"float-island"}
 
 
 SLICE = {

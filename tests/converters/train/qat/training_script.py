@@ -135,6 +135,7 @@ def trained(kind: str, which: str, folder: Path, workers: Any) -> dict[str, Any]
         made.convertible,
         path,
         recipe="qat",
+        forms="plain",
         data={"image": data["image"]},
         samples=64,
         workers=workers,
