@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_sdk.bundle.asked import ProcessingOptions
 from edge_sdk.bundle.creating import check_options, create_bundle
 from edge_sdk.bundle.options import BundleOptions, Golden
 from edge_sdk.bundle.report import BundleReport
@@ -75,6 +76,7 @@ def convert_bundle(
         settings = replace(settings_from(options), keep_samples=golden.samples)
         reports = tuple(run_jobs(source, jobs, settings, progress))
         asked["golden"] = _golden(golden, reports[0])
+        asked["processing"] = _processing(asked.get("processing"), reports[0])
         asked["reports"] = [report.as_json() for report in reports]
         asked["source"] = source_facts(source, reports[0].framework)
         made = create_bundle([job.output for job in jobs], output, progress=progress, **asked)
@@ -103,6 +105,13 @@ def _jobs(recipes: Sequence[str | Path | Recipe], folder: Path, options: Options
         hint = "convert it to a .tflite first, then `edge-sdk bundle create`"
         raise BundleError(f"recipe {training[0]} trains, which a bundle does not wait for", hint=hint)
     return [Job(recipe, folder / f"{recipe.name}.tflite") for recipe in resolved]
+
+
+def _processing(asked: ProcessingOptions | None, report: ConversionReport) -> ProcessingOptions | None:
+    """Pictures reach the device's model as they reached it here: what it scales itself is not scaled before."""
+    if asked is None or asked.images is None or asked.images.scale is not None:
+        return asked
+    return replace(asked, images=replace(asked.images, scale=report.image_scale))
 
 
 def _golden(asked: Golden, report: ConversionReport) -> Golden:

@@ -165,6 +165,7 @@ class Line:
             stages=(*self._opening, *self._stages),
             choice=job.choice,
             samples=self._proof.first(self._settings.keep_samples, lowered),
+            image_scale=self._settings.images.scale,
             details=details,
         )
         if not report.verified and not self._settings.keep_unverified:

@@ -91,6 +91,8 @@ class ConversionReport(Tabular):
         check: the file against the device asked for.
         compiled: what the device's own compiler made of the file, as a path beside it.
         samples: the first inputs that the comparison ran on, in the file's layout, where they were asked for.
+        image_scale: factor on the pixels of images that the model was given, as asked or as its first ops tell; None
+            for 1/255.
         training: what was trained before, for recipes that train.
         details: what a page shows besides, where asked for.
         labels: names of the classes of the first output that has any.
@@ -123,6 +125,7 @@ class ConversionReport(Tabular):
     compiled: str | None = None
 
     samples: tuple[Arrays, ...] = field(default=(), compare=False, repr=False)
+    image_scale: float | None = None
     training: TrainReport | None = None
     details: Details | None = field(default=None, compare=False, repr=False)
     labelled: Labelled | None = None

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from edge_sdk.bundle.asked import ProcessingOptions
 from edge_sdk.bundle.manifest import Arithmetic
 from edge_sdk.bundle.reading import open_bundle
 from edge_sdk.bundle.verifying import verify_bundle
 from edge_sdk.cli import cli
 from edge_sdk.converters import Workers
 from edge_sdk.converters.bundling import convert_bundle
+from edge_sdk.data.images import ImageOptions
 from edge_sdk.errors import BundleError
 from edge_sdk.recipe import find_recipe
 from edge_sdk.runtime import Runner
@@ -75,3 +77,39 @@ def test_what_is_wrong_with_the_bundle_is_said_before_the_work(tmp_path: Path) -
     assert done.exit_code == 1
     assert done.stderr.startswith("error: absent: the labels cannot be read")
     assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.onnx
+def test_pictures_are_not_scaled_where_the_model_does_it_itself(tmp_path: Path) -> None:
+    """The folder of pictures reaches the device's model as it reached the converter."""
+    import onnx
+    from onnx import helper
+    from PIL import Image
+
+    weights = np.random.default_rng(0).standard_normal((4, 3, 3, 3)).astype(np.float32)
+    constants = {"scale": np.array(1 / 255, np.float32), "w": weights}
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["image", "scale"], ["x"]), helper.make_node("Conv", ["x", "w"], ["y"])],
+        "net",
+        [helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, [1, 3, 16, 16])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 4, 14, 14])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "n.onnx")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for index in range(12):
+        pixels = np.random.default_rng(index).integers(0, 256, (20, 20, 3), np.uint8)
+        Image.fromarray(pixels).save(photos / f"{index:02}.png")
+    convert_bundle(
+        tmp_path / "n.onnx",
+        tmp_path / "n.edge",
+        recipes=["float32"],
+        bundle={"processing": ProcessingOptions(images=ImageOptions())},
+        data=photos,
+        timing=False,
+    )
+    with open_bundle(tmp_path / "n.edge") as bundle:
+        steps = [step for part in bundle.manifest.processing.inputs for step in part.steps]
+    (normalize,) = [step for step in steps if step.op == "normalize"]
+    assert normalize.scale == 1.0
