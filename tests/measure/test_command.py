@@ -127,8 +127,8 @@ def test_given_inputs_are_used_and_checked(tflite: Path, tmp_path: Path) -> None
         (["--engine", "tensorrt"], 1, "unknown engine `tensorrt`"),
         (["--variant", "int8"], 1, "is no bundle"),
         (["--profile", "raspberry-pi-55"], 1, "did you mean `raspberry-pi-5`"),
-        (["-o", "/nowhere/r.json"], 1, "/nowhere"),
-        (["--pictures", "/nowhere"], 1, "/nowhere"),
+        (["-o", "/dev/null/r.json"], 1, "/dev/null"),
+        (["--pictures", "/dev/null/p"], 1, "/dev/null"),
         (["--delegate", "external:none.so"], 1, "none.so"),
     ],
 )
