@@ -92,8 +92,9 @@ def _difference(label: str, content: bytes, found: Any, engine: Engine) -> str |
 def test_placement_is_that_of_the_engine(reality: dict[tuple[str, str], Any], engine: Engine, family: str) -> None:
     compared, different = differences(family, reality, engine)
     assert not different, "\n".join(different)
-    # tflite-runtime's own kernels refuse many probes for what they are.
-    assert compared >= (0.9 if engine.name == "ai-edge-litert" else 0.3) * len(list(FAMILIES[family]()))
+    # tflite-runtime's own kernels refuse many probes for what they are, and it opens no file with a custom op.
+    least = 0.9 if engine.name == "ai-edge-litert" else 0.3 * (family != "custom")
+    assert compared >= least * len(list(FAMILIES[family]()))
 
 
 @pytest.mark.slow
