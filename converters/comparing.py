@@ -65,16 +65,7 @@ class Comparison(Tabular):
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each output."""
-        return [
-            {
-                "output": row.name,
-                "sqnr_db": row.sqnr_db,
-                "max_abs_error": row.max_abs_error,
-                "top1_agreement": row.top1_agreement,
-                "ok": row.ok,
-            }
-            for row in self.outputs
-        ]
+        return [{"output": row.name, **row.figures()} for row in self.outputs]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

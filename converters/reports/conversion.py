@@ -152,10 +152,7 @@ class ConversionReport(Tabular):
             {
                 "output": row.name,
                 "recipe": self.recipe,
-                "sqnr_db": row.sqnr_db,
-                "max_abs_error": row.max_abs_error,
-                "top1_agreement": row.top1_agreement,
-                "ok": row.ok,
+                **row.figures(),
                 "size_bytes": self.artifact.size_bytes,
                 "time_ratio": self.timings[1].ratio if self.timings else None,
             }

@@ -63,6 +63,15 @@ class OutputParity:
         """Whether agreement says anything: the reference varies between samples."""
         return self.relative_variation >= VARIES
 
+    def figures(self) -> dict[str, Any]:
+        """What a table shows of it beside its name."""
+        return {
+            "sqnr_db": self.sqnr_db,
+            "max_abs_error": self.max_abs_error,
+            "top1_agreement": self.top1_agreement,
+            "ok": self.ok,
+        }
+
     def as_json(self) -> dict[str, Any]:
         """Plain data; infinities and NaN become None, since JSON has neither."""
         data = asdict(self) | {"has_power": self.has_power, "parts": [part.as_json() for part in self.parts]}
