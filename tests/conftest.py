@@ -25,6 +25,8 @@ _NEEDS = {
     "onnx": (("onnx",), "onnx"),
     "onnx2tf": (("onnx2tf",), "onnx2tf"),
     "torch": (("onnxscript",), "torch"),
+    "dask": (("distributed",), "dask"),
+    "tensorboard": (("tensorboard",), "tensorboard"),
     "ethos_u": (("ethosu",), "ethos-u"),
     "qualcomm": (("onnxruntime_qnn",), "qualcomm"),
     "metadata_reader": (("tensorflow_lite_support",), ""),

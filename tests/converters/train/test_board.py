@@ -9,8 +9,7 @@ import pytest
 
 from tests.core.converters.train.test_loop import Line, Watching, loop
 
-pytest.importorskip("tensorboard", reason="pip install 'edge-sdk[tensorboard]'")
-pytestmark = [pytest.mark.keras, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.keras, pytest.mark.tensorboard, pytest.mark.filterwarnings("ignore")]
 
 
 def test_curves_are_there_to_be_read(tmp_path: Path) -> None:

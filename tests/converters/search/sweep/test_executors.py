@@ -16,9 +16,8 @@ from edge_sdk.converters.search.sweep.table import TIMES, rows_of
 from edge_sdk.errors import TargetError
 from tests.converters.search.sweep.trivial import act, jobs
 
-pytest.importorskip("distributed", reason="pip install 'edge-sdk[dask]'")
-# Dask's own: a killed worker's connections, and its nanny's temporary folders.
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("dask")]
+# Dask's own warnings: a killed worker's connections, and its nanny's temporary folders.
+pytestmark = [pytest.mark.dask, pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("dask")]
 
 
 def _table(count: int, results: Iterable[Mapping[str, Any]]) -> str:
