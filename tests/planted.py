@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.flatbuffer import Node
-from edge_sdk.artifact.model import Op, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.signature import Arrays
 from tests.graphs import Graph, options
 

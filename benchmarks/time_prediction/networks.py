@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import pack_tree, parse_tree
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 VARIANTS = ("float32", "float16", "dynamic", "int8")
 NETWORKS: dict[str, tuple[tuple[str, int, dict[str, Any]], ...]] = {

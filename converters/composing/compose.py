@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from edge_sdk.artifact.joining import Part, joined
-from edge_sdk.artifact.model import Artifact, Tensor, parse_tree, read_artifact
+from edge_sdk.artifact.model import Artifact, Tensor, read_artifact
+from edge_sdk.artifact.tree import parse_tree
 from edge_sdk.converters.composing.drawing import Drawing
 from edge_sdk.converters.composing.processing import Nms, OutputStep, Pixels, expected_outputs
 from edge_sdk.data.seeded import seeded_samples

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import pack_tree, parse_artifact
+from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.op_options import encoded, table_of
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.lower.direct.graph import Op, Tensor
 from edge_sdk.converters.lower.direct.versions import version_of

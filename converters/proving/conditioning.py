@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import Op, Subgraph, Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.kept import kept_ops
 from edge_sdk.recipe import Recipe
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.note import put_note
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Port
 
 _KEY = "serving_default"

@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.apart import has_twin
 from edge_sdk.artifact.constants import ConstantEdit
-from edge_sdk.artifact.model import Op, Subgraph, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.runner import Runner
 from edge_sdk.folders import temporary_folder
 from edge_sdk.parity.ops import open_twins

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.edit import add_operator_code, new_operator
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.schema import Schema, schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.kept import kept_ops
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import recipe_from_json

@@ -23,7 +23,8 @@ from functools import cached_property
 import numpy as np
 
 from edge_sdk.artifact.edit import GraphEdit
-from edge_sdk.artifact.model import Op, Subgraph, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.kept import kept_ops
 from edge_sdk.converters.quantize.norms import center_norms, is_clipped
 from edge_sdk.recipe import Recipe

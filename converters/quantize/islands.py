@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.compute import CONVERT_OPS, macs
 from edge_sdk.artifact.edit import GraphEdit
-from edge_sdk.artifact.model import Op, Subgraph, Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks.placement.partition import partition
 from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.runtimes import XnnpackEngine

@@ -15,8 +15,9 @@ import numpy as np
 from edge_sdk.artifact.edit import without_unused
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.joining import joined
-from edge_sdk.artifact.model import Op, Subgraph, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.ties import MOVING
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.kept import result_name
 from edge_sdk.engines.observe import Observation
 from edge_sdk.findings import Finding

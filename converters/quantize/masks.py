@@ -15,7 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from edge_sdk.artifact.flatbuffer import Node
-from edge_sdk.artifact.model import Op, Subgraph, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.observe import Observation
 
 MASK = 1e3

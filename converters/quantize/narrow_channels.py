@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.constants import ConstantEdit
-from edge_sdk.artifact.model import Op, Subgraph, Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.observe import Observation
 from edge_sdk.errors import ConversionError
 

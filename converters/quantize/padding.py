@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge_sdk.artifact.edit import GraphEdit
-from edge_sdk.artifact.model import Artifact, Op, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Artifact, Op, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.observe import Observation
 
 

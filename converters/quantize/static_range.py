@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.artifact.flatbuffer import new_node
-from edge_sdk.artifact.model import Artifact, Subgraph, pack_tree, parse_artifact, parse_tree, read_artifact
+from edge_sdk.artifact.model import Artifact, Subgraph, parse_artifact, read_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.summary import float_ops
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.biases import correct_biases
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.constants import ConstantEdit
-from edge_sdk.artifact.model import Op, Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Op, Tensor, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.biases import correct_biases, output_sqnr_db
 from edge_sdk.converters.quantize.rounding import Rounded, covariance, noise, round_channels, round_weights

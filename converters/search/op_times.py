@@ -17,8 +17,9 @@ import numpy as np
 from edge_sdk.artifact.apart import single_ops
 from edge_sdk.artifact.edit import add_operator_code, new_operator
 from edge_sdk.artifact.flatbuffer import new_node
-from edge_sdk.artifact.model import Op, Subgraph, pack_tree, read_artifact
+from edge_sdk.artifact.model import Op, Subgraph, read_artifact
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import ModelError
 

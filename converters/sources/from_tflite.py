@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.artifact.model import Artifact, pack_tree, parse_tree, read_artifact
+from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.lower import Rung
 from edge_sdk.converters.sources.source import (
     Description,

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from edge_sdk.artifact.compute import CONTROL_OPS
 from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import DTYPES, Artifact, Op, Subgraph, Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import DTYPES, Artifact, Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 _INPUT, _OUTPUT = "in_", "out_"
 _STATEFUL = ("CUSTOM:", "RANDOM_", "MULTINOMIAL", "LSTM", "RNN", "SVDF", "UNIDIRECTIONAL_", "BIDIRECTIONAL_", "CALL")

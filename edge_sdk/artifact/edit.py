@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import pack_tree
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree
 
 
 def enum_value(enum: str, name: str) -> int:

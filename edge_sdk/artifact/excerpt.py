@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import Artifact, Op, Subgraph, pack_tree, parse_tree
+from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 COMPILED_OPS = frozenset({"CUSTOM:DISPATCH_OP", "CUSTOM:ethos-u", "CUSTOM:edgetpu-custom-op", "CUSTOM:vsi-npu"})
 """What compilers for NPUs leave in a file in place of the ops that they took."""

@@ -41,7 +41,7 @@ def joined(roots: Sequence[Node]) -> tuple[Node, list[Part]]:
     and metadata are left out.
 
     Args:
-        roots: trees of :func:`~edge_sdk.artifact.model.parse_tree`; they are taken apart.
+        roots: trees of :func:`~edge_sdk.artifact.tree.parse_tree`; they are taken apart.
     """
     join = _Join()
     parts = [join.add(root, place) for place, root in enumerate(roots)]

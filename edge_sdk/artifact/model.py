@@ -14,16 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact import flatbuffer
 from edge_sdk.artifact.flatbuffer import Node
-from edge_sdk.artifact.outside import bring_inside, is_large, pack_outside
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.sound import check_size, check_zero_points, own_names
+from edge_sdk.artifact.tree import DAMAGED, op_name, parse_tree
 from edge_sdk.errors import ModelError, SignatureError, nearest
 
-IDENTIFIER = b"TFL3"
-# Kernels read constants in place; TFLite's schema forces 16 bytes.
-ALIGNED = {"Buffer.data": 16}
 DTYPES: Mapping[str, npt.DTypeLike] = MappingProxyType(
     {
         "float32": np.float32,
@@ -42,7 +38,6 @@ DTYPES: Mapping[str, npt.DTypeLike] = MappingProxyType(
         "complex128": np.complex128,
     }
 )
-_DAMAGED = "the file is damaged: copy or convert it again"
 _HALF_BYTE = {"int4": 2, "uint4": 2, "int2": 4}
 
 
@@ -264,7 +259,7 @@ def parse_artifact(data: bytes | memoryview, *, path: Path | None = None, sha256
         declared = tuple(_signature(node, graphs) for node in root.signature_defs or [])
         metadata = {m.name or "": _buffer(root, m.buffer) for m in root.metadata or []}
     except ModelError as error:
-        raise ModelError(f"{where}: {error}", hint=_DAMAGED) from error
+        raise ModelError(f"{where}: {error}", hint=DAMAGED) from error
     return Artifact(
         path=path,
         size_bytes=len(data),
@@ -276,35 +271,6 @@ def parse_artifact(data: bytes | memoryview, *, path: Path | None = None, sha256
         metadata=MappingProxyType({k: b"" if v is None else v.tobytes() for k, v in metadata.items()}),
         unknown=tuple(unknown),
     )
-
-
-def parse_tree(data: bytes | memoryview, *, path: Path | None = None) -> tuple[Node, list[str]]:
-    """The file as a tree that can be edited and packed again by :func:`pack_tree`.
-
-    Raises:
-        ModelError: truncated, or not a TFLite file.
-    """
-    try:
-        root, unknown = flatbuffer.read(data, schema(), "Model", IDENTIFIER)
-    except flatbuffer.FlatbufferError as error:
-        raise ModelError(
-            f"{path or 'model'}: not a whole TFLite file ({len(data)} bytes): {error}",
-            hint="check that the download or copy finished; a TFLite file has `TFL3` at byte 4",
-        ) from error
-    try:
-        bring_inside(root, data)
-    except ModelError as error:
-        raise ModelError(f"{path or 'model'}: {error}", hint=_DAMAGED) from error
-    return root, unknown
-
-
-def pack_tree(root: Node) -> bytes:
-    """A .tflite file from a tree; constants that a flatbuffer cannot hold lie behind it."""
-    return pack_outside(root, _flatbuffer) if is_large(root) else _flatbuffer(root)
-
-
-def _flatbuffer(root: Node) -> bytes:
-    return flatbuffer.write(root, schema(), IDENTIFIER, aligned=ALIGNED)
 
 
 def _subgraph(index: int, node: Node, root: Node) -> Subgraph:
@@ -396,19 +362,6 @@ def _op(index: int, node: Node, root: Node, tensor_count: int) -> Op:
     if node.custom_options is not None:
         fields["custom_options"] = bytes(node.custom_options)
     return Op(index, op_name(code), code.version, inputs, outputs, MappingProxyType(fields))
-
-
-def op_name(code: Node) -> str:
-    """``CONV_2D``, or ``CUSTOM:name`` for a custom op.
-
-    Raises:
-        ModelError: the code is newer than the schema.
-    """
-    value = max(code.builtin_code, code.deprecated_builtin_code)
-    name = schema().enums["BuiltinOperator"].get(value)
-    if name is None:
-        raise ModelError(f"builtin operator {value} is newer than this schema")
-    return f"CUSTOM:{code.custom_code or ''}" if name == "CUSTOM" else name
 
 
 def _signature(node: Node, graphs: tuple[Subgraph, ...]) -> Signature:

@@ -15,8 +15,9 @@ import numpy as np
 
 from edge_sdk.artifact import flatbuffer
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import Artifact, Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Artifact, Tensor, parse_artifact
 from edge_sdk.artifact.note import set_metadata
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.metadata.min_runtime import min_runtime_version
 from edge_sdk.metadata.records import (
     IDENTIFIER,

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import Artifact, Op, Subgraph, pack_tree, parse_tree
+from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.source import ModelSource, source_of
 from edge_sdk.signature import Arrays
 

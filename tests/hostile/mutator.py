@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.schema import Field, schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 _LIMITS = {"bool": (0, 1), "float32": (-3.4e38, 3.4e38), "float64": (-1e308, 1e308)} | {
     f"{sign}int{bits}": ((0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1))

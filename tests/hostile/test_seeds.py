@@ -13,8 +13,8 @@ import pytest
 from edge_sdk import EdgeSdkError, Runner, Session, check, find_profile
 from edge_sdk.artifact import parse_artifact
 from edge_sdk.artifact.flatbuffer import Node
-from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.summary import summarize
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.errors import ModelError, PolicyError, SignatureError
 from tests.graphs import Graph, conv_model, int8_model, options, requantizing_model
 from tests.runtime.kinds import delay, same_names

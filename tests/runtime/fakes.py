@@ -114,7 +114,7 @@ def _scaled(model: ModelSource, row: int, factor: float) -> ModelSource:
     """The model with a row of its weights ``w`` multiplied: what another order of adding does, or a wrong kernel."""
     import numpy as np
 
-    from edge_sdk.artifact.model import pack_tree, parse_tree
+    from edge_sdk.artifact.tree import pack_tree, parse_tree
     from edge_sdk.engines.source import source_of
 
     root, _ = parse_tree(model.content)

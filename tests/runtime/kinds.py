@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import pack_tree
+from edge_sdk.artifact.tree import pack_tree
 from tests.graphs import Graph, options
 
 DTYPES = (

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_sdk import Session
-from edge_sdk.artifact.model import pack_tree
+from edge_sdk.artifact.tree import pack_tree
 from edge_sdk.cli import cli
 from edge_sdk.errors import SignatureError, TargetError
 from tests.graphs import Graph, options

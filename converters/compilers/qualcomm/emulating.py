@@ -11,7 +11,8 @@ import numpy as np
 from flatbuffers import flexbuffers
 
 from edge_sdk.artifact.excerpt import one_op
-from edge_sdk.artifact.model import Artifact, Op, Tensor, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Artifact, Op, Tensor, parse_artifact
+from edge_sdk.artifact.tree import parse_tree
 from edge_sdk.converters.compilers.child import failure, run_program
 from edge_sdk.converters.compilers.qualcomm.libraries import find_parts
 from edge_sdk.converters.compilers.seam import Compilation, Job

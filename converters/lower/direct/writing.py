@@ -11,9 +11,9 @@ import numpy as np
 from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.flatbuffer import Node as Table
 from edge_sdk.artifact.flatbuffer import new_node
-from edge_sdk.artifact.model import pack_tree
 from edge_sdk.artifact.op_options import encoded, table_of
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor, inner_graphs
 from edge_sdk.converters.lower.direct.versions import version_of
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import Artifact, Op, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Artifact, Op, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 Array = npt.NDArray[Any]
 _OUT_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.constants import ConstantEdit
-from edge_sdk.artifact.model import Artifact, pack_tree, parse_tree
+from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.train.qat.steps import Operand, Plan
 
 Array = npt.NDArray[Any]

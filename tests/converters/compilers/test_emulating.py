@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flatbuffers import flexbuffers
 
-from edge_sdk.artifact.model import pack_tree, parse_tree
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.compilers.qualcomm.emulating import emulate
 from edge_sdk.converters.compilers.seam import Compilation, Job
 from edge_sdk.errors import BuildError, TargetError

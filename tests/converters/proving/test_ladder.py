@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge_sdk.artifact.model import Artifact, pack_tree, parse_tree
+from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters import Workers
 from edge_sdk.converters.proving.ladder import Ladder
 from edge_sdk.converters.proving.proof import Proof

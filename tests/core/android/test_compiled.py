@@ -6,8 +6,8 @@ import pytest
 
 from edge_sdk.android.compiled import compiled_findings, stamp_of
 from edge_sdk.artifact import Artifact, parse_artifact
-from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.note import set_metadata
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from tests.graphs import Graph, conv_model
 
 LIBRARIES = (

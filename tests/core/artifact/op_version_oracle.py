@@ -12,8 +12,8 @@ import json
 from typing import Any
 
 from edge_sdk.artifact.flatbuffer import new_node
-from edge_sdk.artifact.model import pack_tree
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree
 
 _HIGHEST_TRIED = 20
 # Not ops a file can name on its own.

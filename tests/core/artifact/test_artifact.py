@@ -10,10 +10,10 @@ import pytest
 from edge_sdk.artifact import parse_artifact, read_artifact
 from edge_sdk.artifact.compute import accumulation_length, compute_type, macs
 from edge_sdk.artifact.indices import index_bounds
-from edge_sdk.artifact.model import parse_tree
 from edge_sdk.artifact.note import note_of, put_note, set_metadata
 from edge_sdk.artifact.runtimes import measured_runtimes, missing_ops, runtime_need
 from edge_sdk.artifact.summary import summarize, summary_as_json
+from edge_sdk.artifact.tree import parse_tree
 from edge_sdk.errors import ModelError
 from tests.graphs import Graph, conv_model, options
 
@@ -174,7 +174,7 @@ def test_note_is_read_back_and_replaced() -> None:
     tree, _ = parse_tree(conv_model())
     put_note(tree, {"recipe": "a"})
     put_note(tree, {"recipe": "b"})
-    from edge_sdk.artifact.model import pack_tree
+    from edge_sdk.artifact.tree import pack_tree
 
     artifact = parse_artifact(pack_tree(tree))
     assert note_of(artifact) == {"recipe": "b"}
@@ -184,7 +184,7 @@ def test_note_is_read_back_and_replaced() -> None:
 def test_note_that_is_not_json_is_no_note() -> None:
     tree, _ = parse_tree(conv_model())
     set_metadata(tree, "edge_sdk", b"\xff{")
-    from edge_sdk.artifact.model import pack_tree
+    from edge_sdk.artifact.tree import pack_tree
 
     assert note_of(parse_artifact(pack_tree(tree))) is None
 
@@ -215,7 +215,7 @@ def test_index_that_points_nowhere_is_an_error(break_it: object, message: str) -
     graph.op("RELU", (x,), (y,))
     graph.node.inputs, graph.node.outputs = [x], [y]
     break_it(graph)  # type: ignore[operator]
-    from edge_sdk.artifact.model import pack_tree
+    from edge_sdk.artifact.tree import pack_tree
 
     with pytest.raises(ModelError, match=message):
         parse_artifact(pack_tree(graph.root))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from edge_sdk.artifact import parse_artifact
 from edge_sdk.artifact.flatbuffer import FlatbufferError, Node, read
-from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.schema import parse_schema, schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.errors import ModelError
 from tests.graphs import conv_model, padded_pool_model
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_sdk.artifact.model import pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.outside import is_large, pack_outside
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.errors import ModelError
 from tests.graphs import Graph, options
 

@@ -15,8 +15,8 @@ import pytest
 
 import edge_sdk
 from edge_sdk.artifact.flatbuffer import new_node
-from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.bundle.container import ALIGNMENT, MAX_MEMBERS, MODEL_ALIGNMENT
 from edge_sdk.bundle.manifest import FORMAT_VERSION, parse_manifest
 from edge_sdk.bundle.reading import open_bundle

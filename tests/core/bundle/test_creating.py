@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 import edge_sdk
 from edge_sdk.artifact import read_artifact
-from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.bundle.asked import ProcessingOptions
 from edge_sdk.bundle.options import BundleOptions, Golden, Signing
 from edge_sdk.bundle.reading import open_bundle

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from edge_sdk.artifact.model import Artifact, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks import delegation
 from edge_sdk.checks.checking import check
 from edge_sdk.checks.verdict import CheckReport

@@ -126,7 +126,7 @@ def test_constants_are_not_observed(tflite: Path) -> None:
 
 def test_tensor_comparison_finds_the_op_that_was_broken(tflite: Path, tmp_path: Path) -> None:
     """A fault planted in one op is found there, and not in the ops that inherit it."""
-    from edge_sdk.artifact.model import pack_tree, parse_tree
+    from edge_sdk.artifact.tree import pack_tree, parse_tree
 
     tree, _ = parse_tree(tflite.read_bytes())
     kernel = next(t for t in tree.subgraphs[0].tensors if t.name == "kernel")

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sdk.artifact.model import Tensor, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Tensor, parse_artifact
 from edge_sdk.artifact.note import set_metadata
 from edge_sdk.artifact.outside import pack_outside
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.metadata import (
     AssociatedFile,
     MetadataError,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edge_sdk.artifact.model import Artifact, pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks.checking import check
 from edge_sdk.cli import cli
 from edge_sdk.errors import ModelError

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edge_sdk.artifact.model import pack_tree, parse_tree
 from edge_sdk.artifact.note import put_note
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from tests.core.checks.lint.graphs import IN, OUT, RELU6, SIDE, Net, ints, plain, weights_of
 from tests.graphs import conv_model, options, padded_pool_model
 

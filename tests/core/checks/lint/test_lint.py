@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sdk.artifact.model import pack_tree, parse_artifact, parse_tree
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks.lint.linting import LINT_RULES, lint
 from edge_sdk.checks.lint.scene import LintFinding
 from edge_sdk.errors import ModelError

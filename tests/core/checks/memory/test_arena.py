@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.flatbuffer import new_node
-from edge_sdk.artifact.model import pack_tree, parse_artifact
+from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree
 from edge_sdk.checks.delegates.xnnpack.walk import place_on_xnnpack
 from edge_sdk.checks.memory.need import ArenaPlan, plan_memory
 from edge_sdk.checks.memory.ties import hashed, sort_like_introsort

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import pack_tree, parse_tree
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from tests.graphs import Graph, options
 
 Probe = tuple[str, bytes]
