@@ -17,18 +17,21 @@ _ENV = "EDGE_SDK_TOOL_OUTPUT"
 """Set to ``screen``, tools write where they like."""
 
 _log: Path | None = None
+_told = False
 
 
 def log_path() -> Path | None:
-    """The file, where a tool has written something."""
-    return _log if _log and _log.exists() and _log.stat().st_size else None
+    """The file, where a tool has written something; whoever asks tells the user, so it stays."""
+    global _told  # noqa: PLW0603 - as below
+    _told = bool(_log and _log.exists() and _log.stat().st_size)
+    return _log if _told else None
 
 
 @contextmanager
 def tools_kept_quiet() -> Iterator[None]:
     """Diverts descriptor 2 for as long as the block lasts, where there is room for a file.
 
-    The file goes where all ended well or nobody wrote.
+    The file goes unless an error told the user where it is.
     """
     global _log  # noqa: PLW0603 - one process has one descriptor 2
     if os.environ.get(_ENV) == "screen":
@@ -47,19 +50,17 @@ def tools_kept_quiet() -> Iterator[None]:
     sys.stderr = os.fdopen(screen, "w", buffering=1, encoding=before.encoding, errors="backslashreplace")
     os.dup2(descriptor, 2)
     os.close(descriptor)
-    kept = False
     try:
         yield
-    except SystemExit as ended:
-        kept = ended.code not in (None, 0)
-        raise
-    except BaseException:
-        kept = True
+    except Exception:
+        # A fault of ours: Python prints where, and this what tools said before it.
+        if log := log_path():
+            sys.stderr.write(f"what tools printed: {log}\n")
         raise
     finally:
         sys.stderr.flush()
         os.dup2(screen, 2)
         sys.stderr.close()
         sys.stderr = before
-        if not (kept and log_path()):
+        if not _told:
             _log.unlink(missing_ok=True)

@@ -78,7 +78,7 @@ class Screen:
         echo(f"error: {_one_line(str(error))}", err=True)
         if error.hint:
             echo(f"hint: {_one_line(error.hint)}", err=True)
-        log = log_path()
+        log = log_path() if self.as_json or not self._quiet else None
         if log is not None and not self._quiet:
             click.echo(f"what tools printed: {log}", err=True)
         if isinstance(error, ToolError) and error.log_tail and not self._quiet:

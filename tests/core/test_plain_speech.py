@@ -165,8 +165,11 @@ def test_what_tools_print_is_in_a_file_that_an_error_names(tmp_path: Path) -> No
     script = (
         "import os, sys\nimport edge_sdk.cli as c\nfrom edge_sdk.cli.screen import command\n"
         "from edge_sdk.errors import ModelError\n"
-        "@command(name='noisy')\ndef noisy(screen):\n"
+        "import click\n@command(name='noisy')\n"
+        "@click.option('--fault', is_flag=True)\n@click.option('--verdict', is_flag=True)\n"
+        "def noisy(screen, fault, verdict):\n"
         "    os.write(2, b'INFO: Created a delegate\\n')\n    screen.say('mine')\n"
+        "    if fault: raise ZeroDivisionError\n    if verdict: return 3\n"
         "    if len(sys.argv) > 2: raise ModelError('no')\n"
         "c.COMMANDS['noisy'] = '__main__:noisy'\nc.main()\n"
     )
@@ -179,6 +182,13 @@ def test_what_tools_print_is_in_a_file_that_an_error_names(tmp_path: Path) -> No
     well = run()
     assert (well.returncode, well.stderr) == (0, "mine\n")
     assert not list(tmp_path.iterdir()), "nothing is left where nothing went wrong"
+    assert run("--verdict").returncode == 3
+    assert not list(tmp_path.iterdir()), "nor a file that nobody named"
+    crashed = run("--fault").stderr
+    (log,) = tmp_path.glob("edge-sdk-*.log")
+    assert f"what tools printed: {log}" in crashed
+    assert "ZeroDivisionError" in crashed
+    log.unlink()
     failed = run("--json")
     (log,) = tmp_path.glob("edge-sdk-*.log")
     assert log.read_text() == "INFO: Created a delegate\n"
