@@ -118,14 +118,18 @@ class Phone:
 
     def die(self) -> None:
         """The daemon and all that it runs end, as when a battery does; adb's server stays."""
-        found = subprocess.run(
-            ["pgrep", "--ns", str(self._daemon.pid), "--nslist", "mnt"], capture_output=True, text=True, check=False
-        )
-        for pid in found.stdout.split():
-            # Some of them end by themselves meanwhile.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        # What stands still starts nothing: no process is born between the list and the kill.
+        stopped: set[int] = set()
+        while new := self._processes() - stopped:
+            _send(signal.SIGSTOP, new)
+            stopped |= new
+        _send(signal.SIGKILL, stopped)
         self._daemon.wait()
+
+    def _processes(self) -> set[int]:
+        command = ["pgrep", "--ns", str(self._daemon.pid), "--nslist", "mnt"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        return set(map(int, found.stdout.split()))
 
     def close(self) -> None:
         """All of it ends."""
@@ -143,6 +147,13 @@ class Phone:
                 return
             time.sleep(0.2)
         raise AssertionError(f"adbd did not come: {(self._folder / 'adbd.log').read_text()}")
+
+
+def _send(sent: signal.Signals, processes: set[int]) -> None:
+    for process in processes:
+        # Some of them end by themselves meanwhile.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, sent)
 
 
 def _script(path: Path, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ def test_live_memory_peaks_where_the_planner_says(data: bytes) -> None:
     assert [op.name for op in found.ops] == [op.name for op in artifact.main.ops]
 
 
-@pytest.mark.skipif(not find_spec("PIL"), reason="pip install 'edge-sdk[images]'")
+@pytest.mark.images
 @pytest.mark.parametrize("channels", [1, 3])
 def test_another_reader_reads_the_png(channels: int) -> None:
     from PIL import Image
