@@ -16,6 +16,8 @@ from typing import Final
 from edge_sdk.errors import OutputError
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES})
+# For sockets, whose names must be short.
+_SHORT: Final = "/tmp"  # noqa: S108 - mkdtemp makes the folder there
 # edge-sdk-<what>-<boot and process namespace>-<process>-<its start>-<random>
 _NAME: Final = re.compile(r"edge-sdk-\w+-([0-9a-f]+)-(\d+)-(\d+)-\w+")
 
@@ -45,11 +47,17 @@ def temporary_folder(what: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_folder(what: str) -> Path:
-    """A folder that the caller removes; where the caller is killed, the next process does. Errors as above."""
+def make_folder(what: str, *, parent: Path | None = None) -> Path:
+    """A folder that the caller removes; where the caller is killed, the next process does. Errors as above.
+
+    Args:
+        what: a word for its name.
+        parent: where it goes: ``/tmp``, or None for where temporary files go.
+    """
     _clear()
+    prefix = f"edge-sdk-{what}-{_here()}-{os.getpid()}-{_start(os.getpid())}-"
     try:
-        return Path(tempfile.mkdtemp(prefix=f"edge-sdk-{what}-{_here()}-{os.getpid()}-{_start(os.getpid())}-"))
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     except OSError as error:
         raise OutputError(
             f"no temporary folder can be made: {error.strerror or error}", hint="free space, or set TMPDIR"
@@ -69,11 +77,12 @@ def cache_folder(what: str) -> Path:
 @cache
 def _clear() -> None:
     """Once in a process: removes folders whose owner, in this very boot and namespace, is no more."""
-    with contextlib.suppress(OSError):
-        for entry in list(Path(tempfile.gettempdir()).iterdir()):
-            found = _NAME.fullmatch(entry.name)
-            if found and found[1] == _here() and _start(int(found[2])) != found[3] and entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
+    for parent in {tempfile.gettempdir(), _SHORT}:
+        with contextlib.suppress(OSError):
+            for entry in list(Path(parent).iterdir()):
+                found = _NAME.fullmatch(entry.name)
+                if found and found[1] == _here() and _start(int(found[2])) != found[3] and entry.is_dir():
+                    shutil.rmtree(entry, ignore_errors=True)
 
 
 @cache

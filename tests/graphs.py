@@ -213,3 +213,42 @@ def requantizing_model() -> bytes:
     y = graph.tensor("y", (1, 4), "int8", scale=[0.25], zero_point=[-1])
     graph.op("QUANTIZE", (x,), (y,), options("QuantizeOptions"), version=2)
     return graph.finish((x,), (y,))
+
+
+def loop_model(*, limit: float = 10.0, bound: int | None = None) -> bytes:
+    """``WHILE(max(x) < limit) x = x + x``, which never ends for zeros; with a bound at most so many times."""
+    graph = Graph()
+    x, y = graph.tensor("x", (1, 4)), graph.tensor("y", (1, 4))
+    counts = (
+        [] if bound is None else [graph.constant("zero", np.array(0, np.int32)), graph.tensor("count", (), "int32")]
+    )
+    called = options("WhileOptions", cond_subgraph_index=1, body_subgraph_index=2)
+    graph.op("WHILE", (x, *counts[:1]), (y, *counts[1:]), called)
+    _loop_condition(graph.another("condition"), limit, bound)
+    body = graph.another("body")
+    a, b = body.tensor("a", (1, 4)), body.tensor("b", (1, 4))
+    body.op("ADD", (a, a), (b,), options("AddOptions"))
+    body.node.inputs, body.node.outputs = [a], [b]
+    if bound is not None:
+        old, new = body.tensor("old", (), "int32"), body.tensor("new", (), "int32")
+        body.op("ADD", (old, body.constant("one", np.array(1, np.int32))), (new,), options("AddOptions"))
+        body.node.inputs, body.node.outputs = [a, old], [b, new]
+    return graph.finish((x,), (y,))
+
+
+def _loop_condition(graph: Graph, limit: float, bound: int | None) -> None:
+    x, largest, last = graph.tensor("x", (1, 4)), graph.tensor("largest", ()), graph.tensor("less", (), "bool")
+    axes = graph.constant("axes", np.array([0, 1], np.int32))
+    graph.op("REDUCE_MAX", (x, axes), (largest,), options("ReducerOptions"))
+    graph.op("LESS", (largest, graph.constant("limit", np.array(limit, np.float32))), (last,), options("LessOptions"))
+    graph.node.inputs, graph.node.outputs = [x], [last]
+    if bound is None:
+        return
+    count, within, both = (
+        graph.tensor("count", (), "int32"),
+        graph.tensor("within", (), "bool"),
+        graph.tensor("both", (), "bool"),
+    )
+    graph.op("LESS", (count, graph.constant("bound", np.array(bound, np.int32))), (within,), options("LessOptions"))
+    graph.op("LOGICAL_AND", (last, within), (both,), options("LogicalAndOptions"))
+    graph.node.inputs, graph.node.outputs = [x, count], [both]

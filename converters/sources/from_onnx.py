@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError
 from edge_sdk.findings import Finding
+from edge_sdk.folders import temporary_folder
 from edge_sdk.signature import Arrays, fix_shapes
 
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
@@ -145,8 +145,8 @@ def _session(model: Any, path: Path | None) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            readable = _readable(model, path, Path(folder))
+        with temporary_folder("onnx") as folder:
+            readable = _readable(model, path, folder)
             return onnxruntime.InferenceSession(readable, options, ["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base
         _raise_unsupported(model)

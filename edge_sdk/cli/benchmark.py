@@ -16,6 +16,7 @@ from edge_sdk.cli.options import (
     parallel_options,
     session_options,
     signature_option,
+    time_limit_option,
 )
 from edge_sdk.cli.options.html import write_html
 from edge_sdk.cli.screen import UNFIT, Screen, command
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result there, as JSON.")
 @html_option
 @click.option("--pictures", type=click.Path(path_type=Path), help="Write SVGs into this folder (extra `report`).")
+@time_limit_option
 @on_option
 def benchmark(
     screen: Screen,

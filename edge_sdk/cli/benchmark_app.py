@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge_sdk.measure.records import Benchmark
 
 _HAS = ("delegates", "threads", "quick", "runs", "seconds", "policy", "variant")
-_STAY = ("artifacts", "output", "html", "pictures", "on", "as_json", "quiet")
+_STAY = ("artifacts", "output", "html", "pictures", "on", "as_json", "quiet", "limit_s")
 _MOST_THREADS = 64
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from edge_sdk.cli.options import html_option, image_options, pixel_options
+from edge_sdk.cli.options import html_option, image_options, pixel_options, time_limit_option
 from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Predict times from it: what `devices calibrate` wrote. Default: calibration/ID.json beside the profile.",
 )
+@time_limit_option
 @pixel_options
 @html_option
 @click.option("--verbose", "-v", is_flag=True, help="Every op, reason and finding.")

@@ -14,6 +14,7 @@ from edge_sdk.cli.options import (
     image_options,
     shapes_and_dtypes,
     source_options,
+    time_limit_option,
 )
 from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
@@ -27,6 +28,7 @@ from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 @click.option("--min-sqnr-db", type=float, help="What every output must reach.")
 @click.option("--max-abs-error", type=float, help="What no value may exceed.")
 @click.option("--tensors", is_flag=True, help="Compare intermediate results of two .tflite files too.")
+@time_limit_option
 @call_option
 @html_option
 def compare(

@@ -17,6 +17,7 @@ from edge_sdk.cli.options import (
     pixel_options,
     session_options,
     signature_option,
+    time_limit_option,
 )
 from edge_sdk.cli.screen import Screen, command
 
@@ -52,6 +53,7 @@ _TOP = 5
 @parallel_options(several=False)
 @click.option("--no-try-first", is_flag=True, help="Do not run a new file once in a child process before it runs here.")
 @click.option("--raw", is_flag=True, help="Take and give a quantized file's own integers, not real values.")
+@time_limit_option
 @on_option
 @pixel_options
 def run(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from typing import Any
 import click
 
 from edge_sdk.cli.colour import echo
+from edge_sdk.cli.ending import Ended, heard
 from edge_sdk.cli.grouping import GroupedCommand
 from edge_sdk.cli.noise import log_path
 from edge_sdk.errors import AccuracyError, EdgeSdkError, NothingPlacedError, ToolError
@@ -88,6 +87,19 @@ class Screen:
             told = error.as_json() | ({"log": str(log)} if log else {})
             click.echo(json.dumps(told, indent=2, default=str))
 
+    def last_words(self, ended_by: BaseException) -> int:
+        """Says what ended the command: an error, a signal or Ctrl-C; its exit code."""
+        if isinstance(ended_by, EdgeSdkError):
+            self.error(ended_by)
+            # Wrong is a failure; right and too inaccurate, or without the NPU, was checked and found not to fit.
+            return UNFIT if isinstance(ended_by, AccuracyError | NothingPlacedError) else FAILED
+        self.done()
+        if isinstance(ended_by, Ended):
+            click.echo(f"ended by {ended_by.signal.name}; {self.kept}", err=True)
+            return SIGNALLED + ended_by.signal
+        click.echo(str(ended_by) or f"interrupted; {self.kept}", err=True)
+        return INTERRUPTED
+
     def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
@@ -101,21 +113,11 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
         @functools.wraps(function)
         def guarded(*, as_json: bool, quiet: bool, **arguments: Any) -> None:
             screen = Screen(as_json=as_json, quiet=quiet)
-            _end_on_signals()
             try:
-                code = function(screen, **arguments)
-            except EdgeSdkError as error:
-                screen.error(error)
-                # Wrong is a failure; right and too inaccurate, or without the NPU, was checked and found not to fit.
-                code = UNFIT if isinstance(error, AccuracyError | NothingPlacedError) else FAILED
-            except _Ended as signalled:
-                screen.done()
-                click.echo(f"ended by {signalled.signal.name}; {screen.kept}", err=True)
-                code = SIGNALLED + signalled.signal
-            except KeyboardInterrupt as interruption:
-                screen.done()
-                click.echo(str(interruption) or f"interrupted; {screen.kept}", err=True)
-                code = INTERRUPTED
+                with heard(screen.last_words):
+                    code = function(screen, **arguments)
+            except (EdgeSdkError, Ended, KeyboardInterrupt) as error:
+                code = screen.last_words(error)
             sys.exit(code or OK)
 
         guarded = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")(guarded)
@@ -124,27 +126,6 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
         return made
 
     return decorate
-
-
-class _Ended(BaseException):
-    """A signal that asks the program to end; what is open is closed on the way."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.signal = signal.Signals(number)
-
-
-def _end_on_signals() -> None:
-    """SIGTERM and SIGHUP end a command as Ctrl-C does, unless they are ignored, as under nohup, or somebody else's."""
-
-    def end(number: int, _: object) -> None:
-        raise _Ended(number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # Another thread than the main one may not ask.
-        with contextlib.suppress(ValueError):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, end)
 
 
 def _one_line(text: str) -> str:

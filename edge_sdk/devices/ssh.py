@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from edge_sdk.devices.link import Finished, Link
 from edge_sdk.errors import DeviceError
+from edge_sdk.folders import make_folder
 
 # With these a silent link is given up after 30 s.
 _ALIVE: Final = ("-oConnectTimeout=20", "-oServerAliveInterval=10", "-oServerAliveCountMax=3")
@@ -62,12 +63,12 @@ class Ssh(Link):
         self._ssh = shlex.split(os.environ.get("EDGE_SDK_SSH", "ssh"))
         self._port = [f"-p{port}"] if port else []
         # Sockets have short names: no TMPDIR deep in some tree.
-        self._folder = tempfile.TemporaryDirectory(prefix="edge-sdk-", dir="/tmp")
-        self._socket = f"{self._folder.name}/s"
+        self._folder = make_folder("ssh", parent=Path("/tmp"))  # noqa: S108 - a folder of its own there
+        self._socket = f"{self._folder}/s"
         try:
             self._master = self._connected()
         except BaseException:
-            self._folder.cleanup()
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise
         try:
             self.home = self._home()
@@ -122,7 +123,7 @@ class Ssh(Link):
     def close(self) -> None:
         """Ends the connection."""
         _end(self._master)
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _see(self, done: Finished, doing: str) -> None:
         if done.status in (255, _CUT) or self._master.poll() is not None or done.status < 0:
@@ -139,7 +140,7 @@ class Ssh(Link):
         command = [*self._ssh, *self._port, "-M", "-T", "-S", self._socket, *asked, *_ALIVE]
         command += ["-oControlPersist=no", "-oForwardX11=no", "--", self._host, "cat"]
         try:
-            with Path(self._folder.name, "log").open("wb") as log:
+            with (self._folder / "log").open("wb") as log:
                 master = subprocess.Popen(  # noqa: S603 - the user's own ssh
                     command,
                     stdin=subprocess.PIPE,
@@ -155,7 +156,7 @@ class Ssh(Link):
                 hint="install OpenSSH's client (Debian: apt install openssh-client), or set EDGE_SDK_SSH",
             ) from error
         except BaseException:
-            self._folder.cleanup()
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise
         return master
 
@@ -170,7 +171,7 @@ class Ssh(Link):
             _end(master)
             raise
         _end(master)
-        raise self._refused(Path(self._folder.name, "log").read_text("utf-8", "replace"))
+        raise self._refused((self._folder / "log").read_text("utf-8", "replace"))
 
     def _refused(self, log: str) -> DeviceError:
         for words, what, hint in _CAUSES:

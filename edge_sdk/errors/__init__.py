@@ -24,6 +24,7 @@ Import them from here; the files beside this one hold them by whose they are.
         NothingPlacedError             compiled well, and nothing of it runs on the accelerator
       DeviceError                      a device cannot be reached, or cannot do what was asked: .address
         DeviceLostError                the link ended in the middle; nothing of what came is used
+      TimeLimitError                   not done within the time that was given
       MeasurementError                 a measurement makes no sense as asked, or could not be taken
       BundleError                      a .edge file cannot be used, or cannot be made as asked
         BundleFormatError              not in the form of FORMAT.md: archive, manifest or a member
@@ -64,6 +65,7 @@ from edge_sdk.errors.target import NothingPlacedError as NothingPlacedError
 from edge_sdk.errors.target import PolicyError as PolicyError
 from edge_sdk.errors.target import ProfileError as ProfileError
 from edge_sdk.errors.target import TargetError as TargetError
+from edge_sdk.errors.target import TimeLimitError as TimeLimitError
 from edge_sdk.errors.target import UnknownDeviceError as UnknownDeviceError
 from edge_sdk.errors.tools import AccuracyError as AccuracyError
 from edge_sdk.errors.tools import BuildError as BuildError

@@ -79,3 +79,7 @@ class DeviceLostError(DeviceError):
 
 class MeasurementError(EdgeSdkError):
     """A measurement makes no sense as it was asked for, or could not be taken."""
+
+
+class TimeLimitError(EdgeSdkError):
+    """It was not done within the time that the user gave it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,9 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_sdk import folders
+from tests.graphs import loop_model
 
 # A worker that holds the interpreter's lock in C, as converters do; its own child; and where it works.
 _PROGRAM = """
@@ -114,3 +117,44 @@ def test_command_that_is_asked_to_end_closes_what_is_open(tmp_path: Path) -> Non
         )
         assert (done.returncode, done.stderr) == (128 + number, f"ended by {number.name}; nothing was written\n")
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.runtime
+def test_time_limit_ends_an_engine_that_does_not_return(tmp_path: Path) -> None:
+    model, zeros = tmp_path / "loop.tflite", tmp_path / "zeros.npz"
+    model.write_bytes(loop_model())
+    np.savez(zeros, x=np.zeros((1, 1, 4), np.float32))
+    words = ["run", str(model), str(zeros), "--no-try-first", "--policy", "self_test=false", "--time-limit", "1.5"]
+    program = [sys.executable, "-m", "edge_sdk", *words, "--json", "-o", str(tmp_path / "out.npz")]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert told["error"] == "TimeLimitError"
+    assert "within 1.5 s" in told["message"]
+    assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.runtime
+def test_signal_ends_an_engine_that_does_not_return() -> None:
+    script = (
+        "import numpy as np; from edge_sdk import Session; from edge_sdk.cli.screen import command\n"
+        "from tests.graphs import loop_model\n"
+        "@command()\n"
+        "def looping(screen):\n"
+        "    session = Session.open(loop_model(), try_first=False, policy='self_test=false')\n"
+        "    print('runs', flush=True); session.run({'x': np.zeros((1, 4), np.float32)})\n"
+        "looping()\n"
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        program = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"runs\n"
+        time.sleep(0.2)
+        program.send_signal(number)
+        try:
+            # As a shell reports a signal.
+            assert program.wait(20) == 128 + number
+        finally:
+            program.kill()
+            program.stdout.close()

@@ -14,6 +14,7 @@ from edge_sdk.cli.options.running import on_option as on_option
 from edge_sdk.cli.options.running import parallel_options as parallel_options
 from edge_sdk.cli.options.running import session_options as session_options
 from edge_sdk.cli.options.running import signature_option as signature_option
+from edge_sdk.cli.options.running import time_limit_option as time_limit_option
 from edge_sdk.cli.options.source import lowering_options as lowering_options
 from edge_sdk.cli.options.source import shapes_and_dtypes as shapes_and_dtypes
 from edge_sdk.cli.options.source import source_options as source_options

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from edge_sdk.cli.ending import time_limit
 from edge_sdk.cli.options.kinds import Decorator, Threads, apply
 
 
@@ -20,6 +22,19 @@ def call_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Calls of signatures that belong together."""
     text = "Signature to call; repeat for a sequence on each sample, state kept: LABEL/NAME names inputs and outputs."
     return click.option("--call", "calls", multiple=True, metavar="KEY", help=text)(function)
+
+
+def time_limit_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How long the command may take; it is held to it here, and the function hears nothing of it."""
+
+    @functools.wraps(function)
+    def limited(*values: Any, limit_s: float | None, **arguments: Any) -> Any:
+        with time_limit(limit_s):
+            return function(*values, **arguments)
+
+    seconds = click.FloatRange(0, min_open=True)
+    text = "Give up after so long, whatever the engine is doing: a loop in a model may never end."
+    return click.option("--time-limit", "limit_s", type=seconds, metavar="SECONDS", help=text)(limited)
 
 
 def signature_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from edge_sdk.artifact.note import put_note
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from tests.core.checks.lint.graphs import IN, OUT, RELU6, SIDE, Net, ints, plain, weights_of
-from tests.graphs import conv_model, options, padded_pool_model
+from tests.graphs import conv_model, loop_model, options, padded_pool_model
 
 CASES: dict[str, tuple[Callable[[], bytes], Callable[[], bytes]]] = {}
 """Rule to a file with the mistake and one without."""
@@ -339,3 +339,9 @@ def batch(wrong: bool) -> bytes:
     if wrong:
         net.node.tensors[net.first].shape_signature = [-1, SIDE, SIDE, IN]
     return net.done()
+
+
+@case("open-loop")
+def doubled_until(wrong: bool) -> bytes:
+    """``x = x + x`` while the largest is below 10; or five times, whatever ``x`` is."""
+    return loop_model(bound=None if wrong else 5)
