@@ -124,7 +124,7 @@ def test_time_limit_ends_an_engine_that_does_not_return(tmp_path: Path) -> None:
     model, zeros = tmp_path / "loop.tflite", tmp_path / "zeros.npz"
     model.write_bytes(loop_model())
     np.savez(zeros, x=np.zeros((1, 1, 4), np.float32))
-    words = ["run", str(model), str(zeros), "--no-try-first", "--policy", "self_test=false", "--time-limit", "1.5"]
+    words = ["run", str(model), str(zeros), "--no-try-first", "--time-limit", "1.5"]
     program = [sys.executable, "-m", "edge_sdk", *words, "--json", "-o", str(tmp_path / "out.npz")]
     done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=50)
     assert done.returncode == 1, done.stderr
@@ -141,7 +141,7 @@ def test_signal_ends_an_engine_that_does_not_return() -> None:
         "from tests.graphs import loop_model\n"
         "@command()\n"
         "def looping(screen):\n"
-        "    session = Session.open(loop_model(), try_first=False, policy='self_test=false')\n"
+        "    session = Session.open(loop_model(), try_first=False)\n"
         "    print('runs', flush=True); session.run({'x': np.zeros((1, 4), np.float32)})\n"
         "looping()\n"
     )
