@@ -318,7 +318,7 @@ def _quantization(index: int, node: Node | None) -> Quantization | None:
     if node is None or node.scale is None or not len(node.scale):
         return None
     scale = tuple(float(s) for s in node.scale)
-    zero_point = _indices(node.zero_point) or (0,) * len(scale)
+    zero_point = _indices(node.zero_point)
     if len(zero_point) != len(scale):
         raise ModelError(f"tensor {index}: {len(scale)} scales but {len(zero_point)} zero points")
     check_zero_points(index, zero_point)
