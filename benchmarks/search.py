@@ -10,8 +10,8 @@ from typing import Any
 
 import edge_sdk
 from edge_sdk.converters.search import moves
-from edge_sdk.converters.search.moves import Proposal, View
 from edge_sdk.converters.search.records import Limits, Point, Result
+from edge_sdk.converters.search.view import Move, Proposal, View
 
 _PATIENCE = 40
 
@@ -29,7 +29,7 @@ class Case:
 
 def rows(case: Case, folder: Path) -> list[dict[str, Any]]:
     """Bisection along the cut's family, and greedy reverting by the same ranking, one group a step."""
-    moves.MOVES["greedy"] = greedy
+    moves.MOVES["greedy"] = Move(greedy)
     try:
         return [_row(case, way, folder) for way in ("spare", "greedy")]
     finally:
@@ -45,7 +45,10 @@ def greedy(view: View) -> Generator[Proposal, Point, None]:
     for count in range(1, len(order)):
         spared = frozenset(order[:count])
         point = yield Proposal(
-            moves.sparing(view, spared), f"greedy: the {count} groups of the most damage", spared, decides=True
+            moves.sparing(view, spared, view.base),
+            f"greedy: the {count} groups of the most damage",
+            spared,
+            decides=True,
         )
         if point.accurate:
             return

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from edge_sdk.converters.search.cut import Member, Network, family
 from edge_sdk.converters.search.groups import Group
-from edge_sdk.converters.search.moves import MOVES, Move, Proposal, expected
+from edge_sdk.converters.search.moves import MOVES, expected
 from edge_sdk.converters.search.records import (
     MIB,
     Budgets,
@@ -27,7 +27,9 @@ from edge_sdk.converters.search.records import (
     Point,
     Score,
 )
-from edge_sdk.errors import ConversionError, ModelError, TargetError
+from edge_sdk.converters.search.view import Move, Proposal, Training
+from edge_sdk.converters.search.words import confirmation_text, drop_text, facts_text, number_text
+from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError, TargetError, TrainingError
 from edge_sdk.recipe import Recipe, find_recipe
 
 Part = Literal["search", "confirm"]
@@ -62,6 +64,10 @@ class Bench(Protocol):
         """Damage, time and borders of the groups."""
         ...
 
+    def added_noise(self) -> Sequence[float]:
+        """See :class:`~.view.View`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -72,7 +78,8 @@ class Wanted:
         base_why: why.
         fallbacks: other whole recipes that it takes.
         budgets: what files may cost.
-        moves: which of the moves to make; None makes all.
+        moves: which of the moves to make; None makes all that need nothing that is not there.
+        training: how models are trained; None without data for it.
     """
 
     base: Recipe
@@ -80,6 +87,7 @@ class Wanted:
     fallbacks: tuple[str, ...]
     budgets: Budgets
     moves: tuple[str, ...] | None = None
+    training: Training | None = None
 
 
 @dataclass
@@ -104,6 +112,7 @@ class Search:
     points: list[Point] = field(default_factory=list)
     stopped: str = "done"
     evaluations: int = 0
+    _dear: int = 0
     _family: tuple[Member, ...] = ()
     _network: Network | None = None
     _begin: float = field(default_factory=time.monotonic)
@@ -113,7 +122,7 @@ class Search:
         self._reference()
         try:
             for name, move in self.moves.items():
-                if self.wanted.moves is None or name in self.wanted.moves:
+                if self._asked(name, move):
                     self._follow(name, move)
         except _StopError as stop:
             self.stopped = stop.reason
@@ -124,7 +133,7 @@ class Search:
 
     @property
     def base(self) -> Recipe:
-        """See :class:`~.moves.View`."""
+        """See :class:`~.view.View`."""
         return self.wanted.base
 
     @property
@@ -169,6 +178,16 @@ class Search:
         """Likewise."""
         return self.limits.max_evals is not None or self.limits.seconds is not None
 
+    @property
+    def training(self) -> Training | None:
+        """Likewise."""
+        return self.wanted.training
+
+    def added_noise(self) -> Sequence[float]:
+        """Likewise."""
+        self.tell("measure the noise that each group adds")
+        return self.bench.added_noise()
+
     def family(self) -> Sequence[Member]:
         """Likewise."""
         if not self._family:
@@ -212,7 +231,7 @@ class Search:
         """How it ended, in a sentence or two."""
         best = self.best
         if best is not None:
-            return f"{best.recipe.name}: {best.why}{_confirmation(best)}"
+            return f"{best.recipe.name}: {best.why}{confirmation_text(best)}"
         nearest = min((p for p in self.points if p.file), key=self._distance, default=None)
         if nearest is None:
             return "no file could be made"
@@ -229,18 +248,24 @@ class Search:
         self.points.append(self._judged(replace(point, accurate=True)))
         self._kept()
 
+    def _asked(self, name: str, move: Move) -> bool:
+        if self.wanted.moves is not None:
+            return name in self.wanted.moves
+        return not move.needs or (self.has_time if move.needs == "time" else self.training is not None)
+
     def _follow(self, name: str, move: Move) -> None:
-        proposals = move(self)
+        proposals, begun = move.propose(self), self.evaluations
         try:
             proposal = next(proposals)
-            while True:
-                self._check_limits()
+            while self._may_go_on(move):
                 point = self._try(name, proposal)
                 self.points.append(point)
                 self._kept()
                 proposal = proposals.send(point)
         except StopIteration:
-            return
+            pass
+        if move.needs:
+            self._dear += self.evaluations - begun
 
     def _try(self, move: str, proposal: Proposal) -> Point:
         self.tell(f"try {proposal.recipe.name}: {proposal.why}")
@@ -256,14 +281,14 @@ class Search:
             if not proposal.decides and (reason := over or self._cannot_win(point)):
                 return point.missing(*reason, state="misses" if over else "not evaluated")
             score = self._score(file, "search", self.budgets.max_drop)
-        except (ConversionError, ModelError, TargetError) as error:
+        except (ConversionError, MissingDependencyError, ModelError, TargetError, TrainingError) as error:
             return point.missing(str(error), state="failed")
         return self._judged(replace(point, score=score, accurate=self._accurate(score)))
 
     def _judged(self, point: Point) -> Point:
         reasons = self._over(point)
         if point.score and not point.accurate:
-            reasons = (f"the metric drops by {_drop_text(point.score)}, {self.budgets.max_drop:g} allowed", *reasons)
+            reasons = (f"the metric drops by {drop_text(point.score)}, {self.budgets.max_drop:g} allowed", *reasons)
         return replace(point, state="misses" if reasons else "fits", misses=reasons)
 
     def _accurate(self, score: Score) -> bool:
@@ -275,13 +300,13 @@ class Search:
         budgets, file, time_ms = self.budgets, point.file, point.latency.ms if point.latency else None
         found = []
         if budgets.max_latency_ms is not None and (time_ms is None or time_ms > budgets.max_latency_ms):
-            found.append(f"takes {_number(time_ms)} ms, {budgets.max_latency_ms:g} allowed")
+            found.append(f"takes {number_text(time_ms)} ms, {budgets.max_latency_ms:g} allowed")
         size = file.size_bytes / MIB if file else None
         if budgets.max_size_mib is not None and (size is None or size > budgets.max_size_mib):
-            found.append(f"has {_number(size)} MiB, {budgets.max_size_mib:g} allowed")
+            found.append(f"has {number_text(size)} MiB, {budgets.max_size_mib:g} allowed")
         memory = file.memory_bytes / MIB if file and file.memory_bytes is not None else None
         if budgets.max_memory_mib is not None and (memory is None or memory > budgets.max_memory_mib):
-            found.append(f"needs {_number(memory)} MiB (predicted), {budgets.max_memory_mib:g} allowed")
+            found.append(f"needs {number_text(memory)} MiB (predicted), {budgets.max_memory_mib:g} allowed")
         return tuple(found)
 
     def _cannot_win(self, point: Point) -> tuple[str, ...]:
@@ -306,25 +331,29 @@ class Search:
             score = self._score(best.file, "confirm", self.budgets.max_drop)
             confirmed = replace(best, confirmed=score)
             if score.drop.state == "beyond":
-                text = f"not confirmed: on unseen data the metric drops by {_drop_text(score)}"
+                text = f"not confirmed: on unseen data the metric drops by {drop_text(score)}"
                 confirmed = replace(confirmed.missing(text), accurate=False)
             self.points[best.order] = confirmed
             self._kept()
 
-    def _check_limits(self) -> None:
+    def _may_go_on(self, move: Move) -> bool:
+        """Whether one more file may be tried; raises where the user's limit is reached."""
+        limits = self.limits
+        # One is kept for the confirmation.
+        if limits.max_evals is not None and self.evaluations + 1 >= limits.max_evals:
+            raise _StopError("max-evals")
+        if limits.seconds is not None and time.monotonic() - self._begin > limits.seconds:
+            raise _StopError("budget")
+        if self.has_time or move.needs:
+            return True
         # Where nothing but the float file will do, other precisions of the whole file are worth more evaluations.
         more = len(self.fallbacks) if self.best in (None, self.reference) else 0
-        most = certificate(len(self.groups)) + more if self.limits.max_evals is None else self.limits.max_evals
-        # One is kept for the confirmation.
-        if self.evaluations + 1 >= most and (self.limits.max_evals is not None or self.limits.seconds is None):
-            raise _StopError("max-evals" if self.limits.max_evals is not None else "done")
-        if self.limits.seconds is not None and time.monotonic() - self._begin > self.limits.seconds:
-            raise _StopError("budget")
+        return self.evaluations - self._dear + 1 < certificate(len(self.groups)) + more
 
     def _kept(self) -> None:
         best = self.best
         if best is not None:
-            self.tell(f"best so far: {best.recipe.name}{_facts_text(best)}")
+            self.tell(f"best so far: {best.recipe.name}{facts_text(best)}")
         self.keep(self)
 
     def _rank(self, point: Point) -> tuple[float, ...]:
@@ -356,28 +385,3 @@ class _StopError(Exception):
 def certificate(groups: int) -> int:
     """Evaluations that a search needs at most: both ends, a bisection over the groups, and the confirmation."""
     return 3 + max(1, math.ceil(math.log2(max(2, groups))))
-
-
-def _number(value: float | None) -> str:
-    return "an unknown number of" if value is None else f"{value:.4g}"
-
-
-def _drop_text(score: Score) -> str:
-    drop = score.drop
-    ends = "" if drop.low is None or drop.high is None else f" ({drop.low:.3g} to {drop.high:.3g})"
-    return f"{drop.value:.3g}{ends} on {drop.samples} of {drop.of} samples"
-
-
-def _facts_text(point: Point) -> str:
-    parts = [f"{point.latency.ms:.3g} ms {point.latency.truth}"] if point.latency else []
-    parts += [f"{point.file.size_bytes / MIB:.2f} MiB"] if point.file else []
-    parts += [f"drop {_drop_text(point.score)}"] if point.score and point.move != "reference" else []
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _confirmation(point: Point) -> str:
-    if point.confirmed is None:
-        return ""
-    drop = point.confirmed.drop
-    words = {"within": "confirmed", "undecided": "not contradicted"}.get(drop.state, drop.state)
-    return f"; {words} on unseen data, drop {_drop_text(point.confirmed)}"

@@ -3,99 +3,26 @@
 A move is a generator of proposals; a function here and a line in :data:`MOVES` add one. It gives up by returning, and
 need not ask whether a proposal can still win: the search makes and times a file before it is evaluated, and leaves out
 those that cannot be better than the best so far.
+
+Clustering and sparse weights are no moves: they make a file smaller only once it is compressed, which no budget counts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, get_args
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import get_args
 
+from edge_sdk.converters.search import training_moves
 from edge_sdk.converters.search.cut import Member, Spared
-from edge_sdk.converters.search.groups import Group
-from edge_sdk.converters.search.records import MIB, Budgets, Point
-from edge_sdk.recipe import CalibrationMethod, KeepFloat, Recipe, find_recipe
+from edge_sdk.converters.search.records import MIB, Point
+from edge_sdk.converters.search.view import Move, Proposal, View
+from edge_sdk.recipe import CalibrationMethod, KeepFloat, Recipe, check_recipe, find_recipe
 
 _SLACK = 1.1
 _FLOAT_BYTES = 3
 """What a weight takes more in float32 than in int8."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A recipe to try.
-
-    Attributes:
-        recipe: how the file is made.
-        why: in words.
-        spared: groups that are left out of int8.
-        decides: evaluated even where it cannot be the best, because what comes next depends on it.
-    """
-
-    recipe: Recipe
-    why: str
-    spared: Spared = frozenset()
-    decides: bool = False
-
-
-class View(Protocol):
-    """What a move may know of the search."""
-
-    @property
-    def base(self) -> Recipe:
-        """The recipe that serves the device."""
-        ...
-
-    @property
-    def base_why(self) -> str:
-        """Why it does."""
-        ...
-
-    @property
-    def fallbacks(self) -> tuple[str, ...]:
-        """Recipes of whole files that the device takes instead, the fastest first."""
-        ...
-
-    @property
-    def budgets(self) -> Budgets:
-        """What is allowed."""
-        ...
-
-    @property
-    def best(self) -> Point | None:
-        """The best so far that is within all budgets."""
-        ...
-
-    @property
-    def plain(self) -> Point | None:
-        """What came of the base recipe."""
-        ...
-
-    @property
-    def groups(self) -> Sequence[Group]:
-        """Of ops."""
-        ...
-
-    def family(self) -> Sequence[Member]:
-        """The predicted front, made when it is first asked for."""
-        ...
-
-    def damage(self, group: int) -> float:
-        """What a group is expected to do in int8, once :meth:`family` was asked for."""
-        ...
-
-    def worth(self, group: int) -> float:
-        """Microseconds that a group would gain in int8 for a unit of damage."""
-        ...
-
-    @property
-    def has_time(self) -> bool:
-        """Whether the user gave a budget beyond what the certificate needs."""
-        ...
-
-
-Move = Callable[[View], Generator[Proposal, Point, None]]
 
 
 def plain(view: View) -> Generator[Proposal, Point, None]:
@@ -111,7 +38,9 @@ def spare(view: View) -> Generator[Proposal, Point, None]:
     if view.budgets.objective == "metric":
         yield from _most_accurate(view)
     elif not point.accurate:
-        yield from _fewest(view)
+        found = yield from _fewest(view, [member.spared for member in _within(view)], view.base)
+        if found is not None and view.has_time:
+            yield from _take_back(view, found)
 
 
 def _most_accurate(view: View) -> Generator[Proposal, Point, None]:
@@ -123,7 +52,7 @@ def _most_accurate(view: View) -> Generator[Proposal, Point, None]:
     for place in sorted({most, most * 3 // 4, most // 2, most // 4} - {0, -1}, reverse=True):
         spared = family[place].spared
         point = yield Proposal(
-            sparing(view, spared),
+            sparing(view, spared, view.base),
             f"the most that the budgets are predicted to allow: {len(spared)} groups in float",
             spared,
         )
@@ -131,25 +60,23 @@ def _most_accurate(view: View) -> Generator[Proposal, Point, None]:
             return
 
 
-def _fewest(view: View) -> Generator[Proposal, Point, None]:
-    """The fewest groups in float that are accurate: bisection."""
-    family = view.family()
-    most = _last_within(view, family)
-    low, high, found = 0, most + 1, None
-    last = len(family) - 1
+def _fewest(view: View, family: Sequence[Spared], base: Recipe) -> Generator[Proposal, Point, Spared | None]:
+    """The fewest groups in float that are accurate: bisection along a nested family; None where none is."""
+    low, high, found = 0, len(family), None
+    last = len(view.groups)
     # The end of the family is the float file, which is known to be accurate.
-    if most == last:
-        high = last
+    if family and len(family[-1]) == last:
+        high -= 1
     while high - low > 1:
         middle = (low + high) // 2
-        why = f"{len(family[middle].spared)} of {len(view.groups)} groups in float: between {low} and {high} of {last}"
-        point = yield Proposal(sparing(view, family[middle].spared), why, family[middle].spared, decides=True)
+        spared = family[middle]
+        why = f"{len(spared)} of {last} groups in float: between {low} and {high} of {len(family) - 1}"
+        point = yield Proposal(sparing(view, spared, base), why, spared, decides=True)
         if point.accurate:
-            high, found = middle, family[middle].spared
+            high, found = middle, spared
         else:
             low = middle
-    if found is not None and view.has_time:
-        yield from _take_back(view, found)
+    return found
 
 
 def _take_back(view: View, spared: Spared) -> Generator[Proposal, Point, None]:
@@ -158,7 +85,7 @@ def _take_back(view: View, spared: Spared) -> Generator[Proposal, Point, None]:
         fewer = spared - {group}
         if view.worth(group) > 0 and fewer:
             name = view.groups[group].name
-            point = yield Proposal(sparing(view, fewer), f"is `{name}` needed in float?", fewer)
+            point = yield Proposal(sparing(view, fewer, view.base), f"is `{name}` needed in float?", fewer)
             spared = fewer if point.accurate else spared
 
 
@@ -168,10 +95,27 @@ def whole(view: View) -> Generator[Proposal, Point, None]:
         yield Proposal(find_recipe(name), "a precision of the whole file that the device takes too")
 
 
+def four_bit(view: View) -> Generator[Proposal, Point, None]:
+    """Weights in int4, where the device takes dynamic ranges: fast for dense layers alone, which the time will tell."""
+    if "dynamic_wi8_afp32" not in view.fallbacks:
+        return
+    plain_int4 = find_recipe("dynamic_wi4_afp32")
+    for granularity in ("per_channel", "blockwise_32"):
+        changed = replace(
+            plain_int4,
+            name=plain_int4.name if granularity == "per_channel" else f"{plain_int4.name}_{granularity}",
+            short_names=(),
+            weights=replace(plain_int4.weights, granularity=granularity),
+        )
+        point = yield Proposal(changed, f"weights in int4, {granularity.replace('_', ' ')}")
+        if point.accurate:
+            return
+
+
 def ranges(view: View) -> Generator[Proposal, Point, None]:
     """Other ways to set ranges, for those who give more time: the recipe's own chooses for each tensor already."""
     recipe = view.base
-    if not view.has_time or recipe.mode != "static_range" or view.plain is None or view.plain.accurate:
+    if not _int8_loses(view):
         return
     for method in get_args(CalibrationMethod):
         if method != recipe.calibration:
@@ -179,16 +123,56 @@ def ranges(view: View) -> Generator[Proposal, Point, None]:
             yield Proposal(changed, f"ranges by {method} instead of {recipe.calibration}")
 
 
-MOVES: dict[str, Move] = {"plain": plain, "spare": spare, "whole": whole, "ranges": ranges}
+def tune(view: View) -> Generator[Proposal, Point, None]:
+    """Weights rounded anew, layer by layer, against the float file; where that is not enough, with groups in float."""
+    if not _int8_loses(view):
+        return
+    tuned = replace(view.base, name=f"{view.base.name}_tuned", short_names=(), tune=True)
+    point = yield Proposal(tuned, "int8 loses too much: its weights are rounded anew, layer by layer")
+    if point.score is not None and not point.accurate:
+        family = [member.spared for member in _within(view)]
+        best = view.best
+        # What is in float without tuning need not be with it.
+        shorter = [one for one in family if best is None or best.move != "spare" or len(one) <= len(best.spared)]
+        yield from _fewest(view, shorter, tuned)
+
+
+def repair(view: View) -> Generator[Proposal, Point, None]:
+    """Where the predicted front led nowhere: groups to float by the noise that was measured of them, most first."""
+    best = view.best
+    if not _int8_loses(view) or (best is not None and best.recipe.mode == "static_range"):
+        return
+    noise = view.added_noise()
+    order = sorted(range(len(noise)), key=lambda group: (-noise[group], group))
+    yield from _fewest(view, [frozenset(order[:count]) for count in range(len(order) + 1)], view.base)
+
+
+def _int8_loses(view: View) -> bool:
+    """Whether the base is int8, and plain int8 was made and loses too much."""
+    recipe, point = view.base, view.plain
+    int8 = recipe.mode == "static_range" and recipe.activations.dtype == "int8"
+    return int8 and point is not None and point.file is not None and not point.accurate
+
+
+MOVES: dict[str, Move] = {
+    "plain": Move(plain),
+    "spare": Move(spare),
+    "whole": Move(whole),
+    "four_bit": Move(four_bit),
+    "ranges": Move(ranges, needs="time"),
+    "tune": Move(tune, needs="time"),
+    "repair": Move(repair, needs="time"),
+    "qat": Move(training_moves.qat, needs="training"),
+    "prune": Move(training_moves.prune, needs="training"),
+}
 """By name, in the order in which they are tried."""
 
 
-def sparing(view: View, spared: Spared) -> Recipe:
-    """The base recipe with groups left in float, by the exact names of their ops' results: what a proposal tries."""
+def sparing(view: View, spared: Spared, base: Recipe) -> Recipe:
+    """A recipe with groups left in float, by the exact names of their ops' results: what a proposal tries."""
     names = sorted({name for group in spared for name in view.groups[group].results})
     patterns = tuple(f"^{re.escape(name)}$" for name in names)
-    base = view.base
-    return replace(
+    changed = replace(
         base,
         name=f"{base.name.removesuffix('_io8').removesuffix('_iou8')}_spared_{len(spared)}",
         description=f"{base.name} with {len(spared)} groups of ops in float, chosen by edge-sdk optimize",
@@ -196,6 +180,13 @@ def sparing(view: View, spared: Spared) -> Recipe:
         io="float32",
         keep_float=KeepFloat(base.keep_float.ops, (*base.keep_float.tensors, *patterns)),
     )
+    return check_recipe(changed, where=changed.name)
+
+
+def _within(view: View) -> Sequence[Member]:
+    """The members of the family that are predicted to be within the budgets for time and size."""
+    family = view.family()
+    return family[: _last_within(view, family) + 1]
 
 
 def _last_within(view: View, family: Sequence[Member]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,18 @@ from edge_sdk.bundle.creating import create_bundle
 from edge_sdk.bundle.options import Golden
 from edge_sdk.bundle.sources import source_facts
 from edge_sdk.checks.timing.table import beside, check_belongs, read_table
-from edge_sdk.converters.device import choose_recipe
-from edge_sdk.converters.options import Options, recipe_from, settings_from
+from edge_sdk.converters.options import settings_from
 from edge_sdk.converters.pipeline import Line
 from edge_sdk.converters.pixels import is_folder
 from edge_sdk.converters.search.archive import Archive
 from edge_sdk.converters.search.clocks import Clock, Here, Predicted, There
-from edge_sdk.converters.search.engine import Search, Wanted
+from edge_sdk.converters.search.engine import Search
 from edge_sdk.converters.search.eval_data import open_eval, split
 from edge_sdk.converters.search.metrics import find_metric
-from edge_sdk.converters.search.records import Budgets, Limits, MetricFacts, Result
+from edge_sdk.converters.search.planning import SearchOptions, planned
+from edge_sdk.converters.search.records import MetricFacts, Result
+from edge_sdk.converters.search.trainer import Trainer
+from edge_sdk.converters.search.training_options import lesson_from, training_facts, training_words
 from edge_sdk.converters.search.workbench import Tools, Trial, Workbench
 from edge_sdk.converters.workers.child import tool_version
 from edge_sdk.converters.workers.workshop import Workshop
@@ -34,9 +36,8 @@ from edge_sdk.data.images import ImageOptions
 from edge_sdk.data.wanted import pixel_scale
 from edge_sdk.errors import BundleError, CalibrationError, OutputError, ProfileError
 from edge_sdk.files import write_bytes
-from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress, Silent
-from edge_sdk.recipe import Recipe, find_recipe
+from edge_sdk.recipe import find_recipe
 from edge_sdk.recipe.writing import recipe_text
 from edge_sdk.version import __version__
 
@@ -44,28 +45,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 BEST, FRONT, RECIPE, BUNDLE, CALIBRATION = "best.tflite", "front.json", "recipe.toml", "best.edge", "calibration.npz"
-_DEFAULT_DROP = 0.5
 _TOOLS = ("ai-edge-litert", "ai-edge-quantizer", "tensorflow", "torch")
-
-
-class SearchOptions(Options, total=False):
-    """Keyword arguments of ``optimize`` beside those of ``convert``; ``evaluation`` must be there."""
-
-    budgets: Budgets
-    """What the file may cost; with none at all, a drop of 0.5 points."""
-    limits: Limits
-    """When to stop."""
-    recipe: str | Path | Recipe | None
-    """Measure this recipe alone, instead of a search."""
-    moves: Sequence[str] | None
-    """Names from ``moves.MOVES``; default: all that fit the device."""
-    on: str | None
-    """Address of a device whose time counts, as ``edge-sdk benchmark --on``; default: this machine's CPU."""
-    calibration_table: str | Path | None
-    """What ``edge-sdk devices calibrate`` wrote: times are predicted by it; default: ``calibration/ID.json`` beside the
-    profile, where there is one."""
-    callback: Callable[[Result], None]
-    """Called with all that is known so far after every step."""
 
 
 def optimize(
@@ -79,9 +59,9 @@ def optimize(
             ``recipe.toml`` that reproduces it by ``convert``, ``front.json`` (``FRONT.md`` beside this file), and the
             archive that ``resume`` reads.
         progress: hears what is tried, why, and what is best.
-        options: see :class:`SearchOptions`; ``evaluation``, ``metric`` and ``metric_goal`` say what to measure by.
-            Ranges are observed on ``calibration``, and without it on a fifth of the evaluation data that nothing else
-            sees.
+        options: see :class:`SearchOptions`; ``evaluation``, ``metric`` and ``metric_goal`` say what to measure by,
+            also of models that are trained (``train_data``, ``loss``). Ranges are observed on ``calibration``, and
+            without it on a fifth of the evaluation data that nothing else sees.
 
     Returns:
         What was found; ``best`` is None where nothing fits, and ``why`` says what was nearest.
@@ -98,16 +78,6 @@ def optimize(
         return _Run(shop, source, folder, options, progress or Silent()).answer()
 
 
-@dataclass
-class _Plan:
-    """What was asked for, resolved."""
-
-    budgets: Budgets
-    limits: Limits
-    profile: DeviceProfile | None
-    wanted: Wanted
-
-
 class _Run:
     """One search with its files."""
 
@@ -118,16 +88,18 @@ class _Run:
         self._shop, self._source, self._folder, self._options = shop, source, folder, options
         self._progress = progress
         self._findings: list[str] = []
-        self._plan = _planned(options)
+        self._plan = planned(source, options)
         self._written: str | None = None
-        settings = replace(settings_from(options), timing=False, data=None)
+        settings = replace(settings_from(options), timing=False, data=None, checkpoint=None, resume=False)
         self._settings = settings
         self._line = Line(shop, source, settings, progress)
         self._trial = self._open_trial()
         self._facts = self._metric_facts()
         self._clock = self._open_clock()
         archive = Archive(folder, self._context(), resume=options.get("resume", False))
-        tools = Tools(shop, self._line, self._clock, self._plan.profile, progress, settings.seed)
+        lesson = lesson_from(source, options, progress)
+        trainer = Trainer(shop, self._line, self._settings, progress, folder.absolute(), lesson)
+        tools = Tools(shop, trainer, self._clock, self._plan.profile, progress, settings.seed)
         self._bench = Workbench(tools, self._trial, archive, folder, self._plan.wanted.base)
         self._search = Search(self._bench, self._plan.wanted, self._plan.limits, progress.stage, self._keep)
 
@@ -183,7 +155,9 @@ class _Run:
         calibration = f" --calibration {told}" if needs else ""
         seed = f" --seed {self._settings.seed}" if self._settings.seed else ""
         profile = f" --profile {self._plan.profile.id}" if self._plan.profile else ""
-        return f"edge-sdk convert SOURCE -r {self._folder / RECIPE}{calibration}{profile}{seed} -o FILE makes it again."
+        training = training_words(self._options) if best is not None and best.recipe.train else ""
+        made = f"{self._folder / RECIPE}{calibration}{training}{profile}{seed}"
+        return f"edge-sdk convert SOURCE -r {made} -o FILE makes it again."
 
     def _bundle(self) -> None:
         """The answer as a bundle; what stands against one is a finding, for the file is what was asked for."""
@@ -264,6 +238,7 @@ class _Run:
             if not (self._folder / CALIBRATION).exists():
                 _write_arrays(self._folder / CALIBRATION, chosen)
             self._line.calibrate(chosen)
+            self._settings = replace(settings, calibration=chosen)
         return Trial(metric, opened, store, parts)
 
     def _metric_facts(self) -> MetricFacts:
@@ -313,44 +288,10 @@ class _Run:
             "seed": self._settings.seed,
             "budgets": asdict(self._plan.budgets),
             "profile": self._plan.profile.id if self._plan.profile else None,
+            "training": training_facts(self._options),
             "time": self._clock.where if self._clock else None,
             "versions": {"edge-sdk": __version__} | {tool: tool_version(tool) for tool in _TOOLS},
         }
-
-
-def _planned(options: SearchOptions) -> _Plan:
-    profile = settings_from(options).profile
-    limits = options.get("limits", Limits())
-    if (only := options.get("recipe")) is not None:
-        alone = Wanted(recipe_from(only, options), "the recipe that was asked for", (), Budgets(), ("plain",))
-        return _Plan(alone.budgets, limits, profile, alone)
-    budgets = _budgets(options)
-    if budgets.max_memory_mib is not None and profile is None:
-        raise ProfileError("--max-memory-mib is predicted for a device", hint="give --profile")
-    choice = choose_recipe(profile) if profile else None
-    base = recipe_from(choice.recipe if choice else "static_wi8_ai8", options)
-    why = choice.reason if choice else "int8 is the fast form on CPUs"
-    moves = options.get("moves")
-    wanted = Wanted(base, why, _fallbacks(profile), budgets, None if moves is None else tuple(moves))
-    return _Plan(budgets, limits, profile, wanted)
-
-
-def _budgets(options: SearchOptions) -> Budgets:
-    """What was asked for; half a point where nothing was, for metrics that have points."""
-    budgets, metric = options.get("budgets", Budgets()), options.get("metric")
-    if budgets != Budgets():
-        return budgets
-    if callable(metric) or ".py:" in str(metric) or metric in ("mse", "mae"):
-        raise CalibrationError("no budget", hint="give --max-drop in the metric's own unit, or another budget")
-    return Budgets(max_drop=_DEFAULT_DROP)
-
-
-def _fallbacks(profile: DeviceProfile | None) -> tuple[str, ...]:
-    """Other precisions of the whole file: int16 activations for accelerators of int8, else what CPUs are fast in."""
-    first = next(iter(profile.device.delegates), None) if profile else None
-    if first is None or first.accelerator == "cpu":
-        return ("dynamic_wi8_afp32", "float16")
-    return ("static_wi8_ai8",) if first.accelerator == "gpu" else ("static_wi8_ai16",)
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -50,6 +50,11 @@ class Drop:
     def allows(self, most: float) -> bool:
         """Whether the file is taken: decided, or by its value where the samples do not decide."""
         return self.state == "within" or (self.state == "undecided" and self.value <= most)
+
+    def scaled(self, scale: float) -> Drop:
+        """The same in another unit."""
+        low, high = (None if end is None else end * scale for end in (self.low, self.high))
+        return replace(self, value=self.value * scale, low=low, high=high)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

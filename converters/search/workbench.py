@@ -6,7 +6,7 @@ import hashlib
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,8 @@ import numpy as np
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.checks.checking import check
-from edge_sdk.converters.layout import applied
+from edge_sdk.converters.layout import Axes, applied
 from edge_sdk.converters.pipeline import Line
-from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.proof import Judgement, Proof
 from edge_sdk.converters.quantize import PRELOAD
 from edge_sdk.converters.search.archive import Archive, content_key
@@ -31,6 +30,7 @@ from edge_sdk.converters.search.metrics import Metric, rows, whole_drop
 from edge_sdk.converters.search.paired import LOOKS, Drop, Values, drop_of
 from edge_sdk.converters.search.pricing import price
 from edge_sdk.converters.search.records import File, Latency, Point, Score
+from edge_sdk.converters.search.trainer import Trainer
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import SampleStore, spool
 from edge_sdk.data.opening import DataSource
@@ -52,7 +52,7 @@ class Tools:
 
     Attributes:
         shop: folder and workers.
-        line: the source on its way.
+        trainer: the source on its way, and what is trained of it.
         clock: times files; None where nothing tells.
         profile: the device, or None.
         progress: hears how far the work is.
@@ -60,7 +60,7 @@ class Tools:
     """
 
     shop: Workshop
-    line: Line
+    trainer: Trainer
     clock: Clock | None
     profile: DeviceProfile | None
     progress: Progress
@@ -100,8 +100,8 @@ class Workbench:
         # Workers have folders of their own.
         self._folder = folder.absolute() / _POINTS
         self._folder.mkdir(exist_ok=True)
-        self._models: dict[str, FloatModel] = {}
-        self._made: dict[str, Path] = {}
+        self._axes: dict[str, tuple[Axes, Axes]] = {}
+        self._proofs: dict[Line, Proof] = {}
         self._outputs: dict[Part, Arrays] = {}
         self.samples_run = 0
         self.ranking = ""
@@ -119,11 +119,16 @@ class Workbench:
         file = File(**known)
         if not self.path(file).exists():
             self._write(recipe)
-        self._models[file.key] = self._tools.line.lowered(recipe)
+        axes = self._archive.recall("axes", key, lambda: self._layout(recipe))
+        self._axes[file.key] = axes["inputs"], axes["outputs"]
         return file
 
+    def _layout(self, recipe: Recipe) -> dict[str, Axes]:
+        lowered = self._tools.trainer.line(recipe).lowered(recipe)
+        return {"inputs": lowered.input_axes, "outputs": lowered.output_axes}
+
     def _write(self, recipe: Recipe) -> bytes:
-        data = self._tools.line.file(recipe)[1].read_bytes()
+        data = self._tools.trainer.line(recipe).file(recipe)[1].read_bytes()
         write_bytes(self._folder / f"{hashlib.sha256(data).hexdigest()}.tflite", data)
         return data
 
@@ -143,8 +148,9 @@ class Workbench:
 
     def _judged(self, file: File, recipe: Recipe) -> dict[str, Any]:
         def find_out() -> dict[str, Any]:
-            ready, _, made = self._tools.line.file(recipe)
-            judged: Judgement = self._proof.of_file(self.path(file), ready, recipe, explained=made.explained)
+            line = self._tools.trainer.line(recipe)
+            ready, _, made = line.file(recipe)
+            judged: Judgement = self._proof(line).of_file(self.path(file), ready, recipe, explained=made.explained)
             lost = judged.accuracy.state == "lost"
             levels = [v for row in judged.rows for v in (row.sqnr_db, *(part.sqnr_db for part in row.parts))]
             return {
@@ -155,14 +161,16 @@ class Workbench:
         found: dict[str, Any] = self._archive.recall("judgement", file.key, find_out)
         return found
 
-    @cached_property
-    def _proof(self) -> Proof:
+    def _proof(self, line: Line) -> Proof:
         """On samples that the search looks at, in a folder of its own beside the line's."""
-        shop = Workshop(self._tools.shop.path("judging"), workers=self._tools.shop.workers)
-        proof = Proof(shop, self._tools.line.source, None, blamed_samples=_JUDGED)
+        if line in self._proofs:
+            return self._proofs[line]
+        shop = Workshop(self._tools.shop.path(f"judging_{len(self._proofs)}"), workers=self._tools.shop.workers)
+        proof = Proof(shop, line.source, None, blamed_samples=_JUDGED)
         source = self._chosen(self._trial.parts.search[:_RANKED], "of the evaluation data")
         store, checked = spool(source, self._trial.store.specs, shop.path("samples"))
         proof.begin(store, checked.facts)
+        self._proofs[line] = proof
         return proof
 
     def _chosen(self, places: Rows, words: str) -> DataSource:
@@ -176,7 +184,7 @@ class Workbench:
 
     def golden(self, file: File, count: int = 4) -> list[Arrays]:
         """The first samples that the search looks at, in the file's layout."""
-        axes, source = self._models[file.key].input_axes, self._chosen(self._trial.parts.search[:count], "")
+        axes, source = self._axes[file.key][0], self._chosen(self._trial.parts.search[:count], "")
         return [{name: applied(values, axes.get(name)) for name, values in one.items()} for one in source.samples()]
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -237,12 +245,8 @@ class Workbench:
             values, losses, done = [*values, mine], [*losses, metric.losses(theirs, mine)], until
             total = np.concatenate(losses)
             per_sample = len(total) // done
-            drop = _scaled(
-                drop_of(
-                    total, len(places) * per_sample, None if most is None else most / metric.scale, looks=len(looks)
-                ),
-                metric.scale,
-            )
+            allowed = None if most is None else most / metric.scale
+            drop = drop_of(total, len(places) * per_sample, allowed, looks=len(looks)).scaled(metric.scale)
             if drop.state != "undecided" or until == len(places):
                 break
         return Score(float(np.concatenate(values).mean()), drop)
@@ -285,7 +289,7 @@ class Workbench:
 
     def _run(self, file: File, places: Rows, folder: Path) -> Arrays:
         shutil.rmtree(folder, ignore_errors=True)
-        model = self._models[file.key]
+        input_axes, output_axes = self._axes[file.key]
         self.samples_run += len(places)
         progress = self._tools.progress
         names: Sequence[str] = self._tools.shop.worker("engine").function(
@@ -296,8 +300,8 @@ class Workbench:
             samples=str(self._trial.store.folder),
             places=[int(place) for place in places],
             outputs=str(folder),
-            input_axes=model.input_axes,
-            output_axes=model.output_axes,
+            input_axes=input_axes,
+            output_axes=output_axes,
         )
         outputs = {name: np.load(folder / f"{n}.npy", mmap_mode="r") for n, name in enumerate(names)}
         return outputs if self._trial.metric.needs_targets else self._apart(outputs)
@@ -306,7 +310,7 @@ class Workbench:
         """Without targets each part of an output that a concatenation ends in counts by itself."""
         if self._trial.metric.each is None:
             return outputs
-        model = self._models[self.make(find_recipe("float32")).key]
+        model = self._line.lowered(find_recipe("float32"))
         made = {}
         for name, values in outputs.items():
             for part in parts_of(model.artifact, name, model.output_axes.get(name)):
@@ -321,13 +325,28 @@ class Workbench:
     @cached_property
     def groups(self) -> Sequence[Group]:
         """See :class:`~.engine.Bench`."""
-        return find_groups(self._tools.line.lowered(self._base).artifact)
+        return find_groups(self._line.lowered(self._base).artifact)
+
+    @property
+    def _line(self) -> Line:
+        """The source's own, nothing trained."""
+        return self._tools.trainer.plain
+
+    def added_noise(self) -> Sequence[float]:
+        """See :class:`~.engine.Bench`."""
+
+        def find_out() -> dict[str, float]:
+            rows = self._line.noise(self._base)[1]
+            return {str(row["tensor"]): float(row["added_noise"]) for row in rows}
+
+        found = self._archive.recall("noise", content_key(self._base.as_json()), find_out)
+        return [sum(max(0.0, found.get(name, 0.0)) for name in group.results) for group in self.groups]
 
     def network(self, plain: Point, reference: Point) -> Network:
         """See :class:`~.engine.Bench`."""
         if plain.file is None:
             raise ValueError("int8 was made")
-        file, line = plain.file, self._tools.line
+        file, line = plain.file, self._line
         ranked = self._archive.recall("damage", file.key, self._rank)
         times = self._archive.recall("op times", file.key, lambda: self._op_times(file))
         self.ranking = ranked["how"]
@@ -345,7 +364,7 @@ class Workbench:
             self._chosen(self._trial.parts.search[:_RANKED], ""), self._trial.store.specs, shop.path("ranked")
         )
         # Without what is laid on afterwards, so that each of its ops is one of the float file.
-        made = self._tools.line.template(self._base)
+        made = self._line.template(self._base)
         ready, plain = made.lowered, shop.path("ranked.tflite")
         plain.write_bytes(made.quantized)
         found: dict[str, Any] = shop.worker(ready.role, preload=PRELOAD["static_range"]).function(
@@ -360,7 +379,7 @@ class Workbench:
         return found
 
     def _op_times(self, file: File) -> dict[str, Any]:
-        lowered = self._tools.line.lowered(self._base)
+        lowered = self._line.lowered(self._base)
         found: dict[str, Any] = self._tools.shop.worker("engine").function(
             "edge_sdk.converters.search.op_times:op_times",
             "timing single ops",
@@ -373,8 +392,3 @@ class Workbench:
 
 def _plain(score: Score) -> dict[str, Any]:
     return asdict(score)
-
-
-def _scaled(drop: Drop, scale: float) -> Drop:
-    low, high = (None if end is None else end * scale for end in (drop.low, drop.high))
-    return replace(drop, value=drop.value * scale, low=low, high=high)

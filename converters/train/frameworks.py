@@ -29,11 +29,7 @@ def open_framework(source: object, options: SourceOptions) -> Any:
 
         source = call(load_function(str(source)), str(source), ModelError)
         name = front_end_name(source)
-    if name not in FRAMEWORKS:
-        raise TrainingError(
-            f"a {name} source cannot be trained: it is a graph without its framework",
-            hint="give the Keras model, or file.py:function that returns the PyTorch module with example inputs",
-        )
+    _refuse_graphs(name)
     if isinstance(source, str | Path):
         loader = {
             "keras": "edge_sdk.converters.sources.from_keras:load",
@@ -41,3 +37,22 @@ def open_framework(source: object, options: SourceOptions) -> Any:
         }[name]
         source = pkgutil.resolve_name(loader)(Path(source), trust=options.trust)
     return pkgutil.resolve_name(FRAMEWORKS[name])(source, options)
+
+
+def check_trainable(source: object) -> None:
+    """A source that belongs to a framework; one that a function returns is seen when it is opened.
+
+    Raises:
+        TrainingError: the source is a graph without a framework that could train it.
+    """
+    name = front_end_name(source)
+    if name != "python":
+        _refuse_graphs(name)
+
+
+def _refuse_graphs(name: str) -> None:
+    if name not in FRAMEWORKS:
+        raise TrainingError(
+            f"a {name} source cannot be trained: it is a graph without its framework",
+            hint="give the Keras model, or file.py:function that returns the PyTorch module with example inputs",
+        )

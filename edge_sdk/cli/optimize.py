@@ -12,6 +12,7 @@ from edge_sdk.cli.options import (
     html_option,
     image_options,
     lowering_options,
+    moves_options,
     pixel_options,
     shapes_and_dtypes,
     source_options,
@@ -65,6 +66,15 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     "--max-evals", type=click.IntRange(2), help="Files run over the data at most; default: what a proof needs."
 )
 @click.option("--budget", type=Duration(), metavar="TIME", help="Such as 90s, 30m or 2h: goes on improving as long.")
+@click.option(
+    "--move",
+    "moves",
+    multiple=True,
+    metavar="NAME",
+    help="Only these, after plain int8: spare (ops in float), whole (other precisions), four_bit, ranges, tune, "
+    "repair, qat, prune. Default: those that need nothing more; ranges, tune and repair with more time (--budget, "
+    "--max-evals); qat and prune with --train-data.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the search that DIR holds.")
 @click.option("--calibration", help="Data to observe ranges on; default: a fifth of --eval that nothing else sees.")
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
@@ -72,6 +82,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 @pixel_options
 @source_options
 @lowering_options
+@moves_options
 @click.option("--work-dir", type=click.Path(path_type=Path), help="Keep all intermediate files there.")
 @html_option
 def optimize(
@@ -80,6 +91,7 @@ def optimize(
     output: Path,
     inputs: tuple[Any, ...],
     budget: float | None,
+    moves: tuple[str, ...],
     html: Path | None,
     **arguments: Any,
 ) -> int:
@@ -87,11 +99,12 @@ def optimize(
 
     The source as a float32 file is what all are compared with, sample by sample. Plain int8 is tried first; where it
     loses too much, a bisection finds which ops are to stay in float. DIR/best.tflite is the best that fits at all
-    times: Ctrl-C loses one evaluation at most.
+    times: Ctrl-C loses one evaluation at most. With --train-data models are trained as well, the dearest at last.
 
     \b
     edge-sdk optimize model.keras --eval photos/ --max-drop 0.5 -o out/
     edge-sdk optimize model.onnx --eval val.npz --metric top5 --max-size-mib 3 --profile pixel-8 -o out/
+    edge-sdk optimize model.keras --eval val.npz --train-data train.npz --loss cross_entropy -o out/
     edge-sdk optimize model.pt2 --eval val.npz --metric map.py:map50 --max-drop 0.01 --budget 30m -o out/
 
     Exit code 3 if nothing fits: the answer says what was nearest.
@@ -104,6 +117,7 @@ def optimize(
     check_source(source)
     check_data("--eval", arguments["evaluation"])
     check_data("--calibration", arguments["calibration"])
+    check_data("--train-data", arguments["train_data"])
     shapes, dtypes = shapes_and_dtypes(inputs)
     names = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib")
     budgets = Budgets(**{name: arguments.pop(name) for name in names})
@@ -116,6 +130,7 @@ def optimize(
         progress=screen,
         budgets=budgets,
         limits=limits,
+        moves=moves or None,
         shapes=shapes,
         dtypes=dtypes,
         images=images,

@@ -15,7 +15,8 @@ from typing import Any
 from edge_sdk.bundle.sources import source_facts
 from edge_sdk.converters import convert
 from edge_sdk.converters.search.archive import content_key
-from edge_sdk.converters.search.optimizing import SearchOptions, optimize
+from edge_sdk.converters.search.optimizing import optimize
+from edge_sdk.converters.search.planning import SearchOptions
 from edge_sdk.converters.search.records import Budgets, Limits, Point, Result
 from edge_sdk.converters.workers.child import tool_version
 from edge_sdk.data.functions import is_function_reference

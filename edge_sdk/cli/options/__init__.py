@@ -18,4 +18,5 @@ from edge_sdk.cli.options.running import time_limit_option as time_limit_option
 from edge_sdk.cli.options.source import lowering_options as lowering_options
 from edge_sdk.cli.options.source import shapes_and_dtypes as shapes_and_dtypes
 from edge_sdk.cli.options.source import source_options as source_options
+from edge_sdk.cli.options.training import moves_options as moves_options
 from edge_sdk.cli.options.training import training_options as training_options

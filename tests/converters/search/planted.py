@@ -15,6 +15,7 @@ from edge_sdk.converters.search.engine import Part, Search, Wanted
 from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.paired import Drop, drop_of
 from edge_sdk.converters.search.records import MIB, Budgets, File, Latency, Limits, Point, Score
+from edge_sdk.converters.search.view import Training
 from edge_sdk.errors import ConversionError
 from edge_sdk.recipe import Recipe, find_recipe
 
@@ -32,6 +33,10 @@ class Planted:
         noise: points by which each evaluation is off, drawn anew each time.
         unmakeable: names of recipes that no file can be made of.
         faulty: likewise of recipes whose file is wrong.
+        tuned: factor on the drops of groups where weights are rounded anew.
+        trained: from the recipe that trains to its drop in points.
+        int4_ms: time of weights in int4, which lose too much but for those in blocks.
+        noisy: what is measured of each group's noise; the drops themselves where it is true.
         log: what was evaluated.
     """
 
@@ -42,6 +47,10 @@ class Planted:
     unmakeable: frozenset[str] = frozenset()
     faulty: frozenset[str] = frozenset()
     unseen: float = 0.0
+    tuned: float = 1.0
+    trained: Callable[[Recipe], float] | None = None
+    int4_ms: float = 5.0
+    noisy: Sequence[float] = ()
     log: list[str] = field(default_factory=list)
     _recipes: dict[str, Recipe] = field(default_factory=dict)
     _draws: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
@@ -61,13 +70,16 @@ class Planted:
         self._recipes[self._key(recipe)] = recipe
         count = len(self.spared(recipe))
         size = {"float16": 2000, "dynamic_range": 1000}.get(recipe.mode, 1000 + 3 * 1000 * count / len(self.drops))
+        size /= 2 if recipe.weights.dtype == "int4" else 1
         return File(self._key(recipe), int(size * MIB / 1000), 1 - count / len(self.drops))
 
     def latency(self, file: File) -> Latency:
         recipe = self._recipes[file.key]
         whole = {"float": 4.0, "float16": 4.1, "dynamic_range": 4.5}
         share = len(self.spared(recipe)) / len(self.drops)
-        return Latency(whole.get(recipe.mode, 1 + 3 * share), None, None, "measured", "nowhere")
+        left = 1 - (recipe.train.prune.pruning_ratio or 0.0) if recipe.train and recipe.train.prune else 1.0
+        ms = self.int4_ms if recipe.weights.dtype == "int4" else whole.get(recipe.mode, 1 + 3 * share)
+        return Latency(left * ms, None, None, "measured", "nowhere")
 
     def score(self, file: File, part: Part, most: float | None) -> Score:
         recipe = self._recipes[file.key]
@@ -86,13 +98,19 @@ class Planted:
             return 0.0
         spared = self.spared(recipe)
         if recipe.mode == "dynamic_range":
-            return 0.1
+            return 30.0 if recipe.weights.granularity == "per_channel" and recipe.weights.dtype == "int4" else 0.1
+        if recipe.train is not None and self.trained is not None:
+            return self.trained(recipe)
         if self.metric is not None:
             return self.metric(spared)
-        return sum(drop for i, drop in enumerate(self.drops) if i not in spared)
+        factor = self.tuned if recipe.tune else 1.0
+        return factor * sum(drop for i, drop in enumerate(self.drops) if i not in spared)
 
     def fault(self, file: File, recipe: Recipe) -> str | None:
         return "an op is wrong" if recipe.name in self.faulty else None
+
+    def added_noise(self) -> Sequence[float]:
+        return self.noisy or self.drops
 
     def network(self, plain: Point, reference: Point) -> Network:
         count = len(self.drops)
@@ -101,12 +119,21 @@ class Planted:
 
     @staticmethod
     def _key(recipe: Recipe) -> str:
-        return hashlib.sha256(repr((recipe.mode, recipe.keep_float)).encode()).hexdigest()
+        return hashlib.sha256(
+            repr((recipe.mode, recipe.weights, recipe.keep_float, recipe.tune, recipe.train)).encode()
+        ).hexdigest()
 
 
-def search(bench: Planted, budgets: Budgets, limits: Limits | None = None) -> Search:
+def search(
+    bench: Planted,
+    budgets: Budgets,
+    limits: Limits | None = None,
+    moves: tuple[str, ...] | None = None,
+    training: Training | None = None,
+) -> Search:
     """A search of the planted truth, run."""
-    wanted = Wanted(find_recipe("static_wi8_ai8"), "int8", ("dynamic_wi8_afp32", "float16"), budgets)
+    whole = ("dynamic_wi8_afp32", "float16")
+    wanted = Wanted(find_recipe("static_wi8_ai8"), "int8", whole, budgets, moves, training)
     made = Search(bench, wanted, limits or Limits())
     made.run()
     return made

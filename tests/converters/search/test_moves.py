@@ -1,0 +1,122 @@
+"""Moves beyond the certificate, against planted truths: who asks for them gets them, the cheapest first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_sdk.converters.search.engine import Search, certificate
+from edge_sdk.converters.search.moves import MOVES
+from edge_sdk.converters.search.planning import check_moves
+from edge_sdk.converters.search.records import Budgets, Limits
+from edge_sdk.converters.search.view import Training
+from edge_sdk.errors import RecipeError
+from edge_sdk.recipe import Recipe
+from edge_sdk.recipe.training import Train
+from tests.converters.search.planted import Planted, search
+
+_HALF = Budgets(max_drop=0.5)
+_TRAINING = Training(Train(epochs=1), "classes")
+_LOSES = [0.1] * 16
+
+
+def _moves(found: Search) -> list[str]:
+    return list(dict.fromkeys(point.move for point in found.points))
+
+
+def test_dear_moves_wait_until_they_are_asked_for() -> None:
+    bench = Planted(_LOSES, tuned=0.1)
+    assert not {"tune", "ranges", "repair", "qat", "prune"} & set(_moves(search(bench, _HALF)))
+    named = search(bench, _HALF, moves=("plain", "tune"))
+    assert named.best is not None
+    assert named.best.recipe.name == "static_wi8_ai8_tuned"
+    assert not named.best.spared
+    timed = search(bench, _HALF, Limits(max_evals=40))
+    assert timed.best is not None
+    assert timed.best.move == "tune"
+    assert _moves(timed).index("spare") < _moves(timed).index("tune")
+
+
+def test_tuning_that_is_not_enough_spares_fewer_groups() -> None:
+    bench = Planted(_LOSES, tuned=0.5)
+    found = search(bench, _HALF, moves=("plain", "spare", "tune"))
+    assert found.best is not None
+    assert found.best.move == "tune"
+    # Half of each drop is left: 0.5 points are 10 groups in int8, without tuning they are 5.
+    assert len(found.best.spared) == 6
+    spared = [point for point in found.points if point.move == "spare" and point.accurate]
+    assert min(len(point.spared) for point in spared) == 11
+
+
+def test_noise_that_was_measured_leads_where_the_prediction_misleads() -> None:
+    drops = [4.0 if place in (3, 9) else 0.001 for place in range(32)]
+    # All groups together look harmless but for those that hurt, which come last of all.
+    believed = [0.0 if place in (3, 9) else 1.0 for place in range(32)]
+    budgets = Budgets(max_drop=0.5, max_latency_ms=3.0)
+    lost = search(Planted(drops, believed=believed), budgets, moves=("plain", "spare"))
+    assert lost.best is None
+    found = search(Planted(drops, believed=believed), budgets, moves=("plain", "spare", "repair"))
+    assert found.best is not None
+    assert found.best.move == "repair"
+    assert set(found.best.spared) == {"g3", "g9"}
+    assert found.evaluations <= certificate(32) + 5
+
+
+def test_int4_is_taken_where_it_is_faster_and_holds() -> None:
+    found = search(Planted([0.001] * 8, int4_ms=0.5), _HALF)
+    assert found.best is not None
+    assert found.best.recipe.name == "dynamic_wi4_afp32_blockwise_32"
+    channels = next(point for point in found.points if point.recipe.name == "dynamic_wi4_afp32")
+    assert not channels.accurate
+
+
+def test_training_is_the_last_and_stops_where_it_need_not_go_on() -> None:
+    def trained(recipe: Recipe) -> float:
+        assert recipe.train is not None
+        prune = recipe.train.prune
+        if prune is None:
+            return 0.1 if recipe.train.distil else 2.0
+        return {0.3: 0.2, 0.5: 0.4, 0.7: 6.0}[prune.pruning_ratio or 0.0]
+
+    found = search(Planted(_LOSES, trained=trained), _HALF, training=_TRAINING)
+    names = [point.recipe.name for point in found.points if point.move in ("qat", "prune")]
+    expected = ("qat", "qat_taught", "pruned_30", "pruned_50", "pruned_70")
+    assert names == [f"{word}_static_wi8_ai8" for word in expected]
+    assert found.points[-len(names) :] == [p for p in found.points if p.move in ("qat", "prune")]
+    assert found.best is not None
+    assert found.best.recipe.name == "pruned_50_static_wi8_ai8"
+    # Its evaluations are beside those of the proof, which is reached as well.
+    assert any(point.move == "spare" and point.accurate for point in found.points)
+
+
+def test_training_in_int8_is_left_out_where_int8_holds() -> None:
+    found = search(Planted([0.001] * 8, trained=lambda recipe: 5.0), _HALF, training=_TRAINING)
+    names = [point.recipe.name for point in found.points if point.move in ("qat", "prune")]
+    assert names == ["pruned_30_static_wi8_ai8", "pruned_15_static_wi8_ai8"]
+
+
+def test_a_training_that_fails_is_an_entry_and_no_end() -> None:
+    bench = Planted(_LOSES, unmakeable=frozenset({"qat_static_wi8_ai8"}), trained=lambda recipe: 0.0)
+    found = search(bench, _HALF, training=_TRAINING)
+    failed = next(point for point in found.points if point.recipe.name == "qat_static_wi8_ai8")
+    assert failed.state == "failed"
+    assert any(point.move == "prune" and point.accurate for point in found.points)
+
+
+@pytest.mark.parametrize(
+    ("names", "trains", "told"),
+    [
+        (("tuen",), False, "unknown move `tuen`"),
+        (("qat",), False, "no training data"),
+        (("tune",), True, "none of the moves tune trains"),
+    ],
+)
+def test_moves_that_cannot_be_made_are_refused(names: tuple[str, ...], trains: bool, told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        check_moves(names, trains=trains)
+
+
+def test_every_move_begins_with_plain() -> None:
+    assert check_moves(("spare", "plain"), trains=False) == ("plain", "spare")
+    assert next(iter(MOVES)) == "plain"
+    assert np.all([move.needs in ("", "time", "training") for move in MOVES.values()])
