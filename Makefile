@@ -163,7 +163,7 @@ test-metadata: .venv-metadata/.installed
 # No constraints: the core must live with whatever numpy and click are there.
 .venv-core-%/.installed: pyproject.toml
 	@python$* -m venv .venv-core-$*
-	@.venv-core-$*/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis pytest
+	@.venv-core-$*/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis jsonschema pytest
 	@touch $@
 
 CORE := $(foreach version,3.10 3.11 3.12 3.13,$(if $(shell python$(version) -c 'print(1)' 2>/dev/null),$(version)))

@@ -29,6 +29,7 @@ _NEEDS = {
     "tensorboard": (("tensorboard",), "tensorboard"),
     "ethos_u": (("ethosu",), "ethos-u"),
     "qualcomm": (("onnxruntime_qnn",), "qualcomm"),
+    "forms": (("jsonschema",), "dev"),
     "metadata_reader": (("tensorflow_lite_support",), ""),
     "litert_torch": (("litert_torch",), "litert-torch"),
 }
@@ -96,6 +97,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if unnamed and reporter:
         reporter.write_line(f"skipped in CI, but not named in {_ALLOWED.name}: {', '.join(unnamed)}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _forms() -> Iterator[None]:
+    """Whatever a command prints in any test of this process is in its published form; needs the extra `dev`."""
+    if not find_spec("jsonschema"):
+        yield
+        return
+    from edge_sdk.cli.screen import Screen
+    from tests.forms import check_printed
+
+    def result(self: Screen, data: dict[str, Any], text: str) -> None:
+        check_printed(data, closed=True)
+        shown(self, data, text)
+
+    shown = Screen.result
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Screen, "result", result)
+        yield
 
 
 @pytest.fixture(scope="session")

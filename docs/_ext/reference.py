@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import commands
+import json_forms
 import python_names
 import repository
 import rules
@@ -16,7 +17,7 @@ PAGES = {
     "python.md": python_names.page,
     "recipe-toml.md": tables.recipe_page,
     "profile-toml.md": tables.profile_page,
-    "json.md": tables.json_page,
+    "json.md": json_forms.page,
     "rules.md": rules.page,
     "devices.md": tables.devices_page,
 }

@@ -1,10 +1,9 @@
-"""What is read as data: TOML of recipes and profiles from their records, JSON from its schemas, all devices."""
+"""What is read as data: TOML of recipes and profiles from their records, all devices."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 import re
 import typing
 from collections.abc import Iterator, Mapping
@@ -53,42 +52,6 @@ def devices_page() -> str:
         rows.append(f"| `{name}` | {profile.device.name} | {profile.soc.name} | {ways} |")
     head = "# Devices\n\n`edge-sdk profiles show ID` has the numbers, each with its source.\n"
     return "\n".join([head, "| id | device | chip | delegates, in order |", "|---|---|---|---|", *rows, ""])
-
-
-def json_page() -> str:
-    """Published schemas, as tables of their keys."""
-    lines = [
-        "# JSON\n\nResults have a `schema` or are described by a published JSON Schema; the files are in the wheel.\n"
-    ]
-    for path in sorted((ROOT / "edge_sdk").rglob("*schema*.json")):
-        if "device_profiles" in path.parts or "converters" in path.parts:
-            continue
-        schema = json.loads(path.read_text(encoding="utf-8"))
-        if "properties" not in schema:
-            continue
-        lines.append(
-            f"## {schema.get('title', path.stem)}: `{path.relative_to(ROOT)}`\n\n{cell(schema['description'])}\n"
-        )
-        lines += ["| key | type | meaning |", "|---|---|---|", *_properties(schema, ""), ""]
-    return "\n".join(lines)
-
-
-def _properties(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for name, inner in schema.get("properties", {}).items():
-        path = f"{prefix}{name}"
-        yield f"| `{path}` | {_json_type(inner)} | {cell(inner.get('description', ''))} |"
-        yield from _properties(inner, f"{path}.")
-        items = inner.get("items", {})
-        if isinstance(items, dict):
-            yield from _properties(items, f"{path}[].")
-
-
-def _json_type(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    if "anyOf" in schema:
-        return " or ".join(_json_type(one) for one in schema["anyOf"])
-    return cell(str(schema.get("type", "any")))
 
 
 def _record(record: Any, table: str, level: int) -> Iterator[str]:

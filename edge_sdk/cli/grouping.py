@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 COMMON, ABOUT = "Common", "About this command"
-_SHARED = ("as_json", "quiet", "help")
+_SHARED = ("as_json", "json_schema", "quiet", "help")
 
 
 class GroupedCommand(click.Command):

@@ -93,12 +93,18 @@ class Screen:
             self.error(ended_by)
             # Wrong is a failure; right and too inaccurate, or without the NPU, was checked and found not to fit.
             return UNFIT if isinstance(ended_by, AccuracyError | NothingPlacedError) else FAILED
-        self.done()
         if isinstance(ended_by, Ended):
-            click.echo(f"ended by {ended_by.signal.name}; {self.kept}", err=True)
+            self._ended("Terminated", f"ended by {ended_by.signal.name}; {self.kept}")
             return SIGNALLED + ended_by.signal
-        click.echo(str(ended_by) or f"interrupted; {self.kept}", err=True)
+        self._ended("Interrupted", str(ended_by) or f"interrupted; {self.kept}")
         return INTERRUPTED
+
+    def _ended(self, how: str, message: str) -> None:
+        """Told that the command was ended from outside; with ``--json`` as an object too."""
+        self._close_bar()
+        click.echo(message, err=True)
+        if self.as_json:
+            click.echo(json.dumps({"error": how, "message": message, "hint": None}, indent=2))
 
     def _close_bar(self) -> None:
         if self._bar is not None:
@@ -122,10 +128,29 @@ def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Comm
 
         guarded = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")(guarded)
         guarded = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")(guarded)
-        made: click.Command = click.command(cls=GroupedCommand, **settings)(guarded)
+        made: click.Command = click.command(cls=GroupedCommand, **settings)(_schema_option(guarded))
         return made
 
     return decorate
+
+
+def _schema_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    def show(context: click.Context, _: click.Parameter, asked: bool) -> None:
+        if not asked:
+            return
+        from edge_sdk.cli.results import schema_of
+
+        click.echo(json.dumps(schema_of(command_of(context)), indent=2))
+        context.exit()
+
+    settings: dict[str, Any] = {"is_flag": True, "is_eager": True, "expose_value": False, "callback": show}
+    text = "Print the JSON Schema of that object, and end."
+    return click.option("--json-schema", "json_schema", help=text, **settings)(function)
+
+
+def command_of(context: click.Context) -> str:
+    """The words of the command that runs, without the program's name."""
+    return " ".join(context.command_path.split(" ")[1:])
 
 
 def _one_line(text: str) -> str:

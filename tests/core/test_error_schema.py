@@ -19,7 +19,7 @@ _TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "null": (type(None),), 
 
 
 def check(told: Any) -> None:
-    """The keywords that the schema uses; a validator is no dependency for five of them."""
+    """The keywords that the schema uses; environments without the extra `dev` have no validator."""
     assert isinstance(told, dict)
     assert set(SCHEMA["required"]) <= set(told)
     for name, rule in SCHEMA["properties"].items():
