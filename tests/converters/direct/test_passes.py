@@ -259,6 +259,18 @@ def _shuffled(groups: int) -> Ops:
     return ops
 
 
+def _shuffled_halves(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """A unit of ShuffleNet V2, of channels that halve unevenly, in front of a convolution."""
+    joined = builder.emit("CONCATENATION", list(inputs), (2, 4, 5, 10), axis=3)
+    for _ in range(2):
+        parts = builder.transposed(builder.reshaped(joined, (2, 4, 5, 2, 5)), (0, 1, 2, 4, 3))
+        mixed = builder.reshaped(parts, (2, 4, 5, 10))
+        axis, part = builder.constant(np.int32(3)), ((2, 4, 5, 5), "float32")
+        kept, read = builder.emit_many("SPLIT", [axis, mixed], [part, part], num_splits=2)
+        joined = builder.emit("CONCATENATION", [kept, _convolved(builder, read, 5)], (2, 4, 5, 10), axis=3)
+    return [_convolved(builder, joined, 3)]
+
+
 def _flattened_image(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     (x,) = inputs
     turned = builder.transposed(x, (0, 3, 1, 2))
@@ -457,6 +469,15 @@ CASES = {
         [(2, 4, 5, 6)],
         _shuffled(2),
         ["CONV_2D", "TANH", "RESHAPE", "TRANSPOSE", "RESHAPE", "DEPTH_TO_SPACE"],
+    ),
+    "units of a shuffle": Case(
+        "carry_shuffles",
+        [(2, 4, 5, 5), (2, 4, 5, 5)],
+        _shuffled_halves,
+        [
+            *("SLICE", "SLICE", "CONCATENATION", "CONV_2D", "SLICE", "SLICE", "SLICE", "CONCATENATION", "CONV_2D"),
+            *("SLICE", "SLICE", "SLICE", "CONCATENATION", "CONV_2D"),
+        ],
     ),
     "a flattened image": Case(
         "permute_dense_weights", [(2, 2, 3, 4)], _flattened_image, ["RESHAPE", "FULLY_CONNECTED"]

@@ -26,6 +26,7 @@ from edge_sdk.converters.lower.direct.passes.patterns import fuse_patterns
 from edge_sdk.converters.lower.direct.passes.ranks import take_ranks
 from edge_sdk.converters.lower.direct.passes.reshapes import absorb_reshapes, drop_broadcasts
 from edge_sdk.converters.lower.direct.passes.scales import absorb_scales
+from edge_sdk.converters.lower.direct.passes.shuffles import carry_shuffles
 from edge_sdk.converters.lower.direct.passes.slices import join_slices
 
 _SIMPLER: dict[str, Callable[[Graph], Graph]] = {
@@ -51,6 +52,7 @@ _FINAL: dict[str, Callable[[Graph], Graph]] = {
     "write_out_erf": write_out_erf,
     "cancel_moves_again": cancel_moves,
     "fuse_activations": fuse_activations,
+    "carry_shuffles": carry_shuffles,
     "sink_casts": sink_casts,
     "take_kernels": take_kernels,
     "take_ranks": take_ranks,

@@ -36,7 +36,7 @@ def _moved(view: View, op: Op, changes: Changes) -> None:
     if before is None or after is None or view.is_output(after.output) or changes.touches(before, after):
         return
     made, grouped = before.inputs[0], before.output
-    if made is None or view.only_reader(grouped) is not op or not _swaps_last(op, made, after.output):
+    if made is None or view.only_reader(grouped) is not op or not swaps_last(op, made, after.output):
         return
     maker = _maker(view, made, before)
     if maker is None or changes.touches(maker):
@@ -49,7 +49,7 @@ def _moved(view: View, op: Op, changes: Changes) -> None:
     changes.rename(after.output, made)
 
 
-def _swaps_last(op: Op, made: Tensor, after: Tensor) -> bool:
+def swaps_last(op: Op, made: Tensor, after: Tensor) -> bool:
     """Whether nothing but the last axis is cut in two, and its parts change places."""
     shape, permutation = op.inputs[0].shape if op.inputs[0] is not None else (), integers(op.inputs[1])
     rank = len(shape)

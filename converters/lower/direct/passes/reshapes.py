@@ -14,7 +14,7 @@ from edge_sdk.converters.lower.direct.passes.matching import (
 )
 
 _REDUCTIONS = frozenset({"MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"})
-_UNARY = frozenset(
+UNARY = frozenset(
     {"ABS", "CAST", "CEIL", "COS", "ELU", "EXP", "FLOOR", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOG", "LOGICAL_NOT"}
     | {"LOGISTIC", "NEG", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "ROUND", "RSQRT", "SIGN", "SIN", "SQRT"}
     | {"SQUARE", "TANH"}
@@ -88,7 +88,7 @@ def _over_elementwise(view: View, op: Op, changes: Changes) -> None:
 
 
 def _running_place(op: Op) -> int | None:
-    if op.kind in _UNARY:
+    if op.kind in UNARY:
         return 0
     if op.kind in ("ADD", "SUB", "MUL", "DIV") and len(op.inputs) == 2:
         places = [i for i, tensor in enumerate(op.inputs) if not is_constant(tensor)]
