@@ -44,7 +44,7 @@ def carry_shuffles(graph: Graph) -> Graph:
 
 @dataclass(frozen=True)
 class _Value:
-    """A value that may never be in memory as such: where each channel of it is, and the shuffles that it went through."""
+    """A value that may never be in memory: where each channel of it is, and the shuffles that it went through."""
 
     places: tuple[tuple[Tensor, int], ...]
     through: frozenset[Op] = frozenset()
