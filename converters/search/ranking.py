@@ -21,10 +21,10 @@ import numpy.typing as npt
 from edge_sdk.artifact.apart import real_constant
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.layout import Axes, laid_out
+from edge_sdk.converters.replay.engine import execute, execute_step
+from edge_sdk.converters.replay.plan import make_plan
+from edge_sdk.converters.replay.steps import Operand, Plan
 from edge_sdk.converters.search.op_times import called
-from edge_sdk.converters.train.qat.engine import execute, execute_step
-from edge_sdk.converters.train.qat.plan import make_plan
-from edge_sdk.converters.train.qat.steps import Operand, Plan
 from edge_sdk.errors import TrainingError
 from edge_sdk.parity.classes import is_class_like
 from edge_sdk.parity.localize import compare_tensors
@@ -145,7 +145,7 @@ def _likelihood(scores: Array, draws: Any) -> Array:
 
 
 class _Exact:
-    """Constants as the float file has them; see ``train.qat.engine.Weights``."""
+    """Constants as the float file has them; see ``replay.engine.Weights``."""
 
     def __init__(self, plan: Plan, backend: Any) -> None:
         self._plan, self._b = plan, backend
@@ -179,7 +179,7 @@ class _Rounded(_Exact):
 class _TensorFlow:
     @staticmethod
     def backend() -> Any:
-        from edge_sdk.converters.train.qat.backend_tensorflow import TensorFlowBackend
+        from edge_sdk.converters.replay.backend_tensorflow import TensorFlowBackend
 
         return TensorFlowBackend()
 
@@ -210,7 +210,7 @@ class _TensorFlow:
 class _Torch:
     @staticmethod
     def backend() -> Any:
-        from edge_sdk.converters.train.qat.backend_torch import TorchBackend
+        from edge_sdk.converters.replay.backend_torch import TorchBackend
 
         return TorchBackend()
 

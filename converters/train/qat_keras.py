@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from edge_sdk.converters.replay.engine import Gate
+from edge_sdk.converters.replay.steps import Plan
 from edge_sdk.converters.sources.from_keras import generation_of
-from edge_sdk.converters.train.qat.engine import Gate
 from edge_sdk.converters.train.qat.stage import QatBase
-from edge_sdk.converters.train.qat.steps import Plan
 
 
 class QatStage(QatBase):
@@ -16,7 +16,7 @@ class QatStage(QatBase):
 
     def build(self, plan: Plan, inputs: tuple[Gate, ...], outputs: tuple[Gate, ...]) -> Any:
         """A ``keras.Model`` or ``tf_keras.Model``."""
-        from edge_sdk.converters.train.qat.engine_keras import graph_model_class
+        from edge_sdk.converters.replay.engine_keras import graph_model_class
 
         kind = graph_model_class(importlib.import_module(generation_of(self.context.framework.model)))
         return kind(plan, inputs, outputs, learned=self.settings.ranges == "learned")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from edge_sdk.converters.train.qat.engine import Gate
+from edge_sdk.converters.replay.engine import Gate
+from edge_sdk.converters.replay.steps import Plan
 from edge_sdk.converters.train.qat.stage import QatBase
-from edge_sdk.converters.train.qat.steps import Plan
 
 
 class QatStage(QatBase):
@@ -22,7 +22,7 @@ class QatStage(QatBase):
 
     def build(self, plan: Plan, inputs: tuple[Gate, ...], outputs: tuple[Gate, ...]) -> Any:
         """An ``nn.Module``."""
-        from edge_sdk.converters.train.qat.engine_torch import GraphModule
+        from edge_sdk.converters.replay.engine_torch import GraphModule
 
         source = self.context.framework.model
         module = GraphModule(plan, inputs, outputs, learned=self.settings.ranges == "learned")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.converters.train.qat.engine import Gate
-from edge_sdk.converters.train.qat.steps import Plan, Step
+from edge_sdk.converters.replay.engine import Gate
+from edge_sdk.converters.replay.steps import Plan, Step
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import to_real
 from edge_sdk.signature import Arrays

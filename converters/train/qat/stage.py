@@ -14,14 +14,14 @@ from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.jobs import Template
 from edge_sdk.converters.options import Options, Settings, settings_from
 from edge_sdk.converters.pipeline import make_template
+from edge_sdk.converters.quantize.equalizing import equalized
+from edge_sdk.converters.replay.engine import Gate, gates
+from edge_sdk.converters.replay.plan import make_plan
+from edge_sdk.converters.replay.steps import Plan
 from edge_sdk.converters.sources.from_trained import TrainedGraph
 from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.train.qat.agreement import Agreement, OpError, agreement, blame, listing
-from edge_sdk.converters.train.qat.engine import Gate, gates
-from edge_sdk.converters.train.qat.equalize import equalized
-from edge_sdk.converters.train.qat.plan import make_plan
 from edge_sdk.converters.train.qat.preserved import Preserved
-from edge_sdk.converters.train.qat.steps import Plan
 from edge_sdk.converters.train.qat.writing import scales_of, write_float, write_template
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage, whole_arrays
 from edge_sdk.converters.workers.child import running

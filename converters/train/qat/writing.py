@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.converters.train.qat.steps import Operand, Plan
+from edge_sdk.converters.replay.steps import Operand, Plan
 
 Array = npt.NDArray[Any]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edge_sdk.converters.replay.backend_torch import TorchBackend
+from edge_sdk.converters.replay.engine import Gate, execute, execute_step, feed, result
+from edge_sdk.converters.replay.steps import Operand, Plan, Step
 from edge_sdk.converters.sources.torch_calls import eval_mode
-from edge_sdk.converters.train.qat.backend_torch import TorchBackend
-from edge_sdk.converters.train.qat.engine import Gate, execute, execute_step, feed, result
-from edge_sdk.converters.train.qat.steps import Operand, Plan, Step
 
 _LOW, _HIGH = -128, 127
 _TIE = 1e-4

@@ -9,7 +9,7 @@ import numpy as np
 from edge_sdk.errors import TrainingError
 
 if TYPE_CHECKING:
-    from edge_sdk.converters.train.qat.steps import Step
+    from edge_sdk.converters.replay.steps import Step
 
 
 def constant(value: Any) -> Any:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_sdk.converters.train.qat import moving
+from edge_sdk.converters.replay import moving
 
 if TYPE_CHECKING:
-    from edge_sdk.converters.train.qat.steps import Step
+    from edge_sdk.converters.replay.steps import Step
 
 Kernel = Callable[[Any, "Step", list[Any]], list[Any]]
 _SAME = 0

@@ -21,7 +21,7 @@ BOUND = 1e-5
 )
 def test_kernels_compute_what_litert_computes(framework: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.converters.train.qat.kernels_script", framework],
+        [sys.executable, "-W", "ignore", "-m", "tests.converters.replay.kernels_script", framework],
         capture_output=True,
         text=True,
         check=False,

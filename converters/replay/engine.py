@@ -10,8 +10,8 @@ import numpy as np
 
 from edge_sdk.artifact.ties import AVERAGING
 from edge_sdk.converters.layout import Port
-from edge_sdk.converters.train.qat.ops import KERNELS
-from edge_sdk.converters.train.qat.steps import Operand, Plan, Step
+from edge_sdk.converters.replay.ops import KERNELS
+from edge_sdk.converters.replay.steps import Operand, Plan, Step
 from edge_sdk.errors import TrainingError
 
 

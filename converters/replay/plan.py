@@ -8,9 +8,10 @@ import numpy as np
 
 from edge_sdk.artifact.model import Artifact, Op, Tensor
 from edge_sdk.artifact.ties import AVERAGING, FIXED, MOVING, Ties
-from edge_sdk.converters.train.qat.ops import KERNELS
-from edge_sdk.converters.train.qat.steps import Array, Group, Operand, Parameter, Plan, Step
+from edge_sdk.converters.replay.ops import KERNELS
+from edge_sdk.converters.replay.steps import Array, Group, Operand, Parameter, Plan, Step
 from edge_sdk.errors import TrainingError
+from edge_sdk.parity.pairing import pair_ops
 
 _WEIGHT_AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0, "DEPTHWISE_CONV_2D": 3}
 _WEIGHT_PLACE = {"CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1, "DEPTHWISE_CONV_2D": 1}
@@ -19,15 +20,21 @@ _DATA_PLACE = {"TRANSPOSE_CONV": 2}
 _BIG = 1e4
 
 
-def make_plan(template: Artifact, lowered: Artifact) -> Plan:
+def make_plan(template: Artifact, lowered: Artifact, *, whole: bool = True) -> Plan:
     """Reads a template beside the float file that it was made from.
+
+    Args:
+        template: the int8 file.
+        lowered: the float file.
+        whole: every op must have its partner in the float file; otherwise those without one keep their constants.
 
     Raises:
         TrainingError: ops that the engine has no kernel for, or files that do not correspond; lists all of them.
     """
     _refuse_unknown(template)
     groups, group_of = _groups(template)
-    partners = _partners(template, lowered)
+    some = {} if whole else {pair.candidate.index: pair.reference for pair in pair_ops(lowered, template)}
+    partners = _partners(template, lowered) if whole else some
     builder = _Builder(template, lowered, group_of)
     steps = tuple(builder.step(op, partners.get(op.index)) for op in template.main.ops)
     return Plan(

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from edge_sdk.converters.train.qat.backend_tensorflow import TensorFlowBackend
-from edge_sdk.converters.train.qat.engine import Gate, execute, execute_step, feed, result
-from edge_sdk.converters.train.qat.steps import Operand, Plan, Step
+from edge_sdk.converters.replay.backend_tensorflow import TensorFlowBackend
+from edge_sdk.converters.replay.engine import Gate, execute, execute_step, feed, result
+from edge_sdk.converters.replay.steps import Operand, Plan, Step
 
 _LOW, _HIGH = -128, 127
 _TIE = 1e-4

@@ -12,8 +12,8 @@ import numpy as np
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.layout import Port
-from edge_sdk.converters.train.qat.engine import gates
-from edge_sdk.converters.train.qat.plan import make_plan
+from edge_sdk.converters.replay.engine import gates
+from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.runtime import Runner
 from tests.graphs import Graph, options
 
@@ -189,7 +189,7 @@ def expected(data: bytes, folder: Path, samples: Any) -> dict[str, Any]:
 def torch_values(plan: Any, samples: Any) -> Any:
     import torch
 
-    from edge_sdk.converters.train.qat.engine_torch import GraphModule
+    from edge_sdk.converters.replay.engine_torch import GraphModule
 
     module = GraphModule(plan, gates(plan, (Port("x"),), plan.template.main.inputs), (), learned=False)
     with torch.no_grad():
@@ -201,9 +201,9 @@ def keras_values(plan: Any, samples: Any) -> Any:
     import keras
     import tensorflow as tf
 
-    from edge_sdk.converters.train.qat.backend_tensorflow import TensorFlowBackend
-    from edge_sdk.converters.train.qat.engine import execute
-    from edge_sdk.converters.train.qat.engine_keras import _Weights, graph_model_class
+    from edge_sdk.converters.replay.backend_tensorflow import TensorFlowBackend
+    from edge_sdk.converters.replay.engine import execute
+    from edge_sdk.converters.replay.engine_keras import _Weights, graph_model_class
 
     made = graph_model_class(keras)(plan, gates(plan, (Port("x"),), plan.template.main.inputs), (), learned=False)
     run = _Weights(made.graph, training=False, rounding=True)
