@@ -145,7 +145,7 @@ def compare(
             meter.add(wanted, found)
         rows = meter.report(_bounds(meter, candidate, max_abs_error, options.get("min_sqnr_db")))
         details = pairing.details(shop, reference, store, expected) if tensors else None
-    powerless = _powerless(rows)
+    powerless = (*_powerless(rows), *_same_file(reference, candidate, rows))
     blamed = tuple(dict(row) for row in details.tensors) if details else ()
     return Comparison(
         str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *powerless), blamed, details
@@ -158,6 +158,19 @@ def _powerless(rows: Sequence[OutputParity]) -> list[Finding]:
         for row in rows
         if not row.has_power
     ]
+
+
+def _same_file(reference: object, candidate: object, rows: Sequence[OutputParity]) -> list[Finding]:
+    """Why a file differs from itself: two engines ran it."""
+    if not (_is_tflite(reference) and _is_tflite(candidate)) or all(row.max_abs_error == 0 for row in rows):
+        return []
+    if read_artifact(str(reference)).sha256 != read_artifact(str(candidate)).sha256:
+        return []
+    message = (
+        "both are one file, by SHA-256: what differs is the engine; REFERENCE ran by its own kernels without a "
+        "delegate, CANDIDATE by XNNPACK, as a device runs it"
+    )
+    return [Finding("same-file-other-kernels", "info", message, str(candidate))]
 
 
 class _Pairing:

@@ -63,6 +63,7 @@ def _divergence(reference: npt.NDArray[np.float64], candidate: npt.NDArray[np.fl
     floor = 1 / 1024
     want, got = np.maximum(reference, 1e-12), np.maximum(candidate, np.minimum(np.maximum(reference, 1e-12), floor))
     with np.errstate(invalid="ignore"):
-        got = got / got.sum(1, keepdims=True)
+        # Both, or rounded rows that do not sum to 1 differ from themselves.
+        want, got = want / want.sum(1, keepdims=True), got / got.sum(1, keepdims=True)
         rows: npt.NDArray[np.float64] = (want * np.log(want / np.maximum(got, 1e-12))).sum(1)
     return np.maximum(np.nan_to_num(rows, nan=np.inf), 0.0)

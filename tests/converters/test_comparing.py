@@ -13,6 +13,7 @@ import pytest
 from edge_sdk.converters import Workers
 from edge_sdk.converters.comparing import compare
 from edge_sdk.errors import SignatureError
+from edge_sdk.parity.classes import ClassSums
 from edge_sdk.report.comparing import comparison_text
 from tests.converters.sources.test_front_ends import HERE
 from tests.converters.test_recipes import NCHW_IN
@@ -102,3 +103,25 @@ def test_command_exits_3_beyond_the_bound(tmp_path: Path, tflite: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert json.loads(done.stdout)["ok"] is False
+
+
+@pytest.mark.runtime
+def test_a_file_against_itself_is_equal_or_says_why_not(tmp_path: Path, workers: Workers) -> None:
+    """REFERENCE and CANDIDATE are run by different kernels: sums of floats come out otherwise, sums of integers not."""
+    path = tmp_path / "conv.tflite"
+    path.write_bytes(conv_model(side=16, channels=16))
+    result = compare(path, path, workers=workers)
+    told = [one.rule for one in result.findings if one.rule == "same-file-other-kernels"]
+    assert told == [] if result.outputs[0].max_abs_error == 0 else ["same-file-other-kernels"]
+    assert result.outputs[0].max_abs_error > 0, "XNNPACK sums as TFLite does: this shows nothing"
+    other = tmp_path / "other.tflite"
+    other.write_bytes(conv_model(side=16, channels=16, seed=1))
+    between = compare(path, other, workers=workers)
+    assert all(one.rule != "same-file-other-kernels" for one in between.findings)
+
+
+def test_rows_that_do_not_sum_to_one_do_not_differ_from_themselves() -> None:
+    sums = ClassSums()
+    rows = np.array([[0.5, 0.26, 0.25], [0.0, 0.99, 0.0]], np.float32)
+    sums.add(rows, rows)
+    assert sums.divergence == 0

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -19,10 +20,10 @@ SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 class Server:
     """sshd, and the configuration of a client that may log in as ``ssh://board``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self.folder = folder
         self.home = folder / "cache"
-        self.home.mkdir(parents=True)
+        self.home.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         for key in ("host", "user", "stranger"):
             self.make_key(key)
@@ -30,12 +31,13 @@ class Server:
         self.know(folder / "host.pub")
         self.configure(self.port)
         Path("/run/sshd").mkdir(exist_ok=True)
+        more = " ".join(f"{name}={value}" for name, value in environment.items())
         (folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
             f"AuthorizedKeysFile {folder}/authorized\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\n"
             f"PasswordAuthentication no\n"
             # A home of its own: what the user of this machine has in his .bashrc is no part of the board.
-            f"SetEnv HOME={folder} XDG_CACHE_HOME={self.home}\n"
+            f"SetEnv HOME={folder} XDG_CACHE_HOME={self.home} {more}\n"
         )
         command = [SSHD or "sshd", "-D", "-e", "-f", str(folder / "sshd_config")]
         self._log = (folder / "sshd.log").open("wb")
@@ -149,8 +151,9 @@ def wait_for_port(port: int, seconds: float = 10) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    server = Server(folder)
+def running(folder: Path, *, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[Server]:
+    """A server, whose programs there get ``environment`` too."""
+    server = Server(folder, environment)
     try:
         yield server
     finally:

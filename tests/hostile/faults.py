@@ -7,6 +7,7 @@ error line, and leaves the old file and nothing beside it. ``make faults`` tries
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import shutil
@@ -15,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.devices.sshd import running
 from tests.graphs import conv_model
 from tests.native import compiler
 
@@ -31,10 +33,19 @@ _SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Command:
-    """A command line of ``edge-sdk``; ``{model}`` and ``{out}`` are paths, ``made`` are names below the latter."""
+    """A command line of ``edge-sdk``; ``{model}`` and ``{out}`` are paths.
+
+    Attributes:
+        words: of the command.
+        made: names below ``{out}`` of what it writes.
+        kept: of folders that it leaves there, and that the same command finds sound when it runs again.
+        board: whether it works on ``ssh://board``, a real sshd whose programs meet the fault as well.
+    """
 
     words: Sequence[str]
     made: Sequence[str]
+    kept: Sequence[str] = ()
+    board: bool = False
 
 
 COMMANDS = {
@@ -43,6 +54,23 @@ COMMANDS = {
         ("run", "{model}", "--input", "{samples}", "-o", "{out}/y.npz", "--receipt", "{out}/r.json"), ("y.npz",)
     ),
     "convert": Command(("convert", "{model}", "-r", "float16", "-o", "{out}/a.tflite"), ("a.tflite",)),
+    "weights": Command(
+        (
+            *("run", "{model}", "--input", "{samples}", "-o", "{out}/y.npz"),
+            *("--delegate", "xnnpack", "--cache-dir", "{out}/weights"),
+        ),
+        ("y.npz",),
+        kept=("weights",),
+    ),
+    "android": Command(
+        ("android", "build", "--bundle", "{model}", "--abi", "arm64-v8a", "-o", "{out}/a.apk"), ("a.apk",)
+    ),
+    "prepare": Command(
+        ("devices", "prepare", "ssh://board", "--python", sys.executable, "--offline", "--wheels", "{wheels}"),
+        ("board/cache/edge-sdk/prepared.json",),
+        kept=("board",),
+        board=True,
+    ),
 }
 
 
@@ -66,9 +94,10 @@ class Bench:
         subprocess.run([*map(str, build), "-ldl"], check=True)
         self._out, self._counter = folder / "out", folder / "counter"
         (folder / "m.tflite").write_bytes(conv_model())
+        (folder / "wheels").mkdir()
         self._samples()
         first = self.run(COUNT, 0)
-        if first.fault or first.status:
+        if first.fault:
             raise AssertionError(f"without a fault: {first}")
         self.calls = first.calls
         self._new = {name: (self._out / name).read_bytes() for name in command.made}
@@ -78,31 +107,60 @@ class Bench:
         shutil.rmtree(self._out, ignore_errors=True)
         (self._out / "tmp").mkdir(parents=True)
         for name in self._command.made:
+            (self._out / name).parent.mkdir(parents=True, exist_ok=True)
             (self._out / name).write_bytes(_OLD)
         self._counter.write_bytes(bytes(8))
+        done = self._do(kind, at)
+        calls = struct.unpack("=q", self._counter.read_bytes())[0]
+        if kind == COUNT:
+            return Outcome(calls, done.returncode, "" if done.returncode == 0 else done.stderr[-300:])
+        return Outcome(calls, done.returncode, "; ".join([*self._faults(kind, done), *self._afterwards()]))
+
+    def _do(self, kind: str, at: int) -> subprocess.CompletedProcess[str]:
         code = str(getattr(errno, kind)) if kind.startswith("E") else kind
-        environment = os.environ | {
+        faults = {
             "LD_PRELOAD": str(self._library),
             "FAULT_ROOT": str(self._out),
             "FAULT_COUNTER": str(self._counter),
             "FAULT_KIND": code,
             "FAULT_AT": str(at),
+        }
+        environment = os.environ | {
+            **faults,
             "TMPDIR": str(self._out / "tmp"),
             "EDGE_SDK_CACHE": str(self._folder / "cache"),
             "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         places = {"model": self._folder / "m.tflite", "samples": self._folder / "x.npz", "out": self._out}
-        words = [word.format(**places) for word in self._command.words]
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "edge_sdk", *words, "--quiet"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-        calls = struct.unpack("=q", self._counter.read_bytes())[0]
-        return Outcome(calls, done.returncode, "" if kind == COUNT else "; ".join(self._faults(kind, done)))
+        words = [word.format(**places, wheels=self._folder / "wheels") for word in self._command.words]
+        with self._board(faults) as board:
+            return subprocess.run(
+                [sys.executable, "-W", "ignore", "-m", "edge_sdk", *words, "--quiet"],
+                env={**environment, **board},
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+
+    @contextlib.contextmanager
+    def _board(self, faults: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        if not self._command.board:
+            yield {}
+            return
+        with running(self._out / "board", environment=faults) as server:
+            yield {"EDGE_SDK_SSH": server.ssh}
+
+    def _afterwards(self) -> Iterator[str]:
+        """What is kept serves the same command, or is made anew: never is it believed half."""
+        if not self._command.kept:
+            return
+        done = self._do(COUNT, 0)
+        if done.returncode:
+            yield f"the next run ends with {done.returncode}: {done.stderr[-300:]}"
+        for name, new in self._new.items():
+            if (self._out / name).read_bytes() != new:
+                yield f"the next run makes another {name}"
 
     def _faults(self, kind: str, done: subprocess.CompletedProcess[str]) -> Iterator[str]:
         found = {name: (self._out / name).read_bytes() for name in self._command.made if (self._out / name).exists()}
@@ -120,7 +178,8 @@ class Bench:
             yield "it ended well without its file"
         if done.returncode not in (0, 1) or (done.returncode == 1 and len(lines) != 1):
             yield f"status {done.returncode}, {len(lines)} error lines: {done.stderr[-300:]}"
-        left = sorted(one.name for one in self._out.iterdir() if one.name not in (*self._command.made, "tmp", "r.json"))
+        known = (*self._command.made, *self._command.kept, "tmp", "r.json")
+        left = sorted(one.name for one in self._out.iterdir() if one.name not in known)
         if left:
             yield f"left behind: {', '.join(left)}"
 
@@ -131,13 +190,18 @@ class Bench:
         np.savez(self._folder / "x.npz", image=draw.standard_normal((2, 8, 8, 3)).astype(np.float32))
 
 
-def every(name: str, kinds: Sequence[str], step: int) -> tuple[Counter[str], list[str]]:
-    """Faults at every ``step``-th call of a command: how often each kind was tried, and what was wrong."""
+def every(name: str, kinds: Sequence[str], step: int, points: int | None) -> tuple[Counter[str], list[str]]:
+    """Faults at every ``step``-th call of a command, or at so many ``points`` of them, spread evenly.
+
+    Returns:
+        How often each kind was tried, and what was wrong.
+    """
     counts: Counter[str] = Counter()
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), COMMANDS[name])
-        for at in range(1, bench.calls + 1, step):
+        step = step if points is None else max(1, bench.calls // points)
+        for at in range(bench.calls, 0, -step):
             for kind in kinds:
                 outcome = bench.run(kind, at)
                 counts[kind] += 1
@@ -151,11 +215,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("commands", nargs="*", default=list(COMMANDS), metavar="COMMAND", help=", ".join(COMMANDS))
     parser.add_argument("--step", type=int, default=1, help="Every so many calls.")
+    parser.add_argument("--points", type=int, help="Instead: at so many calls.")
     parser.add_argument("--kinds", nargs="*", default=[KILL, *ERRORS])
     asked = parser.parse_args()
     broken = 0
     for name in asked.commands:
-        counts, wrong = every(name, asked.kinds, asked.step)
+        counts, wrong = every(name, asked.kinds, asked.step, asked.points)
         print(f"{name}: {dict(counts)}, {len(wrong)} wrong", *wrong, sep="\n  ", flush=True)
         broken += len(wrong)
     return int(broken > 0)

@@ -11,7 +11,7 @@ from typing import Any
 from edge_sdk.artifact.compute import compute_type, macs
 from edge_sdk.artifact.model import Subgraph
 from edge_sdk.checks.advice.requantizing import floated, quantized, with_weights_per_tensor
-from edge_sdk.checks.advice.rewriting import renamed, sliced, with_batch_of_one, without
+from edge_sdk.checks.advice.rewriting import renamed, sliced, with_batch_of_one, without, without_conversions
 from edge_sdk.checks.placement.placing import Placement
 from edge_sdk.profile.records import Delegate
 
@@ -109,9 +109,15 @@ def _conversions(graph: Subgraph, delegate: Delegate) -> Iterator[Change]:
     dtypes = {t.dtype for op in graph.ops for t in graph.results(op)}
     per_channel = any(t.is_stored and t.quantization and t.quantization.per_channel for t in graph.tensors)
     floats, integers = "float32" in dtypes, bool(dtypes & {"int8", "uint8", "int16"})
-    if floats and "int8" in delegate.precision:
+    # Cells of int8 LSTMs have 16 bits too, and are results of no op.
+    wide = "int16" in dtypes
+    if floats and wide:
+        yield Change("integer inputs and outputs (--io int16)", CONVERT, without_conversions)
+    if (floats or wide) and "int8" in delegate.precision:
         whole = "quantize (static_wi8_ai8, --io int8)"
-        if integers and not any(compute_type(graph, op) in _FLOAT_TYPES for op in graph.ops):
+        if wide:
+            whole = "int8 in place of int16 (static_wi8_ai8, --io int8)"
+        elif integers and not any(compute_type(graph, op) in _FLOAT_TYPES for op in graph.ops):
             whole = "integer inputs and outputs (--io int8)"
         yield Change(whole, CONVERT, partial(quantized, per_channel=delegate.weights != "per_tensor"))
         if delegate.weights != "per_tensor":

@@ -85,6 +85,20 @@ def test_integer_ends() -> None:
     assert advise(graph_of(net.done()), EDGE_TPU)[0].changes == ("integer inputs and outputs (--io int8)",)
 
 
+def test_int16_activations_are_not_told_to_change_their_ends_to_int8() -> None:
+    """16 bits inside are what keeps the delegate away; where it takes them, float ends are."""
+    net = plain("int16")
+    net.grow("DEQUANTIZE", dtype="float32")
+    graph = graph_of(net.done())
+    assert advise(graph, EDGE_TPU)[0].changes == ("int8 in place of int16 (static_wi8_ai8, --io int8)",)
+    net = Net("int16")
+    net.grow("ADD", net.first)
+    net.grow("DEQUANTIZE", dtype="float32")
+    takes = advise(graph_of(net.done()), replace(EDGE_TPU, rules="ethos_u"))
+    assert takes[0].changes == ("integer inputs and outputs (--io int16)",)
+    assert advise(graph_of(plain("int16").done()), EDGE_TPU)[0].changes[0].startswith("int8 in place of int16")
+
+
 def test_batch_of_one() -> None:
     net = Net()
     for tensor in net.node.tensors:

@@ -18,6 +18,7 @@ from edge_sdk.checks.runtimes import check_runtime
 from edge_sdk.engines.installed import find_engine
 from edge_sdk.profile.records import Runtime
 from tests.core.checks.delegates.xnnpack import loading
+from tests.graphs import Graph
 
 pytestmark = pytest.mark.runtime
 ROOT = Path(__file__).parents[5]
@@ -59,3 +60,30 @@ def test_every_model_loads_as_predicted(runtime: Runtime) -> None:
     compared, wrong = different(runtime, "models")
     assert not wrong, "\n".join(wrong)
     assert compared >= 30
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("LOG", "int8"), ("LOG", "int16"), ("RSQRT", "int8"), ("RSQRT", "int16")])
+def test_type_that_a_kernel_lacks_counts_as_the_version_that_brought_it(
+    runtime: Runtime, name: str, dtype: str
+) -> None:
+    """Files of 16 bits that state version 1 exist; tflite-runtime 2.14 has neither LOG of int8 nor RSQRT of int16."""
+    graph = Graph()
+    x, y = (graph.tensor(one, (1, 4), dtype, scale=[0.01], zero_point=[0]) for one in "xy")
+    graph.op(name, (x,), (y,))
+    content = graph.finish((x,), (y,))
+    interpreter = find_engine().module.Interpreter(model_content=content)
+    try:
+        interpreter.allocate_tensors()
+        opens = True
+    except RuntimeError:
+        opens = False
+    assert check_runtime(parse_artifact(content), runtime).loads is opens
+
+
+def test_sixteen_bits_of_rsqrt_need_a_runtime_that_has_them() -> None:
+    graph = Graph()
+    x, y = (graph.tensor(one, (1, 4), "int16", scale=[0.01], zero_point=[0]) for one in "xy")
+    graph.op("RSQRT", (x,), (y,))
+    artifact = parse_artifact(graph.finish((x,), (y,)))
+    assert check_runtime(artifact, Runtime("tflite-runtime", "2.14.0")).missing == (("RSQRT", 3),)
+    assert check_runtime(artifact, Runtime("ai-edge-litert", "2.1.0")).loads
