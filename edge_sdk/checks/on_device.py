@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from edge_sdk.artifact.model import Op, Subgraph
+from edge_sdk.checks.memory.homes import find_homes
 from edge_sdk.checks.placement.partition import Partition, partition
 from edge_sdk.checks.placement.placing import Placement
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
@@ -13,6 +14,9 @@ from edge_sdk.checks.placement.rules import RuleSet
 from edge_sdk.checks.placement.site import Reason
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.profile.records import Delegate
+
+# What runs other subgraphs any number of times: tf 2.14 gives their results a size in the run.
+_LOOPS = frozenset({"WHILE"})
 
 
 def place_on_device(
@@ -32,8 +36,25 @@ def place_on_device(
     name, version = (engine.rules, engine.version) if engine else (delegate.rules, None)
     placement = place_by(name, graph, level=delegate.nnapi_feature_level, engine=version)
     rules = rule_set(name, version)
+    if rules.fixed_sizes:
+        placement = with_fixed_sizes(placement, graph, rules)
     rules = replace(rules, max_partitions=None) if all_partitions else rules
     return keep_largest(_narrowed(placement, graph, delegate), graph, rules)
+
+
+def with_fixed_sizes(placement: Placement, graph: Subgraph, rules: RuleSet) -> Placement:
+    """Nothing of a subgraph with sizes that are known in a run only, for a delegate that plans them before."""
+    loops = [op.index for op in graph.ops if op.name in _LOOPS]
+    cuts = (*find_homes(graph).cuts, *loops)
+    if not cuts or not placement.claimed:
+        return placement
+    first = graph.ops[min(cuts)]
+    message = f"is in a graph with sizes that only a run tells ({first.name} {first.index}), which {rules.title} leaves"
+    lost = {
+        index: Reason("open-size", message, index, graph.ops[index].name, f"{first.name} {first.index}", "fixed sizes")
+        for index in placement.claimed
+    }
+    return replace(placement, claimed=(), refused=MappingProxyType({**placement.refused, **lost}), failures={})
 
 
 def keep_largest(placement: Placement, graph: Subgraph, rules: RuleSet) -> Placement:

@@ -176,7 +176,8 @@ class RuleSet:
     ``title`` is what messages call the delegate; ``engines`` are the versions of ai-edge-litert that the data tells
     apart, oldest first, ``engine`` the one of them that the rules here are for. ``max_partitions`` is how many
     partitions it keeps by its default options, the largest by number of ops, ``partitions_option`` the option's name,
-    and ``min_partition_ops`` how many ops one must have.
+    and ``min_partition_ops`` how many ops one must have. ``fixed_sizes``: it leaves a subgraph alone in which the size
+    of any tensor is known in a run only.
     """
 
     name: str
@@ -189,6 +190,7 @@ class RuleSet:
     max_partitions: int | None = None
     partitions_option: str = ""
     min_partition_ops: int = 1
+    fixed_sizes: bool = False
     engine: str | None = None
 
     @cached_property

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edge_sdk.artifact import parse_artifact
+from edge_sdk.checks.on_device import with_fixed_sizes
 from edge_sdk.checks.placement.partition import partition
 from edge_sdk.checks.placement.placing import Placement
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
@@ -23,10 +24,10 @@ ROOT = Path(__file__).parents[5]
 
 RULES = {"ai-edge-litert": "xnnpack", "tflite-runtime": "xnnpack_tflite_runtime"}
 # What the data does not say of older engines: LiteRT 1.4.0 claims these and then refuses the file; tflite-runtime
-# leaves a file alone that has tensors of open size.
+# takes a RESHAPE to what SHAPE gives.
 KNOWN = {
     "ai-edge-litert 1.4.0": {"MEAN ()", "float by uint8 None", "float by uint8 0"},
-    "tflite-runtime 2.14.0": {"open_size", "open_reshape", "known_shape"},
+    "tflite-runtime 2.14.0": {"known_shape"},
 }
 
 
@@ -56,6 +57,8 @@ def reality(engine: Engine) -> dict[tuple[str, str], Any]:
 def predicted(content: bytes, engine: Engine) -> tuple[list[list[list[int]]], Placement]:
     artifact = parse_artifact(content)
     placement = place_by(RULES[engine.name], artifact.main, engine=engine.version)
+    rules = rule_set(RULES[engine.name], engine.version)
+    placement = with_fixed_sizes(placement, artifact.main, rules) if rules.fixed_sizes else placement
     parts = partition(artifact.main, placement.claimed)
     return [[list(part.inputs), list(part.outputs)] for part in parts if part.delegated], placement
 
