@@ -26,6 +26,7 @@ from benchmarks import (
     results,
     runtime,
     search,
+    search_cases,
     startup,
     tables,
     training,
@@ -76,20 +77,22 @@ def conversion_command(rounds: int) -> None:
 
 
 @main.command("search")
-@click.argument("source")
-@click.argument("data")
-@click.option("--name", required=True, help="Of the row.")
-@click.option("--max-drop", type=float, default=0.5, show_default=True)
-@click.option("--calibration", help="As for `optimize`.")
+@click.argument("names", nargs=-1, type=click.Choice(list(search_cases.CASES)))
+@click.option("--packages", type=click.Path(exists=True, path_type=Path), help="Folder of int8-accuracy's packages.")
+@click.option("--greedy-evaluations", default=24, show_default=True, help="After which the greedy search gives up.")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for what the searches leave."
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for models, data and searches."
 )
-def search_command(source: str, data: str, name: str, max_drop: float, calibration: str | None, output: Path) -> None:
-    """Search with `optimize` and greedily, on one bench."""
-    rows = search.rows(search.Case(name, source, data, max_drop, calibration), output)
-    _keep(f"search_{name}", rows)
-    for row in rows:
-        click.echo(str(row))
+def search_command(names: tuple[str, ...], packages: Path | None, greedy_evaluations: int, output: Path) -> None:
+    """Search with `optimize` and greedily, on one bench; all cases without a name. Rows of other cases stay."""
+    if packages is not None:
+        int8_accuracy.use(packages)
+    for name in names or search_cases.CASES:
+        made = search.rows(search_cases.make(name, output), output, greedy_evaluations)
+        kept = [row for row in results.read("search")["rows"] if row["model"] != name]
+        _keep("search", [*kept, *made])
+        for row in made:
+            click.echo(str(row))
 
 
 @main.command("latency")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,6 @@ import edge_sdk
 from edge_sdk.converters.search import moves
 from edge_sdk.converters.search.records import Limits, Point, Result
 from edge_sdk.converters.search.view import Move, Proposal, View
-
-_PATIENCE = 40
 
 
 @dataclass(frozen=True)
@@ -27,11 +24,11 @@ class Case:
     calibration: str | None = None
 
 
-def rows(case: Case, folder: Path) -> list[dict[str, Any]]:
+def rows(case: Case, folder: Path, greedy_evaluations: int) -> list[dict[str, Any]]:
     """Bisection along the cut's family, and greedy reverting by the same ranking, one group a step."""
     moves.MOVES["greedy"] = Move(greedy)
     try:
-        return [_row(case, way, folder) for way in ("spare", "greedy")]
+        return [_row(case, way, folder, greedy_evaluations) for way in ("spare", "greedy")]
     finally:
         del moves.MOVES["greedy"]
 
@@ -54,16 +51,18 @@ def greedy(view: View) -> Generator[Proposal, Point, None]:
             return
 
 
-def _row(case: Case, way: str, folder: Path) -> dict[str, Any]:
-    begin = time.monotonic()
+def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[str, Any]:
+    place = folder / f"{case.name}_{way}"
+    again = (place / "archive.jsonl").exists()
     result: Result = edge_sdk.optimize(
         case.source,
-        folder / f"{case.name}_{way}",
+        place,
         evaluation=case.data,
         calibration=case.calibration,
         budgets=edge_sdk.Budgets(max_drop=case.max_drop),
-        limits=Limits(max_evals=None if way == "spare" else _PATIENCE),
+        limits=Limits(max_evals=None if way == "spare" else greedy_evaluations),
         moves=("plain", way),
+        resume=again,
     )
     best, plain = result.best, result.points[0]
     return {
@@ -71,7 +70,7 @@ def _row(case: Case, way: str, folder: Path) -> dict[str, Any]:
         "way": "bisection" if way == "spare" else "greedy",
         "groups": len(result.groups),
         "evaluations": result.evaluations,
-        "minutes": round((time.monotonic() - begin) / 60, 1),
+        "minutes": None if again else round(result.seconds / 60, 1),
         "plain_drop": plain.score.drop.value if plain.score else None,
         "found": best is not None,
         "in_float": len(best.spared) if best else None,

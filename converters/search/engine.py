@@ -26,6 +26,7 @@ from edge_sdk.converters.search.records import (
     Limits,
     Point,
     Score,
+    distance,
 )
 from edge_sdk.converters.search.view import Move, Proposal, Training
 from edge_sdk.converters.search.words import confirmation_text, drop_text, facts_text, number_text
@@ -80,6 +81,8 @@ class Wanted:
         budgets: what files may cost.
         moves: which of the moves to make; None makes all that need nothing that is not there.
         training: how models are trained; None without data for it.
+        alone: whether the base is measured, and the float file is no answer.
+        by_placement: whether files are compared by where the device would run their ops: its time is not known.
     """
 
     base: Recipe
@@ -88,6 +91,8 @@ class Wanted:
     budgets: Budgets
     moves: tuple[str, ...] | None = None
     training: Training | None = None
+    alone: bool = False
+    by_placement: bool = False
 
 
 @dataclass
@@ -169,14 +174,21 @@ class Search:
     @property
     def best(self) -> Point | None:
         """Likewise."""
-        asked = self.wanted.moves
-        fitting = [point for point in self.points if point.fits and (asked is None or point.move in asked)]
+        fitting = [point for point in self.points if point.fits]
+        if self.wanted.moves is not None:
+            # Who names moves asks for what comes of them.
+            fitting = [point for point in fitting if point.order] or ([] if self.wanted.alone else fitting)
         return min(fitting, key=self._rank, default=None)
 
     @property
     def has_time(self) -> bool:
         """Likewise."""
         return self.limits.max_evals is not None or self.limits.seconds is not None
+
+    @property
+    def by_placement(self) -> bool:
+        """Likewise."""
+        return self.wanted.by_placement
 
     @property
     def training(self) -> Training | None:
@@ -232,7 +244,7 @@ class Search:
         best = self.best
         if best is not None:
             return f"{best.recipe.name}: {best.why}{confirmation_text(best)}"
-        nearest = min((p for p in self.points if p.file), key=self._distance, default=None)
+        nearest = min((p for p in self.points if p.file), key=lambda p: distance(self.budgets, p), default=None)
         if nearest is None:
             return "no file could be made"
         return f"nothing fits; nearest is {nearest.recipe.name}: {'; '.join(nearest.misses)}"
@@ -361,19 +373,11 @@ class Search:
         size = point.file.size_bytes if point.file else math.inf
         if self.budgets.objective == "metric":
             return (point.score.drop.value if point.score else math.inf, time_ms, size)
+        if self.wanted.by_placement:
+            # Of what is alike there the device's own recipe comes first.
+            placed = point.file.on_device if point.file else None
+            return (*(placed.cost if placed else (math.inf,) * 3), point.order)
         return (time_ms, size, point.order)
-
-    def _distance(self, point: Point) -> tuple[float, ...]:
-        """How far from fitting: by what factor each budget is missed, together."""
-        budgets, factors = self.budgets, [0.0]
-        for most, value in (
-            (budgets.max_latency_ms, point.latency.ms if point.latency else None),
-            (budgets.max_size_mib, point.file.size_bytes / MIB if point.file else None),
-            (budgets.max_drop, max(0.0, point.score.drop.value) if point.score else None),
-        ):
-            if most is not None and value is not None:
-                factors.append(max(0.0, math.log(max(value, 1e-9) / max(most, 1e-9))))
-        return (sum(factors), point.order)
 
 
 class _StopError(Exception):

@@ -20,6 +20,7 @@ from edge_sdk.converters.search.records import MIB, Point
 from edge_sdk.converters.search.view import Move, Proposal, View
 from edge_sdk.recipe import CalibrationMethod, KeepFloat, Recipe, check_recipe, find_recipe
 
+INT16 = "static_wi8_ai16"
 _SLACK = 1.1
 _FLOAT_BYTES = 3
 """What a weight takes more in float32 than in int8."""
@@ -30,11 +31,19 @@ def plain(view: View) -> Generator[Proposal, Point, None]:
     yield Proposal(view.base, view.base_why, decides=True)
 
 
+def int16(view: View) -> Generator[Proposal, Point, None]:
+    """Activations in int16, where the device's accelerator takes them and int8 loses too much: nothing leaves it."""
+    if INT16 in view.fallbacks and _int8_loses(view):
+        yield Proposal(find_recipe(INT16), "int8 loses too much: activations in int16, which the accelerator takes")
+
+
 def spare(view: View) -> Generator[Proposal, Point, None]:
     """Int8 but for some groups: bisection along the predicted front, then what can be taken back."""
     point = view.plain
     if view.base.mode != "static_range" or point is None or point.file is None:
         return
+    if view.by_placement and view.best is not None and view.best.move == "int16":
+        return  # what is in float leaves the accelerator
     if view.budgets.objective == "metric":
         yield from _most_accurate(view)
     elif not point.accurate:
@@ -92,7 +101,8 @@ def _take_back(view: View, spared: Spared) -> Generator[Proposal, Point, None]:
 def whole(view: View) -> Generator[Proposal, Point, None]:
     """Other precisions of the whole file that the device takes."""
     for name in view.fallbacks:
-        yield Proposal(find_recipe(name), "a precision of the whole file that the device takes too")
+        if name != INT16:
+            yield Proposal(find_recipe(name), "a precision of the whole file that the device takes too")
 
 
 def four_bit(view: View) -> Generator[Proposal, Point, None]:
@@ -156,6 +166,7 @@ def _int8_loses(view: View) -> bool:
 
 MOVES: dict[str, Move] = {
     "plain": Move(plain),
+    "int16": Move(int16),
     "spare": Move(spare),
     "whole": Move(whole),
     "four_bit": Move(four_bit),
@@ -208,5 +219,6 @@ def expected(view: View, member: Member) -> tuple[float | None, int]:
     point = view.plain
     weights = sum(view.groups[group].weights for group in member.spared)
     size = (point.file.size_bytes if point and point.file else 0) + _FLOAT_BYTES * weights
-    ms = point.latency.ms + member.extra_us / 1e3 if point and point.latency else None
+    known = point is not None and point.latency is not None and not view.by_placement
+    ms = point.latency.ms + member.extra_us / 1e3 if known and point and point.latency else None
     return ms, size

@@ -23,6 +23,7 @@ from edge_sdk.converters.search.archive import Archive
 from edge_sdk.converters.search.clocks import Clock, Here, Predicted, There
 from edge_sdk.converters.search.engine import Search
 from edge_sdk.converters.search.eval_data import open_eval, split
+from edge_sdk.converters.search.making import has_accelerator
 from edge_sdk.converters.search.metrics import find_metric
 from edge_sdk.converters.search.planning import SearchOptions, planned
 from edge_sdk.converters.search.records import MetricFacts, Result
@@ -92,16 +93,27 @@ class _Run:
         self._written: str | None = None
         settings = replace(settings_from(options), timing=False, data=None, checkpoint=None, resume=False)
         self._settings = settings
-        self._line = Line(shop, source, settings, progress)
+        # First of all, for it may not answer.
+        self._clock = self._open_clock()
+        try:
+            self._search = self._open_search(progress)
+        except BaseException:
+            self._close()
+            raise
+
+    def _open_search(self, progress: Progress) -> Search:
+        shop, source, folder, options = self._shop, self._source, self._folder, self._options
+        self._line = Line(shop, source, self._settings, progress)
         self._trial = self._open_trial()
         self._facts = self._metric_facts()
-        self._clock = self._open_clock()
         archive = Archive(folder, self._context(), resume=options.get("resume", False))
         lesson = lesson_from(source, options, progress)
         trainer = Trainer(shop, self._line, self._settings, progress, folder.absolute(), lesson)
-        tools = Tools(shop, trainer, self._clock, self._plan.profile, progress, settings.seed)
+        by_placement = isinstance(self._clock, Here | None) and has_accelerator(self._plan.profile)
+        tools = Tools(shop, trainer, self._clock, self._plan.profile, progress, self._settings.seed, by_placement)
         self._bench = Workbench(tools, self._trial, archive, folder, self._plan.wanted.base)
-        self._search = Search(self._bench, self._plan.wanted, self._plan.limits, progress.stage, self._keep)
+        wanted = replace(self._plan.wanted, by_placement=by_placement)
+        return Search(self._bench, wanted, self._plan.limits, progress.stage, self._keep)
 
     def answer(self) -> Result:
         """Runs the search; an interruption leaves what was found so far."""
@@ -112,12 +124,15 @@ class _Run:
             self._keep(self._search)
             raise KeyboardInterrupt(self._left_behind()) from interruption
         finally:
-            if isinstance(self._clock, There):
-                self._clock.close()
+            self._close()
         self._bundle()
         result = self._result()
         self._write_front(result)
         return result
+
+    def _close(self) -> None:
+        if isinstance(self._clock, There):
+            self._clock.close()
 
     # --- what is written --------------------------------------------------------------------------------------------
 
@@ -271,7 +286,9 @@ class _Run:
                 hint="give --on or --calibration-table, or leave --profile out to mean this machine's CPU",
             )
         if self._plan.profile is not None:
-            self._findings.append(f"times are this machine's, not those of {self._plan.profile.id}")
+            told = "files are compared by where its rules place their ops (predicted)"
+            compared = f"; {told}" if has_accelerator(profile) else ""
+            self._findings.append(f"times are this machine's, not those of {self._plan.profile.id}{compared}")
         return Here(self._shop) if self._options.get("timing", True) else None
 
     def _context(self) -> Mapping[str, Any]:

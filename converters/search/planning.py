@@ -60,7 +60,9 @@ def planned(source: object, options: SearchOptions) -> Plan:
     profile = settings_from(options).profile
     limits = options.get("limits", Limits())
     if (only := options.get("recipe")) is not None:
-        alone = Wanted(recipe_from(only, options), "the recipe that was asked for", (), Budgets(), ("plain",))
+        alone = Wanted(
+            recipe_from(only, options), "the recipe that was asked for", (), Budgets(), ("plain",), alone=True
+        )
         return Plan(alone.budgets, limits, profile, alone)
     budgets = _budgets(options)
     if budgets.max_memory_mib is not None and profile is None:

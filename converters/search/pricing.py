@@ -58,6 +58,23 @@ def price(
     return Prices(network, sum(len(group.results) for group in groups) - len(known), correction)
 
 
+def placement_prices(lowered: Artifact, groups: Sequence[Group], damage: Mapping[str, float]) -> Network:
+    """The network where no time of a device is known: a group in float leaves its accelerator, and so breaks its part.
+
+    What a group costs is its multiply-accumulates, and a border as much as a group of mean size: that a break should
+    cost about as much as what it saves is a choice, and no measurement.
+
+    Args:
+        lowered: the float file that groups are of.
+        groups: its groups.
+        damage: of each op, by the name of its first result.
+    """
+    work = [float(group.macs) for group in groups]
+    each = max(1.0, sum(work) / max(1, len(work)))
+    borders = [Border(one.maker, one.readers, each, each) for one in _borders(lowered, groups, 1.0, 1.0)]
+    return Network([sum(damage.get(name, 0.0) for name in group.results) for group in groups], work, borders)
+
+
 def _borders(lowered: Artifact, groups: Sequence[Group], up_us: float, down_us: float) -> list[Border]:
     graph = lowered.main
     group_of = {op: group.index for group in groups for op in group.ops}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -65,13 +66,44 @@ class Score:
 
 
 @dataclass(frozen=True)
+class OnDevice:
+    """What a device's accelerator is predicted to take, by the rules of the delegate that is tried first.
+
+    Attributes:
+        rules: of that delegate.
+        macs: multiply-accumulates on the accelerator, those in int16 twice, for they take twice the time.
+        macs_elsewhere: on the CPU.
+        partitions: rows of ops between which values go to and fro; 0 where nothing runs on the accelerator.
+    """
+
+    rules: str
+    macs: int
+    macs_elsewhere: int
+    partitions: int
+
+    @property
+    def cost(self) -> tuple[int, ...]:
+        """The smaller, the better, in order."""
+        return self.macs_elsewhere, self.partitions, self.macs
+
+
+@dataclass(frozen=True)
 class File:
-    """A file that was made; ``key`` is its SHA-256."""
+    """A file that was made.
+
+    Attributes:
+        key: its SHA-256.
+        size_bytes: of it.
+        int8_macs: share of multiply-accumulates, 0 to 1.
+        memory_bytes: predicted for the profile; None without one.
+        on_device: predicted for the profile; None without one, or where its CPU is tried first.
+    """
 
     key: str
     size_bytes: int
     int8_macs: float
     memory_bytes: int | None = None
+    on_device: OnDevice | None = None
 
 
 @dataclass(frozen=True)
@@ -268,3 +300,16 @@ def _beats(one: Point, other: Point) -> bool:
 def _costs(point: Point) -> tuple[float | None, ...]:
     value = point.score.drop.value if point.score else None
     return (point.latency.ms if point.latency else None, point.file.size_bytes if point.file else None, value)
+
+
+def distance(budgets: Budgets, point: Point) -> tuple[float, int]:
+    """How far a point is from fitting: by what factor each budget is missed, together; the earlier point is nearer."""
+    factors = [0.0]
+    for most, value in (
+        (budgets.max_latency_ms, point.latency.ms if point.latency else None),
+        (budgets.max_size_mib, point.file.size_bytes / MIB if point.file else None),
+        (budgets.max_drop, max(0.0, point.score.drop.value) if point.score else None),
+    ):
+        if most is not None and value is not None:
+            factors.append(max(0.0, math.log(max(value, 1e-9) / max(most, 1e-9))))
+    return sum(factors), point.order

@@ -103,6 +103,11 @@ class View(Protocol):
         """How models are trained; None without data for it."""
         ...
 
+    @property
+    def by_placement(self) -> bool:
+        """Whether files are compared by where the device would run their ops, for its time is not known."""
+        ...
+
     def added_noise(self) -> Sequence[float]:
         """What the results of each group add in noise in the plain int8 file, measured: mean square of their own."""
         ...

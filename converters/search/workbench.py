@@ -13,9 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.artifact.summary import summarize
-from edge_sdk.checks.checking import check
 from edge_sdk.converters.layout import Axes, applied
 from edge_sdk.converters.pipeline import Line
 from edge_sdk.converters.proving.proof import Judgement, Proof
@@ -26,9 +23,10 @@ from edge_sdk.converters.search.cut import Network
 from edge_sdk.converters.search.engine import Part
 from edge_sdk.converters.search.eval_data import EvalData, Parts, Rows
 from edge_sdk.converters.search.groups import Group, find_groups
+from edge_sdk.converters.search.making import file_facts
 from edge_sdk.converters.search.metrics import Metric, rows, whole_drop
 from edge_sdk.converters.search.paired import LOOKS, Drop, Values, drop_of
-from edge_sdk.converters.search.pricing import price
+from edge_sdk.converters.search.pricing import placement_prices, price
 from edge_sdk.converters.search.records import File, Latency, Point, Score
 from edge_sdk.converters.search.trainer import Trainer
 from edge_sdk.converters.workers.workshop import Workshop
@@ -39,6 +37,7 @@ from edge_sdk.parity.slices import parts_of
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress
 from edge_sdk.recipe import Recipe, find_recipe
+from edge_sdk.records import read_record
 from edge_sdk.signature import Arrays
 
 _RANKED = 32
@@ -57,6 +56,7 @@ class Tools:
         profile: the device, or None.
         progress: hears how far the work is.
         seed: of all random choices.
+        by_placement: whether files are compared by where their ops run, because no time of the device is known.
     """
 
     shop: Workshop
@@ -65,6 +65,7 @@ class Tools:
     profile: DeviceProfile | None
     progress: Progress
     seed: int
+    by_placement: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Workbench:
         """See :class:`~.engine.Bench`; a file that was made before is not made again."""
         key = content_key(recipe.as_json())
         known = self._archive.recall("file", key, lambda: self._facts(self._write(recipe)))
-        file = File(**known)
+        file = read_record(File, known)
         if not self.path(file).exists():
             self._write(recipe)
         axes = self._archive.recall("axes", key, lambda: self._layout(recipe))
@@ -133,10 +134,7 @@ class Workbench:
         return data
 
     def _facts(self, data: bytes) -> dict[str, Any]:
-        artifact = parse_artifact(data)
-        memory = check(artifact, self._tools.profile).memory.floor_bytes if self._tools.profile else None
-        share = summarize(artifact).mac_share("int8")
-        return asdict(File(hashlib.sha256(data).hexdigest(), len(data), share, memory))
+        return asdict(file_facts(data, self._tools.profile))
 
     def fault(self, file: File, recipe: Recipe) -> str | None:
         """Why a file is wrong whatever its metric: an op that computes something else; None where it is right."""
@@ -348,11 +346,14 @@ class Workbench:
             raise ValueError("int8 was made")
         file, line = plain.file, self._line
         ranked = self._archive.recall("damage", file.key, self._rank)
-        times = self._archive.recall("op times", file.key, lambda: self._op_times(file))
         self.ranking = ranked["how"]
         both = (reference.latency, plain.latency)
         whole = None if both[0] is None or both[1] is None else (both[0].ms * 1e3, both[1].ms * 1e3)
         lowered = line.lowered(self._base).artifact
+        if self._tools.by_placement:
+            self.ranking = f"{ranked['how']}; costs by placement: MACs that leave the accelerator, and borders"
+            return placement_prices(lowered, self.groups, ranked["damage"])
+        times = self._archive.recall("op times", file.key, lambda: self._op_times(file))
         prices = price(lowered, self.groups, ranked["damage"], times, whole)
         self.ranking += f"; times of {sum(len(g.ops) for g in self.groups) - prices.unpriced} ops measured one by one"
         self.ranking += f", {prices.unpriced} unknown" if prices.unpriced else ""

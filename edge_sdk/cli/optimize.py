@@ -71,7 +71,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     "moves",
     multiple=True,
     metavar="NAME",
-    help="Only these, after plain int8: spare (ops in float), whole (other precisions), four_bit, ranges, tune, "
+    help="Only these, after plain int8: int16, spare (ops in float), whole (other precisions), four_bit, ranges, tune, "
     "repair, qat, prune. Default: those that need nothing more; ranges, tune and repair with more time (--budget, "
     "--max-evals); qat and prune with --train-data.",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from edge_sdk.converters.search.cut import Border, Network
 from edge_sdk.converters.search.engine import Part, Search, Wanted
 from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.paired import Drop, drop_of
-from edge_sdk.converters.search.records import MIB, Budgets, File, Latency, Limits, Point, Score
+from edge_sdk.converters.search.records import MIB, Budgets, File, Latency, Limits, OnDevice, Point, Score
 from edge_sdk.converters.search.view import Training
 from edge_sdk.errors import ConversionError
 from edge_sdk.recipe import Recipe, find_recipe
@@ -36,6 +37,8 @@ class Planted:
         tuned: factor on the drops of groups where weights are rounded anew.
         trained: from the recipe that trains to its drop in points.
         int4_ms: time of weights in int4, which lose too much but for those in blocks.
+        accelerator: whether the device has one, which takes what is in int8 or int16, and nothing else.
+        int16_drop: of the whole file with activations in int16.
         noisy: what is measured of each group's noise; the drops themselves where it is true.
         log: what was evaluated.
     """
@@ -50,6 +53,8 @@ class Planted:
     tuned: float = 1.0
     trained: Callable[[Recipe], float] | None = None
     int4_ms: float = 5.0
+    accelerator: bool = False
+    int16_drop: float = 0.0
     noisy: Sequence[float] = ()
     log: list[str] = field(default_factory=list)
     _recipes: dict[str, Recipe] = field(default_factory=dict)
@@ -71,7 +76,15 @@ class Planted:
         count = len(self.spared(recipe))
         size = {"float16": 2000, "dynamic_range": 1000}.get(recipe.mode, 1000 + 3 * 1000 * count / len(self.drops))
         size /= 2 if recipe.weights.dtype == "int4" else 1
-        return File(self._key(recipe), int(size * MIB / 1000), 1 - count / len(self.drops))
+        placed = self._placed(recipe) if self.accelerator else None
+        return File(self._key(recipe), int(size * MIB / 1000), 1 - count / len(self.drops), on_device=placed)
+
+    def _placed(self, recipe: Recipe) -> OnDevice:
+        spared = self.spared(recipe)
+        whole = sorted(set(range(len(self.drops))) - spared)
+        breaks = sum(two - one > 1 for one, two in itertools.pairwise(whole))
+        double = 2 if recipe.activations.dtype == "int16" else 1
+        return OnDevice("planted", double * 1000 * len(whole), 1000 * len(spared), breaks + bool(whole))
 
     def latency(self, file: File) -> Latency:
         recipe = self._recipes[file.key]
@@ -103,6 +116,8 @@ class Planted:
             return self.trained(recipe)
         if self.metric is not None:
             return self.metric(spared)
+        if recipe.activations.dtype == "int16":
+            return self.int16_drop
         factor = self.tuned if recipe.tune else 1.0
         return factor * sum(drop for i, drop in enumerate(self.drops) if i not in spared)
 
@@ -120,7 +135,9 @@ class Planted:
     @staticmethod
     def _key(recipe: Recipe) -> str:
         return hashlib.sha256(
-            repr((recipe.mode, recipe.weights, recipe.keep_float, recipe.tune, recipe.train)).encode()
+            repr(
+                (recipe.mode, recipe.weights, recipe.activations, recipe.keep_float, recipe.tune, recipe.train)
+            ).encode()
         ).hexdigest()
 
 
@@ -132,8 +149,9 @@ def search(
     training: Training | None = None,
 ) -> Search:
     """A search of the planted truth, run."""
-    whole = ("dynamic_wi8_afp32", "float16")
-    wanted = Wanted(find_recipe("static_wi8_ai8"), "int8", whole, budgets, moves, training)
+    placed = bench.accelerator
+    whole = ("static_wi8_ai16",) if placed else ("dynamic_wi8_afp32", "float16")
+    wanted = Wanted(find_recipe("static_wi8_ai8"), "int8", whole, budgets, moves, training, by_placement=placed)
     made = Search(bench, wanted, limits or Limits())
     made.run()
     return made

@@ -70,6 +70,26 @@ def test_int4_is_taken_where_it_is_faster_and_holds() -> None:
     assert not channels.accurate
 
 
+def test_an_accelerator_is_not_left_where_int16_holds() -> None:
+    found = search(Planted(_LOSES, accelerator=True), _HALF)
+    assert found.best is not None
+    assert found.best.recipe.name == "static_wi8_ai16"
+    assert "spare" not in _moves(found)
+    # This machine's own time, by which float in part would win, is not the device's.
+    assert all(member.ms is None for member in found.expectations())
+
+
+def test_what_must_leave_an_accelerator_is_as_little_as_can_be() -> None:
+    # int16 does not help: one group hurts, and all else stays together.
+    drops = [3.0 if place == 0 else 0.001 for place in range(16)]
+    found = search(Planted(drops, accelerator=True, int16_drop=9.0), _HALF)
+    assert found.best is not None
+    assert found.best.spared == ("g0",)
+    assert found.best.file is not None
+    assert found.best.file.on_device is not None
+    assert found.best.file.on_device.cost == (1000, 1, 15_000)
+
+
 def test_training_is_the_last_and_stops_where_it_need_not_go_on() -> None:
     def trained(recipe: Recipe) -> float:
         assert recipe.train is not None

@@ -100,20 +100,33 @@ def test_found_proven_made_again_and_resumed(tmp_path: Path) -> None:
     assert [point.as_json() for point in again.points] == [point.as_json() for point in result.points]
 
 
-def test_a_kill_loses_nothing_that_was_found_out(tmp_path: Path) -> None:
+def test_neither_ctrl_c_nor_a_kill_loses_what_was_found_out(tmp_path: Path) -> None:
     source, data, folder = _model(tmp_path / "m.tflite"), _data(tmp_path / "x.npz"), tmp_path / "out"
     words = [sys.executable, "-m", "edge_sdk", "optimize", str(source), "--eval", str(data), "--max-drop", "3"]
     # A relative folder: workers have working directories of their own.
     words += ["-o", "out", "--json", "--quiet"]
     environment = {**os.environ, "PYTHONPATH": str(Path(edge_sdk.__file__).parent.parent)}
-    with subprocess.Popen(
-        words, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as begun:
-        while _lines(folder) < 8 and begun.poll() is None:
-            time.sleep(0.01)
-        os.kill(begun.pid, signal.SIGKILL)
-    known = (folder / "archive.jsonl").read_bytes()
+
+    def begun(*more: str, until: int, ended_by: signal.Signals) -> tuple[int, str]:
+        # In a group of its own, as a terminal has it: Ctrl-C reaches the workers as well.
+        with subprocess.Popen(
+            [*words, *more], cwd=tmp_path, env=environment, text=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, start_new_session=True,
+        ) as running:  # fmt: skip
+            while _lines(folder) < until and running.poll() is None:
+                time.sleep(0.01)
+            os.killpg(running.pid, ended_by)
+            told = running.communicate()[1]
+            return running.returncode, told
+
+    code, told = begun(until=6, ended_by=signal.SIGINT)
+    assert code == 130, told
+    assert told.strip().endswith("go on with --resume")
+    assert "the best so far is out/best.tflite" in told
+    assert json.loads((folder / "front.json").read_text())["stopped"] == "interrupted"
     assert (folder / "best.tflite").exists()
+    begun("--resume", until=_lines(folder) + 3, ended_by=signal.SIGKILL)
+    known = (folder / "archive.jsonl").read_bytes()
     done = subprocess.run(
         [*words, "--resume"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
