@@ -42,7 +42,7 @@ class C2f(nn.Module):
         parts = list(self.first(x).split((self.half, self.half), 1))
         for block in self.blocks:
             parts.append(parts[-1] + block(parts[-1]))
-        return self.last(torch.cat(parts, 1))  # type: ignore[no-any-return]
+        return self.last(torch.cat(parts, 1))
 
 
 class YoloLike(nn.Module):
