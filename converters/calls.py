@@ -9,10 +9,10 @@ from pathlib import Path
 from edge_sdk.converters.options.data import DataOptions
 from edge_sdk.data import ImageOptions, SampleCheck, open_data
 from edge_sdk.data.opening import DataSource
+from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.errors import CalibrationError, SignatureError
 from edge_sdk.parity import ParityMeter
 from edge_sdk.progress import Progress
-from edge_sdk.runtime.sequence import CallSequence
 from edge_sdk.runtime.session import Session
 from edge_sdk.signature import shape_text
 

@@ -16,10 +16,20 @@ from edge_sdk.artifact.summary import summarize
 from edge_sdk.bundle import strict
 from edge_sdk.bundle.asked import ProcessingOptions, check_files, label_file, labels, processing
 from edge_sdk.bundle.describe import checked, describe_signature, precision, predicted_memory
-from edge_sdk.bundle.manifest import FORMAT, FORMAT_VERSION, GoldenRecord, Limit, Manifest, Provenance, Variant
+from edge_sdk.bundle.manifest import (
+    FORMAT,
+    FORMAT_VERSION,
+    GoldenRecord,
+    GoldenSequence,
+    Limit,
+    Manifest,
+    Provenance,
+    Variant,
+)
 from edge_sdk.bundle.options import BundleOptions, Golden, private_keys
 from edge_sdk.bundle.report import BundleReport, bundle_report
 from edge_sdk.bundle.selftest import golden_samples, run_golden
+from edge_sdk.bundle.sequences import run_sequence
 from edge_sdk.bundle.sources import SourceFacts, report_hash, stable_report
 from edge_sdk.bundle.tflite import describe_file
 from edge_sdk.bundle.writing import write_bundle
@@ -91,6 +101,9 @@ def check_options(options: BundleOptions) -> None:
     Raises:
         EdgeSdkError: one of them cannot.
     """
+    golden = options.get("golden")
+    if golden and golden.calls and not golden.samples:
+        raise BundleError("calls are named, and no golden samples to run them on", hint="leave out --golden-samples 0")
     private_keys(options.get("signing"))
     for profile in options.get("profiles", ()):
         find_profile(str(profile))
@@ -115,9 +128,11 @@ class _Line:
         self.findings: list[Finding] = []
         self.samples: tuple[Arrays, ...] = ()
         self._data: str | None = None
+        self._golden = golden
         if golden.samples:
+            data = None if golden.calls else golden.data
             self.samples, described = golden_samples(
-                drafts[0].artifact, golden.data, count=golden.samples, seed=golden.seed, images=asked.images
+                drafts[0].artifact, data, count=golden.samples, seed=golden.seed, images=asked.images
             )
             self._data = golden.description or described
 
@@ -133,6 +148,7 @@ class _Line:
         model, report = f"variants/{draft.id}/model.tflite", self._add_report(draft)
         self._models[model] = data
         golden, tolerance = self._run(artifact, draft.id, data)
+        sequences = self._run_calls(draft.id, data) if self._golden.calls else ()
         self._variants.append(
             Variant(
                 id=draft.id,
@@ -149,6 +165,7 @@ class _Line:
                 checked=tuple(checked(artifact, device) for device in devices),
                 golden=golden,
                 tolerance=tolerance,
+                sequences=sequences,
                 report=report,
             )
         )
@@ -213,6 +230,16 @@ class _Line:
         self._small |= runs.contents
         self._engine = runs.engine
         return runs.records, runs.tolerance
+
+    def _run_calls(self, variant: str, data: bytes) -> tuple[GoldenSequence, ...]:
+        golden = self._golden
+        with temporary_folder("bundle") as folder:
+            path = folder / f"{variant}.tflite"
+            path.write_bytes(data)
+            seeded = {"count": golden.samples, "seed": golden.seed}
+            runs = run_sequence(path, golden.calls, golden.data, self._small, **seeded)
+        self._small |= runs.contents
+        return (runs.sequence,)
 
 
 def _drafts(paths: Sequence[Path]) -> list[_Draft]:

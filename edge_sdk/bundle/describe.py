@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edge_sdk.artifact.model import Artifact, Tensor
@@ -13,7 +14,8 @@ from edge_sdk.bundle.manifest import (
     PredictedMemory,
     VariantSignature,
 )
-from edge_sdk.engines.values import is_scaled
+from edge_sdk.engines.sequence import plan_calls
+from edge_sdk.engines.values import is_scaled, real_specs
 
 if TYPE_CHECKING:
     from edge_sdk.profile.records import DeviceProfile
@@ -36,6 +38,21 @@ def describe_signature(artifact: Artifact) -> VariantSignature:
         tuple(_port(name, tensor) for name, tensor in signature.inputs.items()),
         tuple(_port(name, tensor) for name, tensor in signature.outputs.items()),
     )
+
+
+def describe_calls(artifact: Artifact, calls: Sequence[str]) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    """Inputs and outputs of calls that belong together, as ``Session.sequence`` has them, but raw.
+
+    Raises:
+        SignatureError: one of them does not exist, or there is none.
+    """
+    entered = [(key, artifact.with_signature(key).signature) for key in calls]
+    planned = plan_calls([(key, real_specs(one.inputs), real_specs(one.outputs)) for key, one in entered])
+    inputs, outputs = [], []
+    for call, (_, one) in zip(planned, entered, strict=True):
+        inputs += [_port(f"{call.label}/{name}", t) for name, t in one.inputs.items() if name not in call.carried]
+        outputs += [_port(f"{call.label}/{name}", tensor) for name, tensor in one.outputs.items()]
+    return tuple(inputs), tuple(outputs)
 
 
 def precision(artifact: Artifact) -> Precision:

@@ -64,6 +64,14 @@ class GoldenCase:
         return OutputFault(name, measured, limit, message)
 
 
+@dataclass(frozen=True)
+class SequenceCases:
+    """Runs of calls of signatures that belong together; names are ``LABEL/NAME``."""
+
+    calls: tuple[str, ...]
+    cases: tuple[GoldenCase, ...]
+
+
 def real_values(values: npt.NDArray[np.generic], port: Port) -> npt.NDArray[np.float64]:
     """What raw values stand for, in float64."""
     wide = values.astype(np.float64)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edge_sdk.bundle.steps import Processing
 
 FORMAT: Literal["edge-bundle"] = "edge-bundle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST, MANIFEST_HASH, SIGNATURES = "manifest.json", "manifest.sha256", "manifest.sig"
 RESERVED = (MANIFEST, MANIFEST_HASH, SIGNATURES)
 MAX_MANIFEST_BYTES = 16 << 20
@@ -112,6 +112,21 @@ class GoldenRecord:
 
 
 @dataclass(frozen=True)
+class GoldenSequence:
+    """Runs of calls that belong together, from the state of a model just opened, kept to the last call.
+
+    ``calls``: keys of signatures. ``inputs``: what no earlier call hands on; ``outputs``: all of all calls; both named
+    ``LABEL/NAME``, as ``decode@2/token`` of the second ``decode``. ``golden``, ``tolerance``: as of the variant.
+    """
+
+    calls: tuple[str, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    golden: tuple[GoldenRecord, ...]
+    tolerance: Mapping[str, tuple[Limit, ...]]
+
+
+@dataclass(frozen=True)
 class Variant:
     """One form of the model.
 
@@ -131,6 +146,7 @@ class Variant:
         checked: one for each profile it was held against.
         golden: the self-test; empty where no data was at hand.
         tolerance: output name to its limits in the self-test, one for each arithmetic.
+        sequences: the self-test over several calls; empty where none was asked for.
         report: the member with the conversion report; None where there is none.
     """
 
@@ -148,6 +164,7 @@ class Variant:
     checked: tuple[Checked, ...]
     golden: tuple[GoldenRecord, ...]
     tolerance: Mapping[str, tuple[Limit, ...]]
+    sequences: tuple[GoldenSequence, ...]
     report: str | None
 
     def checked_for(self, profile: str) -> Checked | None:
@@ -255,6 +272,7 @@ def parse_manifest(data: bytes | memoryview) -> Manifest:
     try:
         table = strict.load(data)
         _check_version(table)
+        _add_sequences(table)
         manifest = strict.read(Manifest, table)
     except strict.StrictError as error:
         raise BundleFormatError(f"{MANIFEST}: {error}") from error
@@ -274,6 +292,16 @@ def _check_version(table: Any) -> None:
             f"format version {version} (made by {made}), this edge-sdk reads up to {FORMAT_VERSION}",
             hint="upgrade edge-sdk here, or make the bundle again with this version",
         )
+
+
+def _add_sequences(table: dict[str, Any]) -> None:
+    """Version 1 has no such key."""
+    variants = table.get("variants")
+    if table["format_version"] > 1 or not isinstance(variants, list):
+        return
+    for variant in variants:
+        if isinstance(variant, dict) and variant.setdefault("sequences", []):
+            raise BundleFormatError(f"{MANIFEST}: variants: `sequences` came with format version 2")
 
 
 @dataclass
@@ -323,11 +351,13 @@ class _Faults:
             self._unique(f"{where}, ports", [port.name for port in ports])
             for port in ports:
                 self._port(port, where)
-        for record in variant.golden:
-            self._golden(record, variant.signature, where)
-        outputs = {port.name for port in variant.signature.outputs} if variant.golden else set()
-        if set(variant.tolerance) != outputs:
-            raise self._fault(f"{where}: its tolerances are not those of its golden outputs")
+        self._golden(variant.golden, variant.signature, variant.tolerance, where)
+        for sequence in variant.sequences:
+            if not sequence.calls or not sequence.golden:
+                raise self._fault(f"{where}: a sequence without calls or runs")
+            for port in (*sequence.inputs, *sequence.outputs):
+                self._port(port, where)
+            self._golden(sequence.golden, sequence, sequence.tolerance, where)
 
     def _port(self, port: Port, where: str) -> None:
         if any(extent < 0 for extent in port.shape):
@@ -335,12 +365,21 @@ class _Faults:
         if (port.scale is None) != (port.zero_point is None) or (port.scale is not None and port.scale <= 0):
             raise self._fault(f"{where}: `{port.name}` has scale {port.scale} and zero point {port.zero_point}")
 
-    def _golden(self, record: GoldenRecord, signature: VariantSignature, where: str) -> None:
-        for arrays, ports in ((record.inputs, signature.inputs), (record.outputs, signature.outputs)):
-            if arrays.keys() != {port.name for port in ports}:
+    def _golden(
+        self,
+        runs: tuple[GoldenRecord, ...],
+        signature: VariantSignature | GoldenSequence,
+        tolerance: Mapping[str, Any],
+        where: str,
+    ) -> None:
+        inputs, outputs = ({port.name for port in ports} for ports in (signature.inputs, signature.outputs))
+        for record in runs:
+            if record.inputs.keys() != inputs or record.outputs.keys() != outputs:
                 raise self._fault(f"{where}: its golden arrays are not those of its signature")
-            for member in arrays.values():
+            for member in (*record.inputs.values(), *record.outputs.values()):
                 self._use(member, where)
+        if set(tolerance) != (outputs if runs else set()):
+            raise self._fault(f"{where}: its tolerances are not those of its golden outputs")
 
     def _use(self, name: str | None, where: str) -> MemberRecord | None:
         if name is None:

@@ -21,12 +21,15 @@ class Golden:
         samples: how many, the first of them; 0 makes a bundle without a self-test.
         seed: of seeded samples.
         description: of the data, where it is an iterable of samples.
+        calls: keys of signatures that are called in order, with state kept, such as prefill and decode: the samples are
+            then theirs (arrays named ``LABEL/NAME``), and the single signature's runs are seeded.
     """
 
     data: Data | None = None
     samples: int = 4
     seed: int = 0
     description: str | None = None
+    calls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

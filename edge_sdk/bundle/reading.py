@@ -16,17 +16,28 @@ from edge_sdk.bundle.manifest import (
     MANIFEST_HASH,
     RESERVED,
     SIGNATURES,
+    GoldenRecord,
+    GoldenSequence,
+    Limit,
     Manifest,
     MemberRecord,
     Port,
     Variant,
+    VariantSignature,
     parse_manifest,
 )
-from edge_sdk.errors import BundleError, BundleFormatError, BundleIntegrityError, BundleSignatureError, ModelError
+from edge_sdk.errors import (
+    BundleError,
+    BundleFormatError,
+    BundleIntegrityError,
+    BundleSignatureError,
+    ModelError,
+    SignatureError,
+)
 
 if TYPE_CHECKING:
     from edge_sdk.artifact.model import Artifact
-    from edge_sdk.bundle.golden import GoldenCase
+    from edge_sdk.bundle.golden import GoldenCase, SequenceCases
 
 Trust = Literal["unsigned", "signed, not checked", "verified"]
 PublicKey = str | Path | bytes
@@ -117,19 +128,16 @@ class Bundle:
             BundleFormatError: an array has another size than its shape says.
             BundleIntegrityError: as :meth:`member`.
         """
-        from edge_sdk.bundle.golden import GoldenCase
-
         variant = self.variant(variant_id)
-        inputs = {port.name: port for port in variant.signature.inputs}
-        outputs = {port.name: port for port in variant.signature.outputs}
+        return self._cases(variant.golden, variant.signature, variant.tolerance)
+
+    def golden_sequences(self, variant_id: str) -> tuple[SequenceCases, ...]:
+        """The self-test's runs of several calls; empty where the bundle holds none. Errors as :meth:`golden`."""
+        from edge_sdk.bundle.golden import SequenceCases
+
         return tuple(
-            GoldenCase(
-                inputs=self._arrays(record.inputs, inputs),
-                outputs=self._arrays(record.outputs, outputs),
-                tolerance=variant.tolerance,
-                ports=MappingProxyType(outputs),
-            )
-            for record in variant.golden
+            SequenceCases(one.calls, self._cases(one.golden, one, one.tolerance))
+            for one in self.variant(variant_id).sequences
         )
 
     def labels(self, output: str) -> tuple[str, ...]:
@@ -180,6 +188,26 @@ class Bundle:
         if self._mapped is None:
             raise BundleError(f"{self.path}: the bundle is closed")
         return self._mapped
+
+    def _cases(
+        self,
+        runs: Sequence[GoldenRecord],
+        signature: VariantSignature | GoldenSequence,
+        tolerance: Mapping[str, tuple[Limit, ...]],
+    ) -> tuple[GoldenCase, ...]:
+        from edge_sdk.bundle.golden import GoldenCase
+
+        inputs = {port.name: port for port in signature.inputs}
+        outputs = {port.name: port for port in signature.outputs}
+        return tuple(
+            GoldenCase(
+                inputs=self._arrays(record.inputs, inputs),
+                outputs=self._arrays(record.outputs, outputs),
+                tolerance=tolerance,
+                ports=MappingProxyType(outputs),
+            )
+            for record in runs
+        )
 
     def _arrays(self, members: Mapping[str, str], ports: Mapping[str, Port]) -> Mapping[str, Any]:
         return MappingProxyType({name: self._array(ports[name], member) for name, member in members.items()})
@@ -316,10 +344,18 @@ def _check_member(path: Path, view: memoryview, record: MemberRecord) -> None:
 
 
 def _check_signature(path: Path, artifact: Artifact, variant: Variant) -> None:
-    from edge_sdk.bundle.describe import describe_signature
+    from edge_sdk.bundle.describe import describe_calls, describe_signature
 
     if describe_signature(artifact) != variant.signature:
         raise BundleFormatError(f"{path}: has other inputs or outputs than the manifest says")
+    for one in variant.sequences:
+        words = f"{path}: has other inputs or outputs in {' then '.join(one.calls)[:80]} than the manifest says"
+        try:
+            described = describe_calls(artifact, one.calls)
+        except SignatureError as error:
+            raise BundleFormatError(words) from error
+        if described != (one.inputs, one.outputs):
+            raise BundleFormatError(words)
 
 
 _COPY = "the file was damaged or changed: copy it again from where it was made"

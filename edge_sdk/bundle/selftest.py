@@ -91,7 +91,7 @@ def run_golden(path: Path, samples: Sequence[Arrays], known: Mapping[str, bytes]
     inputs = [_raw(sample, artifact) for sample in samples]
     outputs = [own.run(raw) for raw in inputs]
     others = [other.run(raw) for raw in inputs]
-    power = _activation_power(path, inputs) if _is_quantized(artifact) else {}
+    power = _activation_power(path, inputs) if is_quantized(artifact) else {}
     bounds = {
         port.name: tuple(
             widened(limit, [o[port.name] for o in outputs], [o[port.name] for o in others], port)
@@ -99,7 +99,7 @@ def run_golden(path: Path, samples: Sequence[Arrays], known: Mapping[str, bytes]
         )
         for port in ports.outputs
     }
-    keeper = _Keeper(known)
+    keeper = Keeper(known)
     records = tuple(
         GoldenRecord(
             {p.name: keeper.put(f"{place}/in-{i}", raw[p.name]) for i, p in enumerate(ports.inputs)},
@@ -119,7 +119,7 @@ def _constant(outputs: Sequence[Arrays]) -> tuple[str, ...]:
     return tuple(row.name for row in meter.report() if not row.has_power) if len(outputs) > 1 else ()
 
 
-class _Keeper:
+class Keeper:
     """Gives each array a member; equal bytes share one."""
 
     def __init__(self, known: Mapping[str, bytes]) -> None:
@@ -128,6 +128,7 @@ class _Keeper:
         self._taken = set(known)
 
     def put(self, wanted: str, values: npt.NDArray[Any]) -> str:
+        """The member that holds the values; ``wanted`` is in its name where it is new."""
         content = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
         if content not in self._by_content:
             name, again = f"golden/{wanted}.raw", 1
@@ -153,21 +154,28 @@ def _raw(sample: Arrays, artifact: Artifact) -> Arrays:
     return {name: to_raw(sample[name], tensor) for name, tensor in artifact.signature.inputs.items()}
 
 
-def _is_quantized(artifact: Artifact) -> bool:
-    return any(t.constant is None and t.quantization for t in artifact.main.tensors)
+def is_quantized(artifact: Artifact) -> bool:
+    """Whether any value that is computed has a scale."""
+    return any(t.constant is None and t.quantization for graph in artifact.subgraphs for t in graph.tensors)
 
 
 def _activation_power(path: Path, inputs: Sequence[Arrays]) -> dict[str, float]:
     """Mean square of each quantized activation of the main subgraph, in real values."""
     runner = Runner(path, preserve_all_tensors=True)
-    tensors = [
-        t for t in runner.artifact.main.tensors if t.constant is None and t.quantization and t.dtype in _INTEGERS
-    ]
-    power = dict.fromkeys((tensor.name for tensor in tensors), 0.0)
+    power: dict[str, float] = {}
     for raw in inputs:
         runner.run(raw)
-        for tensor in tensors:
-            values = runner.tensor(tensor.index)
-            if values is not None and values.size:
-                power[tensor.name] += float(np.mean(to_real(values, tensor).astype(np.float64) ** 2)) / len(inputs)
+        add_power(power, runner, 1 / len(inputs))
     return power
+
+
+def add_power(power: dict[str, float], runner: Runner, share: float) -> None:
+    """Adds a share of the mean square of each quantized activation of the last run."""
+    for tensor in runner.artifact.main.tensors:
+        if tensor.constant is not None or not tensor.quantization or tensor.dtype not in _INTEGERS:
+            continue
+        values = runner.tensor(tensor.index)
+        square = 0.0
+        if values is not None and values.size:
+            square = float(np.mean(to_real(values, tensor).astype(np.float64) ** 2))
+        power[tensor.name] = power.get(tensor.name, 0.0) + square * share

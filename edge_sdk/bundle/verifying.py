@@ -71,6 +71,7 @@ def verify_bundle(
             progress.stage(f"check {variant.id}")
             bundle.artifact(variant.id)
             runs += len(bundle.golden(variant.id))
+            runs += sum(len(one.cases) for one in bundle.golden_sequences(variant.id))
         _check_processing(bundle)
         return Verified(
             path=bundle.path,

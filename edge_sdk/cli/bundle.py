@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options import bundle_options, image_options, pixel_options
+from edge_sdk.cli.options import bundle_options, call_option, image_options, pixel_options
 from edge_sdk.cli.screen import Screen, command
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def bundle() -> None:
 @click.option("--golden", metavar="DATA", help="Inputs of the self-test; default: seeded ones.")
 @click.option("--report", "reports", multiple=True, type=_KEY, help="What `convert --report` wrote; may be repeated.")
 @click.option("--source", type=click.Path(path_type=Path), help="What the files were converted from, for its hash.")
+@call_option
 @bundle_options
 @pixel_options
 def create_command(
@@ -58,12 +59,14 @@ def create_command(
     """Make a bundle from FILES, .tflite files of one model: a variant each.
 
     Every variant is described, held against the profiles (predicted), and run here on the CPU for the golden outputs of
-    the self-test. Equal inputs make equal bytes.
+    the self-test; with --call also calls of several signatures in a row, whose samples --golden then holds. Equal
+    inputs make equal bytes.
 
     \b
     edge-sdk bundle create model_fp16.tflite model_int8.tflite -o model.edge --profile pixel-8
     edge-sdk bundle create model.tflite -o model.edge --image-mean 0.5 --image-std 0.5 --labels labels.txt --top-k 5
     edge-sdk bundle create model.tflite -o model.edge --golden samples.npz --sign key.pem
+    edge-sdk bundle create lm.tflite -o lm.edge --call prefill --call decode --call decode --golden prompts.npz
     """
     from edge_sdk.bundle.creating import create_bundle
     from edge_sdk.bundle.sources import read_reports, source_facts
@@ -144,7 +147,7 @@ def options_from(arguments: dict[str, Any], *, golden: str | None = None) -> Bun
             min_score=arguments.pop("min_score"),
             file=arguments.pop("processing"),
         ),
-        "golden": Golden(golden, arguments.pop("golden_samples")),
+        "golden": Golden(golden, arguments.pop("golden_samples"), calls=arguments.pop("calls", ())),
         "signing": Signing(arguments.pop("sign"), read_passphrase(arguments.pop("passphrase_file"))),
         "tflite_metadata": arguments.pop("tflite_metadata"),
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,11 @@ from edge_sdk.artifact.model import Artifact, Tensor
 from edge_sdk.engines.installed import Engine, find_engine
 from edge_sdk.engines.interpreter import InterpreterExecutor
 from edge_sdk.engines.options import DelegateOptions
+from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.engines.source import open_source
 from edge_sdk.engines.trying import try_once
-from edge_sdk.engines.values import output_values, specs_of, to_raw
-from edge_sdk.signature import Arrays, check_arrays
+from edge_sdk.engines.values import output_values, real_specs, specs_of, to_raw
+from edge_sdk.signature import Arrays, TensorSpec, check_arrays
 
 
 class Runner:
@@ -50,15 +54,42 @@ class Runner:
         self.engine: Engine = find_engine(engine)
         if try_first:
             try_once(source, self.engine, ["cpu", "xnnpack"] if xnnpack else ["cpu"], threads)
-        self._executor = InterpreterExecutor(
+        self._opened = partial(
+            InterpreterExecutor,
             source,
-            DelegateOptions(self.engine, threads=threads),
             default_delegates=xnnpack and not preserve_all_tensors,
             preserve_all_tensors=preserve_all_tensors,
         )
+        self._options = DelegateOptions(self.engine, threads=threads)
+        self._executor = self._opened(self._options)
+        self._enter()
+
+    def _enter(self) -> None:
         self._signature = self.artifact.signature
         self.inputs = specs_of(self._signature.inputs)
         self.outputs = specs_of(self._signature.outputs)
+
+    def sequence(self, calls: Sequence[str], *, after: Callable[[Runner], None] | None = None) -> CallSequence:
+        """Calls that belong together, on real values, in an interpreter of their own that keeps state.
+
+        Args:
+            calls: keys of signatures, in order.
+            after: told of each call's runner when it has run.
+
+        Raises:
+            SignatureError: there is none of such a name, or no call.
+            ModelError: one cannot be run by name.
+        """
+        executor = self._opened(replace(self._options, keep_state=True))
+        callees = [(key, _RealCalls(self._beside(executor, key), after)) for key in calls]
+        return CallSequence(callees, executor.reset, self.artifact)
+
+    def _beside(self, executor: InterpreterExecutor, key: str) -> Runner:
+        other = copy.copy(self)
+        other.artifact = self.artifact.with_signature(key)
+        other._executor = executor.beside(key)
+        other._enter()
+        return other
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """One run on raw values, in the file's own types; state of recurrent ops is reset before it.
@@ -93,3 +124,29 @@ class Runner:
         if name not in self._signature.inputs:
             check_arrays(self.inputs, {name: np.empty(0)})
         return self._signature.inputs[name]
+
+
+class _RealCalls:
+    """One signature of an open file as a sequence calls it: on real values."""
+
+    def __init__(self, runner: Runner, after: Callable[[Runner], None] | None) -> None:
+        self._runner = runner
+        self._after = after
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        return real_specs(self._runner.artifact.signature.inputs)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        return real_specs(self._runner.artifact.signature.outputs)
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        made = self._runner.run_real(inputs)
+        if self._after is not None:
+            self._after(self._runner)
+        return made
+
+    def stage(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Callable[[], None]:
+        self._runner.run_real(inputs)
+        return self._runner.invoke

@@ -21,6 +21,11 @@ def specs_of(tensors: Mapping[str, Tensor]) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(name, tensor.shape, tensor.dtype) for name, tensor in tensors.items())
 
 
+def real_specs(tensors: Mapping[str, Tensor]) -> tuple[TensorSpec, ...]:
+    """The same as a user means them: float32 where they are scaled."""
+    return tuple(TensorSpec(n, t.shape, "float32" if is_scaled(t) else t.dtype) for n, t in tensors.items())
+
+
 def is_scaled(tensor: Tensor) -> bool:
     """Whether an input's or output's integers stand for real values: int8, uint8 and int16 with a scale do.
 

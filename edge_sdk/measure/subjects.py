@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.measure import memory
 from edge_sdk.measure.records import BackendInfo, BackendSettings
 from edge_sdk.measure.timed import Memory
 from edge_sdk.runtime.candidates import Candidate
-from edge_sdk.runtime.sequence import CallSequence
 from edge_sdk.runtime.session import Session
 from edge_sdk.signature import Arrays
 

@@ -101,8 +101,11 @@ def _checks(variants: Iterable[Variant]) -> Iterator[str]:
 
 def _self_test(manifest: Manifest) -> Iterator[str]:
     runs = sum(len(variant.golden) for variant in manifest.variants)
+    calls = [(" then ".join(one.calls), len(one.golden)) for variant in manifest.variants for one in variant.sequences]
     data, engine = manifest.provenance.golden_data, manifest.provenance.golden_engine
     yield field("self-test", f"{runs} golden runs on {data}, by {engine}" if runs else "none: no golden runs")
+    for words in dict.fromkeys(words for words, _ in calls):
+        yield field("", f"{sum(count for one, count in calls if one == words)} golden runs of {words}")
 
 
 def _provenance(manifest: Manifest) -> Iterator[str]:

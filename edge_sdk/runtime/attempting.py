@@ -23,7 +23,8 @@ from edge_sdk.runtime.loaded import Loaded
 from edge_sdk.runtime.memory import check_free
 from edge_sdk.runtime.placed import placement_of
 from edge_sdk.runtime.policy import Facts
-from edge_sdk.runtime.receipt import Attempt
+from edge_sdk.runtime.receipt import Attempt, SelfTest
+from edge_sdk.runtime.rehearsal import rehearse
 from edge_sdk.runtime.selftest import Trial, golden_trial, judge, run_once, seeded_trial, untested
 from edge_sdk.runtime.wish import Subject, Wish
 from edge_sdk.signature import Arrays
@@ -181,6 +182,7 @@ class Attempting:
             with suppress(EdgeSdkError):
                 sides = self._sides(candidate, subject, trial)
                 verdict = explained(subject.model, trial, verdict, executor, sides, least=least)
+        verdict, said = self._rehearsed(candidate, subject, verdict)
         run_ms = float(np.median(took[1:])) if took else None
         facts = Facts(
             ops=placement.ops,
@@ -201,9 +203,19 @@ class Attempting:
             init_ms=init_ms,
             first_run_ms=took[0] if took else None,
             run_ms=run_ms,
-            notes=(*executor.notes, *dict.fromkeys(chain.from_iterable(self._notes.values()))),
+            notes=(*executor.notes, *said, *dict.fromkeys(chain.from_iterable(self._notes.values()))),
         )
         return Tried(facts, attempt, loaded=loaded)
+
+    def _rehearsed(self, candidate: Candidate, subject: Subject, verdict: SelfTest) -> tuple[SelfTest, tuple[str, ...]]:
+        """The bundle's sequences of calls too, in an interpreter of their own, which keeps state."""
+        if not subject.sequences or not self._wish.policy.self_test or verdict.result == "failed":
+            return verdict, ()
+        loaded = self._load(candidate, subject, self._choices[0], keep_state=True)
+        try:
+            return rehearse(verdict, subject.sequences, subject.model, loaded)
+        finally:
+            loaded.close()
 
     def _sides(self, candidate: Candidate, subject: Subject, trial: Trial) -> Sides:
         def run(one: Candidate, model: ModelSource) -> list[Arrays]:

@@ -14,11 +14,11 @@ import numpy as np
 from edge_sdk.data import DataFacts, ImageOptions, SampleCheck, check_samples, open_data
 from edge_sdk.data.images import holds_images
 from edge_sdk.data.opening import Data, DataSource
+from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.errors import CalibrationError
 from edge_sdk.files import write_bytes
 from edge_sdk.progress import Progress
 from edge_sdk.runtime.receipt import Receipt
-from edge_sdk.runtime.sequence import CallSequence
 from edge_sdk.runtime.session import Session
 from edge_sdk.signature import Arrays, TensorSpec
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ class Package:
         if self._signature is None or self._signature == subject.model.artifact.signature.key:
             return subject
         model = subject.model.with_signature(self._signature)
-        return Subject(model, subject.variant, is_trusted=subject.is_trusted)
+        return replace(subject, model=model, cases=())
 
     def chooser(self, variant: str | None) -> Callable[[Candidate], Subject]:
         """The model for each candidate: the variant that was named, else the one that suits its accelerator."""
@@ -129,7 +130,8 @@ def _from_bundle(bundle: Bundle, variant: str, *, copied: bool) -> Subject:
     member = bundle.model(variant)
     content = memoryview(bytes(member)) if copied else member
     source = ModelSource(f"{bundle.path}:{variant}", bundle.artifact(variant), content)
-    return Subject(source, variant, bundle.golden(variant), is_trusted=bundle.trust == "verified")
+    is_trusted, sequences = bundle.trust == "verified", bundle.golden_sequences(variant)
+    return Subject(source, variant, bundle.golden(variant), is_trusted=is_trusted, sequences=sequences)
 
 
 def _starts_with(path: Path, start: bytes) -> bool:

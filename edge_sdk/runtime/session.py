@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy.typing as npt
 
 from edge_sdk.engines.installed import find_engine
+from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import TargetError
 from edge_sdk.runtime.calls import Abreast, Replicas, SignatureCalls, Views, closed, views_of
@@ -25,7 +26,6 @@ from edge_sdk.runtime.pipe import Link, Pipe, Stage
 from edge_sdk.runtime.policy import Policy, policy_from
 from edge_sdk.runtime.ports import Ports, beside
 from edge_sdk.runtime.receipt import Asked, Receipt, Switch, this_device
-from edge_sdk.runtime.sequence import CallSequence
 from edge_sdk.runtime.stream import ahead, spread
 from edge_sdk.signature import Arrays, TensorSpec
 

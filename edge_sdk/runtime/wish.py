@@ -16,12 +16,12 @@ from edge_sdk.runtime.policy import Policy
 from edge_sdk.runtime.selftest import trial_bytes
 
 if TYPE_CHECKING:
-    from edge_sdk.bundle.golden import GoldenCase
+    from edge_sdk.bundle.golden import GoldenCase, SequenceCases
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model to open: its variant and golden cases where it is from a bundle, None and nothing of a bare file.
+    """A model to open: its variant, golden cases and sequences where it is from a bundle, none of them of a bare file.
 
     ``is_trusted`` is true of a bundle that a trusted key has signed.
     """
@@ -30,6 +30,7 @@ class Subject:
     variant: str | None = None
     cases: tuple[GoldenCase, ...] = ()
     is_trusted: bool = False
+    sequences: tuple[SequenceCases, ...] = ()
 
 
 @dataclass(frozen=True)

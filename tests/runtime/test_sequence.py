@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from edge_sdk import Session
+from edge_sdk import Session, create_bundle, verify_bundle
 from edge_sdk.artifact.tree import pack_tree
+from edge_sdk.bundle import open_bundle
+from edge_sdk.bundle.manifest import MANIFEST, MANIFEST_HASH
+from edge_sdk.bundle.options import Golden
+from edge_sdk.bundle.reading import manifest_hash_line
 from edge_sdk.cli import cli
-from edge_sdk.errors import SignatureError, TargetError
+from edge_sdk.errors import BundleError, BundleFormatError, DelegateUnavailableError, SignatureError, TargetError
+from tests.core.bundle.made import pack, unpack
 from tests.graphs import Graph, options
 
 pytestmark = pytest.mark.runtime
@@ -134,3 +142,84 @@ def test_commands(tmp_path: Path) -> None:
     done = invoke(*words)
     assert done.exit_code in (0, 3), done.output
     assert "prefill then decode then decode" in done.output
+
+
+def test_bundles_hold_golden_sequences(tmp_path: Path) -> None:
+    good, bundle = tmp_path / "good.tflite", tmp_path / "lm.edge"
+    good.write_bytes(model())
+    samples = [given(seed) for seed in range(2)]
+    np.savez(tmp_path / "in.npz", **{name: np.stack([one[name] for one in samples]) for name in samples[0]})
+    calls = [word for key in CALLS for word in ("--call", key)]
+    words = ["bundle", "create", str(good), "-o", str(bundle), "--golden", str(tmp_path / "in.npz"), *calls]
+    done = invoke(*words)
+    assert done.exit_code == 0, done.output
+    assert "2 golden runs of prefill then decode then decode" in done.output
+    assert verify_bundle(bundle).golden_runs == 4 + 2
+    with open_bundle(bundle) as opened:
+        (sequence,) = opened.golden_sequences("good")
+        for case, sample in zip(sequence.cases, samples, strict=True):
+            assert {name: values.tolist() for name, values in case.inputs.items()} == {
+                name: values.tolist() for name, values in sample.items()
+            }
+            for name, values in expected(sample).items():
+                np.testing.assert_array_equal(case.outputs[name], values)
+    for delegate in ("cpu", "auto"):
+        with Session.open(bundle, delegate=delegate) as session:
+            chosen = session.receipt.opening.chosen
+            assert chosen.self_test is not None
+            assert (chosen.self_test.result, chosen.self_test.cases) == ("passed", 6)
+            assert "2 golden runs of prefill then decode then decode" in chosen.notes[-1] + chosen.notes[0]
+    # prefill alone is right, and decode adds another constant than it did when the bundle was made.
+    damaged = forged(bundle, model(1.5))
+    with pytest.raises(DelegateUnavailableError, match=r"decode@2/cache.*max abs error 1, expected"):
+        Session.open(damaged)
+
+
+def test_sequences_that_lie(tmp_path: Path) -> None:
+    good, bundle = tmp_path / "good.tflite", tmp_path / "lm.edge"
+    good.write_bytes(model())
+    create_bundle([good], bundle, golden=Golden(samples=1, calls=tuple(CALLS)))
+    with open_bundle(bundle) as opened:
+        table = opened.manifest.as_json()
+    (sequence,) = table["variants"][0]["sequences"]
+    for change, words in (
+        ({"calls": ["prefill", "decode"]}, "in prefill then decode than the manifest says"),
+        ({"calls": ["prefill", "absent"]}, "in prefill then absent than the manifest says"),
+        ({"calls": []}, "a sequence without calls or runs"),
+        ({"golden": []}, "a sequence without calls or runs"),
+        ({"tolerance": {}}, "its tolerances are not those"),
+    ):
+        table["variants"][0]["sequences"] = [sequence | change]
+        with pytest.raises(BundleFormatError, match=words):
+            verify_bundle(repacked(bundle, table, tmp_path / "lie.edge"))
+    table["variants"][0].pop("sequences")
+    with pytest.raises(BundleFormatError, match="sequences"):
+        verify_bundle(repacked(bundle, table, tmp_path / "lie.edge"))
+    with pytest.raises(BundleError, match="no golden samples"):
+        create_bundle([good], bundle, golden=Golden(samples=0, calls=tuple(CALLS)))
+    with pytest.raises(SignatureError, match="`decod` does not exist"):
+        create_bundle([good], bundle, golden=Golden(calls=("prefill", "decod")))
+
+
+def forged(bundle: Path, content: bytes) -> Path:
+    """The bundle with another model, and hashes that fit."""
+    with open_bundle(bundle) as opened:
+        table = opened.manifest.as_json()
+    variant = table["variants"][0]
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+    variant |= facts
+    return repacked(bundle, table, bundle.with_name("forged.edge"), {variant["model"]: content})
+
+
+def repacked(bundle: Path, table: dict[str, Any], path: Path, others: dict[str, bytes] | None = None) -> Path:
+    """The bundle with another manifest, whose members are those that it names."""
+    members = unpack(bundle.read_bytes()) | (others or {})
+    used = set(json.dumps(table["variants"]).split('"'))
+    contents = {one["name"]: members[one["name"]] for one in table["members"] if one["name"] in used}
+    records = [
+        {"name": n, "size_bytes": len(c), "sha256": hashlib.sha256(c).hexdigest(), "crc32": zlib.crc32(c)}
+        for n, c in contents.items()
+    ]
+    raw = json.dumps(table | {"members": records}).encode()
+    path.write_bytes(pack({MANIFEST: raw, MANIFEST_HASH: manifest_hash_line(raw), **contents}))
+    return path

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.bundle.container import Member, frame
-from edge_sdk.bundle.describe import describe_signature, precision, predicted_memory
+from edge_sdk.bundle.describe import describe_calls, describe_signature, precision, predicted_memory
 from edge_sdk.bundle.manifest import (
     FORMAT,
     FORMAT_VERSION,
     MANIFEST,
     MANIFEST_HASH,
     GoldenRecord,
+    GoldenSequence,
     Limit,
     Manifest,
     Provenance,
@@ -64,6 +65,7 @@ def manifest(model: bytes | None = None) -> Manifest:
         checked=(),
         golden=(GoldenRecord({"image": INPUT}, {"scores": OUTPUT}),),
         tolerance={"scores": (limit,)},
+        sequences=(_sequence(artifact, limit),),
         report=None,
     )
     return Manifest(
@@ -80,6 +82,12 @@ def manifest(model: bytes | None = None) -> Manifest:
         },
         provenance=Provenance(None, None, None, (), None, None),
     )
+
+
+def _sequence(artifact: Artifact, limit: Limit) -> GoldenSequence:
+    calls = (artifact.signature.key,)
+    run = GoldenRecord({f"{calls[0]}/image": INPUT}, {f"{calls[0]}/scores": OUTPUT})
+    return GoldenSequence(calls, *describe_calls(artifact, calls), (run,), {f"{calls[0]}/scores": (limit,)})
 
 
 def write(path: Path, *, keys: Any = ()) -> Path:

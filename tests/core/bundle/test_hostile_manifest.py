@@ -61,6 +61,13 @@ def _drop(*path: Any) -> Change:
         (_set("variants", 0, "id", to="../x"), "not allowed"),
         (_set("variants", 0, "golden", 0, "inputs", to={}), "golden arrays are not those"),
         (_set("variants", 0, "tolerance", to={}), "tolerances are not those"),
+        (_set("variants", 0, "sequences", 0, "calls", to=[]), "a sequence without calls"),
+        (_set("variants", 0, "sequences", 0, "golden", to=[]), "a sequence without calls or runs"),
+        (_set("variants", 0, "sequences", 0, "golden", 0, "inputs", to={}), "golden arrays are not those"),
+        (_set("variants", 0, "sequences", 0, "tolerance", to={}), "tolerances are not those"),
+        (_set("variants", 0, "sequences", 0, "outputs", 0, "shape", to=[-1, 5]), "has the shape"),
+        (_drop("variants", 0, "sequences"), "variants[0].sequences: missing"),
+        (_set("format_version", to=1), "came with format version 2"),
         (_set("variants", 0, "signature", "inputs", 0, "shape", to=[1, -8, 8, 3]), "has the shape"),
         (
             _set("variants", 0, "signature", "inputs", 0, "shape", to=[1, 8, 8, 4]),
@@ -87,11 +94,21 @@ def test_manifests_that_lie(tmp_path: Path, change: Change, words: str) -> None:
     assert "x.edge" in str(caught.value)
 
 
+def test_the_version_before_is_read(tmp_path: Path) -> None:
+    def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
+        table["format_version"] = 1
+        del table["variants"][0]["sequences"]
+
+    assert verify_bundle(forged(tmp_path / "x.edge", change)).golden_runs == 1
+    with open_bundle(tmp_path / "x.edge") as bundle:
+        assert bundle.golden_sequences("float32") == ()
+
+
 def test_a_newer_version_says_what_to_do(tmp_path: Path) -> None:
     def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
-        table |= {"format_version": 2, "created_by": "edge-sdk 9.0", "whatever": "it holds"}
+        table |= {"format_version": 3, "created_by": "edge-sdk 9.0", "whatever": "it holds"}
 
-    with pytest.raises(BundleVersionError, match=r"format version 2 \(made by edge-sdk 9.0\).*reads up to 1") as caught:
+    with pytest.raises(BundleVersionError, match=r"format version 3 \(made by edge-sdk 9.0\).*reads up to 2") as caught:
         open_bundle(forged(tmp_path / "x.edge", change))
     assert "upgrade" in str(caught.value.hint)
 

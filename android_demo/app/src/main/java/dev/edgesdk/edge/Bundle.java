@@ -176,6 +176,12 @@ public final class Bundle {
         for (Variant variant : manifest.variants) {
             artifact(variant);
             golden(variant.id);
+            for (Variant.Sequence one : variant.sequences) {
+                for (Variant.Golden golden : one.golden) {
+                    arrays(golden.inputs, one.inputs);
+                    arrays(golden.outputs, one.outputs);
+                }
+            }
         }
         for (Variant variant : manifest.variants) {
             processing().check(variant);

@@ -14,7 +14,7 @@ import java.util.Set;
 final class Manifest {
     static final String FILE = "manifest.json", HASH = "manifest.sha256", SIGNATURES = "manifest.sig";
     static final List<String> RESERVED = Collections.unmodifiableList(Arrays.asList(FILE, HASH, SIGNATURES));
-    private static final int VERSION = 1, MAX_BYTES = 16 << 20;
+    private static final int VERSION = 2, MAX_BYTES = 16 << 20;
     private static final String[] PRECISIONS = {"float32", "float16", "hybrid_int8", "int8", "int16", "integer"};
     private static final String[] KEYS = {"format", "format_version", "name", "created_by", "members", "variants",
         "labels", "raw_processing", "provenance"};
@@ -108,7 +108,7 @@ final class Manifest {
             members.add(new Record(one));
         }
         for (Object one : table.list("variants")) {
-            variants.add(new Variant(one, "variants[" + variants.size() + "]", PRECISIONS));
+            variants.add(new Variant(one, "variants[" + variants.size() + "]", table.whole("format_version"), PRECISIONS));
         }
         labels = table.named("labels");
         rawProcessing = table.raw("raw_processing");
@@ -216,7 +216,19 @@ final class Manifest {
             use(variant.report, where);
         }
         Set<String> inputs = checkPorts(variant.inputs, where), outputs = checkPorts(variant.outputs, where);
-        for (Variant.Golden golden : variant.golden) {
+        checkGolden(variant.golden, inputs, outputs, variant.tolerance.keySet(), where);
+        for (Variant.Sequence one : variant.sequences) {
+            if (one.calls.isEmpty() || one.golden.isEmpty()) {
+                throw Table.fault(where, "a sequence without calls or runs");
+            }
+            checkGolden(one.golden, checkPorts(one.inputs, where), checkPorts(one.outputs, where),
+                    one.tolerance.keySet(), where);
+        }
+    }
+
+    private void checkGolden(List<Variant.Golden> runs, Set<String> inputs, Set<String> outputs, Set<String> tolerance,
+            String where) {
+        for (Variant.Golden golden : runs) {
             if (!golden.inputs.keySet().equals(inputs) || !golden.outputs.keySet().equals(outputs)) {
                 throw Table.fault(where, "its golden arrays are not those of its signature");
             }
@@ -227,8 +239,7 @@ final class Manifest {
                 use(member, where);
             }
         }
-        Set<String> judged = variant.golden.isEmpty() ? Collections.<String>emptySet() : outputs;
-        if (!variant.tolerance.keySet().equals(judged)) {
+        if (!tolerance.equals(runs.isEmpty() ? Collections.<String>emptySet() : outputs)) {
             throw Table.fault(where, "its tolerances are not those of its golden outputs");
         }
     }

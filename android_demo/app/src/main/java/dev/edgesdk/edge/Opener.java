@@ -148,6 +148,9 @@ final class Opener {
         options.cancellation.watch(null);
         SelfTest verdict = timed.tookMs.isEmpty() ? SelfTest.none(trial.against)
                 : new Judge(subject, executor.arithmetic(), options.policy.minSqnrDb).verdict(trial, timed.outputs);
+        if (options.policy.selfTest && subject.variant != null) {
+            placements.notes.addAll(subject.variant.unrun());
+        }
         Facts facts = Facts.of(placement.ops, placement.facts(), verdict.result, timed.median());
         Attempt.Ran ran = new Attempt.Ran(subject.variantId(), executor.engine(), placement, verdict, initMs,
                 timed.first(), timed.median(), placements.notes);

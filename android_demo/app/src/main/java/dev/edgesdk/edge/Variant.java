@@ -10,6 +10,11 @@ final class Variant {
     private static final String[] KEYS = {"id", "model", "recipe", "precision", "sha256", "size_bytes",
         "made_from_sha256", "minimum_runtime", "macs", "signature", "predicted_memory", "checked", "golden", "tolerance",
         "report"};
+    private static final String[] KEYS_2 = java.util.Arrays.copyOf(KEYS, KEYS.length + 1);
+
+    static {
+        KEYS_2[KEYS.length] = "sequences";
+    }
 
     /** Members with one run's values, by input and output. */
     static final class Golden {
@@ -23,6 +28,26 @@ final class Variant {
         }
     }
 
+    /** Golden runs of several signatures in a row. They are checked here, and not run: a session has one signature. */
+    static final class Sequence {
+        final List<String> calls;
+        final List<Port> inputs;
+        final List<Port> outputs;
+        final List<Golden> golden = new ArrayList<>();
+        final Map<String, List<Manifest.Limit>> tolerance;
+
+        Sequence(Object value, String where) {
+            Table table = new Table(value, where, "calls", "inputs", "outputs", "golden", "tolerance");
+            calls = table.texts("calls");
+            inputs = ports(table, "inputs");
+            outputs = ports(table, "outputs");
+            for (Object one : table.list("golden")) {
+                golden.add(new Golden(one, table.path("golden")));
+            }
+            tolerance = tolerance(table);
+        }
+    }
+
     final String id;
     final String model;
     final String precision;
@@ -33,11 +58,12 @@ final class Variant {
     final List<Port> outputs;
     final Map<String, List<Manifest.Delegate>> checked = new LinkedHashMap<>();
     final List<Golden> golden = new ArrayList<>();
-    final Map<String, List<Manifest.Limit>> tolerance = new LinkedHashMap<>();
+    final Map<String, List<Manifest.Limit>> tolerance;
+    final List<Sequence> sequences = new ArrayList<>();
     final String report;
 
-    Variant(Object value, String where, String... precisions) {
-        Table table = new Table(value, where, KEYS);
+    Variant(Object value, String where, long version, String... precisions) {
+        Table table = new Table(value, where, version < 2 ? KEYS : KEYS_2);
         id = table.text("id");
         model = table.text("model");
         table.textOrNull("recipe");
@@ -58,10 +84,34 @@ final class Variant {
         for (Object one : table.list("golden")) {
             golden.add(new Golden(one, table.path("golden")));
         }
-        for (Map.Entry<?, ?> one : table.map("tolerance").entrySet()) {
-            tolerance.put((String) one.getKey(), limits(one.getValue(), table.path("tolerance")));
+        tolerance = tolerance(table);
+        if (version >= 2) {
+            for (Object one : table.list("sequences")) {
+                sequences.add(new Sequence(one, table.path("sequences")));
+            }
         }
         report = table.textOrNull("report");
+    }
+
+    /** What a receipt says of the golden runs that are not made here. */
+    List<String> unrun() {
+        List<String> said = new ArrayList<>();
+        for (Sequence one : sequences) {
+            StringBuilder calls = new StringBuilder();
+            for (String call : one.calls) {
+                calls.append(calls.length() == 0 ? "" : " then ").append(call);
+            }
+            said.add("the golden runs of " + calls + " were not made: the app runs one signature of a model");
+        }
+        return said;
+    }
+
+    private static Map<String, List<Manifest.Limit>> tolerance(Table table) {
+        Map<String, List<Manifest.Limit>> made = new LinkedHashMap<>();
+        for (Map.Entry<?, ?> one : table.map("tolerance").entrySet()) {
+            made.put((String) one.getKey(), limits(one.getValue(), table.path("tolerance")));
+        }
+        return made;
     }
 
     private static List<Port> ports(Table signature, String key) {

@@ -39,14 +39,20 @@ class Callee(Protocol):
 
 
 @dataclass(frozen=True)
-class Call:
-    """One call: ``label`` is the signature's key, with ``@2`` for its second call and so on."""
+class Planned:
+    """One call of a sequence: ``label`` is the signature's key, with ``@2`` for its second call and so on."""
 
     label: str
     key: str
-    callee: Callee
     carried: Mapping[str, str]
     """Input to the label of the call whose output of the same name it gets."""
+
+
+@dataclass(frozen=True)
+class Call(Planned):
+    """The same with what is called."""
+
+    callee: Callee
 
 
 class CallSequence:
@@ -58,7 +64,7 @@ class CallSequence:
     def __init__(self, callees: Sequence[tuple[str, Callee]], reset: Callable[[], None], artifact: Artifact) -> None:
         self.calls = tuple(_calls(callees))
         self._reset = reset
-        self._artifact = artifact
+        self.artifact = artifact
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -92,7 +98,7 @@ class CallSequence:
         bounds: dict[str, int] = {}
         free: set[str] = set()
         for call in self.calls:
-            entered = self._artifact.with_signature(call.key)
+            entered = self.artifact.with_signature(call.key)
             bounds |= {f"{call.label}/{name}": bound for name, bound in index_bounds(entered).items()}
             free |= {f"{call.label}/{name}" for name in free_integers(entered)}
         return seeded_samples(self.inputs, count=count, seed=seed, index_bounds=bounds, free=free)
@@ -131,24 +137,39 @@ def check_names(specs: Sequence[TensorSpec], inputs: Mapping[str, npt.NDArray[An
 
 
 def _calls(callees: Sequence[tuple[str, Callee]]) -> list[Call]:
-    if not callees:
+    planned = plan_calls([(key, callee.inputs, callee.outputs) for key, callee in callees])
+    return [Call(one.label, one.key, one.carried, callee) for one, (_, callee) in zip(planned, callees, strict=True)]
+
+
+def plan_calls(signatures: Sequence[tuple[str, Sequence[TensorSpec], Sequence[TensorSpec]]]) -> list[Planned]:
+    """Labels of calls, and which outputs they hand on.
+
+    Args:
+        signatures: of each call its key, inputs and outputs.
+
+    Raises:
+        SignatureError: there is none.
+    """
+    if not signatures:
         raise SignatureError("a sequence holds one call at least", hint="name signatures, in order")
     counts: Counter[str] = Counter()
-    found: list[Call] = []
-    for key, callee in callees:
+    given: list[tuple[str, Sequence[TensorSpec]]] = []
+    made: list[Planned] = []
+    for key, inputs, outputs in signatures:
         counts[key] += 1
         label = key if counts[key] == 1 else f"{key}@{counts[key]}"
-        carried = {spec.name: source for spec in callee.inputs if (source := _source(spec, found)) is not None}
-        found.append(Call(label, key, callee, carried))
-    return found
+        carried = {spec.name: source for spec in inputs if (source := _source(spec, given)) is not None}
+        made.append(Planned(label, key, carried))
+        given.append((label, outputs))
+    return made
 
 
-def _source(spec: TensorSpec, earlier: Sequence[Call]) -> str | None:
+def _source(spec: TensorSpec, earlier: Sequence[tuple[str, Sequence[TensorSpec]]]) -> str | None:
     """The latest call with such an output."""
     fits = (
-        call.label
-        for call in reversed(earlier)
-        for one in call.callee.outputs
+        label
+        for label, outputs in reversed(earlier)
+        for one in outputs
         if (one.name, one.shape, one.dtype) == (spec.name, spec.shape, spec.dtype)
     )
     return next(fits, None)
