@@ -17,7 +17,7 @@ from edge_sdk.converters.options import Options, source_options_from
 from edge_sdk.converters.proving.details import details_of
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
-from edge_sdk.converters.sources.source import SourceOptions, read_outputs
+from edge_sdk.converters.sources.source import HAS_SIGNATURES, SourceOptions, front_end_name, read_outputs
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import ImageOptions, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
@@ -100,7 +100,7 @@ def compare(
             to float32 rounding, and others to nothing.
         tensors: compare intermediate results of two .tflite files too.
         calls: keys of signatures of two .tflite files, called in order on each sample; state is set back before the
-            first and kept in between, and outputs are handed to later inputs of the same name.
+            first and kept in between, and outputs are handed to later inputs of the same name. ``signature``: one call.
         progress: hears how far the work is.
         options: ``data``, ``samples``, ``seed``, ``images``, ``min_sqnr_db``, and how to open the reference.
 
@@ -109,6 +109,9 @@ def compare(
         EdgeSdkError: a model cannot be opened or run.
     """
     progress = progress or Silent()
+    signature = options.get("signature")
+    if signature is not None and not calls and _is_tflite(reference) and _is_tflite(candidate):
+        calls = (signature,)
     if calls:
         if tensors or not (_is_tflite(reference) and _is_tflite(candidate)):
             raise SignatureError(
@@ -291,7 +294,8 @@ def _candidate_options(candidate: object, given: dict[str, tuple[int, ...]], opt
     """A candidate that is a source itself is opened for the reference's shapes; a file has its own."""
     if _is_tflite(candidate):
         return SourceOptions()
-    return replace(source_options_from(options), shapes=given, batch=None)
+    wanted = replace(source_options_from(options), shapes=given, batch=None)
+    return wanted if front_end_name(candidate) in HAS_SIGNATURES else replace(wanted, signature=None)
 
 
 def _samples(candidate: object, specs: tuple[TensorSpec, ...], options: Options) -> DataSource:

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_sdk.converters.sources.source import (
     FRONT_ENDS,
+    HAS_SIGNATURES,
     Description,
     SourceOptions,
     description_from_json,
@@ -16,6 +17,7 @@ from edge_sdk.converters.sources.source import (
 )
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.functions import is_function_reference
+from edge_sdk.errors import SignatureError
 
 
 class OpenSource:
@@ -30,6 +32,11 @@ class OpenSource:
 
     def __init__(self, shop: Workshop, source: object, options: SourceOptions, *, role: str = "source") -> None:
         self.front_end = front_end_name(source)
+        if options.signature is not None and self.front_end not in HAS_SIGNATURES:
+            raise SignatureError(
+                f"{source}: signature `{options.signature}` was asked for, and only a SavedModel is entered by one",
+                hint="two .tflite files are compared by one with `edge-sdk compare --signature KEY`",
+            )
         self.class_reference = FRONT_ENDS[self.front_end]
         self._class = pkgutil.resolve_name(self.class_reference)
         self._shop = shop

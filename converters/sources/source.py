@@ -23,6 +23,8 @@ from edge_sdk.errors import ModelError, UntrustedSourceError, nearest
 from edge_sdk.findings import Finding
 from edge_sdk.signature import Arrays, TensorSpec, spec_from_json
 
+# Sources that may have several entry points; a function may return any.
+HAS_SIGNATURES = frozenset({"saved-model", "python"})
 FRONT_ENDS: dict[str, str] = {
     "trained": "edge_sdk.converters.sources.from_trained:TrainedSource",
     "tflite": "edge_sdk.converters.sources.from_tflite:TfliteSource",

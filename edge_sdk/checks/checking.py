@@ -31,6 +31,7 @@ def check(
     *,
     delegates: Sequence[str] = (),
     measured: Sequence[LintFinding] = (),
+    signature: str | None = None,
 ) -> CheckReport:
     """Will the file fit the device, and where would each op run?
 
@@ -39,12 +40,15 @@ def check(
         profile: the device, its id, or the path of its profile.
         delegates: rule sets to ask, instead of all that the device has.
         measured: what :func:`edge_sdk.checks.lint.activations.measure` found on data.
+        signature: key of the entry point whose ops are placed; ``serving_default`` or the first. Lint reads all.
 
     Raises:
         ProfileError: there is no such device, or it has no delegate of a name asked for.
         ModelError: the file is damaged, or an op is not formed as its kernel needs it.
+        SignatureError: it has no such signature.
     """
     read = artifact if isinstance(artifact, Artifact) else read_artifact(artifact)
+    read = read if signature is None else read.with_signature(signature)
     device = profile if isinstance(profile, DeviceProfile) else find_profile(profile)
     with formed(read.path):
         return _check(read, device, delegates, measured)
@@ -65,6 +69,7 @@ def _check(
     linted = (*measured, *lint(artifact))
     return CheckReport(
         artifact=str(artifact.path or "model"),
+        signature=artifact.entry,
         profile=profile.id,
         fits=not has_error((*findings, *linted)),
         delegates=checked,

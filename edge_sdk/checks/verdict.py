@@ -226,7 +226,7 @@ class RuntimeCheck:
 
 @dataclass(frozen=True, repr=False)
 class CheckReport(Tabular):
-    """One file on one device: ``findings`` about the two together, ``lint`` and ``timeline`` about the file."""
+    """One file on one device: ``findings`` about both, ``lint`` about the file, ``timeline`` about its signature."""
 
     artifact: str
     profile: str
@@ -237,10 +237,16 @@ class CheckReport(Tabular):
     findings: tuple[Finding, ...]
     lint: tuple[LintFinding, ...] = ()
     timeline: Timeline | None = None
+    signature: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """The file, and the entry point that was asked for."""
+        return self.artifact if self.signature is None else f"{self.artifact}, signature `{self.signature}`,"
 
     def headline(self) -> str:
         """Whether it fits."""
-        return f"{self.artifact} on {self.profile}: predicted {'to fit' if self.fits else 'NOT to fit'}"
+        return f"{self.subject} on {self.profile}: predicted {'to fit' if self.fits else 'NOT to fit'}"
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each delegate."""

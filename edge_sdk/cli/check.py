@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from edge_sdk.cli.options import html_option, image_options, pixel_options, time_limit_option
+from edge_sdk.cli.options import html_option, image_options, pixel_options, signature_option, time_limit_option
 from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Predict times from it: what `devices calibrate` wrote. Default: calibration/ID.json beside the profile.",
 )
+@signature_option
 @time_limit_option
 @pixel_options
 @html_option
@@ -48,6 +49,7 @@ def check_command(
     samples: int,
     html: Path | None,
     calibration: Path | None,
+    signature: str | None,
     **pixels: Any,
 ) -> int:
     """Will ARTIFACT, a .tflite file or a bundle, fit a device, and where would each op run?
@@ -78,13 +80,16 @@ def check_command(
 
     check_page_path(html)
     if artifact.suffix == ".edge":
-        for given, option in ((data, "--data"), (calibration, "--calibration-table")):
+        for given, option in ((data, "--data"), (calibration, "--calibration-table"), (signature, "--signature")):
             if given is not None:
                 raise click.UsageError(f"{option} is for one file: take a variant out of the bundle")
         if profile is None:
             raise click.UsageError("a bundle is checked against a device: give --profile ID")
         return _check_bundle(screen, artifact, profile, delegates, verbose=verbose, html=html)
+    if data is not None and signature is not None:
+        raise click.UsageError("--data runs the default signature: no --signature beside it")
     read = read_artifact(artifact)
+    read = read if signature is None else read.with_signature(signature)
     device = find_profile(profile) if profile is not None else None
     times = _times(read, device, profile, calibration, verbose=verbose)
     if device is None:

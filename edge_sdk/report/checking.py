@@ -34,7 +34,7 @@ def check_text(report: CheckReport, *, verbose: bool = False) -> str:
         verbose: every reason, every op of every delegate, and every finding.
     """
     verdict = "predicted to fit" if report.fits else "DOES NOT FIT"
-    lines = [f"{report.artifact} on {report.profile}: {verdict} (predicted from rules; nothing ran on the device)"]
+    lines = [f"{report.subject} on {report.profile}: {verdict} (predicted from rules; nothing ran on the device)"]
     for delegate in report.delegates:
         lines += ["", *_delegate(delegate, verbose=verbose)]
     if not report.delegates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -10,13 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_sdk import folders
-from tests.graphs import loop_model
+from edge_sdk import Session, folders
+from edge_sdk.engines.installed import find_engine
+from tests.graphs import conv_model, loop_model
 
 # A worker that holds the interpreter's lock in C, as converters do; its own child; and where it works.
 _PROGRAM = """
@@ -158,3 +162,33 @@ def test_signal_ends_an_engine_that_does_not_return() -> None:
         finally:
             program.kill()
             program.stdout.close()
+
+
+@pytest.mark.runtime
+def test_a_closed_session_leaves_only_what_the_engine_leaks() -> None:
+    """LiteRT 2.1.0 keeps one dictionary of the signature's names for each interpreter; a session opens two."""
+    content, image = conv_model(), np.random.default_rng(0).standard_normal((1, 8, 8, 3)).astype(np.float32)
+    module = find_engine().module
+
+    def session() -> None:
+        with Session.open(content) as opened:
+            opened.run({"image": image})
+
+    def bare() -> None:
+        module.Interpreter(model_content=content).allocate_tensors()
+
+    ours, theirs = left_by(session), left_by(bare)
+    assert {one: count - 2 * theirs[one] for one, count in ours.items() if count > 2 * theirs[one]} == {}
+
+
+def left_by(run: Callable[[], None], times: int = 6) -> Counter[str]:
+    """Containers that are alive after each of the runs, so that none was an accident of one."""
+    run()
+    run()
+    gc.collect()
+    before = {id(one) for one in gc.get_objects()}
+    for _ in range(times):
+        run()
+    gc.collect()
+    new = [one for one in gc.get_objects() if id(one) not in before and type(one) in (dict, list, set, tuple)]
+    return Counter({words: count for words, count in Counter(map(repr, new)).items() if count >= times})

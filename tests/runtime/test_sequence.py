@@ -138,6 +138,15 @@ def test_commands(tmp_path: Path) -> None:
     done = invoke(*compare)
     assert done.exit_code == 3, done.output
     assert "decode@2/cache" in done.output
+    for key, code, words in (("prefill", 0, "prefill/cache"), ("decode", 1, "reads variable `sum`")):
+        done = invoke("compare", str(first), str(same), "--signature", key, "--samples", "4")
+        assert (done.exit_code, words in done.output) == (code, True), done.output
+    done = invoke("check", str(first), "--profile", "raspberry-pi-5", "--signature", "decode", "--json")
+    assert json.loads(done.stdout)["delegates"][0]["ops"] == 6, done.output
+    done = invoke("check", str(first), "--profile", "raspberry-pi-5", "--signature", "decod")
+    assert "did you mean `decode`" in done.output
+    done = invoke("convert", str(first), "-o", str(tmp_path / "d.tflite"), "--signature", "decode")
+    assert (done.exit_code, "only a SavedModel" in done.output) == (1, True), done.output
     words = ["benchmark", str(first), *calls, "--runs", "10", "--seconds", "0.05", "--json"]
     done = invoke(*words)
     assert done.exit_code in (0, 3), done.output

@@ -22,7 +22,9 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             help="Shape (and dtype) of an input with open dimensions.",
         ),
-        click.option("--signature", help="Key of a SavedModel's signature."),
+        click.option(
+            "--signature", help="Key of a SavedModel's signature; `compare` takes that of two .tflite files too."
+        ),
         click.option("--trust-source", is_flag=True, help="Load files that could run code they carry."),
         group="Source",
     )
