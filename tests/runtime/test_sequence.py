@@ -138,9 +138,9 @@ def test_commands(tmp_path: Path) -> None:
     done = invoke(*compare)
     assert done.exit_code == 3, done.output
     assert "decode@2/cache" in done.output
-    for key, code, words in (("prefill", 0, "prefill/cache"), ("decode", 1, "reads variable `sum`")):
+    for key, code, told in (("prefill", 0, "prefill/cache"), ("decode", 1, "reads variable `sum`")):
         done = invoke("compare", str(first), str(same), "--signature", key, "--samples", "4")
-        assert (done.exit_code, words in done.output) == (code, True), done.output
+        assert (done.exit_code, told in done.output) == (code, True), done.output
     done = invoke("check", str(first), "--profile", "raspberry-pi-5", "--signature", "decode", "--json")
     assert json.loads(done.stdout)["delegates"][0]["ops"] == 6, done.output
     done = invoke("check", str(first), "--profile", "raspberry-pi-5", "--signature", "decod")
