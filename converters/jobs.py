@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.errors import CalibrationError
@@ -44,6 +45,7 @@ class Quantized:
         ranges: as :meth:`~.quantize.ranges.Ranges.as_json` gives them.
         corrections: what was corrected in the file afterwards, by kind.
         explained: the float file that its constants are those of, where that is not the one that was quantized.
+        reference: the float file of its own channels, where they were equalized: values inside it compare with that.
         islands: names of results in float between integers.
         plain: the file without them, where there are any.
     """
@@ -53,8 +55,15 @@ class Quantized:
     ranges: Mapping[str, Any] | None = None
     corrections: Mapping[str, Any] = field(default_factory=dict)
     explained: Path | None = None
+    reference: Path | None = None
     islands: frozenset[str] = frozenset()
     plain: Path | None = None
+
+    def inside(self, lowered: FloatModel) -> FloatModel:
+        """The float file that values inside this one compare with."""
+        if self.reference is None:
+            return lowered
+        return replace(lowered, path=self.reference, artifact=read_artifact(self.reference))
 
 
 def quantized_from(said: Mapping[str, Any]) -> Quantized:
@@ -65,6 +74,7 @@ def quantized_from(said: Mapping[str, Any]) -> Quantized:
         said.get("ranges"),
         said.get("corrections", {}),
         Path(said["explained"]) if said.get("explained") else None,
+        Path(said["reference"]) if said.get("reference") else None,
         frozenset(said.get("floats", ())),
     )
 

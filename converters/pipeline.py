@@ -131,6 +131,7 @@ class Line:
         lowered = self._ready(job.recipe, self.lowered(job.recipe))
         path, made = self._quantize(job.recipe, lowered, place=True)
         findings = list(made.findings)
+        lowered = made.inside(lowered)
         with self._stage("compare with the source"):
             artifact = read_artifact(path)
             findings += check_form(artifact, lowered.artifact, job.recipe, made.islands)
@@ -194,7 +195,7 @@ class Line:
 
     def template(self, recipe: Recipe) -> Template:
         """The float and the int8 file; its biases are the float file's, for they are trained."""
-        recipe = replace(recipe, bias_correction=False, tune=False, forms="plain")
+        recipe = replace(recipe, bias_correction=False, tune=False, equalize=False, forms="plain")
         lowered = self._ready(recipe, self.lowered(recipe))
         path, made = self._quantize(recipe, lowered, place=False)
         findings = [*made.findings, *check_form(read_artifact(path), lowered.artifact, recipe, made.islands)]
@@ -211,8 +212,8 @@ class Line:
     def noise(self, recipe: Recipe) -> tuple[FloatModel, list[dict[str, Any]]]:
         """The float file, and what each result of the recipe's file adds in noise (:class:`~.TensorParity`)."""
         lowered = self._ready(recipe, self.lowered(recipe))
-        path, _ = self._quantize(recipe, lowered, place=False)
-        return self.lowered(recipe), self._proof.blame(path, lowered)
+        path, made = self._quantize(recipe, lowered, place=False)
+        return self.lowered(recipe), self._proof.blame(path, made.inside(lowered))
 
     def _open_calibration(self) -> tuple[SampleStore | None, DataFacts | None]:
         settings = self._settings

@@ -36,6 +36,9 @@ class RecipeOptions(TypedDict, total=False):
     bias_correction: bool | None
     """Whether int8 biases make up for what rounding the weights does to the means of channels; the recipe's, which is
     yes."""
+    equalize: bool | None
+    """Whether channels are brought to like ranges before int8 (cross-layer equalization, smoothing behind norms), where
+    that brings the outputs nearer; by default where weights have one scale."""
     forms: Forms | None
     """``plain`` leaves integer files as the quantizer writes them; ``delegate`` in the forms that XNNPACK takes."""
     tune: bool | None
@@ -60,10 +63,12 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         min_sqnr_db=options.get("min_sqnr_db"),
     )
     corrected, tuned = options.get("bias_correction"), options.get("tune")
+    equalized = options.get("equalize")
     whole = replace(
         changed,
         bias_correction=changed.bias_correction if corrected is None else corrected,
         tune=changed.tune if tuned is None else tuned,
+        equalize=changed.equalize if equalized is None else equalized,
         forms=options.get("forms") or changed.forms,
     )
     return check_recipe(whole, where=whole.name)

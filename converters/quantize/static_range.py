@@ -24,6 +24,7 @@ from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.biases import correct_biases
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
+from edge_sdk.converters.quantize.equalized import better_equalized
 from edge_sdk.converters.quantize.joins import Join, joins_of_kinds, quantized_apart, told
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
 from edge_sdk.converters.quantize.ranges import find_ranges, spread
@@ -54,9 +55,33 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     if samples is None:
         raise ValueError("static range quantization needs samples")
     _refuse_loops(read_artifact(path))
+
+    def every() -> Iterable[Arrays]:
+        return laid_out(samples, axes)
+
+    made = _quantized(path, target, wanted, every)
+    if wanted.equalizes:
+        count = made["count"]
+
+        def again(float_path: str, int8_path: str) -> dict[str, Any]:
+            return _quantized(float_path, int8_path, wanted, every)
+
+        made = better_equalized(path, target, made, again, lambda: spread(every(), _CORRECTED_ON, count))
+    ready = made.pop("ready")
+    if wanted.tune:
+        made |= _for_tuning(ready, Path(target))
+    if wanted.activations.dtype == "int8" and wanted.bias_correction:
+        found = _corrected(ready, Path(target), lambda: spread(every(), _CORRECTED_ON, made["count"]))
+        made |= found | {"corrections": made["corrections"] | found.get("corrections", {})}
+        made["findings"] = [*made["findings"], *found.get("findings", ())]
+    return made
+
+
+def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:
+    """The integer file of a float one, its biases as they come; ``ready`` is the float file with its masks clamped."""
     # 16 bits round so finely that nothing is worth cutting off.
     method = wanted.calibration if wanted.activations.dtype == "int8" else "minmax"
-    ranges = find_ranges(path, lambda: laid_out(samples, axes), method, progress=report_progress)
+    ranges = find_ranges(path, samples, method, progress=report_progress)
     ready, observations = ranges.data, ranges.observations
     if wanted.activations.dtype == "int8":
         center_second_factors(parse_artifact(ready).main, observations)
@@ -73,11 +98,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
         Path(target).write_bytes(data)
         tool = f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}"
         made = {"tool": tool, "findings": []}
-    made["ranges"] = ranges.as_json()
-    if wanted.tune:
-        made |= _for_tuning(ready, Path(target))
-    if wanted.activations.dtype == "int8" and wanted.bias_correction:
-        made |= _corrected(ready, Path(target), lambda: spread(laid_out(samples, axes), _CORRECTED_ON, ranges.count))
+    made |= {"ranges": ranges.as_json(), "ready": ready, "count": ranges.count, "corrections": {}}
     if joins:
         names, finding = told(parse_artifact(ready).main, wanted, joins)
         made |= {"findings": [*made["findings"], finding.as_json()], "floats": names}

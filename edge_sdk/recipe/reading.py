@@ -69,6 +69,8 @@ class Recipe:
         keep_float: ops left in float.
         calibration: how ranges of int8 activations are set from what was observed; ``auto`` chooses for each tensor.
         bias_correction: whether int8 biases make up for what rounding the weights does to the means of channels.
+        equalize: whether channels of the float file are brought to like ranges before, where that brings int8 outputs
+            nearer to it; None: where weights have one scale, which is what it is for.
         forms: ``delegate``: integer files are written in the forms that the delegate takes, float where it takes no
             others; ``plain``: as the quantizer leaves them.
         tune: whether int8 weights are rounded anew, layer by layer, against the float file; takes minutes.
@@ -86,6 +88,7 @@ class Recipe:
     keep_float: KeepFloat = field(default_factory=KeepFloat)
     calibration: CalibrationMethod = "auto"
     bias_correction: bool = True
+    equalize: bool | None = None
     forms: Forms = "delegate"
     tune: bool = False
     min_sqnr_db: float | None = None
@@ -95,6 +98,13 @@ class Recipe:
     def needs_calibration(self) -> bool:
         """Whether ranges of activations must be observed on data."""
         return self.mode == "static_range"
+
+    @property
+    def equalizes(self) -> bool:
+        """Whether an equalized file is tried."""
+        if self.mode != "static_range" or self.activations.dtype != "int8":
+            return False
+        return self.weights.granularity == "per_tensor" if self.equalize is None else self.equalize
 
     @property
     def integer_only(self) -> bool:
@@ -220,6 +230,7 @@ def _int8_problems(recipe: Recipe) -> list[str]:
     held = recipe.activations.dtype
     asked = [] if recipe.calibration in ("auto", "minmax") else [f"calibration: {recipe.calibration}"]
     asked += ["tune"] if recipe.tune else []
+    asked += ["equalize"] if recipe.equalize else []
     return [f"{one} is for int8 activations, got {held}" for one in asked if held != "int8"]
 
 

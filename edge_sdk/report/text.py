@@ -45,10 +45,9 @@ def conversion_text(report: ConversionReport) -> str:
         lines += [field("", f"the model saw {_seen(one)}") for one in report.calibration.inputs]
     if report.ranges:
         lines.append(field("ranges", _ranges_text(report.ranges)))
-    if "biases" in report.corrections:
-        lines.append(field("biases", _biases_text(report.corrections["biases"])))
-    if "tuned" in report.corrections:
-        lines.append(field("tuned", _tuned_text(report.corrections["tuned"])))
+    lines += [
+        field(kind, text(report.corrections[kind])) for kind, text in _CORRECTED.items() if kind in report.corrections
+    ]
     lines.append(
         field(
             "compared",
@@ -102,6 +101,15 @@ def _ranges_text(ranges: Mapping[str, Any]) -> str:
     return f"of {len(ranges['tensors'])} tensors {chosen}: {counts}"
 
 
+def _equalized_text(made: Mapping[str, Any]) -> str:
+    before, after = made["sqnr_db"]
+    bought = f"outputs at {before:.1f} dB before and {after:.1f} after, on {made['samples']} calibration samples"
+    if not made["kept"]:
+        return f"left as it was: with channels of like range, the {bought}"
+    clips = f"; {made['clips']} ReLU6 that no sample reached are ReLU" if made["clips"] else ""
+    return f"channels between {made['pairs']} pairs of layers and behind {made['norms']} norms{clips}; {bought}"
+
+
 def _biases_text(made: Mapping[str, Any]) -> str:
     before, after = made["sqnr_db"]
     bought = f"outputs at {before:.1f} dB before and {after:.1f} after, on {made['samples']} calibration samples"
@@ -119,6 +127,9 @@ def _tuned_text(made: Mapping[str, Any]) -> str:
     wide = f", {made['too_wide']} were too wide" if made["too_wide"] else ""
     layers = f"{made['rounded']} of {made['layers']} layers{wide} rounded anew on {made['samples']} calibration samples"
     return f"{layers}; {bought}"
+
+
+_CORRECTED = {"equalized": _equalized_text, "biases": _biases_text, "tuned": _tuned_text}
 
 
 def _right_lines(right: Rightness) -> list[str]:

@@ -50,6 +50,11 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Whether int8 biases make up for what rounding the weights does to means; default: the recipe's, yes.",
         ),
         click.option(
+            "--equalize/--no-equalize",
+            default=None,
+            help="Channels of like range before int8, where outputs come nearer; default: with --weights per_tensor.",
+        ),
+        click.option(
             "--forms",
             type=click.Choice(["delegate", "plain"]),
             help="delegate (the default): int8 ops that XNNPACK has no integer kernel for in a form that it takes.",
