@@ -144,6 +144,8 @@ def _session(model: Any, path: Path | None) -> Any:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
+    # As in the environment of workers: spinning threads take the cores of others.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         with temporary_folder("onnx") as folder:
             readable = _readable(model, path, folder)
