@@ -101,8 +101,6 @@ class Line:
             # What is needed later is imported while the source loads.
             shop.worker("engine", preload=("edge_sdk.converters.proving.candidate", "ai_edge_litert.interpreter"))
             self._source = OpenSource(shop, source, settings.options)
-            if self._source.lowering_preload:
-                shop.worker("lowering", preload=self._source.lowering_preload)
         self._findings = list(self._source.description.findings)
         self._calibration_check: SampleCheck | None = None
         self._calibration, self._calibration_facts = self._open_calibration()

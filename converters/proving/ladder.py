@@ -91,7 +91,7 @@ class Ladder:
         return self._checked(handed, folder, role)
 
     def _lower_onnx(self, handed: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        worker = self._shop.worker("lowering", preload=self._source.lowering_preload)
+        worker = self._shop.worker("lowering")
         arguments = {key: value for key, value in handed.items() if key != "kind"}
         lowered: dict[str, Any] = worker.function(
             "edge_sdk.converters.lower.by_onnx2tf:lower", "lowering the ONNX graph", folder=str(folder), **arguments

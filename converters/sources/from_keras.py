@@ -37,7 +37,6 @@ class KerasSource:
     """A Keras model of either generation; the file says which one wrote it."""
 
     preload = ("tensorflow", "keras")
-    lowering_preload: tuple[str, ...] = ()
 
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)

@@ -33,7 +33,6 @@ class OnnxSource:
     """An ONNX graph; reference runs use ONNX Runtime without graph optimisations."""
 
     preload = ("onnx", "onnxruntime")
-    lowering_preload: tuple[str, ...] = ()
 
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)

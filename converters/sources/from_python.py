@@ -17,7 +17,6 @@ class PythonSource:
     """Calls the function, then stands in front of the front end that takes what it returned."""
 
     preload: tuple[str, ...] = ()
-    lowering_preload = ("tensorflow",)
 
     def __init__(self, source: str, options: Mapping[str, Any]) -> None:
         with working_in(options["folder"]):

@@ -29,7 +29,6 @@ class SavedModelSource:
     """One signature of a SavedModel."""
 
     preload = ("tensorflow",)
-    lowering_preload: tuple[str, ...] = ()
 
     def __init__(self, source: str, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)

@@ -29,7 +29,6 @@ class TfliteSource:
     """Reads ``.tflite``. Reference runs use the engine's own kernels, without XNNPACK, on real values."""
 
     preload = ("ai_edge_litert.interpreter",)
-    lowering_preload: tuple[str, ...] = ()
 
     def __init__(self, source: str, options: Mapping[str, Any]) -> None:
         self._path = Path(source)

@@ -34,7 +34,6 @@ class TorchSource:
     """A PyTorch model with the inputs it is called with, always run and exported in eval mode."""
 
     preload = ("torch", "torch.onnx", "onnxscript")
-    lowering_preload: tuple[str, ...] = ()
 
     def __init__(self, source: Any, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)

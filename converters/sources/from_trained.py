@@ -18,7 +18,6 @@ class TrainedSource:
     """A :class:`TrainedGraph`; the float file is compared with the model without rounding, the int8 file with it."""
 
     preload: tuple[str, ...] = ()
-    lowering_preload: tuple[str, ...] = ()
 
     def __init__(self, source: TrainedGraph, options: Mapping[str, Any]) -> None:
         self._source = source

@@ -50,12 +50,6 @@ class OpenSource:
             shop.worker(self.role, preload=self._class.preload)
         self.description: Description = description_from_json(self._call("describe", "describing the model"))
 
-    @property
-    def lowering_preload(self) -> Sequence[str]:
-        """Modules that the next stage will import."""
-        preload: Sequence[str] = self._class.lowering_preload
-        return preload
-
     def run(self, samples: Path, outputs: Path) -> int:
         """Reference runs; see :class:`~edge_sdk.converters.sources.source.Source`."""
         count: int = self._call("run", "running the source model", samples=str(samples), outputs=str(outputs))

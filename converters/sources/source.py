@@ -165,7 +165,6 @@ class FrontEnd(Protocol):
     """The class itself: says what it reads, without importing a framework."""
 
     preload: Sequence[str]
-    lowering_preload: Sequence[str]
 
     @staticmethod
     def reads(source: object) -> bool:
