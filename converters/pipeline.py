@@ -329,7 +329,8 @@ class Line:
                 written = self._run_quantizer(recipe, lowered, raw)
             made = quantized_from(self._tuned(written, raw, lowered) if recipe.tune else written)
             data = raw.read_bytes()
-        placed = in_forms_of_delegate(data, recipe, self._settings.profile) if place else None
+        exact = made.inside(lowered).path.read_bytes()
+        placed = in_forms_of_delegate(data, recipe, self._settings.profile, exact) if place else None
         if placed is None:
             return self._finished(data, recipe, lowered), made
         plain = self._shop.path(f"{recipe.name}.plain.tflite")

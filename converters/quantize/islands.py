@@ -12,21 +12,23 @@ stay in float; at the end of a file, where a DEQUANTIZE follows, the result is n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.compute import CONVERT_OPS, macs
 from edge_sdk.artifact.edit import GraphEdit
-from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks.placement.partition import partition
 from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.converters.quantize.kept import result_name
 from edge_sdk.findings import Finding
+from edge_sdk.parity.pairing import pair_ops
 
 _EIGHT_BITS = frozenset({"int8", "uint8"})
 _NAMED = 4
@@ -70,22 +72,26 @@ class Islands:
         )
 
 
-def with_islands(data: bytes, engine: XnnpackEngine) -> Islands | None:
+def with_islands(data: bytes, engine: XnnpackEngine, reference: bytes | None = None) -> Islands | None:
     """An int8 or uint8 .tflite in the form that XNNPACK takes; None where it helps nothing.
 
-    Only the main subgraph is changed. Scales, constants and results keep their names and numbers.
+    Only the main subgraph is changed. Scales and results keep their names and numbers.
 
     Args:
         data: the file.
         engine: the runtime that brings XNNPACK.
+        reference: the float file that it was made from, whose constants, never rounded, an op in float gets; without it
+            they are what the integers stand for.
     """
-    graph = parse_artifact(data).main
+    artifact = parse_artifact(data)
+    graph = artifact.main
     chosen = _taken_in_float(graph, engine)
     if not chosen:
         return None
     root, _ = parse_tree(data)
     edit = GraphEdit(root)
-    _Writer(graph, chosen, edit).write()
+    exact = {} if reference is None else _exact(parse_artifact(reference), artifact)
+    _Writer(graph, chosen, edit, exact).write()
     edit.finish()
     made = pack_tree(root)
     after = parse_artifact(made).main
@@ -94,6 +100,20 @@ def with_islands(data: bytes, engine: XnnpackEngine) -> Islands | None:
         return None
     names = [(op.name, result_name(after, op)) for op in after.ops if _floats(after, op)]
     return Islands(made, tuple(names), engine.runtime, parts[0], refused[0])
+
+
+def _exact(reference: Artifact, artifact: Artifact) -> dict[int, npt.NDArray[np.float32]]:
+    """Constant of the file to what the float file has in its place, in the file's shape."""
+    found = {}
+    for pair in pair_ops(reference, artifact):
+        for one, other in zip(pair.reference.inputs, pair.candidate.inputs, strict=False):
+            if one < 0 or other < 0:
+                continue
+            left, right = reference.main.tensors[one], artifact.main.tensors[other]
+            stored = left.constant is not None and right.constant is not None
+            if stored and left.dtype == "float32" and left.elements == right.elements:
+                found[other] = left.values().reshape(right.shape)
+    return found
 
 
 def _placed(graph: Subgraph, engine: XnnpackEngine) -> tuple[int, int]:
@@ -146,8 +166,9 @@ def real_values(tensor: Tensor) -> npt.NDArray[np.float32]:
 class _Writer:
     """Writes the chosen ops of one graph in float."""
 
-    def __init__(self, graph: Subgraph, chosen: Collection[int], edit: GraphEdit) -> None:
+    def __init__(self, graph: Subgraph, chosen: Collection[int], edit: GraphEdit, exact: Mapping[int, Any]) -> None:
         self._graph = graph
+        self._exact = exact
         self._edit = edit
         self._chosen = chosen
         self._ops = [graph.ops[index] for index in sorted(chosen)]
@@ -173,7 +194,8 @@ class _Writer:
     def _converted(self, reader: Op, tensor: Tensor) -> int:
         name = f"{tensor.name}_float"
         if tensor.constant is not None:
-            return self._edit.add_constant(real_values(tensor), name)
+            exact = self._exact.get(tensor.index)
+            return self._edit.add_constant(real_values(tensor) if exact is None else exact, name)
         made = self._edit.add_tensor(tensor.index, name, "float32")
         self._edit.put_before(reader.index, "DEQUANTIZE", [tensor.index], [made])
         return made

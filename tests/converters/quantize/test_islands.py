@@ -148,3 +148,30 @@ def test_the_first_delegate_decides() -> None:
     assert in_forms_of_delegate(data, INT8, find_profile("imx93")) is None
     assert in_forms_of_delegate(data, change_recipe(INT8, io="int8"), None) is None
     assert in_forms_of_delegate(data, find_recipe("int16x8"), None) is None
+
+
+def test_constants_of_an_island_are_the_float_files(tmp_path: Path) -> None:
+    """PReLU's slopes, which int8 rounds: in float they are the float file's own, and pass for right."""
+    from edge_sdk.parity.constants import constant_faults
+
+    slopes = np.linspace(0.01, 1.27, 8, dtype=np.float32).reshape(1, 1, 8) + np.float32(0.004)
+    files = []
+    for dtype in ("float32", "int8"):
+        made = Int8()
+        x, twice, last = (made.tensor(name, dtype=dtype) for name in ("x", "twice", "last"))
+        integers = np.rint(slopes / 0.02).astype(np.int8)
+        grid: dict[str, Any] = {"scale": [0.02], "zero_point": [0]} if dtype == "int8" else {}
+        constant = made.graph.constant("slopes", integers if grid else slopes, **grid)
+        made.op("ADD", (x, x), twice, "AddOptions")
+        made.op("PRELU", (twice, constant), last)
+        y = made.op("ADD", (last, x), made.tensor("y", dtype=dtype), "AddOptions")
+        files.append(made.graph.finish((x,), (y,)))
+    reference, data = files
+    found = with_islands(data, NEWEST, reference)
+    assert found is not None
+    artifact = parse_artifact(found.data)
+    (prelu,) = (op for op in artifact.main.ops if op.name == "PRELU")
+    assert np.array_equal(artifact.main.tensors[prelu.inputs[1]].values(), slopes)
+    assert constant_faults(parse_artifact(reference), artifact) == []
+    rounded = parse_artifact(islands(data).data)
+    assert constant_faults(parse_artifact(reference), rounded), "rounded slopes would pass for the float file's"
