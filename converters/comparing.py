@@ -14,7 +14,7 @@ from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters.calls import compare_calls
 from edge_sdk.converters.layout import Axes
 from edge_sdk.converters.options import Options, source_options_from
-from edge_sdk.converters.proving.details import details_of
+from edge_sdk.converters.proving.details import details_of, with_op_times
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import HAS_SIGNATURES, SourceOptions, front_end_name, read_outputs
@@ -249,7 +249,8 @@ class _Pairing:
         wanted = read_outputs(expected, self._left.outputs, count)
         got = read_outputs(shop.path("got"), self._right.outputs, count)
         files = Path(str(reference)), Path(str(self._candidate))
-        return details_of(shop, *files, samples, zip(wanted, got, strict=True), self.input_axes)
+        found = details_of(shop, *files, samples, zip(wanted, got, strict=True), self.input_axes)
+        return with_op_times(found, shop, files[1])
 
 
 def _is_tflite(source: object) -> bool:

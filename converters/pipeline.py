@@ -177,7 +177,7 @@ class Line:
         if not self._settings.details:
             return None
         with self._stage("look at every result"):
-            return self._proof.details(path, lowered)
+            return self._proof.details(path, lowered, timed=self._settings.timing)
 
     def _fit(self, report: ConversionReport, output: Path, profile: DeviceProfile) -> ConversionReport:
         with self._stage(f"check against {profile.id}"):

@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.layout import Axes, laid_out, undone
+from edge_sdk.converters.proving.alone import times_alone
 from edge_sdk.converters.sources.source import write_outputs
 from edge_sdk.engines.runner import Runner
 from edge_sdk.measure.side_by_side import time_side_by_side
@@ -78,6 +79,11 @@ def look_closer(reference: str, candidate: str, samples: str, input_axes: Axes, 
     rows = compare_tensors(reference, candidate, islice(laid_out(samples, input_axes), limit))
     histograms = worst_histograms(reference, candidate, lambda: islice(laid_out(samples, input_axes), limit), rows)
     return {"tensors": [row.as_json() for row in rows], "histograms": [one.as_json() for one in histograms]}
+
+
+def op_times(path: str, folder: str, most: int) -> list[dict[str, Any]]:
+    """See :func:`times_alone`."""
+    return [{"op": op, "us": taken} for op, taken in times_alone(path, Path(folder), most).items()]
 
 
 def timings(paths: list[str], seconds: float) -> list[dict[str, Any]]:

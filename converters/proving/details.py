@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.checks.timeline import timeline
-from edge_sdk.converters.reports.details import Details, Flip
+from edge_sdk.converters.reports.details import Details, Flip, OpTime
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.png import picture_of, png_bytes
 from edge_sdk.data.store import SampleStore
@@ -20,6 +21,7 @@ from edge_sdk.parity.classes import is_class_like
 from edge_sdk.signature import Arrays
 
 SAMPLES = 8
+TIMED_OPS = 64
 _FLIPS = 12
 _PIXELS = 72
 
@@ -58,6 +60,18 @@ def details_of(
     )
     count = min(SAMPLES, samples.count - len(samples.held_out))
     return Details(course, tuple(found["tensors"]), count, tuple(found["histograms"]), shown, len(flips))
+
+
+def with_op_times(details: Details, shop: Workshop, path: Path) -> Details:
+    """The same with times of the file's costliest ops, each alone."""
+    found = shop.worker("engine").function(
+        "edge_sdk.converters.proving.candidate:op_times",
+        "timing ops",
+        path=str(path.absolute()),
+        folder=str(shop.path("ops")),
+        most=TIMED_OPS,
+    )
+    return replace(details, op_times=tuple(OpTime(**one) for one in found))
 
 
 def _flips(outputs: Iterable[tuple[Arrays, Arrays]]) -> Iterator[Flip]:

@@ -13,7 +13,7 @@ import numpy as np
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.layout import laid_out
 from edge_sdk.converters.proving.conditioning import with_rounded_weights
-from edge_sdk.converters.proving.details import details_of
+from edge_sdk.converters.proving.details import details_of, with_op_times
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
@@ -228,10 +228,11 @@ class Proof:
         classes = SampleStore.open(self._samples).classes
         return labelled(classes, self._both()) if classes else None
 
-    def details(self, path: Path, lowered: FloatModel) -> Details:
+    def details(self, path: Path, lowered: FloatModel, *, timed: bool) -> Details:
         """What a page shows of the file that was measured last."""
         store = SampleStore.open(self._samples)
-        return details_of(self._shop, lowered.path, path, store, self._both(), lowered.input_axes)
+        found = details_of(self._shop, lowered.path, path, store, self._both(), lowered.input_axes)
+        return with_op_times(found, self._shop, path) if timed else found
 
     def _both(self) -> Iterator[tuple[Arrays, Arrays]]:
         """Outputs of the source and of the file measured last, sample by sample."""

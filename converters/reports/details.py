@@ -31,6 +31,14 @@ class Flip:
 
 
 @dataclass(frozen=True)
+class OpTime:
+    """Microseconds of a run of one op of the main subgraph, alone in a file of its own."""
+
+    op: int
+    us: float
+
+
+@dataclass(frozen=True)
 class Details:
     """Looked at only where a page is wanted. Results were measured on TFLite's own kernels.
 
@@ -41,6 +49,7 @@ class Details:
         histograms: of the worst of them, as ``Histogram.as_json`` has them.
         flips: the gravest samples with another class.
         flipped: how many there are.
+        op_times: of the ops with the most multiply-accumulates, measured here one by one; empty where not timed.
     """
 
     timeline: Timeline
@@ -49,7 +58,13 @@ class Details:
     histograms: tuple[Mapping[str, Any], ...] = ()
     flips: tuple[Flip, ...] = ()
     flipped: int = 0
+    op_times: tuple[OpTime, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {**vars(self), "timeline": asdict(self.timeline), "flips": [vars(flip) for flip in self.flips]}
+        return {
+            **vars(self),
+            "timeline": asdict(self.timeline),
+            "flips": [vars(flip) for flip in self.flips],
+            "op_times": [vars(one) for one in self.op_times],
+        }

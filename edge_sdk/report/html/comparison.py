@@ -12,7 +12,7 @@ from edge_sdk.report.html.markup import Data, facts, paragraph, plural, section
 from edge_sdk.report.html.next_steps import after_comparison, steps_html
 from edge_sdk.report.html.page import Page, Verdict
 from edge_sdk.report.html.parity import parity_table
-from edge_sdk.report.html.strip import Strip, sqnr_by_op
+from edge_sdk.report.html.strip import Strip, sqnr_by_op, times_of, times_words
 
 
 def comparison_page(data: Data) -> Page:
@@ -32,7 +32,9 @@ def _sections(data: Data) -> Iterator[str]:
     if details:
         count = plural(details["tensor_samples"], "sample")
         words = f"Noise is the error of a result against the reference's, on {count}: a tall bar is a low SQNR."
-        strip = Strip(details["timeline"]["ops"], sqnr_db=sqnr_by_op(details["tensors"]))
+        ops, times = details["timeline"]["ops"], times_of(details)
+        words += times_words(times, len(ops))
+        strip = Strip(ops, sqnr_db=sqnr_by_op(details["tensors"]), times_ms=times)
         yield section("The candidate, in execution order", paragraph(words), strip.html())
         roots = paragraph("Heights are square roots of counts, so that outliers show.") if details["histograms"] else ""
         yield section("Results that add most noise", roots, histograms(details["histograms"]))

@@ -24,7 +24,7 @@ from edge_sdk.report.html.markup import (
 from edge_sdk.report.html.next_steps import after_conversion, steps_html
 from edge_sdk.report.html.page import Page, Verdict
 from edge_sdk.report.html.parity import parity_table
-from edge_sdk.report.html.strip import Strip, placements, sqnr_by_op
+from edge_sdk.report.html.strip import Strip, placements, sqnr_by_op, times_of, times_words
 
 _COLUMNS = 1000
 
@@ -150,8 +150,9 @@ def _strip(one: Data, columns: int) -> str:
         words += "a tall bar is a low SQNR; 60 dB and more is none."
     if not placed:
         words += " No device was named: --profile shows where each op would run."
-    strip = Strip(ops, placed, reasons, sqnr_by_op(details["tensors"]))
-    return paragraph(words) + strip.html(most=columns)
+    times = times_of(details)
+    strip = Strip(ops, placed, reasons, sqnr_by_op(details["tensors"]), times)
+    return paragraph(words + times_words(times, len(ops))) + strip.html(most=columns)
 
 
 def _noisy_words(details: Data) -> str:

@@ -169,6 +169,19 @@ def sqnr_by_op(tensors: Sequence[Data]) -> dict[int, float]:
     return worst
 
 
+def times_of(details: Data) -> dict[int, float]:
+    """Milliseconds of ops that were timed alone."""
+    return {one["op"]: one["us"] / 1000 for one in details.get("op_times", ())}
+
+
+def times_words(times: Mapping[int, float], ops: int) -> str:
+    """What the track of times is, or why there is none."""
+    if not times:
+        return " Ops were not timed."
+    which = "Ops were timed" if len(times) == ops else f"The {len(times)} ops with most MACs of {ops} were timed"
+    return f" {which}, each alone in a file of its own, measured here on the CPU; they do not sum up to the whole."
+
+
 def placements(check: Data | None, ops: int) -> tuple[dict[str, list[int | None]], dict[int, list[str]]]:
     """Each delegate's partitions and each op's reasons, out of a check; of the main subgraph."""
     delegates: dict[str, list[int | None]] = {}

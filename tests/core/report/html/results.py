@@ -76,6 +76,7 @@ def details(ops: int = 5) -> dict[str, Any]:
         "histograms": [histogram],
         "flips": [flip, broken],
         "flipped": 2,
+        "op_times": [{"op": 0, "us": 2500.0}],
     }
 
 

@@ -22,6 +22,7 @@ from tests.core.report.html.results import (
     check_result,
     comparison,
     conversion,
+    details,
     grown,
     optimization,
     output,
@@ -114,6 +115,16 @@ def test_predicted_times_are_a_track_and_said_to_be_predicted() -> None:
     assert "<b>time</b>" not in page_of(check_result(6)).html()
 
 
+def test_measured_times_of_ops_are_a_track_and_their_absence_is_said() -> None:
+    for page in (page_of(conversion()).html(), page_of(comparison()).html()):
+        assert "<b>time</b><span>measured, most 2.5 ms</span>" in page
+        assert "The 1 ops with most MACs of 5 were timed, each alone in a file of its own" in page
+    untimed = details() | {"op_times": []}
+    page = page_of(conversion(details=untimed)).html()
+    assert "<b>time</b>" not in page
+    assert "Ops were not timed." in page
+
+
 def test_ten_thousand_ops_are_a_small_page_soon() -> None:
     data = grown(check_result(40), 10_000)
     begin = process_time()
@@ -121,6 +132,8 @@ def test_ten_thousand_ops_are_a_small_page_soon() -> None:
     # A twentieth of it is usual; what is quadratic in ops takes minutes.
     assert process_time() - begin < 10
     check_alone(page)
+    # A browser takes 0.2 s for 7,000 elements (benchmarks/README.md); how many there are must not grow with the ops.
+    assert len(re.findall(r"<[a-z]", page)) < 8000
     assert "10 ops to a column" in page
     assert "9,700 ops are not listed" in page
 
