@@ -32,6 +32,7 @@ from edge_sdk.checks.memory.need import plan_memory
 from edge_sdk.errors import BundleError, EdgeSdkError
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
 from tests.graphs import Graph, conv_model, int8_model, options, padded_pool_model
+from tests.runtime.kinds import delay
 
 _FLOODS = "every_bit_flip or truncation or any_damage or any_value or every_byte"
 _OPTIONS = {"ADD": "AddOptions", "SOFTMAX": "SoftmaxOptions", "CONCATENATION": "ConcatenationOptions"}
@@ -212,14 +213,15 @@ def _load_case() -> dict[str, Any]:
 def _memory_cases() -> Iterator[dict[str, Any]]:
     """Models, and bytes that Python predicts: of the whole plan, alive at its fullest step, and of kernels' scratch."""
     models = {"conv": conv_model(), "int8": int8_model(), "pool": padded_pool_model()}
+    models["delay"] = delay("float32", (2, 3))
     models |= {f"drawn {seed}": _drawn_graph(np.random.default_rng(seed)) for seed in range(60)}
     for name, model in models.items():
-        (plan,) = plan_memory(parse_artifact(model, path=Path(name))).subgraphs
+        plan, *_ = plan_memory(parse_artifact(model, path=Path(name))).subgraphs
         assert plan.peak is not None
         planned = plan.arena_bytes + plan.persistent_bytes + plan.heap_bytes
         scratch = sum(one.size_bytes for one in (*plan.tensors, *plan.persistent) if " of op " in one.name)
         sizes = {"planned": planned, "peak": plan.peak.live_bytes, "scratch": scratch}
-        yield {"name": name, "model": base64.b64encode(model).decode(), **sizes}
+        yield {"name": name, "model": base64.b64encode(model).decode(), "variables": name == "delay", **sizes}
 
 
 def _drawn_graph(generator: np.random.Generator) -> bytes:

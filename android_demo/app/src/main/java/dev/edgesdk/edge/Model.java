@@ -20,6 +20,8 @@ public final class Model {
     public final int ops;
     /** Whether a run leaves something behind for the next: variables, resources. */
     public final boolean isStateful;
+    /** Whether it keeps values in resource variables, which TensorFlow Lite's Java API cannot set back. */
+    public final boolean hasVariables;
     private final int[] inputPlaces;
     private final int[] outputPlaces;
     /** Whether any op computes in integers: kernels may then differ by a step wherever they round. */
@@ -37,6 +39,7 @@ public final class Model {
         this.outputs = Collections.unmodifiableList(file.outputs);
         this.ops = file.ops;
         this.isStateful = file.isStateful;
+        this.hasVariables = file.hasVariables;
         this.inputPlaces = file.inputPlaces;
         this.outputPlaces = file.outputPlaces;
         this.computesInIntegers = file.computesInIntegers;

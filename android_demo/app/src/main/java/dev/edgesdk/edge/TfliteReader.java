@@ -13,6 +13,7 @@ import java.util.Map;
  * before it is loaded, ops, state, and whether it computes in integers. Slots are those of TFLite's schema.
  */
 final class TfliteReader {
+    private static final int VAR_HANDLE = 142;
     private static final int IDENTIFIER = 0x334C4654;
     private static final String[] TYPES = {"float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16",
         "complex64", "int8", "float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4",
@@ -29,6 +30,7 @@ final class TfliteReader {
     int[] outputPlaces;
     int ops;
     boolean isStateful;
+    boolean hasVariables;
     boolean computesInIntegers;
     long weightsBytes;
     long liveBytes;
@@ -171,6 +173,7 @@ final class TfliteReader {
         }
         for (int index = 0; index < graph.length(3); index++) {
             computesInIntegers |= computesInIntegers(graph, graph.item(3, index));
+            hasVariables |= code(graph.item(3, index)) == VAR_HANDLE;
         }
         // Each graph has memory of its own; those that another runs need theirs beside it, but not all are run.
         liveBytes = Math.max(liveBytes, live(graph, sizes));

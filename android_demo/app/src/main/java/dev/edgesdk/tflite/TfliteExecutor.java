@@ -25,11 +25,15 @@ final class TfliteExecutor extends BufferedExecutor {
     private final List<String> notes = new ArrayList<>();
     private final Object[] into;
     private final Map<Integer, Object> outof = new HashMap<>();
+    /** Null where nothing is to be opened anew. */
+    private final Engine.Options again;
+    private final String name;
     private final Facts.Placement placement;
     private final int steps;
     private volatile Interpreter interpreter;
     private Delegate delegate;
     private volatile boolean cancelled;
+    private boolean ran;
 
     private TfliteExecutor(Model model, Engine.Options options, String name, Interpreter interpreter, Delegate delegate,
             Arithmetic arithmetic) {
@@ -37,7 +41,9 @@ final class TfliteExecutor extends BufferedExecutor {
         this.arithmetic = arithmetic;
         this.delegate = delegate;
         this.interpreter = interpreter;
+        this.name = name;
         resets = model.isStateful && !options.keepState;
+        again = resets && model.hasVariables ? options : null;
         into = new Object[interpreter.getInputTensorCount()];
         for (int place = 0; place < inputs.length; place++) {
             into[model.inputPlace(place)] = inputs[place];
@@ -54,15 +60,20 @@ final class TfliteExecutor extends BufferedExecutor {
      *
      * @param delegate owned from now on, or null
      * @throws EdgeException.Model the engine refuses the model
-     * @throws EdgeException.DelegateUnavailable the delegate does
+     * @throws EdgeException.DelegateUnavailable the delegate does, or would have to be opened anew before each run
      */
     static TfliteExecutor open(Model model, Engine.Options options, String name, Delegate delegate,
             Arithmetic arithmetic) {
         Interpreter interpreter = null;
         TfliteExecutor made = null;
         try {
+            checkResets(model, options, name, delegate);
             interpreter = interpreter(model, options, name, delegate);
             made = new TfliteExecutor(model, options, name, interpreter, delegate, arithmetic);
+            if (made.again != null) {
+                made.note("its resource variables are set back by opening it anew before each run, which takes as long "
+                        + "as opening it");
+            }
             return made;
         } catch (IllegalArgumentException | IllegalStateException | UnsupportedOperationException error) {
             throw refused(model, name, delegate, error);
@@ -95,9 +106,12 @@ final class TfliteExecutor extends BufferedExecutor {
     @Override
     public void invoke() {
         try {
-            if (resets) {
+            if (again != null && ran) {
+                reopen();
+            } else if (resets) {
                 interpreter.resetVariableTensors();
             }
+            ran = true;
             for (ByteBuffer input : inputs) {
                 input.rewind();
             }
@@ -110,6 +124,24 @@ final class TfliteExecutor extends BufferedExecutor {
                 throw new EdgeException.Cancelled();
             }
             throw new EdgeException.Model(model.name + ": " + engine + " failed in a run: " + oneLine(error), null);
+        }
+    }
+
+    /** Resource variables begin anew in a new interpreter alone: {@code resetVariableTensors} leaves them as they are. */
+    private void reopen() {
+        Interpreter fresh = interpreter(model, again, name, null);
+        synchronized (into) {
+            fresh.setCancelled(cancelled);
+            interpreter.close();
+            interpreter = fresh;
+        }
+    }
+
+    private static void checkResets(Model model, Engine.Options options, String name, Delegate delegate) {
+        if (delegate != null && model.hasVariables && !options.keepState) {
+            throw new EdgeException.DelegateUnavailable(name + ": " + model.name + " keeps values in resource variables, "
+                    + "which before each run only a new interpreter sets back, and a delegate serves one interpreter",
+                    "take xnnpack or cpu, or keep the state");
         }
     }
 
@@ -126,10 +158,12 @@ final class TfliteExecutor extends BufferedExecutor {
 
     @Override
     public void cancel(boolean wanted) {
-        cancelled = wanted;
-        Interpreter running = interpreter;
-        if (running != null) {
-            running.setCancelled(wanted);
+        synchronized (into) {
+            cancelled = wanted;
+            Interpreter running = interpreter;
+            if (running != null) {
+                running.setCancelled(wanted);
+            }
         }
     }
 

@@ -44,7 +44,9 @@ public final class TfliteReaderTest {
         JSONArray cases = Vectors.list("memory.json");
         for (int index = 0; index < cases.length(); index++) {
             JSONObject one = cases.getJSONObject(index);
-            long live = read(Base64.getDecoder().decode(one.getString("model"))).liveBytes;
+            Model model = read(Base64.getDecoder().decode(one.getString("model")));
+            assertEquals(one.getBoolean("variables"), model.hasVariables);
+            long live = model.liveBytes;
             long scratch = one.getLong("scratch"), peak = one.getLong("peak");
             assertTrue(one.toString(), live >= peak - scratch && live <= peak && live <= one.getLong("planned"));
         }
