@@ -166,7 +166,7 @@ def embed(
     drawing.move(begin, 0)
     new_outputs = _with_steps(drawing, dict(zip(signature.outputs, own_outputs, strict=True)), outputs or {})
     data = drawing.finished(new_inputs, new_outputs, _note("embed", [artifact]))
-    runner = Runner(file)
+    runner = Runner(file, try_first=True)
 
     def reference(sample: Arrays) -> Arrays:
         ready = {n: inputs[n].apply(v) if inputs and n in inputs else v for n, v in sample.items()}
@@ -317,12 +317,12 @@ def _run_chain(artifacts: Sequence[Artifact], sample: Arrays) -> Arrays:
         if place:
             links = _links(artifacts[place - 1], artifact)
             values = {name: values[source] for name, source in links.items()}
-        values = Runner(str(artifact.path)).run_real(values)
+        values = Runner(str(artifact.path), try_first=True).run_real(values)
     return values
 
 
 def _run_ensemble(artifacts: Sequence[Artifact], sample: Arrays, way: Way, shares: Sequence[float]) -> Arrays:
-    every = [Runner(str(artifact.path)).run_real(sample) for artifact in artifacts]
+    every = [Runner(str(artifact.path), try_first=True).run_real(sample) for artifact in artifacts]
     if way != "vote":
         return {n: np.sum([s * one[n] for s, one in zip(shares, every, strict=True)], axis=0) for n in every[0]}
     joint = {}
@@ -347,7 +347,7 @@ def _written(
     with temporary_folder("compose") as folder:
         candidate = folder / "composed.tflite"
         candidate.write_bytes(data)
-        worst = _compared(Runner(candidate), reference)
+        worst = _compared(Runner(candidate, try_first=True), reference)
     write_bytes(output, data)
     parts = tuple(str(artifact.path) for artifact in artifacts)
     return Composed(output, read_artifact(output), parts, worst, _SAMPLES)
