@@ -73,7 +73,9 @@ class SequenceCases:
 
 
 def real_values(values: npt.NDArray[np.generic], port: Port) -> npt.NDArray[np.float64]:
-    """What raw values stand for, in float64."""
+    """What raw values stand for, in float64; of complex ones real and imaginary parts side by side."""
+    if values.dtype.kind == "c":
+        return np.atleast_1d(values.astype(np.complex128)).view(np.float64)
     wide = values.astype(np.float64)
     if port.scale is None or port.zero_point is None:
         return wide

@@ -162,7 +162,7 @@ class ParityMeter:
         for name, expected in reference.items():
             if name not in self._sums:
                 self._sums[name] = _Sums(self._parts.get(name, ()))
-            self._sums[name].add(*self._sums[name].settled(expected, candidate[name]))
+            self._sums[name].add(*self._sums[name].settled(_in_parts(expected), _in_parts(candidate[name])))
 
     def max_abs_reference(self) -> dict[str, float]:
         """Largest magnitude of each output of the reference."""
@@ -172,6 +172,11 @@ class ParityMeter:
         """One row for each output, held to its bound where one is given."""
         bounds = bounds or {}
         return tuple(_row(name, sums, bounds.get(name), self._steps.get(name, 0)) for name, sums in self._sums.items())
+
+
+def _in_parts(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Of complex values the real and the imaginary ones, each in a place of a first axis; all others as they are."""
+    return values if values.dtype.kind != "c" else np.stack([values.real, values.imag])[:, None]
 
 
 def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputParity:

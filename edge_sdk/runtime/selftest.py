@@ -126,11 +126,15 @@ def _doubt(trial: Trial) -> str:
     for name, values in first.outputs.items():
         largest = np.max(np.abs(values), initial=0) if values.dtype.kind != "b" else 1
         if any(
-            np.max(np.abs(np.subtract(one.outputs[name], values, dtype=np.float64)), initial=0) > _HARDLY * largest
+            np.max(np.abs(np.subtract(one.outputs[name], values, dtype=_wide(values))), initial=0) > _HARDLY * largest
             for one in others
         ):
             return ""
     return "its outputs hardly vary from case to case, so that agreement proves little" if others else ""
+
+
+def _wide(values: npt.NDArray[Any]) -> type[np.generic]:
+    return np.complex128 if values.dtype.kind == "c" else np.float64
 
 
 def run_once(executor: Executor, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
@@ -166,7 +170,7 @@ def _limit(case: GoldenCase, name: str, arithmetic: str, least: float | None) ->
         return Limit(cast("Any", arithmetic), kind, value, words)
 
     port, expected = case.ports[name], case.outputs[name]
-    if port.scale is None and expected.dtype.kind != "f":
+    if port.scale is None and expected.dtype.kind not in "fc":
         return made("max_abs_error", 0.0, "whole numbers are equal or wrong")
     largest = float(np.max(np.abs(np.nan_to_num(real_values(expected, port), posinf=0, neginf=0)), initial=0.0))
     smallest = _FEW_STEPS * port.scale if port.scale else _LEAST_FLOAT_ERROR

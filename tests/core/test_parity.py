@@ -12,6 +12,8 @@ import pytest
 
 from edge_sdk.artifact import parse_artifact
 from edge_sdk.artifact.compute import accumulation_length
+from edge_sdk.bundle.golden import GoldenCase
+from edge_sdk.bundle.manifest import Limit, Port
 from edge_sdk.parity import Bound, ParityMeter, float_bound, measured_bound
 from edge_sdk.parity.bounds import noise_to_signal
 from edge_sdk.parity.slices import parts_of, step_of
@@ -240,3 +242,31 @@ def test_a_value_that_is_not_finite_on_one_side_only_is_no_agreement(other: floa
     meter.add({"y": np.array([1.0, -np.inf], np.float32)}, {"y": np.array([1.0, other], np.float32)})
     (row,) = meter.report()
     assert (row.not_finite, row.max_abs_error) == (1, math.inf)
+
+
+def test_the_imaginary_part_counts() -> None:
+    """A spectrum's real part may be right where its phase is lost."""
+    generator = np.random.default_rng(0)
+    for shape in ((), (4,), (1, 4), (2, 3, 4)):
+        meter = ParityMeter()
+        for _ in range(2):
+            real, imaginary = generator.standard_normal((2, *shape)).astype(np.float32)
+            spectrum = np.asarray(real + 1j * imaginary, np.complex64)
+            meter.add({"y": spectrum}, {"y": np.asarray(real, np.complex64)})
+            lost = np.max(np.abs(imaginary))
+        (row,) = meter.report()
+        assert row.max_abs_error >= lost
+        assert row.sqnr_db < 20
+        assert row.top1_agreement is None
+
+
+def test_a_golden_case_sees_the_imaginary_part() -> None:
+    port = Port("y", "complex64", (2,), None, None)
+    limit = Limit("float32", "max_abs_error", 0.25, "a test's own")
+    expected = np.array([1 + 1j, 2 - 1j], np.complex64)
+    case = GoldenCase({}, {"y": expected}, {"y": (limit,)}, {"y": port})
+    assert case.faults({"y": expected}, "float32") == ()
+    (fault,) = case.faults({"y": expected.real.astype(np.complex64)}, "float32")
+    assert fault.measured == 1.0
+    scalar = GoldenCase({}, {"y": np.array(3j, np.complex64)}, {"y": (limit,)}, {"y": port})
+    assert len(scalar.faults({"y": np.array(2j, np.complex64)}, "float32")) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import pytest
 from edge_sdk import Session
 from edge_sdk.engines.installed import ENGINES, Engine, find_engine
 from edge_sdk.errors import MissingDependencyError, ModelError, SignatureError, TargetError
+from edge_sdk.runtime.ports import Values
 from tests.runtime.kinds import DTYPES, KINDS, SHAPES, delay, drawn, several
 
 pytestmark = pytest.mark.runtime
@@ -146,16 +147,25 @@ def _indices(content: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return graph.inputs, graph.outputs
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int8", "bool"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_signatures_are_reached_by_option_and_beside_each_other(dtype: str) -> None:
     for engine in engines():
         for shape in SHAPES:
             content, given = several(dtype, shape), [drawn(dtype, shape, seed) for seed in (1, 2)]
-            (expected,) = Bare(engine, content, subgraph=1).run(given, (0, 1), (2,))
+            try:
+                (expected,) = Bare(engine, content, subgraph=1).run(given, (0, 1), (2,))
+            except (ValueError, RuntimeError):
+                # tflite-runtime knows no uint16.
+                assert dtype == "uint16"
+                continue
             sample = dict(zip("ab", given, strict=True))
-            with Session.open(content, engine=engine.name, signature="other") as session:
-                same(session.run(sample)["y"], expected)
-            with Session.open(content, engine=engine.name) as session:
+            for values in get_args(Values):
+                options: dict[str, Any] = {"values": values, "engine": engine.name, "try_first": False}
+                with Session.open(content, signature="other", **options) as session:
+                    for way in (by_run, by_run_many, by_views):
+                        for made in way(session, [sample, sample]):
+                            same(made["y"], expected)
+            with Session.open(content, engine=engine.name, try_first=False) as session:
                 other = session.signature("other")
                 same(session.run({"a": given[1]})["x"], given[1])
                 same(other.run(sample)["y"], expected)
