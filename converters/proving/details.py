@@ -13,7 +13,7 @@ import numpy as np
 
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.checks.timeline import timeline
-from edge_sdk.converters.reports.details import Details, Flip, OpTime
+from edge_sdk.converters.reports.details import Details, Flip, OpAlone
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.png import picture_of, png_bytes
 from edge_sdk.data.store import SampleStore
@@ -71,7 +71,7 @@ def with_op_times(details: Details, shop: Workshop, path: Path) -> Details:
         folder=str(shop.path("ops")),
         most=TIMED_OPS,
     )
-    return replace(details, op_times=tuple(OpTime(**one) for one in found))
+    return replace(details, op_times=tuple(OpAlone(**one) for one in found))
 
 
 def _flips(outputs: Iterable[tuple[Arrays, Arrays]]) -> Iterator[Flip]:

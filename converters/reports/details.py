@@ -31,7 +31,7 @@ class Flip:
 
 
 @dataclass(frozen=True)
-class OpTime:
+class OpAlone:
     """Microseconds of a run of one op of the main subgraph, alone in a file of its own."""
 
     op: int
@@ -58,7 +58,7 @@ class Details:
     histograms: tuple[Mapping[str, Any], ...] = ()
     flips: tuple[Flip, ...] = ()
     flipped: int = 0
-    op_times: tuple[OpTime, ...] = ()
+    op_times: tuple[OpAlone, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

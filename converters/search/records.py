@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from edge_sdk.converters.search.paired import CONFIDENCE, Drop
 from edge_sdk.recipe import Recipe
+from edge_sdk.rows import Tabular
 
 SCHEMA = "edge-sdk optimize 1"
 MIB = 1 << 20
@@ -147,6 +148,20 @@ class Point:
         """The same with reasons why it is not the answer."""
         return replace(self, state=state, misses=(*self.misses, *reasons))
 
+    def row(self) -> dict[str, Any]:
+        """What a table shows of it; what is not known is None."""
+        return {
+            "order": self.order,
+            "recipe": self.recipe.name,
+            "in_float": len(self.spared),
+            "size_bytes": self.file.size_bytes if self.file else None,
+            "latency_ms": self.latency.ms if self.latency else None,
+            "latency_is": self.latency.truth if self.latency else None,
+            "metric": self.score.value if self.score else None,
+            "drop": self.score.drop.value if self.score else None,
+            "state": self.state,
+        }
+
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
@@ -210,8 +225,8 @@ class MetricFacts:
     calibration: str
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, repr=False)
+class Result(Tabular):
     """The answer of a search.
 
     Attributes:
@@ -257,6 +272,18 @@ class Result:
         """Tried points that no other is at least as good as in latency, size and metric."""
         known = [p for p in (self.reference, *self.points) if p.file and p.score]
         return tuple(p for p in known if not any(_beats(q, p) for q in known if q is not p))
+
+    def headline(self) -> str:
+        """What was chosen, and why the search ended."""
+        chosen = f"{self.best.recipe.name}, {len(self.best.spared)} groups in float" if self.best else "nothing fits"
+        return f"{self.source}: {chosen}; {len(self.points)} points tried, {self.stopped}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each point, the reference first; what was not evaluated is None."""
+        front = {point.order for point in self.front}
+        chosen = self.best.order if self.best else None
+        points = (self.reference, *self.points)
+        return [{**p.row(), "on_front": p.order in front, "chosen": p.order == chosen} for p in points]
 
     def as_json(self) -> dict[str, Any]:
         """The content of ``front.json``; see the schema in ``converters/search/FRONT.md``."""

@@ -12,14 +12,14 @@ from edge_sdk.report.lines import field, size_text, table
 
 def sweep_text(result: SweepResult) -> str:
     """For a terminal; REGRESSION in the first line where there is one."""
-    words = [f"{len(result.rows)} jobs", f"{result.done} done now", f"{result.failed} failed"]
+    words = [f"{len(result.jobs)} jobs", f"{result.done} done now", f"{result.failed} failed"]
     if result.regressions:
         words.append(f"{len(result.regressions)} REGRESSIONS")
     lines = [f"{result.folder}: {', '.join(words)}", ""]
-    labels = [name for name in LABELS if any(row[name] for row in result.rows)]
+    labels = [name for name in LABELS if any(row[name] for row in result.jobs)]
     headers = (*labels, "state", "size", "int8 MACs", "SQNR dB", "metric", "drop", "latency", "seconds", "tries")
-    lines += table(headers, [(*(str(row[name]) for name in labels), *_cells(row)) for row in result.rows])
-    lines += [f"  {_called(row)}: {row['error']}" for row in result.rows if row["error"]]
+    lines += table(headers, [(*(str(row[name]) for name in labels), *_cells(row)) for row in result.jobs])
+    lines += [f"  {_called(row)}: {row['error']}" for row in result.jobs if row["error"]]
     lines += ["", *_changed(result)] if result.changes else []
     return "\n".join([*lines, "", field("written", ", ".join(result.files))])
 

@@ -18,6 +18,7 @@ from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.errors import CalibrationError
 from edge_sdk.files import write_bytes
 from edge_sdk.progress import Progress
+from edge_sdk.rows import Tabular
 from edge_sdk.runtime.receipt import Receipt
 from edge_sdk.runtime.session import Session
 from edge_sdk.signature import Arrays, TensorSpec
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from edge_sdk.bundle.steps import InputProcessing
 
 
-@dataclass(frozen=True)
-class BatchResult:
+@dataclass(frozen=True, repr=False)
+class BatchResult(Tabular):
     """Outputs of all runs, each of shape ``(runs, *output shape)``; labels of their classes where there are any."""
 
     path: str
@@ -36,21 +37,32 @@ class BatchResult:
     receipt: Receipt
     labels: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
 
+    def headline(self) -> str:
+        """What ran, on what."""
+        return f"{self.path}: {self.data.count} runs on {self.receipt.opening.chosen.engine}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each output, over all runs."""
+        return [{"output": name, **facts, "shape": str(facts["shape"])} for name, facts in self._ranges().items()]
+
+    def _ranges(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {
+                "shape": list(values.shape),
+                "dtype": str(values.dtype),
+                "minimum": float(values.min()) if values.size else None,
+                "maximum": float(values.max()) if values.size else None,
+            }
+            for name, values in self.outputs.items()
+        }
+
     def as_json(self) -> dict[str, Any]:
         """Shapes and ranges, not the values."""
         return {
             "artifact": self.path,
             "engine": self.receipt.opening.chosen.engine,
             "data": self.data.as_json(),
-            "outputs": {
-                name: {
-                    "shape": list(values.shape),
-                    "dtype": str(values.dtype),
-                    "minimum": float(values.min()) if values.size else None,
-                    "maximum": float(values.max()) if values.size else None,
-                }
-                for name, values in self.outputs.items()
-            },
+            "outputs": self._ranges(),
             "receipt": self.receipt.as_json(),
         }
 

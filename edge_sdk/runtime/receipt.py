@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from edge_sdk.rows import Tabular
 from edge_sdk.runtime.memory import Need
 from edge_sdk.runtime.policy import Accelerator, Policy, Reason
 from edge_sdk.version import __version__
@@ -178,8 +179,8 @@ class Asked:
     variants: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Receipt:
+@dataclass(frozen=True, repr=False)
+class Receipt(Tabular):
     """A session's account of itself.
 
     Attributes:
@@ -202,6 +203,30 @@ class Receipt:
     def opening(self) -> Opening:
         """Of the model that runs now."""
         return next(one for one in reversed(self.openings) if one.variant == self.active)
+
+    def headline(self) -> str:
+        """What runs, where."""
+        got = self.opening.chosen
+        return f"{self.opening.model}: {got.candidate} on {got.accelerator}, {got.engine}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each candidate of each opening, in the order of their trial; times in ms, None for not measured."""
+        return [
+            {
+                "model": opening.model,
+                "variant": opening.variant,
+                "candidate": one.candidate,
+                "accelerator": one.accelerator,
+                "outcome": one.outcome,
+                "detail": one.detail,
+                "threads": one.threads,
+                "init_ms": one.init_ms,
+                "first_run_ms": one.first_run_ms,
+                "run_ms": one.run_ms,
+            }
+            for opening in self.openings
+            for one in opening.attempts
+        ]
 
     def line(self) -> str:
         """In one line: what runs, and why nothing else does."""

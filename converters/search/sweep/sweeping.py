@@ -23,6 +23,7 @@ from edge_sdk.converters.search.sweep.table import (
 from edge_sdk.errors import OutputError
 from edge_sdk.files import write_bytes
 from edge_sdk.progress import Progress, Silent
+from edge_sdk.rows import Tabular
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ class Asked:
     tolerances: Tolerances = field(default_factory=Tolerances)
 
 
-@dataclass(frozen=True)
-class SweepResult:
+@dataclass(frozen=True, repr=False)
+class SweepResult(Tabular):
     """All rows, in the plan's order, and what changed against another sweep.
 
     Attributes:
         folder: where results and tables are.
-        rows: see ``table.COLUMNS``.
+        jobs: a row for each, see ``table.COLUMNS``.
         changes: regressions first; empty where nothing was compared.
         done: jobs that were done in this run.
         seconds: wall clock of this run.
@@ -58,7 +59,7 @@ class SweepResult:
     """
 
     folder: str
-    rows: tuple[Mapping[str, Any], ...]
+    jobs: tuple[Mapping[str, Any], ...]
     changes: tuple[Change, ...]
     done: int
     seconds: float
@@ -67,7 +68,15 @@ class SweepResult:
     @property
     def failed(self) -> int:
         """Jobs with an error."""
-        return sum(row["state"] == "failed" for row in self.rows)
+        return sum(row["state"] == "failed" for row in self.jobs)
+
+    def headline(self) -> str:
+        """How many jobs, and how they went."""
+        return f"{self.folder}: {len(self.jobs)} jobs, {self.failed} failed, {len(self.regressions)} regressions"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each job, in the plan's order; what its result does not tell is None."""
+        return [dict(row) for row in self.jobs]
 
     @property
     def regressions(self) -> tuple[Change, ...]:
@@ -79,7 +88,7 @@ class SweepResult:
         return {
             "schema": SCHEMA,
             "folder": self.folder,
-            "rows": [dict(row) for row in self.rows],
+            "rows": self.rows(),
             "changes": changes_as_json(self.changes),
             "done": self.done,
             "failed": self.failed,

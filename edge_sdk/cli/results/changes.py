@@ -129,7 +129,12 @@ CHANGES: dict[Any, dict[str, Any]] = {
     Result: _SEARCH,
     Rightness: {"ok": bool},
     SliceParity: {"sqnr_db": _Number},
-    SweepResult: {"schema": str, "failed": Annotated[int, "Jobs with an error."], "rows": list[SweepRow]},
+    SweepResult: {
+        "schema": str,
+        "failed": Annotated[int, "Jobs with an error."],
+        "jobs": LEFT_OUT,
+        "rows": list[SweepRow],
+    },
 }
 """Record to keys with their types, over those of its fields."""
 INLINED: dict[Any, tuple[str, ...]] = {Compiled: ("compilation",), DemoRow: ("report",)}
