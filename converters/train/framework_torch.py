@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class TorchFramework:
         model, examples = source if isinstance(source, tuple) else (source, None)
         call = TorchCall(model, examples, options)
         self._exported = is_exported(model)
+        self._fixed = _fixed_batch(call.inputs) if self._exported else None
         self.model = call.module
         self._examples = call.examples
         self.inputs: tuple[TensorSpec, ...] = fix_shapes(call.inputs, batch=options.batch, given=options.shapes)
@@ -44,8 +45,24 @@ class TorchFramework:
     def call(self, model: Any, inputs: Mapping[str, Any], *, training: bool) -> dict[str, Any]:
         """Runs tensors by name; the caller sets the mode of the module."""
         del training  # modes are the module's own in PyTorch
-        results = self._call_of(model)(inputs)
+        results = self._run(model, inputs)
         return dict(zip(self.outputs, results.values(), strict=True)) if hasattr(self, "outputs") else results
+
+    def _run(self, model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """In parts of the batch that a program was exported for, where that is fixed."""
+        import torch
+
+        call, fixed = self._call_of(model), self._fixed
+        count = len(next(iter(inputs.values()))) if fixed and model is self.model else fixed
+        if fixed is None or count is None or count == fixed:
+            return call(inputs)
+        if count % fixed:
+            raise TrainingError(
+                f"the program was exported for a batch of {fixed}, which {count} samples are no multiple of",
+                hint="export it with an open batch (dynamic_shapes), or for a batch of 1",
+            )
+        parts = [call({name: v[at : at + fixed] for name, v in inputs.items()}) for at in range(0, count, fixed)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def predict(self, model: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """In eval mode, without gradients."""
@@ -190,6 +207,12 @@ class TorchStepper:
         self._step = int(state.get("step", 0))
         if "random" in state:
             torch.set_rng_state(torch.from_numpy(np.array(state["random"])))
+
+
+def _fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
+    """The batch that all inputs have; None where it is open, or there is none."""
+    first = {spec.shape[0] if spec.shape else None for spec in specs}
+    return next(iter(first)) if len(first) == 1 else None
 
 
 def _device(model: Any) -> Any:

@@ -25,6 +25,7 @@ _LOST_WORKERS = 10
 _CONNECT_SECONDS = 30
 _PATIENCE_SECONDS = 5
 _ALONE_SECONDS = 120
+_AGAIN = "start one with `dask scheduler` where it was yours, and run the same command again: what is done stays"
 
 
 def run_here(jobs: Iterable[Keyed], folder: Path, *, act: Act = run_job) -> Iterator[dict[str, Any]]:
@@ -72,13 +73,15 @@ def run_on_dask(
 
 def _done(pending: set[Any]) -> list[tuple[Any, dict[str, Any]]]:
     """Futures that are done with their results; none where nothing was for a while."""
+    from dask.distributed import CancelledError, wait
     from dask.distributed import TimeoutError as WaitError
-    from dask.distributed import wait
 
     try:
         finished = wait(list(pending), timeout=_PATIENCE_SECONDS, return_when="FIRST_COMPLETED").done
     except WaitError:
         return []
+    except CancelledError as error:
+        raise TargetError(f"the Dask scheduler was lost: {error}", hint=_AGAIN) from error
     made = []
     for future in finished:
         try:
@@ -86,8 +89,8 @@ def _done(pending: set[Any]) -> list[tuple[Any, dict[str, Any]]]:
         except WaitError:
             continue  # its worker died with it: it is done again
         except Exception as error:  # what a worker raises is anything
-            text = f"a job was lost with its worker: {type(error).__name__}: {error}"
-            raise TargetError(text, hint="run the same command again: what is done stays") from error
+            text = f"a job was lost with its worker or the scheduler: {type(error).__name__}: {error}"
+            raise TargetError(text, hint=_AGAIN) from error
     return made
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterable, Mapping
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +72,52 @@ def test_a_scheduler_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("edge_sdk.converters.search.sweep.executors._CONNECT_SECONDS", 1)
     with pytest.raises(TargetError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
         list(run_on_dask(jobs(1), tmp_path, scheduler="tcp://127.0.0.1:9", workers=1, act=act))
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_is_told_and_nothing_that_was_done_is_done_again(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def until_it_dies(address: str, scheduler: subprocess.Popen[bytes]) -> None:
+        for result in run_on_dask(jobs(24), tmp_path, scheduler=address, workers=0, act=act):
+            heard.append(result["key"])
+            if len(heard) == 4:
+                scheduler.kill()
+
+    with _outside(tmp_path / "one") as begun, pytest.raises(TargetError, match="was lost"):
+        until_it_dies(*begun)
+    held = {path.stem for path in (tmp_path / "results").iterdir()}
+    assert set(heard) <= held < {key for key, _ in jobs(24)}
+    left = [(key, job) for key, job in jobs(24) if key not in held]
+    with _outside(tmp_path / "two") as (address, _):
+        again = list(run_on_dask(left, tmp_path, scheduler=address, workers=0, act=act))
+    assert len(again) == len(left)
+    # What ran when the scheduler died may have been begun twice, and nothing else.
+    assert 24 <= len(list((tmp_path / "attempts").iterdir())) <= 25
+
+
+@contextmanager
+def _outside(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler and a worker that somebody else started."""
+    folder.mkdir()
+    told = folder / "scheduler.json"
+    words = [sys.executable, "-m", "dask", "scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
+    begin: dict[str, Any] = {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        "cwd": folder,
+        "env": environment,
+    }
+    with subprocess.Popen([*words, "--scheduler-file", str(told)], **begin) as scheduler:
+        while not told.exists() or not told.read_text():
+            assert scheduler.poll() is None
+            time.sleep(0.05)
+        address = json.loads(told.read_text())["address"]
+        words = [sys.executable, "-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard"]
+        with subprocess.Popen([*words, "--death-timeout", "60"], **begin) as worker:
+            try:
+                yield address, scheduler
+            finally:
+                for process in (worker, scheduler):
+                    process.kill()
