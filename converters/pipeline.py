@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -201,11 +201,11 @@ class Line:
         tools = (lowered.tool, *made.tools)
         return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tools, every)
 
-    def level(self, recipe: Recipe) -> float:
-        """SQNR in dB of the worst output, or part of one, of a recipe's file; nothing else of it is looked at."""
+    def level(self, recipe: Recipe, measure: Callable[[Proof, Path, FloatModel], float] = Proof.level) -> float:
+        """What a recipe's file has by a measure of the proof's: SQNR in dB of the worst output, if none is said."""
         lowered = self._ready(recipe, self.lowered(recipe))
         path, _ = self._quantize(recipe, lowered, place=True)
-        return self._proof.level(path, lowered)
+        return measure(self._proof, path, lowered)
 
     def noise(self, recipe: Recipe) -> tuple[FloatModel, list[dict[str, Any]]]:
         """The float file, and what each result of the recipe's file adds in noise (:class:`~.TensorParity`)."""

@@ -1,4 +1,7 @@
-"""``convert --repair``: the fewest ops to keep in float so that every output reaches a bound, found in few evaluations.
+"""``convert --repair``: the fewest ops to keep in float so that a bound is reached, found in few evaluations.
+
+The bound is the SQNR that every output has (``min_sqnr_db``), or what of top-1 may be lost (``max_drop``): accuracy
+where the data tells classes, else the share of samples that have another best class than in the source.
 
 Ops are ranked once, by the noise that each adds in the int8 file (:mod:`edge_sdk.parity.localize`). The first one, two,
 four ... of them stay in float until the bound is reached, a bisection finds where between the last two numbers that
@@ -16,6 +19,8 @@ from pathlib import Path
 from edge_sdk.converters.jobs import Job, check_calibration
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.pipeline import Line
+from edge_sdk.converters.proving.float_model import FloatModel
+from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.errors import AccuracyError, ConversionError, RecipeError
@@ -38,20 +43,51 @@ class Repair:
     Attributes:
         kept: names of the results of ops that stay in float, the guiltiest first.
         evaluations: files that were made and measured.
-        reached_db: SQNR of the worst output with them in float.
+        reached: level with them in float, by the goal's measure.
     """
 
     kept: tuple[str, ...]
     evaluations: int
-    reached_db: float
+    reached: float
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a repair shall reach.
+
+    Attributes:
+        bound: the least level.
+        measure: the level of a file, the higher the better.
+        told: a level in words.
+    """
+
+    bound: float
+    measure: Callable[[Proof, Path, FloatModel], float]
+    told: Callable[[float], str]
+
+    def __str__(self) -> str:
+        return self.told(self.bound)
+
+
+def goal_of(min_sqnr_db: float | None, max_drop: float | None) -> Goal | None:
+    """The one that is asked for, a drop in points of top-1 before an SQNR; None where neither is."""
+    if max_drop is not None:
+        return Goal(-max_drop, _kept_of_top1, lambda level: f"top-1 {0.0 - level:.3g} points lower")
+    if min_sqnr_db is not None:
+        return Goal(min_sqnr_db, Proof.level, lambda level: f"{level:.4g} dB")
+    return None
+
+
+def _kept_of_top1(proof: Proof, path: Path, lowered: FloatModel) -> float:
+    return -proof.drop(path, lowered)
 
 
 def repair(source: object, job: Job, settings: Settings, progress: Progress | None = None) -> ConversionReport:
-    """Makes one int8 or int16 file that reaches ``job.recipe.min_sqnr_db``, and the recipe that makes it again.
+    """Makes one int8 or int16 file that reaches a bound, and the recipe that makes it again.
 
     Args:
         source: as for ``convert``.
-        job: its recipe must quantize activations and say ``min_sqnr_db``.
+        job: its recipe must quantize activations, and say ``min_sqnr_db`` where the settings have no ``max_drop``.
         settings: as for ``convert``; the recipe goes beside the file, named ``*.recipe.toml``.
         progress: hears how far the work is.
 
@@ -60,24 +96,22 @@ def repair(source: object, job: Job, settings: Settings, progress: Progress | No
         AccuracyError: no number of ops in float reaches the bound; nothing is written.
         EdgeSdkError: as for ``convert``.
     """
-    bound, recipe_path = _bound_of(job.recipe), job.output.with_name(f"{job.output.stem}.recipe.toml")
+    goal, recipe_path = _goal_of(job.recipe, settings.max_drop), job.output.with_name(f"{job.output.stem}.recipe.toml")
     check_writable(job.output)
     check_writable(recipe_path)
     with Workshop(settings.work_dir, settings.workers) as shop:
         line = Line(shop, source, settings, progress or Silent())
         check_calibration(job, settings, has_ranges=line.has_ranges)
-        found = _search(line, job.recipe, bound, progress or Silent())
+        found = _search(line, job.recipe, goal, progress or Silent())
         recipe = _keeping(job.recipe, found.kept)
         report = line.make(replace(job, recipe=recipe))
-    comment = (
-        f"{job.recipe.name}, repaired to {bound:g} dB by edge-sdk {__version__} in {found.evaluations} evaluations"
-    )
+    comment = f"{job.recipe.name}, repaired to {goal} by edge-sdk {__version__} in {found.evaluations} evaluations"
     named = replace(recipe, name=recipe_path.stem, short_names=())
     write_bytes(recipe_path, recipe_text(named, comment=comment).encode())
-    return replace(report, findings=gravest_first([*report.findings, _told(found, bound, recipe_path)]))
+    return replace(report, findings=gravest_first([*report.findings, _told(found, goal, recipe_path)]))
 
 
-def _bound_of(recipe: Recipe) -> float:
+def _goal_of(recipe: Recipe, max_drop: float | None) -> Goal:
     if recipe.mode != "static_range" or recipe.train is not None:
         raise RecipeError(
             f"recipe {recipe.name} does not quantize activations, there is nothing to repair",
@@ -88,39 +122,41 @@ def _bound_of(recipe: Recipe) -> float:
             f"recipe {recipe.name} must be integer-only (io = {recipe.io}), a repair leaves ops in float",
             hint="take it with --io float32",
         )
-    if recipe.min_sqnr_db is None:
+    goal = goal_of(recipe.min_sqnr_db, max_drop)
+    if goal is None:
         raise RecipeError(
             f"recipe {recipe.name}: a repair needs a bound to reach",
-            hint="give --min-sqnr-db, for example 30; `edge-sdk optimize --max-drop` goes by a metric",
+            hint="give --min-sqnr-db, for example 30, or --max-drop in points of top-1; `edge-sdk optimize` goes by a "
+            "metric of your own",
         )
-    return recipe.min_sqnr_db
+    return goal
 
 
-def _search(line: Line, recipe: Recipe, bound: float, progress: Progress) -> Repair:
+def _search(line: Line, recipe: Recipe, goal: Goal, progress: Progress) -> Repair:
     levels: dict[tuple[str, ...], float] = {}
 
     def level(kept: tuple[str, ...]) -> float:
         if kept not in levels:
             progress.stage(f"try with {len(kept)} ops in float")
             try:
-                levels[kept] = line.level(_keeping(recipe, kept))
+                levels[kept] = line.level(_keeping(recipe, kept), goal.measure)
             except ConversionError:
                 # A quantizer that fails on a mixture is no answer; the next mixture may be one.
                 levels[kept] = float("-inf")
         return levels[kept]
 
-    if level(()) >= bound:
+    if level(()) >= goal.bound:
         return Repair((), 1, level(()))
     lowered, rows = line.noise(recipe)
     graph = lowered.artifact.main
     ranked = ranked_names(rows, frozenset(graph.tensors[op.outputs[0]].name for op in graph.ops if op.outputs))
-    kept = fewest(ranked, lambda names: level(names) >= bound, most=MOST_EVALUATIONS)
+    kept = fewest(ranked, lambda names: level(names) >= goal.bound, most=MOST_EVALUATIONS)
     if kept is None:
         best = max(levels, key=lambda names: levels[names])
         raise AccuracyError(
-            f"{recipe.name}: {bound:g} dB is not reached: {levels[best]:.1f} dB at most, with {len(best)} of "
+            f"{recipe.name}: {goal} is not reached: {goal.told(levels[best])} at best, with {len(best)} of "
             f"{len(ranked)} ops in float, in {len(levels)} evaluations",
-            report={"levels_db": {str(len(names)): value for names, value in levels.items()}, "tensors": []},
+            report={"levels": {str(len(names)): value for names, value in levels.items()}, "tensors": []},
             hint="float16 has the weights in half the bits and nothing else rounded; or ask for less",
         )
     return Repair(kept, len(levels), levels[kept])
@@ -169,16 +205,16 @@ def _keeping(recipe: Recipe, names: Sequence[str]) -> Recipe:
     return change_recipe(recipe, keep=KeepFloat((), tuple(f"^{re.escape(name)}$" for name in names)))
 
 
-def _told(found: Repair, bound: float, path: Path) -> Finding:
+def _told(found: Repair, goal: Goal, path: Path) -> Finding:
+    reached = f"{goal.told(found.reached)}, {goal} asked"
     if not found.kept:
-        return Finding("repaired", "info", f"nothing to repair: {found.reached_db:.1f} dB, {bound:g} asked", path.name)
+        return Finding("repaired", "info", f"nothing to repair: {reached}", path.name)
     listing = ", ".join(f"`{name.split(';')[-1][-60:]}`" for name in found.kept[:_NAMED])
     more = f" and {len(found.kept) - _NAMED} more" if len(found.kept) > _NAMED else ""
     return Finding(
         "repaired",
         "info",
-        f"{len(found.kept)} ops stay in float, {listing}{more}: {found.reached_db:.1f} dB, {bound:g} asked, found in "
-        f"{found.evaluations} evaluations",
+        f"{len(found.kept)} ops stay in float, {listing}{more}: {reached}, found in {found.evaluations} evaluations",
         path.name,
         f"-r {path} makes it again",
     )

@@ -17,6 +17,7 @@ from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.workers.workshop import Workers
 from edge_sdk.data.images import ImageOptions
 from edge_sdk.data.opening import Data
+from edge_sdk.errors import RecipeError
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.profile.records import DeviceProfile
 
@@ -29,8 +30,11 @@ class Options(OpeningOptions, DataOptions, RecipeOptions, TrainingOptions, total
     keep_unverified: bool
     """Write a file even if it is beyond its bound; the report says so."""
     repair: bool
-    """Keep the fewest ops in float that let every output reach ``min_sqnr_db``, and write the recipe that does beside
-    the file, named ``*.recipe.toml``; see ``edge_sdk.converters.repairing``."""
+    """Keep the fewest ops in float that let every output reach ``min_sqnr_db``, or top-1 lose ``max_drop`` at most, and
+    write the recipe that does beside the file, named ``*.recipe.toml``; see ``edge_sdk.converters.repairing``."""
+    max_drop: float | None
+    """For ``repair``: points of top-1 that may be lost, of accuracy where the data tells classes, else of agreement
+    with the source."""
     timing: bool
     """Measure it against the float file; True."""
     details: bool
@@ -67,7 +71,20 @@ def settings_from(options: Options) -> Settings:
         profile=profile_from(options),
         checkpoint=Path(folder) if (folder := options.get("checkpoint")) else None,
         resume=options.get("resume", False),
+        max_drop=_max_drop(options),
     )
+
+
+def _max_drop(options: Options) -> float | None:
+    drop = options.get("max_drop")
+    if drop is not None and not options.get("repair"):
+        raise RecipeError(
+            "max_drop is what a repair may lose, and none is asked for",
+            hint="add --repair; `edge-sdk optimize --max-drop` searches further",
+        )
+    if drop is not None and not 0 <= drop <= 100:
+        raise RecipeError(f"max_drop: expected points of top-1 from 0 to 100, got {drop:g}")
+    return drop
 
 
 def profile_from(options: Options) -> DeviceProfile | None:
@@ -101,3 +118,4 @@ class Settings:
     keep_samples: int = 0
     checkpoint: Path | None = None
     resume: bool = False
+    max_drop: float | None = None

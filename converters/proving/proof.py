@@ -22,7 +22,7 @@ from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import DataSource
 from edge_sdk.data.store import SampleStore
-from edge_sdk.errors import AccuracyError, ConversionError, ParityError
+from edge_sdk.errors import AccuracyError, CalibrationError, ConversionError, ParityError
 from edge_sdk.findings import Finding
 from edge_sdk.parity.bounds import Bound, float_bound, measured_bound
 from edge_sdk.parity.compare import OutputParity, ParityMeter
@@ -290,6 +290,24 @@ class Proof:
         """SQNR in dB of a file's worst output, or part of one; 100 stands for equal."""
         rows = self.measure(path, lowered.input_axes, lowered.output_axes).report()
         return min(_least(row) for row in rows)
+
+    def drop(self, path: Path, lowered: FloatModel) -> float:
+        """By how many points top-1 is lower in a file: accuracy where the data tells classes, else agreement.
+
+        Raises:
+            CalibrationError: no output looks like scores of classes.
+        """
+        meter = self.measure(path, lowered.input_axes, lowered.output_axes)
+        known = self.labelled()
+        if known is not None:
+            return 100 * (known.source - known.file)
+        shares = [row.top1_agreement for row in meter.report() if row.top1_agreement is not None]
+        if not shares:
+            raise CalibrationError(
+                "no output looks like scores of classes ([rows, classes] in float), of which top-1 could be compared",
+                hint="give --min-sqnr-db instead of --max-drop; `edge-sdk optimize --metric` takes your own metric",
+            )
+        return 100 * (1 - min(shares))
 
     def blame(self, path: Path, lowered: FloatModel) -> list[dict[str, Any]]:
         """What each result adds in noise; see :class:`~edge_sdk.parity.localize.TensorParity`."""

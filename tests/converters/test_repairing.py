@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_sdk.converters import Workers, convert
-from edge_sdk.converters.repairing import fewest, ranked_names
+from edge_sdk.converters.repairing import fewest, goal_of, ranked_names
 from edge_sdk.errors import AccuracyError, RecipeError
 from tests.contract import samples_for
 from tests.converters.sources.test_front_ends import CNN_IN
@@ -88,3 +88,33 @@ def test_what_cannot_be_reached_is_said(tmp_path: Path, workers: Workers) -> Non
     with pytest.raises(RecipeError, match="does not quantize activations"):
         convert(path, tmp_path / "m.tflite", recipe="float16", min_sqnr_db=40.0, **options)
     assert all(file.suffix != ".toml" for file in tmp_path.iterdir())
+
+
+@pytest.mark.keras
+def test_what_of_top1_may_be_lost_is_kept_to(tmp_path: Path, workers: Workers) -> None:
+    """Goes by agreement with the source, for these samples have no classes; 100 points allow everything."""
+    path, samples = keras_cnn(workers, tmp_path), samples_for(CNN_IN)
+    options: Any = {"calibration": samples, "data": samples, "workers": workers, "timing": False, "repair": True}
+    made = convert(path, tmp_path / "m.tflite", recipe="int8", max_drop=0.0, **options)
+    assert min(row.top1_agreement for row in made.parity if row.top1_agreement is not None) == 1.0
+    (told,) = [finding for finding in made.findings if finding.rule == "repaired"]
+    assert "top-1 0 points lower, top-1 0 points lower asked" in told.message
+    every = convert(path, tmp_path / "all.tflite", recipe="int8", max_drop=100.0, **options)
+    assert any("nothing to repair" in finding.message for finding in every.findings)
+
+
+@pytest.mark.keras
+def test_a_drop_without_repair_is_no_wish(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="what a repair may lose"):
+        convert(tmp_path / "m.keras", tmp_path / "m.tflite", recipe="int8", max_drop=1.0)
+    with pytest.raises(RecipeError, match="from 0 to 100, got 101"):
+        convert(tmp_path / "m.keras", tmp_path / "m.tflite", recipe="int8", max_drop=101.0, repair=True)
+
+
+def test_goals_are_told_in_their_own_words() -> None:
+    drop, noise = goal_of(30.0, 0.5), goal_of(30.0, None)
+    assert drop is not None
+    assert noise is not None
+    assert (str(drop), drop.bound, drop.told(-2.0)) == ("top-1 0.5 points lower", -0.5, "top-1 2 points lower")
+    assert (str(noise), noise.bound) == ("30 dB", 30.0)
+    assert goal_of(None, None) is None

@@ -69,7 +69,13 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--repair",
             is_flag=True,
-            help="Keep the fewest ops in float that let every output reach --min-sqnr-db; writes *.recipe.toml.",
+            help="Keep the fewest ops in float that reach --min-sqnr-db or --max-drop; writes *.recipe.toml.",
+        ),
+        click.option(
+            "--max-drop",
+            type=click.FloatRange(0, 100),
+            metavar="POINTS",
+            help="For --repair: top-1 that may be lost, of accuracy where folders tell classes, else of agreement.",
         ),
         group="Precision",
     )
