@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MARK = "calibrated: "
 
 
-@command(name="calibrate", short_help="Time kernels on a device, so that `check` can predict files there.")
+@command(long=True, name="calibrate", short_help="Time kernels on a device, so that `check` can predict files there.")
 @click.argument("address")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table there, as JSON.")
 @click.option(

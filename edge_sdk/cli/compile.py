@@ -11,7 +11,7 @@ from edge_sdk.cli.options import image_options, pixel_options
 from edge_sdk.cli.screen import OK, Screen, command
 
 
-@command(name="compile", short_help="A .tflite file for a device's NPU, ahead of time.")
+@command(long=True, name="compile", short_help="A .tflite file for a device's NPU, ahead of time.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--profile", metavar="ID", help="Device; see `profiles list`, or a .toml file of your own.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; default: beside FILE.")

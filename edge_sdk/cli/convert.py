@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 @command(
+    long=True,
     short_help="Convert a model to .tflite and prove it against the source.",
     common=("output", "recipes", "calibration", "data", "profiles", "html", "as_bundle"),
 )

@@ -9,7 +9,7 @@ import click
 from edge_sdk.cli.screen import Screen, command
 
 
-@command(short_help="Train on digits, convert to four precisions, show the table.")
+@command(long=True, short_help="Train on digits, convert to four precisions, show the table.")
 @click.option(
     "-o",
     "--output",

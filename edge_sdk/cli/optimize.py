@@ -24,7 +24,7 @@ from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 _POSITIVE = click.FloatRange(0, min_open=True)
 
 
-@command(short_help="Find the best file for a device under budgets, with few evaluations.")
+@command(long=True, short_help="Find the best file for a device under budgets, with few evaluations.")
 @click.argument("source")
 @click.option(
     "-o",

@@ -15,6 +15,7 @@ from edge_sdk.cli.colour import echo
 from edge_sdk.cli.ending import Ended, heard
 from edge_sdk.cli.grouping import GroupedCommand
 from edge_sdk.cli.noise import log_path
+from edge_sdk.cli.took import Took
 from edge_sdk.errors import AccuracyError, EdgeSdkError, NothingPlacedError, ToolError
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
@@ -25,10 +26,12 @@ SIGNALLED = 128
 class Screen:
     """Where a command writes: its result to stdout, all else to stderr."""
 
-    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+    def __init__(self, *, as_json: bool, quiet: bool, took: Took | None = None) -> None:
         self.as_json = as_json
         self._quiet = quiet
         self._begin = time.monotonic()
+        self._took = took
+        self._worked = False
         self._bar: Any = None
         self._shown = 0
         self._stage = ""
@@ -50,8 +53,11 @@ class Screen:
             echo(text, err=True)
 
     def stage(self, name: str) -> None:
-        """Progress: a stage begins."""
+        """Progress: a stage begins; before the first of a long command, how long all will take."""
         self._close_bar()
+        if self._took is not None and not self._worked:
+            self.say(self._took.line())
+        self._worked = True
         self._stage = name
         if not self._quiet:
             click.echo(f"[{time.monotonic() - self._begin:6.1f} s] {name}", err=True)
@@ -70,6 +76,11 @@ class Screen:
     def done(self) -> None:
         """Progress: no more to come."""
         self._close_bar()
+
+    def well_done(self) -> None:
+        """The command came to its end; what it took is kept where it worked at all."""
+        if self._took is not None and self._worked:
+            self._took.keep()
 
     def error(self, error: EdgeSdkError) -> None:
         """One ``error:`` line and one ``hint:`` line; with ``--json`` the same as an object on stdout."""
@@ -112,16 +123,22 @@ class Screen:
             self._bar = None
 
 
-def command(**settings: Any) -> Callable[[Callable[..., int | None]], click.Command]:
-    """A click command whose function takes a :class:`Screen` first and returns an exit code (None for 0)."""
+def command(*, long: bool = False, **settings: Any) -> Callable[[Callable[..., int | None]], click.Command]:
+    """A click command whose function takes a :class:`Screen` first and returns an exit code (None for 0).
+
+    Args:
+        long: it may take minutes, so that it says at first what it took the last time.
+        settings: click's.
+    """
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
         def guarded(*, as_json: bool, quiet: bool, **arguments: Any) -> None:
-            screen = Screen(as_json=as_json, quiet=quiet)
+            screen = Screen(as_json=as_json, quiet=quiet, took=Took(click.get_current_context()) if long else None)
             try:
                 with heard(screen.last_words):
                     code = function(screen, **arguments)
+                    screen.well_done()
             except (EdgeSdkError, Ended, KeyboardInterrupt) as error:
                 code = screen.last_words(error)
             sys.exit(code or OK)

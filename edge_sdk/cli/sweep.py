@@ -11,7 +11,7 @@ from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import FAILED, OK, UNFIT, Screen, command
 
 
-@command(short_help="Run a matrix of conversions and searches as jobs, and show one table.")
+@command(long=True, short_help="Run a matrix of conversions and searches as jobs, and show one table.")
 @click.argument("plan", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Default: PLAN.sweep."
