@@ -45,7 +45,6 @@ class OnnxSource:
         self._dtypes = {value.name: value.type.tensor_type.elem_type for value in inputs}
         self._outputs = tuple(value.name for value in self._model.graph.output)
         self._quantized_by = quantized_by(self._model)
-        self._runtimes: dict[bool, Any] = {}
 
     @staticmethod
     def reads(source: object) -> bool:
@@ -100,18 +99,17 @@ class OnnxSource:
         return self._model
 
     def _run(self, samples: str, outputs: str, *, rounding: bool) -> int:
-        store = SampleStore.open(samples)
-        results = stacked_runs(store, lambda arrays: self._arrays(arrays, rounding=rounding), can_stack=False)
+        as_it_is = rounding or self._quantized_by is None
+        model = self._model if as_it_is else in_float(self._whole())
+        # Gone after the run: it holds the weights twice, and an engine with the file comes next.
+        runtime = _session(model, self._path if as_it_is else None)
+        results = stacked_runs(SampleStore.open(samples), lambda arrays: self._arrays(runtime, arrays), can_stack=False)
         return write_outputs(results, self._outputs, outputs)
 
-    def _arrays(self, arrays: Arrays, *, rounding: bool) -> Arrays:
-        if rounding not in self._runtimes:
-            as_it_is = rounding or self._quantized_by is None
-            model = self._model if as_it_is else in_float(self._whole())
-            self._runtimes[rounding] = _session(model, self._path if as_it_is else None)
+    def _arrays(self, runtime: Any, arrays: Arrays) -> Arrays:
         with running("onnxruntime", "running the model"):
             feeds = {name: self._typed(name, values) for name, values in arrays.items()}
-            values = self._runtimes[rounding].run(list(self._outputs), feeds)
+            values = runtime.run(list(self._outputs), feeds)
         return {name: _as_float32(value) for name, value in zip(self._outputs, values, strict=True)}
 
     def _typed(self, name: str, values: Any) -> Any:

@@ -190,7 +190,8 @@ class _Writer:
 
     def finish(self, root: Node, identifier: bytes) -> bytes:
         self._builder.Finish(self._table(root), file_identifier=identifier)
-        return bytes(self._builder.Output())
+        # Output() would copy it once more, weights and all.
+        return bytes(memoryview(self._builder.Bytes)[self._builder.Head() :])
 
     def _table(self, node: Node) -> int:
         fields = self._schema.tables[node.kind]
