@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,8 +19,10 @@ from edge_sdk.errors import OutputError
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES})
 # For sockets, whose names must be short.
 _SHORT: Final = "/tmp"  # noqa: S108 - mkdtemp makes the folder there
-# edge-sdk-<what>-<boot and process namespace>-<process>-<its start>-<random>
-_NAME: Final = re.compile(r"edge-sdk-\w+-([0-9a-f]+)-(\d+)-(\d+)-\w+")
+# edge-sdk-<what>-<boot and process namespace>-<process>-<its start>-<random>, and .log for what tools printed
+_NAME: Final = re.compile(r"edge-sdk-\w+-([0-9a-f]+)-(\d+)-(\d+)-\w+(\.log)?")
+# An error named it: it stays for those who want to read it.
+_LOG_KEPT_S: Final = 7 * 24 * 3600.0
 
 
 @contextlib.contextmanager
@@ -55,13 +58,26 @@ def make_folder(what: str, *, parent: Path | None = None) -> Path:
         parent: where it goes: ``/tmp``, or None for where temporary files go.
     """
     _clear()
-    prefix = f"edge-sdk-{what}-{_here()}-{os.getpid()}-{_start(os.getpid())}-"
     try:
-        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        return Path(tempfile.mkdtemp(prefix=_prefix(what), dir=parent))
     except OSError as error:
         raise OutputError(
             f"no temporary folder can be made: {error.strerror or error}", hint="free space, or set TMPDIR"
         ) from error
+
+
+def make_log() -> tuple[int, Path]:
+    """A file for what wrapped tools print, open; those of programs that are no more are cleared after a week.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=_prefix("tools"), suffix=".log")
+    return descriptor, Path(name)
+
+
+def _prefix(what: str) -> str:
+    return f"edge-sdk-{what}-{_here()}-{os.getpid()}-{_start(os.getpid())}-"
 
 
 def cache_folder(what: str) -> Path:
@@ -81,8 +97,12 @@ def _clear() -> None:
         with contextlib.suppress(OSError):
             for entry in list(Path(parent).iterdir()):
                 found = _NAME.fullmatch(entry.name)
-                if found and found[1] == _here() and _start(int(found[2])) != found[3] and entry.is_dir():
+                if not found or found[1] != _here() or _start(int(found[2])) == found[3]:
+                    continue
+                if found[4] is None and entry.is_dir():
                     shutil.rmtree(entry, ignore_errors=True)
+                elif found[4] and entry.stat().st_mtime < time.time() - _LOG_KEPT_S:
+                    entry.unlink()
 
 
 @cache

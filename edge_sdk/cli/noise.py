@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from edge_sdk.folders import make_log
 
 _ENV = "EDGE_SDK_TOOL_OUTPUT"
 """Set to ``screen``, tools write where they like."""
@@ -33,17 +34,16 @@ def tools_kept_quiet() -> Iterator[None]:
 
     The file goes unless an error told the user where it is.
     """
-    global _log  # noqa: PLW0603 - one process has one descriptor 2
+    global _log
     if os.environ.get(_ENV) == "screen":
         yield
         return
     try:
-        descriptor, name = tempfile.mkstemp(prefix="edge-sdk-", suffix=".log")
+        descriptor, _log = make_log()
     except OSError:
         # No room for it: what tools print is better seen twice than lost.
         yield
         return
-    _log = Path(name)
     sys.stderr.flush()
     screen = os.dup(2)
     before = sys.stderr

@@ -122,6 +122,9 @@ class Session:
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Arrays:
         """One run.
 
+        It cannot be interrupted: the engines' Python binds no cancellation. Whoever runs a model with a loop that may
+        not end (``check`` names it ``open-loop``) does so in a process that can be ended.
+
         Args:
             inputs: an array for each of :attr:`inputs`. A quantized input takes float values, or its own integers.
 

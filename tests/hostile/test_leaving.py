@@ -90,6 +90,12 @@ def test_only_folders_of_the_dead_are_cleared(tmp_path: Path, monkeypatch: pytes
     dead = mine.name.replace(f"-{os.getpid()}-", "-4194305-")  # beyond the largest process number
     for name in (*kept, dead):
         (tmp_path / name).mkdir(exist_ok=True)
+    # What tools printed to a program that failed is kept for a week.
+    old, new = tmp_path / f"{dead}.log", tmp_path / f"{dead}x.log"
+    for log, days in ((old, 8), (new, 6)):
+        log.touch()
+        os.utime(log, (time.time() - days * 86400,) * 2)
+    kept.add(new.name)
     folders._clear.cache_clear()
     with folders.temporary_folder("next"):
         pass

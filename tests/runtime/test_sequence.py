@@ -232,3 +232,39 @@ def repacked(bundle: Path, table: dict[str, Any], path: Path, others: dict[str, 
     raw = json.dumps(table | {"members": records}).encode()
     path.write_bytes(pack({MANIFEST: raw, MANIFEST_HASH: manifest_hash_line(raw), **contents}))
     return path
+
+
+def int8_model() -> bytes:
+    """``prefill``: cache = x, in steps of 0.25. ``decode``: takes cache in steps of 0.5; sum = token + cache."""
+    graph = Graph()
+    x = graph.tensor("x", _SHAPE, "int8", scale=[0.5], zero_point=[0])
+    cache = graph.tensor("cache", _SHAPE, "int8", scale=[0.25], zero_point=[3])
+    graph.op("QUANTIZE", (x,), (cache,), options("QuantizeOptions"), version=2)
+    graph.entry("prefill", (x,), (cache,))
+    decode = graph.another("decode")
+    token = decode.tensor("token", _SHAPE, "int8", scale=[0.5], zero_point=[0])
+    old = decode.tensor("cache", _SHAPE, "int8", scale=[0.5], zero_point=[-1])
+    total = decode.tensor("sum", _SHAPE, "int8", scale=[0.5], zero_point=[0])
+    decode.op("ADD", (token, old), (total,), options("AddOptions"), version=2)
+    decode.entry("decode", (token, old), (total,))
+    return pack_tree(graph.root)
+
+
+def test_golden_sequences_hand_on_real_values(tmp_path: Path) -> None:
+    path, bundle = tmp_path / "int8.tflite", tmp_path / "int8.edge"
+    path.write_bytes(int8_model())
+    create_bundle([path], bundle, golden=Golden(samples=3, calls=("prefill", "decode")))
+    assert verify_bundle(bundle).golden_runs == 3 + 3
+    with open_bundle(bundle) as opened:
+        (sequence,) = opened.golden_sequences("int8")
+        for case in sequence.cases:
+            assert set(case.inputs) == {"prefill/x", "decode/token"}
+            x, token = (case.inputs[name].astype(np.float32) * np.float32(0.5) for name in case.inputs)
+            wanted = np.clip(np.round((x + token) / 0.5), -128, 127).astype(np.int8)
+            np.testing.assert_array_equal(case.outputs["decode/sum"], wanted)
+            assert {limit.arithmetic for limit in case.tolerance["decode/sum"]} == {"integer", "float32", "float16"}
+    for delegate in ("cpu", "auto"):
+        with Session.open(bundle, delegate=delegate) as session:
+            verdict = session.receipt.opening.chosen.self_test
+            assert verdict is not None
+            assert (verdict.result, verdict.cases) == ("passed", 6), verdict
