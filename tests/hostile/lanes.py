@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,9 +12,13 @@ import numpy as np
 from edge_sdk import EdgeSdkError, Session, check, create_bundle, find_profile, verify_bundle
 from edge_sdk.artifact import parse_artifact
 from edge_sdk.artifact.summary import summarize
+from edge_sdk.bundle.manifest import MANIFEST, MANIFEST_HASH
+from edge_sdk.bundle.options import Golden
+from edge_sdk.bundle.reading import manifest_hash_line
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.engines.seeded_inputs import seeded_inputs
 from edge_sdk.errors import ModelError
+from tests.core.bundle.made import pack, unpack
 from tests.hostile.models import BASES
 from tests.hostile.mutator import mutant
 
@@ -66,7 +68,7 @@ class Bundles:
         model = folder / "model.tflite"
         model.write_bytes(BASES["conv"])
         self._whole = folder / "whole.edge"
-        create_bundle([model], self._whole)
+        create_bundle([model], self._whole, golden=Golden(samples=2, calls=("serving_default",)))
         self._altered = folder / "altered.edge"
 
     def __call__(self, seed: int) -> str:
@@ -76,7 +78,8 @@ class Bundles:
         if seed % 4 == 0:
             self._altered.write_bytes(_with_manifest(whole, generator))
             verify_bundle(self._altered)
-            return "taken"
+            with Session.open(self._altered):
+                return "taken"
         altered = _altered(whole, generator)
         self._altered.write_bytes(altered)
         verify_bundle(self._altered)
@@ -98,14 +101,11 @@ def _altered(whole: bytes, generator: np.random.Generator) -> bytes:
 
 
 def _with_manifest(whole: bytes, generator: np.random.Generator) -> bytes:
-    made = BytesIO()
-    with zipfile.ZipFile(BytesIO(whole)) as old, zipfile.ZipFile(made, "w") as new:
-        for member in old.infolist():
-            content = old.read(member)
-            if member.filename == "manifest.json":
-                content = json.dumps(_changed(json.loads(content), generator)).encode()
-            new.writestr(member, content)
-    return made.getvalue()
+    """Another manifest, with hashes and an archive that fit it: what an attacker without the key would do."""
+    members = unpack(whole)
+    raw = json.dumps(_changed(json.loads(members.pop(MANIFEST)), generator)).encode()
+    del members[MANIFEST_HASH]
+    return pack({MANIFEST: raw, MANIFEST_HASH: manifest_hash_line(raw), **members})
 
 
 def _changed(value: object, generator: np.random.Generator) -> object:

@@ -2,7 +2,7 @@
 
 Memory may grow by 5 MB, and no value may be another than the first run's. What as many of the engine's own interpreters
 leave behind when they are opened and closed is measured beside it and does not count: LiteRT 2.1.0 keeps 0.3 to 0.8 kB
-of each, and a session opens two, one of them for its self-test.
+of each (``GetSignatureDefs`` returns one reference too many), and a session opens two, one of them for its self-test.
 """
 
 from __future__ import annotations
