@@ -213,7 +213,7 @@ class Attempting:
             return verdict, ()
         loaded = self._load(candidate, subject, self._choices[0], keep_state=True)
         try:
-            return rehearse(verdict, subject.sequences, subject.model, loaded)
+            return rehearse(verdict, subject.sequences, subject.model, loaded, self._wish.policy.min_sqnr_db)
         finally:
             loaded.close()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.values import to_raw
@@ -13,7 +14,7 @@ from edge_sdk.errors import ModelError, TargetError
 from edge_sdk.runtime.loaded import Loaded
 from edge_sdk.runtime.ports import Ports, beside, ports_of
 from edge_sdk.runtime.receipt import SelfTest
-from edge_sdk.runtime.selftest import computes_in_integers
+from edge_sdk.runtime.selftest import faults_of
 from edge_sdk.signature import Arrays
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class _Calls:
 
 
 def rehearse(
-    verdict: SelfTest, sequences: Sequence[SequenceCases], model: ModelSource, loaded: Loaded
+    verdict: SelfTest, sequences: Sequence[SequenceCases], model: ModelSource, loaded: Loaded, least: float | None
 ) -> tuple[SelfTest, tuple[str, ...]]:
     """The verdict once the sequences were run too, and what to say of them.
 
@@ -43,6 +44,7 @@ def rehearse(
         sequences: of the bundle.
         model: what is open.
         loaded: it, with state kept between runs.
+        least: SQNR in dB that every output must reach instead of the case's own limits.
     """
     first = ports_of(loaded.executor, model.artifact.signature, values="real", nan="pass")
     faults: list[str] = []
@@ -56,7 +58,11 @@ def rehearse(
             notes.append(f"the golden runs of {words} were not made: {error}")
             continue
         sequence = CallSequence(callees, loaded.executor.reset, model.artifact)
-        faults += [f"{words}: {fault}" for case in one.cases for fault in _faults(case, sequence, model, loaded)]
+        faults += [
+            f"{words}: {fault}"
+            for case in one.cases
+            for fault in _faults(case, sequence, model, loaded.executor, least)
+        ]
         count += len(one.cases)
         notes.append(f"self-test: {len(one.cases)} golden runs of {words} are among its cases")
     result = "failed" if faults else verdict.result or ("passed" if count else None)
@@ -64,16 +70,14 @@ def rehearse(
     return replace(verdict, result=result, cases=verdict.cases + count, faults=said), tuple(notes)
 
 
-def _faults(case: GoldenCase, sequence: CallSequence, model: ModelSource, loaded: Loaded) -> list[str]:
+def _faults(
+    case: GoldenCase, sequence: CallSequence, model: ModelSource, executor: Executor, least: float | None
+) -> tuple[str, ...]:
     try:
         made = sequence.run(case.inputs)
     except ModelError as error:
-        return [str(error)]
-    integer = computes_in_integers(model.artifact)
-    arithmetic = loaded.executor.arithmetic
-    stated = {limit.arithmetic for limits in case.tolerance.values() for limit in limits}
-    kind = "integer" if integer and "integer" in stated else arithmetic
-    return [fault.message for fault in case.faults(_raw(made, sequence), cast("Any", kind))]
+        return (str(error),)
+    return faults_of(case, _raw(made, sequence), model.artifact, executor, least)
 
 
 def _raw(made: Arrays, sequence: CallSequence) -> Arrays:

@@ -104,15 +104,19 @@ def judge(
     """
     if not trial.cases:
         return SelfTest(None, trial.against)
-    integer = ("integer",) if computes_in_integers(artifact) else ()
-    judged = [_limited(case, (*integer, executor.arithmetic), least) for case in trial.cases]
-    faults = [
-        fault.message
-        for (case, arithmetic), got in zip(judged, outputs, strict=True)
-        for fault in case.faults(got, cast("Any", arithmetic))
-    ]
+    pairs = zip(trial.cases, outputs, strict=True)
+    faults = [fault for case, got in pairs for fault in faults_of(case, got, artifact, executor, least)]
     passed: Literal["passed", "failed"] = "failed" if faults else "passed"
     return SelfTest(passed, trial.against, len(trial.cases), tuple(dict.fromkeys(faults)), _doubt(trial))
+
+
+def faults_of(
+    case: GoldenCase, got: Arrays, artifact: Artifact, executor: Executor, least: float | None
+) -> tuple[str, ...]:
+    """What is wrong with the raw outputs of one case; arguments as :func:`judge`."""
+    integer = ("integer",) if computes_in_integers(artifact) else ()
+    limited, arithmetic = _limited(case, (*integer, executor.arithmetic), least)
+    return tuple(fault.message for fault in limited.faults(got, cast("Any", arithmetic)))
 
 
 def computes_in_integers(artifact: Artifact) -> bool:
