@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -71,11 +71,11 @@ class KerasFramework:
 
     def state(self, model: Any) -> State:
         """All variables."""
-        return {name: np.array(variable) for name, variable in _variables(model).items()}
+        return {name: np.array(variable) for name, variable in variables_by_name(model).items()}
 
     def load_state(self, model: Any, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """All variables, by place, name and shape."""
-        own = _variables(model)
+        own = variables_by_name(model)
         wrong = sorted(own.keys() ^ state.keys()) + [
             name for name in own.keys() & state.keys() if tuple(own[name].shape) != state[name].shape
         ]
@@ -89,6 +89,25 @@ class KerasFramework:
     ) -> Stepper:
         """A traced step of Adam or SGD."""
         return KerasStepper(self, model, loss, stage, settings)
+
+    def gradients(
+        self, model: Any, loss: Callable[[dict[str, Any], Any], Any], batches: Iterable[Batch]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """See :class:`~edge_sdk.converters.train.stage.Framework`; in inference mode."""
+        import tensorflow as tf
+
+        named = {name: v for name, v in variables_by_name(model).items() if v.trainable}
+        total, count = {name: np.zeros(tuple(v.shape)) for name, v in named.items()}, 0
+        variables = list(named.values())
+        for batch in batches:
+            inputs, targets = _tensors(batch)
+            with tf.GradientTape() as tape:
+                value = loss(self.call(model, inputs, training=False), targets)
+            found = tape.gradient(value, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            for name, gradient in zip(named, found, strict=True):
+                total[name] += np.asarray(tf.convert_to_tensor(gradient))
+            count += 1
+        return {name: value / max(1, count) for name, value in total.items()}
 
     def convertible(self, model: Any) -> object:
         """The model, or what it says itself."""
@@ -187,7 +206,7 @@ def _tensors(batch: Batch) -> tuple[dict[str, Any], Any]:
     return inputs, None if batch.targets is None else tf.convert_to_tensor(batch.targets)
 
 
-def _variables(model: Any) -> dict[str, Any]:
+def variables_by_name(model: Any) -> dict[str, Any]:
     """Every variable by place and name; names alone may repeat."""
     found = getattr(model, "variables", None) or model.weights
     return {f"{place}:{getattr(v, 'path', v.name)}": v for place, v in enumerate(found)}

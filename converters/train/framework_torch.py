@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,25 @@ class TorchFramework:
     ) -> Stepper:
         """A step of Adam or SGD."""
         return TorchStepper(self, model, loss, stage, settings)
+
+    def gradients(
+        self, model: Any, loss: Callable[[dict[str, Any], Any], Any], batches: Iterable[Batch]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """See :class:`~edge_sdk.converters.train.stage.Framework`; in eval mode."""
+        import torch
+
+        named, device = dict(model.named_parameters()), _device(model)
+        total, count = {name: np.zeros(tuple(p.shape)) for name, p in named.items()}, 0
+        with torch.enable_grad(), eval_mode(model):
+            for batch in batches:
+                outputs = self.call(model, self.tensors(model, batch.inputs), training=False)
+                value = loss(outputs, _targets(batch.targets, device))
+                found = torch.autograd.grad(value, list(named.values()), allow_unused=True)
+                for name, gradient in zip(named, found, strict=True):
+                    if gradient is not None:
+                        total[name] += gradient.detach().cpu().numpy()
+                count += 1
+        return {name: value / max(1, count) for name, value in total.items()}
 
     def convertible(self, model: Any) -> object:
         """``(module, example inputs)``, or what the model itself says."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_sdk.converters.train.channels import (
     Block,
@@ -39,11 +40,13 @@ class KerasStructure:
     Args:
         model: Functional or Sequential, of Keras 3 or tf_keras; nested ones are followed.
 
+        gradients: by the ``id`` of a variable, for scores by them; None scores by magnitude.
+
     Raises:
         ModelError: a subclassed or unbuilt model, whose graph cannot be read.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, gradients: Mapping[int, npt.NDArray[Any]] | None = None) -> None:
         self._model = model
         self._keras = importlib.import_module(_generation(model))
         self._channels = Channels()
@@ -56,7 +59,7 @@ class KerasStructure:
         entering = [self._channels.new(_extent(t), kept=True) for t in model.inputs]
         for ids in self._walk(model, entering, ""):
             self._channels.keep(ids)
-        self.blocks: tuple[Block, ...] = blocks_of(self._makers, self._weights(), self._channels)
+        self.blocks: tuple[Block, ...] = blocks_of(self._makers, self._weights(), self._channels, gradients)
         kept = self._channels.kept()
         self.normalizes = any(set(self._channels.roots(ids).tolist()) - kept for ids in self._normed)
 

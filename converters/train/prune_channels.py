@@ -94,7 +94,7 @@ class ChannelStage(PlainStage):
                 f"prune: exclude: {', '.join(f'`{e}`' for e in unused)} matches no layer",
                 hint=f"the layers are {', '.join(known)}",
             )
-        structure = structure_of(self.context, model)
+        structure = structure_of(self.context, model, self._settings.score)
         self._check_followed(structure)
         blocks = tuple(b for b in structure.blocks if not any(_matches(name, exclude) for name in b.layers))
         if not blocks:
@@ -198,6 +198,7 @@ class ChannelStage(PlainStage):
         before, after = structure.cost(), structure.cost(removed)
         return {
             "pattern": "structured",
+            "score": self._settings.score,
             "macs": [before.macs, after.macs],
             "parameters": [before.parameters, after.parameters],
             "channels": {

@@ -16,7 +16,7 @@ A later stage gets the model that the one before left; it must itself keep what 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -120,6 +120,12 @@ class Framework(Protocol):
         """Makes what trains one batch at a time."""
         ...
 
+    def gradients(
+        self, model: Any, loss: Callable[[dict[str, Any], Any], Any], batches: Iterable[Batch]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The mean gradient of a loss over batches, by the names of weights in :meth:`state`; nothing is changed."""
+        ...
+
     def convertible(self, model: Any) -> object:
         """The trained model as ``edge_sdk.convert`` takes it."""
         ...
@@ -170,6 +176,7 @@ class Context:
         teacher: for distillation: another model of the same framework; None for the source model itself.
         seed: of all random choices.
         progress: hears how far the work is.
+        loss: of (outputs by name, targets); None where the user trains by a step or loop of his own.
     """
 
     framework: Framework
@@ -182,6 +189,7 @@ class Context:
     teacher: Any = None
     seed: int = 0
     progress: Progress = field(default_factory=Silent)
+    loss: Callable[[dict[str, Any], Any], Any] | None = None
 
 
 class Stage(Protocol):

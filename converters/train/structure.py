@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Literal, Protocol
 
 from edge_sdk.converters.train.channels import Block, Cost
 from edge_sdk.converters.train.stage import Context
+from edge_sdk.errors import TrainingError
+
+# Means of gradients over some hundred samples: channels are ordered by them, no more.
+_SCORED_BATCHES = 16
 
 
 class Structure(Protocol):
@@ -45,15 +50,33 @@ class Structure(Protocol):
         ...
 
 
-def structure_of(context: Context, model: Any) -> Structure:
-    """The channel graph of a model of the context's framework."""
+def structure_of(context: Context, model: Any, score: Literal["magnitude", "taylor"] = "magnitude") -> Structure:
+    """The channel graph of a model of the context's framework.
+
+    Raises:
+        TrainingError: scores by gradients, without a loss that has some.
+    """
+    gradients = _gradients(context, model) if score == "taylor" else None
     if context.framework.name == "keras":
+        from edge_sdk.converters.train.framework_keras import variables_by_name
         from edge_sdk.converters.train.keras_structure import KerasStructure
 
-        return KerasStructure(model)
+        named = variables_by_name(model)
+        found = None if gradients is None else {id(named[name]): value for name, value in gradients.items()}
+        return KerasStructure(model, found)
     from edge_sdk.converters.train.torch_structure import TorchStructure
 
-    return TorchStructure(model, one_sample(context, model))
+    return TorchStructure(model, one_sample(context, model), gradients)
+
+
+def _gradients(context: Context, model: Any) -> Mapping[str, Any]:
+    if context.loss is None:
+        raise TrainingError(
+            "prune: score = taylor needs a loss, and a step or loop of your own has none that is seen",
+            hint="give --loss, or take score = magnitude",
+        )
+    batches = islice(context.data.epoch(0), _SCORED_BATCHES)
+    return context.framework.gradients(model, context.loss, batches)
 
 
 def one_sample(context: Context, model: Any) -> Mapping[str, Any]:

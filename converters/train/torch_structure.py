@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy.typing as npt
+
 from edge_sdk.converters.train.channels import Block, Cost
 from edge_sdk.converters.workers.child import running
 from edge_sdk.errors import MissingDependencyError
@@ -36,9 +38,12 @@ class TorchStructure:
     Args:
         module: in any mode; it is looked at in eval mode.
         examples: what it is called with, by name; typical values, for blocks are tried on them.
+        gradients: by the name of a parameter, for scores by them; None scores by magnitude.
     """
 
-    def __init__(self, module: Any, examples: Mapping[str, Any]) -> None:
+    def __init__(
+        self, module: Any, examples: Mapping[str, Any], gradients: Mapping[str, npt.NDArray[Any]] | None = None
+    ) -> None:
         self._module = module
         self._examples = dict(examples)
         self.normalizes = _normalizes(module)
@@ -48,7 +53,7 @@ class TorchStructure:
         groups = _Groups(copy.deepcopy(module), self._examples)
         self.blocks: tuple[Block, ...] = ()
         self.unfollowed: list[Any] = []
-        self.blocks, self.unfollowed = self._tried(tuple(groups.blocks()), groups)
+        self.blocks, self.unfollowed = self._tried(tuple(groups.blocks(gradients)), groups)
 
     def layers_behind(self, unfollowed: Unfollowed) -> list[str]:
         """The layers that an unfollowed one ties up."""
@@ -133,10 +138,16 @@ class _Groups:
         with running("torch-pruning", "tracing the model"), _quiet(), torch.enable_grad():
             self._graph.build_dependency(module, dict(examples), verbose=False)
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self, gradients: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Block]:
         """Every group, those of the model's own outputs included."""
+        import torch
+
         begin = 0
         importance = self._tp.importance.GroupMagnitudeImportance(p=2)
+        if gradients is not None:
+            importance = self._tp.importance.GroupTaylorImportance()
+            for name, parameter in self._module.named_parameters():
+                parameter.grad = torch.from_numpy(gradients[name]).to(parameter)
         for root, group in self._roots():
             layers = tuple(dict.fromkeys(self._layer_names(group)))
             with _quiet():

@@ -249,6 +249,7 @@ class _Run:
             teacher=self._options.get("teacher"),
             seed=self._seed,
             progress=self._progress,
+            loss=self._loss if self._options.get("loss") is not None else None,
         )
 
     def _open_data(self, data: TrainData) -> tuple[ArrayBatches | OwnBatches, ArrayBatches | OwnBatches]:

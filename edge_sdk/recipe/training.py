@@ -53,6 +53,8 @@ class Prune(StageSettings):
         size_ratio: or: share of parameters.
         time_ratio: or: share of the time of a run, measured on this machine.
         ratios: rising, those that the analysis of sensitivity tries; the last is the most that any layer may lose.
+        score: by what channels are judged, for ``structured``: ``magnitude`` of all weights that go with one, or
+            ``taylor``, by how much the loss is expected to change without them, from gradients over training data.
         round_to: channels left are a multiple of it, for ``structured``.
         smallest: kernels with fewer weights stay as they are, unless ``structured``.
         exclude: regular expressions, searched in the names of layers that stay as they are.
@@ -66,6 +68,7 @@ class Prune(StageSettings):
     size_ratio: float | None = None
     time_ratio: float | None = None
     ratios: tuple[float, ...] = (0.25, 0.5, 0.7, 0.8, 0.9)
+    score: Literal["magnitude", "taylor"] = "magnitude"
     round_to: int = 8
     smallest: int = 0
     exclude: tuple[str, ...] = ()
@@ -212,6 +215,8 @@ def _prune_problems(prune: Prune) -> list[str]:
     allowed = _CHANNEL_KEYS if prune.pattern == "structured" else () if n_of_m else ("sparsity",)
     given = [key for key in ("sparsity", *_CHANNEL_KEYS) if getattr(prune, key) is not None]
     problems = [f"{where}.{key}: has no meaning for pattern {prune.pattern}" for key in given if key not in allowed]
+    if prune.score != "magnitude" and prune.pattern != "structured":
+        problems.append(f"{where}.score: {prune.score} is for pattern structured, got {prune.pattern}")
     if allowed and len([key for key in given if key in allowed]) != 1:
         problems.append(f"{where}: pattern {prune.pattern} needs one of {', '.join(allowed)}")
     if n_of_m and prune.allocation == "sensitivity":

@@ -78,7 +78,11 @@ def _row(job: Job, result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_table(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
-    """``table.json``, ``table.csv``, and ``table.parquet`` where pyarrow is installed."""
+    """``table.json``, ``table.csv``, and ``table.parquet`` where pyarrow is installed.
+
+    Raises:
+        OutputError: pyarrow is there, and cannot be imported; the others are written then.
+    """
     made = [folder / "table.json", folder / "table.csv"]
     data = {"schema": SCHEMA, "rows": list(rows)}
     write_bytes(made[0], json.dumps(data, indent=1).encode() + b"\n")
@@ -94,8 +98,12 @@ def write_table(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
 
 
 def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    from pyarrow import Table, parquet
-
+    try:
+        from pyarrow import Table, parquet
+    except ImportError as error:
+        text = f"pyarrow is installed, and cannot be imported ({error})"
+        hint = f"mend or remove it, and run the same command again: {path.with_suffix('.json').name} is written"
+        raise OutputError(f"{path}: cannot be written: {text}", hint=hint) from error
     with replacing(path) as temporary:
         parquet.write_table(Table.from_pylist([dict(row) for row in rows]), temporary)
 

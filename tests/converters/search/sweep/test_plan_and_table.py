@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,20 @@ def test_within_tolerances_nothing_changed_and_a_lost_job_is_a_regression() -> N
     assert gone.regression
     (new,) = compare([], _rows(), Tolerances())
     assert not new.regression
+
+
+def test_a_package_that_does_not_import_is_named_and_the_other_tables_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What pyarrow says of an older NumPy.
+    (tmp_path / "pyarrow").mkdir()
+    (tmp_path / "pyarrow" / "__init__.py").write_text('raise ImportError("needs NumPy 2.0 or newer")')
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    key, job = jobs(1)[0]
+    rows = rows_of([(job, {"key": key, "row": {}, "error": None, "seconds": 1.0, "attempt": 1})])
+    with pytest.raises(OutputError, match="pyarrow is installed, and cannot be imported"):
+        write_table(tmp_path, rows)
+    assert read_table(tmp_path) == rows
+    assert not (tmp_path / "table.parquet").exists()
