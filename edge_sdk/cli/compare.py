@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from edge_sdk.cli.early import check_data, check_source
+from edge_sdk.cli.early_shapes import check_shapes
 from edge_sdk.cli.options import (
     call_option,
     data_options,
@@ -43,6 +45,11 @@ def compare(
     from edge_sdk.report.comparing import comparison_text
 
     check_page_path(html)
+    check_source(reference)
+    check_source(candidate)
+    check_data("--data", arguments["data"])
+    if not inputs:
+        check_shapes(reference, arguments["data"])
     shapes, dtypes = shapes_and_dtypes(inputs)
     images = image_options(arguments)
     result = run_comparison(

@@ -12,6 +12,7 @@ import click
 
 from edge_sdk.cli.colour import echo
 from edge_sdk.cli.early import check_data, check_patterns, check_source
+from edge_sdk.cli.early_shapes import check_shapes
 from edge_sdk.cli.options import (
     bundle_options,
     calibration_options,
@@ -104,6 +105,8 @@ def convert(
         check_sensitivity(sensitivity, recipes)
     check_source(source)
     _check_early(arguments)
+    if not inputs:
+        check_shapes(source, arguments["calibration"], arguments["data"])
     shapes, dtypes = shapes_and_dtypes(inputs)
     arguments |= {"shapes": shapes, "dtypes": dtypes, "images": image_options(arguments), "timing": not no_timing}
     arguments["details"] = bool(html or report or screen.as_json)

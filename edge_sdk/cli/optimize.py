@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edge_sdk.cli.early import check_data, check_source
+from edge_sdk.cli.early_shapes import check_shapes
 from edge_sdk.cli.options import (
     html_option,
     image_options,
@@ -118,6 +119,8 @@ def optimize(
     check_data("--eval", arguments["evaluation"])
     check_data("--calibration", arguments["calibration"])
     check_data("--train-data", arguments["train_data"])
+    if not inputs:
+        check_shapes(source, arguments["evaluation"], arguments["calibration"])
     shapes, dtypes = shapes_and_dtypes(inputs)
     names = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib")
     budgets = Budgets(**{name: arguments.pop(name) for name in names})

@@ -146,7 +146,7 @@ def _from_arrays(
                 f"{description}: no array for input `{spec.name}`{nearest(spec.name, arrays)}",
                 hint=f"it has {', '.join(arrays) or 'none'}",
             )
-        counts[spec.name] = _count(description, arrays[spec.name], spec)
+        counts[spec.name] = count_samples(description, arrays[spec.name], spec)
     if len(set(counts.values())) > 1:
         listing = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise CalibrationError(f"{description}: inputs have different numbers of samples ({listing})")
@@ -158,7 +158,7 @@ def _from_arrays(
     return DataSource(description, next(iter(counts.values()), 0), samples)
 
 
-def _count(where: str, array: ArrayFile | _InMemory, spec: TensorSpec) -> int:
+def count_samples(where: str, array: ArrayFile | _InMemory, spec: TensorSpec) -> int:
     """Number of samples in the array; checks its dtype and shape."""
     if array.dtype != np.dtype(spec.dtype):
         raise CalibrationError(

@@ -47,6 +47,7 @@ svg { display: block; width: 100%; } svg .c { fill: transparent; } svg .c:hover 
 .strip { display: grid; grid-template-columns: 8.5rem 1fr; column-gap: .8rem; margin: .9rem 0 .2rem; }
 .strip .names div { font-size: .78rem; line-height: 1.1; color: var(--soft); display: flex; flex-direction: column;
   justify-content: center; overflow: hidden; white-space: nowrap; }
+.strip .names span { white-space: normal; }
 .strip .names b { color: var(--ink); font-weight: 550; }
 .axis { display: flex; justify-content: space-between; gap: .5rem; font-size: .78rem; color: var(--soft);
   text-align: center; }
