@@ -20,6 +20,7 @@ from edge_sdk.converters.sources.source import (
 from edge_sdk.data.store import SampleStore
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import ModelError, SignatureError
+from edge_sdk.findings import Finding
 from edge_sdk.signature import TensorSpec, fix_shapes
 
 _QUANTIZED = ("int8", "uint8", "int16", "hybrid_int8")
@@ -47,7 +48,15 @@ class TfliteSource:
 
     def describe(self) -> dict[str, Any]:
         outputs = tuple(self._artifact.signature.outputs)
-        return Description("tflite", self._inputs, self._open, outputs).as_json()
+        return Description("tflite", self._inputs, self._open, outputs, findings=self._findings()).as_json()
+
+    def _findings(self) -> tuple[Finding, ...]:
+        entered = self._artifact.signature.key
+        others = [f"`{one.key}`" for one in self._artifact.signatures if one.key != entered]
+        if not others:
+            return ()
+        words = f"a converted file has one entry point: `{entered}` is kept, and {', '.join(others)} left out"
+        return (Finding("signatures-left-out", "warning", words, hint="the source runs by others with --signature"),)
 
     def run(self, samples: str, outputs: str) -> int:
         self._check_shapes()

@@ -12,6 +12,7 @@ from edge_sdk.converters import Workers, convert
 from edge_sdk.errors import SignatureError
 from edge_sdk.runtime import Runner
 from tests.contract import check_conversion
+from tests.runtime.kinds import several
 from tests.store import KERAS, ONNX, torch_source, write
 
 HERE = Path(__file__).parents[2] / "sources"
@@ -311,6 +312,15 @@ def test_tflite_source_is_closed_and_kept(tmp_path: Path, workers: Workers, tfli
     assert report.framework == "tflite"
     image = {"image": np.random.default_rng(0).standard_normal((1, 8, 8, 3)).astype(np.float32)}
     np.testing.assert_array_equal(Runner(tflite).run(image)["scores"], Runner(str(report.output)).run(image)["scores"])
+
+
+@pytest.mark.runtime
+def test_tflite_source_with_several_signatures_says_which_it_leaves_out(tmp_path: Path, workers: Workers) -> None:
+    path = tmp_path / "several.tflite"
+    path.write_bytes(several("float32", (2, 3)))
+    report = convert(str(path), tmp_path / "one.tflite", workers=workers, timing=False)
+    (finding,) = [one for one in report.findings if one.rule == "signatures-left-out"]
+    assert "`serving_default` is kept, and `other` left out" in finding.message
 
 
 @pytest.mark.runtime
