@@ -17,6 +17,8 @@ class OpeningOptions(TypedDict, total=False):
     """Input name to whole shape, for other open dimensions."""
     dtypes: Mapping[str, str]
     """Input name to dtype, for a module without example inputs."""
+    fixed: Mapping[str, Sequence[float]]
+    """Input name of an ONNX graph to its numbers in row-major order, or one for all: no input of the file any more."""
     signature: str | None
     """Key of a SavedModel's signature."""
     layout: Literal["nhwc", "source"]
@@ -33,6 +35,7 @@ def source_options_from(options: OpeningOptions) -> SourceOptions:
         batch=options.get("batch"),
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
         dtypes=dict(options.get("dtypes", {})),
+        fixed={name: tuple(numbers) for name, numbers in options.get("fixed", {}).items()},
         signature=options.get("signature"),
         layout=options.get("layout", "nhwc"),
         lowering=options.get("lowering", "auto"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
 from edge_sdk.converters.lower.direct.quantizers import in_float, quantized_by
+from edge_sdk.converters.sources.onnx_fixed import with_fixed_inputs
 from edge_sdk.converters.sources.source import (
     Description,
     options_from_json,
@@ -38,10 +39,14 @@ class OnnxSource:
         self._options = options_from_json(options)
         self._path = Path(source) if isinstance(source, str | Path) else None
         self._model = _load(self._path) if self._path is not None else source
+        fixed = self._options.fixed
+        if fixed:
+            self._model = with_fixed_inputs(self._model, fixed, self._options.shapes)
+        shapes = {name: shape for name, shape in self._options.shapes.items() if name not in fixed}
         constants = {initializer.name for initializer in self._model.graph.initializer}
         inputs = [value for value in self._model.graph.input if value.name not in constants]
         self._open = onnx_graph.onnx_specs(inputs)
-        self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
+        self._inputs = fix_shapes(self._open, batch=self._options.batch, given=shapes)
         self._dtypes = {value.name: value.type.tensor_type.elem_type for value in inputs}
         self._outputs = tuple(value.name for value in self._model.graph.output)
         self._quantized_by = quantized_by(self._model)
@@ -61,6 +66,7 @@ class OnnxSource:
         findings = [] if precision == "float32" else [_computed_finding(precision)]
         if self._quantized_by:
             findings.append(quantized_finding(self._quantized_by))
+        findings += [_fixed_finding(name, numbers) for name, numbers in self._options.fixed.items()]
         ports = (self._inputs, self._open, self._outputs)
         return Description(framework, *ports, tuple(findings), precision, self._quantized_by).as_json()
 
@@ -99,8 +105,10 @@ class OnnxSource:
         return self._model
 
     def _run(self, samples: str, outputs: str, *, rounding: bool) -> int:
-        as_it_is = rounding or self._quantized_by is None
-        model = self._model if as_it_is else in_float(self._whole())
+        as_it_is = (rounding or self._quantized_by is None) and not self._options.fixed
+        model = self._model if as_it_is else self._whole()
+        if self._quantized_by is not None and not rounding:
+            model = in_float(model)
         # Gone after the run: it holds the weights twice, and an engine with the file comes next.
         runtime = _session(model, self._path if as_it_is else None)
         results = stacked_runs(SampleStore.open(samples), lambda arrays: self._arrays(runtime, arrays), can_stack=False)
@@ -129,6 +137,13 @@ def _computed_finding(precision: str) -> Finding:
         "computed-in-float32",
         "info",
         f"the source computes in {precision}; the float32 file is compared within the rounding of {precision}",
+    )
+
+
+def _fixed_finding(name: str, numbers: Sequence[float]) -> Finding:
+    said = ", ".join(f"{number:g}" for number in numbers)
+    return Finding(
+        "input-fixed", "info", f"is {said} in every run, as was asked: the file has no such input", f"`{name}`"
     )
 
 

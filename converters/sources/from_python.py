@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from edge_sdk.converters.sources.source import FRONT_ENDS, RoundingSource, Source, front_end_name
+from edge_sdk.converters.sources.source import (
+    FRONT_ENDS,
+    RoundingSource,
+    Source,
+    front_end_name,
+    options_from_json,
+    refuse_fixed,
+)
 from edge_sdk.converters.workers.child import working_in
 from edge_sdk.data.functions import call, is_function_reference, load_function
 from edge_sdk.errors import ModelError
@@ -23,7 +30,9 @@ class PythonSource:
             model = call(load_function(source), source, ModelError)
         if model is None:
             raise ModelError(f"{source} returned None", hint="return the model, or (model, example_inputs)")
-        self._inner: Source = pkgutil.resolve_name(FRONT_ENDS[front_end_name(model)])(model, options)
+        front_end = front_end_name(model)
+        refuse_fixed(front_end, options_from_json(options))
+        self._inner: Source = pkgutil.resolve_name(FRONT_ENDS[front_end])(model, options)
 
     @staticmethod
     def reads(source: object) -> bool:

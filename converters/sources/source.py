@@ -48,6 +48,7 @@ class SourceOptions:
         batch: for an open first dimension; None means 1.
         shapes: input name to whole shape, for other open dimensions or a module without example inputs.
         dtypes: input name to dtype, for a module without example inputs.
+        fixed: input name to its numbers, which become part of the file, for an ONNX graph.
         signature: key of the entry point, for a SavedModel with several.
         layout: ``nhwc`` moves the channels of image inputs last, ``source`` leaves every input as it is.
         lowering: name from :data:`~edge_sdk.converters.lower.LOWERINGS`, or ``auto``.
@@ -58,6 +59,7 @@ class SourceOptions:
     batch: int | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     signature: str | None = None
     layout: Literal["nhwc", "source"] = "nhwc"
     lowering: str = "auto"
@@ -78,7 +80,22 @@ class SourceOptions:
 def options_from_json(data: Mapping[str, Any]) -> SourceOptions:
     """The inverse of :meth:`SourceOptions.as_json`."""
     shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
-    return SourceOptions(**{**data, "shapes": shapes})
+    fixed = {name: tuple(numbers) for name, numbers in data["fixed"].items()}
+    return SourceOptions(**{**data, "shapes": shapes, "fixed": fixed})
+
+
+def refuse_fixed(front_end: str, options: SourceOptions) -> None:
+    """Only in an ONNX graph an input can become a constant from outside.
+
+    Raises:
+        ModelError: it was asked for of another source.
+    """
+    if options.fixed and front_end not in ("onnx", "python"):
+        raise ModelError(
+            f"--fix-input {next(iter(options.fixed))}: only inputs of an ONNX graph can be fixed, and this is a "
+            f"{front_end} source",
+            hint="give the argument its value in the model's own code: a module that calls the model with it",
+        )
 
 
 def quantized_finding(by: str) -> Finding:

@@ -15,6 +15,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _INPUT = re.compile(r"(?P<name>.+)=(?P<shape>\d+(?:[,x]\d+)*|)(?::(?P<dtype>\w+))?")
 
 
+_TRUTH = {"true": 1.0, "false": 0.0}
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smh]?)")
 
 
@@ -29,6 +30,28 @@ class InputShape(click.ParamType):  # type: ignore[type-arg] # generic since cli
             self.fail(f"`{value}`: expected NAME=1,224,224,3 or NAME=1,16:int64", param, ctx)
         extents = [part for part in re.split("[,x]", match["shape"]) if part]
         return match["name"], tuple(int(extent) for extent in extents), match["dtype"]
+
+
+class FixedInput(click.ParamType):  # type: ignore[type-arg]
+    """``NAME=16000``, ``NAME=1,0,1`` or ``NAME=true``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, tuple[float, ...]]:
+        if isinstance(value, tuple):
+            return value
+        name, separator, text = value.rpartition("=")
+        try:
+            numbers = tuple(_number(part.strip().lower()) for part in text.split(","))
+        except ValueError:
+            numbers = ()
+        if not separator or not name or not numbers:
+            self.fail(f"`{value}`: expected NAME=16000, NAME=1,0,1 or NAME=true", param, ctx)
+        return name, numbers
+
+
+def _number(text: str) -> float:
+    return _TRUTH[text] if text in _TRUTH else float(text)
 
 
 class NamedFile(click.ParamType):  # type: ignore[type-arg]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_sdk.cli.options.kinds import InputShape, apply
+from edge_sdk.cli.options.kinds import FixedInput, InputShape, apply
 
 
 def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,6 +42,14 @@ def lowering_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """How it becomes a float file."""
     return apply(
         function,
+        click.option(
+            "--fix-input",
+            "fixed",
+            type=FixedInput(),
+            multiple=True,
+            callback=lambda _context, _parameter, value: dict(value),
+            help="Numbers that an input of an ONNX graph shall always have: it is no input of the file then.",
+        ),
         click.option(
             "--layout",
             type=click.Choice(["nhwc", "source"]),
