@@ -84,6 +84,8 @@ def convert_all(
     Raises:
         EdgeSdkError: the first failure; files made before it stay, the failing one is not written.
     """
+    if not isinstance(outputs, Mapping):
+        raise TypeError(f"outputs: expected recipes with a path for each, got {type(outputs).__name__}")
     jobs = [Job(recipe_from(recipe, options), Path(output)) for recipe, output in outputs.items()]
     yield from _run(source, jobs, options, progress)
 

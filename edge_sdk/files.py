@@ -18,12 +18,15 @@ def check_writable(path: Path) -> None:
         OutputError: a folder on the way is read-only or no folder, or the path is a folder.
     """
     folder = _nearest_folder(path)
-    if path.is_dir():
+    # os.path answers where pathlib raises: a name that is too long is no folder.
+    if os.path.isdir(path):  # noqa: PTH112
         raise OutputError(f"{path}: is a folder", hint="give a file name")
     if not folder.is_dir():
         raise OutputError(f"{path}: {folder} is a file, not a folder", hint="give another folder")
     try:
-        descriptor, probe = tempfile.mkstemp(prefix=".edge-sdk-", dir=folder)
+        descriptor, probe = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
+    except ValueError as error:
+        raise OutputError(f"{str(path)!r} is no path: {error}") from error
     except OSError as error:
         raise OutputError(f"{path}: the folder {folder} cannot be written: {error.strerror}") from error
     os.close(descriptor)
@@ -33,7 +36,7 @@ def check_writable(path: Path) -> None:
 def _nearest_folder(path: Path) -> Path:
     """Where the first folder that is missing would be made."""
     folder = path.absolute().parent
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110
         folder = folder.parent
     return folder
 

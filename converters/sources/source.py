@@ -220,7 +220,8 @@ def _check_path(source: str) -> None:
     if is_function_reference(source):
         return
     path = Path(source)
-    if not path.exists():
+    # Of a name that is too long pathlib raises an OSError.
+    if not os.path.exists(path):  # noqa: PTH110
         raise ModelError(f"{source}: no such file or folder")
     if path.suffix in _PICKLES:
         raise UntrustedSourceError(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_sdk.converters.workers.worker import Worker
+from edge_sdk.errors import OutputError
 from edge_sdk.folders import make_folder
 
 
@@ -57,7 +58,7 @@ class Workshop:
     def __init__(self, keep: Path | None = None, workers: Workers | None = None) -> None:
         self._temporary = keep is None
         if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
+            _make(keep)
         self.folder = keep.absolute() if keep else make_folder("conversion")
         self._own = workers is None
         self._workers = workers or Workers()
@@ -83,3 +84,10 @@ class Workshop:
     def path(self, name: str) -> Path:
         """A path in the folder."""
         return self.folder / name
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: is no folder to work in: {error.strerror}", hint="name another") from error

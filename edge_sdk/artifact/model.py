@@ -239,6 +239,8 @@ def read_artifact(path: str | Path) -> Artifact:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelError(f"{str(path)!r} is no path: {error}") from error
     return parse_artifact(data, path=path)
 
 

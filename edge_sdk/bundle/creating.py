@@ -265,6 +265,8 @@ def _read(path: Path) -> tuple[bytes, Artifact]:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelError(f"{str(path)!r} is no path: {error}") from error
     return data, parse_artifact(data, path=path)
 
 

@@ -54,6 +54,8 @@ class Bundle:
     """
 
     def __init__(self, path: Path, mapped: mmap.mmap, frame: Frame, manifest: Manifest, signer: str | None) -> None:
+        if not isinstance(frame, Frame):
+            raise TypeError("a bundle is opened by open_bundle(path)")
         self.path = path
         self.manifest = manifest
         self.signed_by = signer
@@ -276,6 +278,8 @@ def _map(path: Path) -> mmap.mmap:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise BundleFormatError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BundleFormatError(f"{str(path)!r} is no path: {error}") from error
     try:
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:

@@ -100,7 +100,7 @@ def make_keys(path: Path, *, passphrase: bytes | None = None) -> tuple[Path, str
         OutputError: the folder cannot be written.
         MissingDependencyError: the extra `signing` is not installed.
     """
-    public_path = path.with_name(path.name + ".pub")
+    public_path = path.parent / f"{path.name}.pub"
     for file in (path, public_path):
         if file.exists():
             raise BundleError(f"{file}: exists, and a key is never overwritten", hint="choose another name")

@@ -72,7 +72,7 @@ def calibrated(
 
     if output is not None:
         check_writable(output)
-        partial = partial or output.with_name(f"{output.name}.partial")
+        partial = partial or output.parent / f"{output.name}.partial"
     if address == "local":
         found = _here(screen, threads, engine, partial, tell=tell)
     else:

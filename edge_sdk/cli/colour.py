@@ -69,4 +69,6 @@ def painted(line: str) -> str:
 def echo(text: str, *, err: bool = False) -> None:
     """Writes to stdout or stderr, as :func:`shown`."""
     stream = sys.stderr if err else sys.stdout
+    # A path may hold bytes that are no text, and stdout takes text alone.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     click.echo(shown(text, stream), err=err, color=is_coloured(stream) or None)

@@ -75,7 +75,8 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         return
     global _limit_s  # noqa: PLW0603 - one process has one such timer
     _limit_s = seconds
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # The clock holds no more; 68 years are no limit.
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, 2.0**31 - 1))
     try:
         yield
     finally:

@@ -91,7 +91,6 @@ def detect_command(screen: Screen, output: Path | None, on: str | None, calibrat
     if output is not None:
         targets = {output / name: text for name, text in files.items()}
         for target in targets:
-            target.parent.mkdir(parents=True, exist_ok=True)
             check_writable(target)
         for target, text in targets.items():
             write_bytes(target, text.encode())

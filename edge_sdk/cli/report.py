@@ -53,7 +53,8 @@ def report(
     from edge_sdk.files import check_writable, write_bytes
     from edge_sdk.report.html.kinds import page_of, page_of_both, read_result
 
-    target = output or (other or result).with_suffix(".html")
+    source = other or result
+    target = output or source.parent / f"{source.stem}.html"
     check_writable(target)
     if other is None:
         page = page_of(read_result(result), str(result))

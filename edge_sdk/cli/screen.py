@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -135,6 +136,7 @@ def command(*, long: bool = False, **settings: Any) -> Callable[[Callable[..., i
         @functools.wraps(function)
         def guarded(*, as_json: bool, quiet: bool, **arguments: Any) -> None:
             screen = Screen(as_json=as_json, quiet=quiet, took=Took(click.get_current_context()) if long else None)
+            _refuse_nan(arguments)
             try:
                 with heard(screen.last_words):
                     code = function(screen, **arguments)
@@ -149,6 +151,14 @@ def command(*, long: bool = False, **settings: Any) -> Callable[[Callable[..., i
         return made
 
     return decorate
+
+
+def _refuse_nan(arguments: Mapping[str, Any]) -> None:
+    """Click's ranges let it pass, for it is neither below nor above."""
+    for parameter in click.get_current_context().command.params:
+        value = arguments.get(parameter.name or "")
+        if isinstance(value, float) and math.isnan(value):
+            raise click.UsageError(f"{parameter.opts[0]}: expected a number, got nan")
 
 
 def _schema_option(function: Callable[..., Any]) -> Callable[..., Any]:

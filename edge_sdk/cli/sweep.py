@@ -63,7 +63,7 @@ def sweep(
         raise click.UsageError("--executor local runs one job at a time; --jobs and --scheduler need dask")
     check_page_path(html)
     before = read_table(old) if old else None
-    folder = output or plan.with_suffix(".sweep")
+    folder = output or plan.parent / f"{plan.stem}.sweep"
     screen.kept = f"results so far are in {folder}; run the same command to go on"
     asked = Asked(
         dask=executor == "dask" or scheduler is not None or jobs > 1,

@@ -138,6 +138,8 @@ def find_recipe(name: str | Path) -> Recipe:
             return parse_recipe(path.stem, path.read_text(encoding="utf-8"), where=str(path))
         except OSError as error:
             raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{path}: not TOML: byte {error.start} is not UTF-8") from error
     built_in = _built_in()
     short = {short: recipe for recipe in built_in.values() for short in recipe.short_names}
     found = built_in.get(str(name)) or short.get(str(name))

@@ -28,6 +28,8 @@ class Deadline:
     margin: float = 0.8
 
     def __post_init__(self) -> None:
+        if not isinstance(self.ms, int | float):
+            raise PolicyError(f"deadline: expected milliseconds, got {type(self.ms).__name__}")
         if not self.ms > 0 or self.misses < 1 or self.calm < 1 or not 0 < self.margin <= 1:
             raise PolicyError(f"deadline: expected ms > 0, misses and calm >= 1, 0 < margin <= 1, got {self}")
 

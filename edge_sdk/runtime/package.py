@@ -138,5 +138,5 @@ def _starts_with(path: Path, start: bytes) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(start)) == start
-    except OSError:
+    except (OSError, ValueError):
         return False

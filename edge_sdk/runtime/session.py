@@ -49,6 +49,8 @@ class Session:
     """
 
     def __init__(self, asked: Asked, package: Package, opened: list[Opened], wanted: Options) -> None:
+        if not isinstance(asked, Asked):
+            raise TypeError("a session is made by Session.open(model)")
         self._asked = asked
         self._package = package
         self._opened = opened

@@ -132,6 +132,8 @@ def read_plan(path: Path) -> Plan:
         plan = read_record(Plan, tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not TOML: byte {error.start} is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: not TOML: {error}") from error
     except RecordError as error:

@@ -42,7 +42,9 @@ class Kept:
         return dict(_done(lines))
 
     def _text(self) -> str:
-        return self._path.read_text(encoding="utf-8") if self._path is not None and self._path.exists() else ""
+        if self._path is None or not self._path.exists():
+            return ""
+        return self._path.read_text(encoding="utf-8", errors="replace")
 
     def add(self, one: Timed) -> None:
         """One more."""
