@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.converters.layout import Port
+from edge_sdk.converters.lower.idle_padding import without_idle_padding
 from edge_sdk.converters.proving.finish import finish
 from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.proof import Proof
@@ -113,7 +114,7 @@ class Ladder:
     def _checked(self, handed: Mapping[str, Any], folder: Path, role: str) -> FloatModel:
         inputs = tuple(_port(port) for port in handed["inputs"])
         outputs = tuple(_port(port) for port in handed["outputs"])
-        data = finish(Path(handed["path"]).read_bytes(), inputs, outputs, {})
+        data = finish(without_idle_padding(Path(handed["path"]).read_bytes()), inputs, outputs, {})
         path = folder / "float32.tflite"
         path.write_bytes(data)
         artifact = parse_artifact(data, path=path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge_sdk.artifact.compute import compute_type
+from edge_sdk.artifact.idle_padding import unread
 from edge_sdk.artifact.model import Op, Tensor
 from edge_sdk.checks.lint.scene import EIGHT_BITS, Mark, Rule, Scene, named, values_of
 from edge_sdk.findings import Severity
@@ -140,7 +141,23 @@ def _at_an_end(scene: Scene, op: Op) -> bool:
     return scene.is_output(result) or any(scene.is_output(scene.graph.tensors[i]) for i in after)
 
 
+def idle_padding(scene: Scene) -> Iterator[Mark]:
+    """SAME convolutions that leave a row or column unread, which older XNNPACKs compute wrongly."""
+    for op in scene.graph.ops:
+        left = unread(scene.graph, op)
+        kernel = scene.tensor(op.inputs, 1)
+        if left is None or max(left) <= 0 or kernel is None or kernel.shape[1:3] == (1, 1):
+            continue
+        message = f"SAME padding, but windows leave {max(left)} rows or columns unread: XNNPACK up to ai-edge-litert "
+        yield Mark("warning", f"{message}2.1.5 computes it wrongly", op, found="SAME", limit="VALID")
+
+
 RULES = (
+    Rule(
+        "idle-padding",
+        idle_padding,
+        "convert again with edge-sdk, which writes VALID where it is the same; or 2.2.0 on",
+    ),
     Rule("float-island", float_island, "replace these ops in the source by ones that have an integer form"),
     Rule("conversion-pair", conversion_pair, "convert again from float; do not quantize a quantized file"),
     Rule("requantize-chain", requantize_chain, "let the tensors between share one scale"),

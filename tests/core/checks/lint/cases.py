@@ -345,3 +345,16 @@ def batch(wrong: bool) -> bytes:
 def doubled_until(wrong: bool) -> bytes:
     """``x = x + x`` while the largest is below 10; or five times, whatever ``x`` is."""
     return loop_model(bound=None if wrong else 5)
+
+
+@case("idle-padding")
+def strided(wrong: bool) -> bytes:
+    """3x3 windows at every fourth place of 32: the 32nd row is unread; of 31 it would be read."""
+    side = 32 if wrong else 31
+    net = Net("float32")
+    net.first = net.last = net.value("wide", (1, side, side, IN))
+    kernel = net.constant("kernel", np.ones((OUT, 3, 3, IN), np.float32))
+    bias = net.constant("bias", np.zeros(OUT, np.float32))
+    settings = {"stride_w": 4, "stride_h": 4, "dilation_w_factor": 1, "dilation_h_factor": 1, "padding": 0}
+    net.grow("CONV_2D", kernel, bias, kind="Conv2DOptions", shape=(1, 8, 8, OUT), **settings)
+    return net.done()
