@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge_sdk.artifact import parse_artifact
+from edge_sdk.checks.lint.linting import lint
+from edge_sdk.converters.lower.direct.writing import write
 from edge_sdk.errors import UnsupportedOpError
 from tests.converters.direct.compare import check, expected, lowered, model, run
 
@@ -211,3 +214,11 @@ def test_a_voice_detector_chooses_its_layer_by_an_input(rate: int) -> None:
     known = {name: array for name, array in feeds.items() if name != "sr"}
     proto = model(nodes, known, ["y", "nh", "nc"], {**weights, "sr": np.array(rate)}, 16)
     assert "IF" not in [op.kind for op in check(proto, known).graph.ops]
+
+
+def test_a_loop_over_steps_is_bounded() -> None:
+    """``check`` names loops that may never end; what a count in the file ends is none of them."""
+    proto, feeds = _layer("LSTM", LONG, states=True, direction="bidirectional")
+    artifact = parse_artifact(write(lowered(proto, feeds).graph))
+    assert [op.name for op in artifact.main.ops].count("WHILE") == 2
+    assert "open-loop" not in {one.rule for one in lint(artifact)}
