@@ -60,7 +60,8 @@ def heard(last_words: Callable[[BaseException], int]) -> Iterator[None]:
     for one in before:
         signal.signal(one, end)
     try:
-        with _listening({int(one) for one in before}, raised, last_words):
+        # Where a part of the command listens itself, as training does to end at a checkpoint, it is left alone.
+        with _listening(lambda number: number in before and signal.getsignal(number) is end, raised, last_words):
             yield
     finally:
         for one, handler in before.items():
@@ -99,7 +100,7 @@ def _error(number: int) -> BaseException:
 
 @contextlib.contextmanager
 def _listening(
-    numbers: set[int], raised: threading.Event, last_words: Callable[[BaseException], int]
+    is_ours: Callable[[int], bool], raised: threading.Event, last_words: Callable[[BaseException], int]
 ) -> Iterator[None]:
     told, telling = socket.socketpair()
     telling.setblocking(False)  # noqa: FBT003 - a setting of the socket's
@@ -107,7 +108,7 @@ def _listening(
 
     def listen() -> None:
         while (number := told.recv(1)[0]) != _END:
-            if number in numbers and not raised.wait(_GRACE_S):
+            if is_ours(number) and not raised.wait(_GRACE_S):
                 code = last_words(_error(number))
                 sys.stdout.flush()
                 sys.stderr.flush()

@@ -129,6 +129,25 @@ def test_command_that_is_asked_to_end_closes_what_is_open(tmp_path: Path) -> Non
         assert list(tmp_path.iterdir()) == []
 
 
+def test_a_part_of_a_command_that_listens_itself_is_left_alone() -> None:
+    """Training ends at its next checkpoint."""
+    script = (
+        "import os, signal, time; from edge_sdk.cli.screen import command\n"
+        "@command()\n"
+        "def training(screen):\n"
+        "    before = signal.signal(signal.SIGINT, lambda *_: None)\n"
+        "    os.kill(os.getpid(), signal.SIGINT); time.sleep(1.6)\n"
+        "    signal.signal(signal.SIGINT, before); print('saved', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGINT); time.sleep(60)\n"
+        "training()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False, timeout=50
+    )
+    assert (done.returncode, done.stdout) == (130, "saved\n"), done.stderr
+
+
 @pytest.mark.runtime
 def test_time_limit_ends_an_engine_that_does_not_return(tmp_path: Path) -> None:
     model, zeros = tmp_path / "loop.tflite", tmp_path / "zeros.npz"
