@@ -21,7 +21,7 @@ from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
 from edge_sdk.converters.proving.labels import with_labels
 from edge_sdk.converters.proving.ladder import Ladder
-from edge_sdk.converters.proving.latency import latency_findings, measured
+from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
@@ -387,8 +387,10 @@ class Line:
         if not self._settings.timing or recipe.mode == "float":
             return (), []
         with self._stage("measure latency"):
-            timings = measured(self._shop.worker("engine"), paths)
-        return timings, latency_findings(timings, recipe)
+            worker = self._shop.worker("engine")
+            timings = measured(worker, paths)
+            left = outside(worker, paths[1], self._shop.path("alone"), timings[1]) if is_slower(timings) else None
+        return timings, latency_findings(timings, recipe, left)
 
     def _note(self, recipe: Recipe, lowered: FloatModel) -> dict[str, Any]:
         return {

@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.layout import Axes, laid_out, undone
-from edge_sdk.converters.proving.alone import times_alone
+from edge_sdk.converters.proving.alone import each_us, times_alone
 from edge_sdk.converters.sources.source import write_outputs
 from edge_sdk.engines.runner import Runner
 from edge_sdk.measure.side_by_side import time_side_by_side
@@ -84,6 +84,13 @@ def look_closer(reference: str, candidate: str, samples: str, input_axes: Axes, 
 def op_times(path: str, folder: str, most: int) -> list[dict[str, Any]]:
     """See :func:`times_alone`."""
     return [{"op": op, "us": taken} for op, taken in times_alone(path, Path(folder), most).items()]
+
+
+def times_of(path: str, folder: str, ops: list[int]) -> dict[str, float]:
+    """Microseconds of some ops of the main subgraph, each alone, by index; see :func:`each_us`."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    graph = read_artifact(path).main
+    return {str(op.index): taken for op, taken in each_us(path, [graph.ops[index] for index in ops], Path(folder))}
 
 
 def timings(paths: list[str], seconds: float) -> list[dict[str, Any]]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edge_sdk.artifact.model import read_artifact
+from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.findings import Finding
 from edge_sdk.measure.side_by_side import Timing
@@ -13,6 +18,16 @@ from edge_sdk.recipe import Recipe
 _SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.
 _SLOWER = 1.05
+_NAMED = 4
+_ELSE = "the device may differ; static_wi8_ai8 is the fast int8 form on CPUs"
+_HINTS = defaultdict(
+    lambda: _ELSE,
+    {
+        "static_range": "the device may differ",
+        "int16": "16-bit activations are for NPUs with kernels for them (Ethos-U, Hexagon), not for CPUs: "
+        "static_wi8_ai8, with ops in float by --repair where it is not accurate enough",
+    },
+)
 
 
 def measured(worker: Worker, paths: Sequence[Path]) -> tuple[Timing, ...]:
@@ -26,23 +41,79 @@ def measured(worker: Worker, paths: Sequence[Path]) -> tuple[Timing, ...]:
     return tuple(Timing(**row) for row in rows)
 
 
-def latency_findings(timings: Sequence[Timing], recipe: Recipe) -> list[Finding]:
-    """Slower than float, and slower or faster than in plain forms; none where that is within the noise."""
+@dataclass(frozen=True)
+class Outside:
+    """What XNNPACK leaves of a file to TFLite's own kernels.
+
+    Attributes:
+        ops: type to how many; *predicted* by the rules of ``engine``.
+        engine: version of ai-edge-litert whose rules were asked.
+        share: of the file's time that they take, each *measured* alone; None where none could be.
+    """
+
+    ops: Mapping[str, int]
+    engine: str
+    share: float | None
+
+    def __str__(self) -> str:
+        if not self.ops:
+            return f"XNNPACK takes every op (predicted for ai-edge-litert {self.engine}): its kernels are slow here"
+        listing = ", ".join(f"{count} {kind}" for kind, count in list(self.ops.items())[:_NAMED])
+        more = f" and {len(self.ops) - _NAMED} more types" if len(self.ops) > _NAMED else ""
+        share = "" if self.share is None else f" take {self.share:.0%} of its time (each measured alone) and"
+        return f"{listing}{more}{share} stay outside XNNPACK (predicted for ai-edge-litert {self.engine})"
+
+
+def outside(worker: Worker, path: Path, folder: Path, final: Timing) -> Outside:
+    """Ops of a file outside XNNPACK, and their share of its time.
+
+    Args:
+        worker: times them.
+        path: the file.
+        folder: to work in.
+        final: how long the file takes.
+    """
+    known, version = rule_set("xnnpack").engines, final.engine.split(" ")[-1]
+    engine = version if version in known else known[-1]
+    graph = read_artifact(path).main
+    refused = sorted(place_by("xnnpack", graph, engine=engine).refused)
+    kinds = Counter(graph.ops[index].name for index in refused)
+    taken: Mapping[str, float] = {}
+    if refused:
+        arguments: dict[str, Any] = {"path": str(path), "folder": str(folder), "ops": refused}
+        place = "edge_sdk.converters.proving.candidate:times_of"
+        taken = worker.function(place, "timing ops outside XNNPACK", **arguments)
+    share = min(1.0, sum(taken.values()) / final.median_us) if taken else None
+    return Outside(dict(kinds.most_common()), engine, share)
+
+
+def is_slower(timings: Sequence[Timing]) -> bool:
+    """Whether the file takes longer than the float file, beyond the noise."""
+    return timings[1].ratio_low > _SLOWER
+
+
+def latency_findings(timings: Sequence[Timing], recipe: Recipe, left: Outside | None = None) -> list[Finding]:
+    """Slower than float, and slower or faster than in plain forms; none where that is within the noise.
+
+    Args:
+        timings: the float file's, the file's, and that in plain forms.
+        recipe: of the file.
+        left: what is outside of the delegate, where the file is slower.
+    """
     _, final, *plain = timings
-    found = [_slower_than_float(final, recipe)] if final.ratio_low > _SLOWER else []
+    found = [_slower_than_float(final, recipe, left)] if is_slower(timings) else []
     return found + [one for other in plain if (one := _against_plain(final, other, recipe))]
 
 
-def _slower_than_float(final: Timing, recipe: Recipe) -> Finding:
+def _slower_than_float(final: Timing, recipe: Recipe, left: Outside | None) -> Finding:
     return Finding(
         "slower-than-float",
         "warning",
         f"takes {final.ratio:.2f}x the time of the float file on this machine's CPU (measured, "
-        f"{final.threads} thread, 95 % interval {final.ratio_low:.2f} to {final.ratio_high:.2f})",
+        f"{final.threads} thread, 95 % interval {final.ratio_low:.2f} to {final.ratio_high:.2f})"
+        + (f"; {left}" if left else ""),
         recipe.name,
-        "the device may differ; static_wi8_ai8 is the fast int8 form on CPUs"
-        if recipe.mode != "static_range"
-        else "the device may differ",
+        _HINTS["int16" if recipe.activations.dtype == "int16" else recipe.mode],
     )
 
 

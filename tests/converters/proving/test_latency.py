@@ -1,0 +1,69 @@
+"""Slower than float: which ops are outside the delegate, and what they take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_sdk.converters.proving.latency import Outside, is_slower, latency_findings, outside
+from edge_sdk.measure.side_by_side import Timing
+from edge_sdk.recipe import find_recipe
+from tests.converters.quantize.test_islands import sums_around
+
+INT8 = find_recipe("int8")
+
+
+def timing(us: float, ratio: float, spread: float = 0.01) -> Timing:
+    return Timing("f", us, ratio, ratio - spread, ratio + spread, 50, 1, "ai-edge-litert 2.1.0")
+
+
+class Here:
+    """A worker that is this process."""
+
+    def function(self, place: str, doing: str, **arguments: Any) -> Any:
+        from edge_sdk.converters.proving import candidate
+
+        return getattr(candidate, place.split(":")[1])(**arguments)
+
+
+def test_a_slow_file_names_what_is_outside() -> None:
+    left = Outside({"HARD_SWISH": 18, "RELU_0_TO_1": 9}, "2.1.0", 0.61)
+    (found,) = latency_findings([timing(100, 1.0), timing(154, 1.54)], INT8, left)
+    assert found.rule == "slower-than-float"
+    assert found.message.endswith(
+        "18 HARD_SWISH, 9 RELU_0_TO_1 take 61% of its time (each measured alone) and stay outside XNNPACK (predicted "
+        "for ai-edge-litert 2.1.0)"
+    )
+    everything = str(Outside({}, "2.1.0", None))
+    assert everything == "XNNPACK takes every op (predicted for ai-edge-litert 2.1.0): its kernels are slow here"
+
+
+def test_16_bits_on_a_cpu_are_told_what_they_are_for() -> None:
+    rows = [timing(100, 1.0), timing(3000, 30.0)]
+    (found,) = latency_findings(rows, find_recipe("int16x8"))
+    assert "are for NPUs with kernels for them (Ethos-U, Hexagon), not for CPUs" in found.hint
+    assert [one.hint for one in latency_findings(rows, INT8)] == ["the device may differ"]
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 1.05])
+def test_a_file_within_the_noise_is_not_slower(ratio: float) -> None:
+    rows = [timing(100, 1.0), timing(100 * ratio, ratio)]
+    assert not is_slower(rows)
+    assert latency_findings(rows, INT8) == []
+
+
+@pytest.mark.runtime
+def test_ops_outside_are_timed_alone(tmp_path: Path) -> None:
+    """HARD_SWISH in int8, of which XNNPACK has no kernel; what it takes is more than nothing and at most everything."""
+    path = tmp_path / "model.tflite"
+    path.write_bytes(sums_around("HARD_SWISH", "HARD_SWISH"))
+    worker: Any = Here()
+    found = outside(worker, path, tmp_path / "alone", timing(1e6, 2.0))
+    assert dict(found.ops) == {"HARD_SWISH": 2}
+    assert found.engine == "2.1.0"
+    assert found.share is not None
+    assert 0 < found.share <= 1
+    path.write_bytes(sums_around())
+    assert outside(worker, path, tmp_path / "alone", timing(1e6, 2.0)) == Outside({}, "2.1.0", None)
