@@ -261,19 +261,22 @@ def replicas_command(model: Path, seconds: float) -> None:
 @click.option("--times", type=click.Path(path_type=Path), help="Where measured times are kept; rounds are added to it.")
 @click.option("--seconds", default=400.0, show_default=True, help="To measure networks for; 0: only what is kept.")
 @click.option("--threads", default=1, show_default=True)
-def time_prediction_command(table: Path | None, times: Path | None, seconds: float, threads: int) -> None:
+@click.option("--most", type=click.IntRange(1), help="So many networks of each family, kept in a result of its own.")
+def time_prediction_command(
+    table: Path | None, times: Path | None, seconds: float, threads: int, most: int | None
+) -> None:
     """Hold predicted times against measured ones, on 67 networks of 17 families in four variants."""
     from benchmarks.time_prediction import measuring, networks, predicting
     from edge_sdk.checks.timing.table import parse_written
     from edge_sdk.measure.calibration.running import calibrate
 
     folder = _CACHE / "time_prediction"
-    networks.make(folder, 0, 1)
+    networks.make(folder, 0, 1, most)
     kept = times or folder / f"times_{threads}.jsonl"
     # On a machine that is shared the table may be INVALID: the figures then say so.
     made = parse_written(json.loads(table.read_bytes()), where=str(table)) if table else calibrate(threads=threads)
     if seconds:
-        measuring.measure(folder, kept, seconds, threads)
+        measuring.measure(folder, kept, seconds, threads, most)
     measured = measuring.times_us(kept)
     rows = list(predicting.rows(folder, made, measured))
     helps = list(predicting.help_rows(folder, made, measured))
@@ -281,7 +284,8 @@ def time_prediction_command(table: Path | None, times: Path | None, seconds: flo
     for row in figures:
         click.echo(str(row))
     facts = {"subject": str(made.subject), "table_valid": made.valid, "table_reasons": list(made.reasons)}
-    _keep("time_prediction", figures, networks=rows, help=helps, **facts)
+    # A smaller set is no figure of the whole.
+    _keep("time_prediction" if most is None else f"time_prediction_{most}", figures, networks=rows, help=helps, **facts)
 
 
 @main.command("tables")

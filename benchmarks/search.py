@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,3 +88,36 @@ def _predicted(result: Result) -> float | None:
     best = result.best
     found = [one.ms for one in result.family if best and one.spared == len(best.spared)]
     return found[0] if found else None
+
+
+_COLUMNS = ("model", "groups", "way", "evaluations", "minutes", "found", "drop", "of int8", "MACs in int8", "time",
+            "predicted")  # fmt: skip
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """A line for each case and way, and what it was measured with."""
+    if not result["rows"]:
+        return ""
+    lines = [f"| {' | '.join(_COLUMNS)} |", f"|{' --- |' * len(_COLUMNS)}"]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in result["rows"]]
+    versions = ", ".join(f"{tool} {version}" for tool, version in result["versions"].items())
+    cpu = f"{result['machine']['cpu']}, {result['machine']['cores']} cores"
+    return "\n".join([*lines, "", f"Measured on {cpu}; {versions}."])
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Times as a ratio to the float file; the prediction as its error."""
+    first = (row["model"], str(row["groups"]), row["way"], str(row["evaluations"]), str(row["minutes"] or ""))
+    plain = f"{row['plain_drop']:.2f}"
+    if not row["found"]:
+        return (*first, "nothing", "", plain, "", "", "")
+    predicted = row["predicted_ms"]
+    return (
+        *first,
+        f"{row['in_float']} groups in float",
+        f"{row['drop']:.2f}",
+        plain,
+        f"{row['int8_macs']:.0%}",
+        f"{row['ms'] / row['float_ms']:.2f}",
+        "" if predicted is None else f"{predicted / row['ms'] - 1:+.1%}",
+    )

@@ -10,6 +10,7 @@ from benchmarks import results
 from benchmarks.corpus.lowering import is_wrong
 from benchmarks.coverage import LEAST_DB
 from benchmarks.int8_accuracy import table as int8_accuracy
+from benchmarks.search import table as search
 from benchmarks.time_prediction.table import time_prediction
 
 PAGE = Path(__file__).parent / "README.md"
@@ -367,6 +368,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "memory": memory,
     "figures": figures,
     "int8_accuracy": int8_accuracy,
+    "search": search,
     "peers": peers,
     "channels": channels,
     "corpus": corpus,

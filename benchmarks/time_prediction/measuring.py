@@ -21,10 +21,10 @@ from edge_sdk.measure.calibration.running import fastest, sampled
 from edge_sdk.measure.clock import Clock
 
 
-def measure(folder: Path, kept: Path, seconds: float, threads: int = 1) -> None:
-    """Times files, those with the fewest times first, and appends a line each."""
+def measure(folder: Path, kept: Path, seconds: float, threads: int = 1, most: int | None = None) -> None:
+    """Times files, those with the fewest times first, and appends a line each; of ``most`` networks of each family."""
     options, end = DelegateOptions(find_engine(), threads), time.monotonic() + seconds
-    files = [f"{name}.{variant}" for _, name in names() for variant in VARIANTS]
+    files = [f"{name}.{variant}" for _, name in names(most) for variant in VARIANTS]
     count = dict.fromkeys(files, 0) | _counted(kept)
     while time.monotonic() < end:
         for file in sorted(files, key=lambda one: count[one]):

@@ -96,10 +96,10 @@ NETWORKS: dict[str, tuple[tuple[str, int, dict[str, Any]], ...]] = {
 """Family to networks: constructor, side of the input, arguments. The last three families are written below."""
 
 
-def names() -> Iterator[tuple[str, str]]:
-    """Family and name of each, cheapest ways to say what it is."""
+def names(most: int | None = None) -> Iterator[tuple[str, str]]:
+    """Family and name of each, or of the first few of each family."""
     for family, listed in NETWORKS.items():
-        yield from ((family, name(*one)) for one in listed)
+        yield from ((family, name(*one)) for one in listed[:most])
 
 
 def name(kind: str, side: int, arguments: dict[str, Any]) -> str:
@@ -111,10 +111,10 @@ def name(kind: str, side: int, arguments: dict[str, Any]) -> str:
     return "-".join([kind, *(word for word in words if word != "include_top"), str(side)])
 
 
-def make(folder: Path, part: int, parts: int) -> None:
-    """Makes the files that are missing, every ``parts``-th network."""
+def make(folder: Path, part: int, parts: int, most: int | None = None) -> None:
+    """Makes the files that are missing, every ``parts``-th network; ``most`` of each family."""
     folder.mkdir(parents=True, exist_ok=True)
-    every = [(family, one) for family, listed in NETWORKS.items() for one in listed]
+    every = [(family, one) for family, listed in NETWORKS.items() for one in listed[:most]]
     for family, one in every[part::parts]:
         target = folder / name(*one)
         if not (target.with_name(f"{target.name}.int8.tflite")).exists():

@@ -119,10 +119,14 @@ class _Run:
         """Runs the search; an interruption leaves what was found so far."""
         try:
             self._search.run()
-        except KeyboardInterrupt as interruption:
+        except BaseException as ended:
+            if isinstance(ended, Exception):
+                raise
             self._search.stopped = "interrupted"
             self._keep(self._search)
-            raise KeyboardInterrupt(self._left_behind()) from interruption
+            if isinstance(ended, KeyboardInterrupt):
+                raise KeyboardInterrupt(self._left_behind()) from ended
+            raise
         finally:
             self._close()
         self._bundle()
