@@ -276,7 +276,7 @@ class Search:
                 proposal = proposals.send(point)
         except StopIteration:
             pass
-        if move.needs:
+        if move.needs or move.beside:
             self._dear += self.evaluations - begun
 
     def _try(self, move: str, proposal: Proposal) -> Point:

@@ -166,7 +166,7 @@ def _int8_loses(view: View) -> bool:
 
 MOVES: dict[str, Move] = {
     "plain": Move(plain),
-    "int16": Move(int16),
+    "int16": Move(int16, beside=True),
     "spare": Move(spare),
     "whole": Move(whole),
     "four_bit": Move(four_bit),

@@ -121,7 +121,9 @@ class Move:
         propose: a generator of proposals.
         needs: what must be given for it, beyond a search: more ``time`` than a proof takes (or the move's own name), or
             data for ``training``. Its evaluations are beside those that a proof takes.
+        beside: whether they are so without such a need.
     """
 
     propose: Callable[[View], Generator[Proposal, Point, None]]
     needs: Literal["", "time", "training"] = ""
+    beside: bool = False
