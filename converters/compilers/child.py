@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sdk.errors import BuildError
+from edge_sdk.tied import tied
 
 _TAIL = 12
 _LOG = "compiler.log"
@@ -46,19 +46,13 @@ def run_program(
     """
     log = folder / _LOG
     with log.open("wb") as said:
+        words = [str(word) for word in command]
+        env = {**os.environ, **_OFFLINE, **(more or {})}
         try:
-            process = subprocess.Popen(  # noqa: S603 - a compiler that the user installed
-                [str(word) for word in command],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                env={**os.environ, **_OFFLINE, **(more or {})},
-                start_new_session=True,
-            )
+            with tied(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=env) as process:
+                status = _wait(process, seconds)
         except OSError as error:
             raise BuildError(f"{what} does not start: {error.strerror or error}", tool=what) from error
-        status = _wait(process, seconds)
     result = Said(-signal.SIGKILL if status is None else status, log.read_text(encoding="utf-8", errors="replace"))
     if status is None:
         raise failure(what, f"did not end within {seconds:g} s", result, "give it more by --time-limit")
@@ -80,12 +74,8 @@ def failure(what: str, how: str, said: Said, hint: str | None = None) -> BuildEr
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    """How it ended; None where it had to be killed. Nothing that it started is left, however this is left."""
+    """How it ended; None where it has to be killed."""
     try:
         return process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         return None
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_sdk.errors import BuildError
+from edge_sdk.tied import run_tied
 
 
 def run_tool(command: Sequence[str], *, what: str, hint: str | None = None) -> str:
@@ -16,9 +17,7 @@ def run_tool(command: Sequence[str], *, what: str, hint: str | None = None) -> s
         BuildError: it does not start, or it failed; carries its last lines.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - arguments of our own making, no shell
-            command, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
-        )
+        done = run_tied(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
     except OSError as error:
         tool = Path(command[0])
         raise BuildError(f"{what}: {tool} does not start: {error.strerror}", tool=tool.name, hint=hint) from error

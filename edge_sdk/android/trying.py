@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_sdk.errors import MissingToolError
 from edge_sdk.folders import temporary_folder
+from edge_sdk.tied import run_tied
 
 # All on zeros: numbers are for the golden cases to judge. What an engine does to a model may end the process.
 _CHILD = """
@@ -72,9 +73,8 @@ def _faults(python: Path, version: str, paths: Sequence[Path]) -> Iterator[str]:
 def _run(python: Path, version: str, paths: Sequence[Path]) -> list[str]:
     hint = f"an environment of its own: pip install tensorflow-cpu=={version}"
     try:
-        done = subprocess.run(  # noqa: S603 - the interpreter that the user names
-            [str(python), "-c", _CHILD, *map(str, paths)], capture_output=True, text=True, check=False
-        )
+        command = [str(python), "-c", _CHILD, *map(str, paths)]
+        done = run_tied(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     except OSError as error:
         raise MissingToolError(f"{python} does not start: {error.strerror}", hint=hint) from error
     told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('"')]

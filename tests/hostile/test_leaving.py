@@ -78,6 +78,36 @@ def test_workers_end_with_their_program(number: signal.Signals, tmp_path: Path) 
     assert list(tmp_path.glob("edge-sdk-*")) == []
 
 
+# A compiler, a tool of the build, or Vela: what runs is told by the words, and starts a program of its own.
+_TOOLS = {
+    "a compiler": "from edge_sdk.converters.compilers.child import run_program\n"
+    "run_program(command, pathlib.Path(sys.argv[1]), what='c', seconds=60)",
+    "a tool": "from edge_sdk.android.tools import run_tool\nrun_tool(command, what='tool')",
+}
+
+
+@pytest.mark.parametrize("name", _TOOLS)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_tools_end_with_their_program(name: str, number: signal.Signals, tmp_path: Path) -> None:
+    script = "import pathlib, sys\ncommand = ['sh', '-c', 'sleep 60 & echo $$ $! > ' + sys.argv[1] + '/ids; wait']\n"
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    program = subprocess.Popen([sys.executable, "-c", script + _TOOLS[name], str(tmp_path)], env=environment)
+    ids = tmp_path / "ids"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and len(ids.read_text().split() if ids.exists() else []) < 2:
+        time.sleep(0.02)
+    # The tie is made as soon as the program runs, and this one is quick to say so.
+    time.sleep(0.5)
+    program.send_signal(number)
+    program.wait(10)
+    processes = [int(one) for one in ids.read_text().split()]
+    end = time.monotonic() + _SOON_S
+    while time.monotonic() < end and any(map(is_alive, processes)):
+        time.sleep(0.01)
+    assert not any(map(is_alive, processes))
+
+
 def test_only_folders_of_the_dead_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     mine = folders.make_folder("mine")

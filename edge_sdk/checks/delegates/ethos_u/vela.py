@@ -16,6 +16,7 @@ from edge_sdk.checks.delegates.ethos_u.vela_answer import UnreadableAnswerError,
 from edge_sdk.errors import ConversionError, MissingDependencyError, ProfileError, nearest
 from edge_sdk.folders import temporary_folder
 from edge_sdk.profile.records import ETHOS_U_VARIANTS
+from edge_sdk.tied import run_tied
 
 PACKAGE = "ethos-u-vela"
 _SECONDS = 900
@@ -70,15 +71,7 @@ def _run(source: Path, accelerator: str, version: str, seconds: float) -> str:
     command = [sys.executable, "-m", "ethosu.vela", source.name, "--accelerator-config", accelerator]
     command += ["--output-dir", ".", "--enable-debug-db"]
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, and names that we chose
-            command,
-            cwd=source.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            timeout=seconds,
-        )
+        done = run_tied(command, timeout=seconds, cwd=source.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except subprocess.TimeoutExpired as error:
         raise _failure(f"did not end within {seconds:g} s", version, error.stdout or b"") from error
     if done.returncode < 0:
