@@ -24,4 +24,5 @@ def run_tool(command: Sequence[str], *, what: str, hint: str | None = None) -> s
     if done.returncode:
         tail = (done.stdout + done.stderr).strip()[-3000:]
         raise BuildError(f"{what} failed", tool=Path(command[0]).name, log_tail=tail, hint=hint)
-    return done.stdout or done.stderr
+    told: str = done.stdout or done.stderr
+    return told

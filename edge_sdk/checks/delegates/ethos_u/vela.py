@@ -78,7 +78,8 @@ def _run(source: Path, accelerator: str, version: str, seconds: float) -> str:
         raise _failure(f"was ended by signal {-done.returncode}", version, done.stdout)
     if done.returncode:
         raise _failure(f"refuses the file: {_last_words(done.stdout)}", version, done.stdout)
-    return done.stdout.decode(errors="replace")
+    said: bytes = done.stdout
+    return said.decode(errors="replace")
 
 
 def _collect(artifact: Artifact, folder: Path, accelerator: str, version: str, said: str) -> Compiled:

@@ -164,7 +164,9 @@ def test_vela_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_damaged_file_never_reaches_vela(monkeypatch: pytest.MonkeyPatch) -> None:
     """Vela itself dies of a signal on this."""
-    monkeypatch.setattr("edge_sdk.checks.delegates.ethos_u.vela.run_tied", lambda *_, **__: pytest.fail("Vela was started"))
+    monkeypatch.setattr(
+        "edge_sdk.checks.delegates.ethos_u.vela.run_tied", lambda *_, **__: pytest.fail("Vela was started")
+    )
     with pytest.raises(ModelError, match="not a whole TFLite file"):
         compile_for_ethos_u(mixed()[:700], U65)
 
