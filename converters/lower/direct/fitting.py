@@ -8,7 +8,10 @@ import numpy as np
 
 from edge_sdk.errors import ModelError
 
-_HINT = "check the shapes of the model's inputs and weights; onnx.checker with full_check=True may tell more"
+_HINT = (
+    "check the shapes of the model's inputs and weights; onnx.checker with full_check=True may tell more. A branch "
+    "that these inputs never take is folded away by --fix-input NAME=VALUE"
+)
 
 
 def broadcast(origin: str, shapes: Sequence[Sequence[int]]) -> tuple[int, ...]:

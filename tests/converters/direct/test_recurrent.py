@@ -11,7 +11,7 @@ import pytest
 from edge_sdk.artifact import parse_artifact
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.converters.lower.direct.writing import write
-from edge_sdk.errors import UnsupportedOpError
+from edge_sdk.errors import ModelError, UnsupportedOpError
 from tests.converters.direct.compare import check, expected, lowered, model, run
 
 pytestmark = pytest.mark.onnx
@@ -164,6 +164,14 @@ def test_a_run_does_not_see_the_one_before() -> None:
     graph = lowered(proto, feeds)
     for once, twice in zip(run(graph, feeds), run(graph, feeds, times=2), strict=True):
         np.testing.assert_array_equal(once, twice)
+
+
+@pytest.mark.parametrize("shape", [(4, 2, WIDTH + 1), (4, 2, WIDTH, 2)])
+def test_a_sequence_that_the_weights_do_not_fit_is_told_with_where(shape: tuple[int, ...]) -> None:
+    proto, feeds = _layer("LSTM")
+    proto.graph.node[0].name = "rnn"
+    with pytest.raises(ModelError, match="at `rnn` the graph's shapes contradict each other"):
+        lowered(proto, {**feeds, "x": np.zeros(shape, np.float32)})
 
 
 def test_peepholes_are_refused_by_name() -> None:

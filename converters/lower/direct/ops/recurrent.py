@@ -17,6 +17,7 @@ import numpy as np
 
 from edge_sdk.converters.lower.direct.bodies import repeat
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.fitting import contradiction
 from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.cells import CELLS, State, Step, Weights, product
@@ -86,6 +87,9 @@ def _recurrent(builder: Builder, node: Node) -> list[Value | None]:
 def _refuse(node: Node) -> None:
     if node.given(7):
         raise NoFormError("an LSTM with peephole weights (input P)")
+    shapes = [node.input(place).shape for place in (0, 1)]
+    if [len(shape) for shape in shapes] != [3, 3] or shapes[0][-1] != shapes[1][-1]:
+        raise contradiction(node.name or node.op, shapes, f"are no sequence and weights of one {node.op}")
     if node.input(0).shape[0 if not node.attribute("layout", 0) else 1] == 0:
         raise NoFormError("a sequence without a step")
 
