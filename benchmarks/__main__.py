@@ -139,6 +139,15 @@ def coverage_command(kind: str, only: str | None) -> None:
         _keep(f"coverage_{kind}", rows)
 
 
+@main.command("keras-sequences")
+@click.option("--only", help="One model; the results file is left alone.")
+def keras_sequences_command(only: str | None) -> None:
+    """Recurrent and attention models in Keras, as float32."""
+    rows = _told(coverage.keras_sequence_rows(only), str)
+    if only is None:
+        _keep("keras_sequences", rows)
+
+
 @main.command("checking")
 @click.option("--rounds", default=5, show_default=True)
 def checking_command(rounds: int) -> None:

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.models import keras_applications
-from edge_sdk.converters import Options, convert_all
+from edge_sdk.converters import Options, convert, convert_all
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import SourceOptions
-from edge_sdk.converters.workers.workshop import Workshop
+from edge_sdk.converters.workers.workshop import Workers, Workshop
 from edge_sdk.data import seeded_samples
 from edge_sdk.errors import EdgeSdkError, ParityError
 from edge_sdk.parity.localize import compare_tensors
@@ -32,6 +32,7 @@ LEAST_DB = 15.0
 """SQNR that an int8 file should have, or a named reason."""
 _CALIBRATION, _COMPARISON = 100, 64
 _PYTORCH = Path(__file__).parent / "models" / "pytorch.py"
+_KERAS_SEQUENCES = Path(__file__).parent / "models" / "keras_sequences.py"
 # Rows of the tables that ids look up; the user of a recommender knows them.
 _TABLES = {"user_id": 200, "item_id": 500}
 
@@ -71,6 +72,31 @@ def pytorch_rows(only: str | None = None) -> Iterator[dict[str, Any]]:
         yield _row(
             name, source, *(_samples(name, specs, count, seed) for count, seed in ((_CALIBRATION, 1), (_COMPARISON, 2)))
         )
+
+
+def keras_sequence_rows(only: str | None = None) -> Iterator[dict[str, Any]]:
+    """Recurrent and attention models in Keras, as float32; ``only`` is one name instead of all."""
+    from benchmarks.models.keras_sequences import MODELS
+
+    with tempfile.TemporaryDirectory() as folder, Workers() as workers:
+        for build in MODELS:
+            if only in (None, build.__name__):
+                target = Path(folder) / f"{build.__name__}.tflite"
+                yield _float_row(f"{_KERAS_SEQUENCES}:{build.__name__}", target, workers)
+
+
+def _float_row(source: str, target: Path, workers: Workers) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": target.stem}
+    begin = time.perf_counter()
+    try:
+        report = convert(source, target, recipe="float32", timing=False, workers=workers)
+    except EdgeSdkError as error:
+        return row | _failure(error)
+    worst = min(one.sqnr_db for one in report.parity)
+    rung = report.attempts[-1].name
+    seconds = round(time.perf_counter() - begin, 1)
+    row |= {"verified": report.verified, "sqnr_db": worst}
+    return row | {"ops": sum(report.summary.ops.values()), "rung": rung, "seconds": seconds}
 
 
 def _samples(name: str, specs: tuple[TensorSpec, ...], count: int, seed: int) -> list[Arrays]:

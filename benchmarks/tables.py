@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from benchmarks.corpus.lowering import is_wrong
 from benchmarks.coverage import LEAST_DB
 from benchmarks.int8_accuracy import table as int8_accuracy
 from benchmarks.search import table as search
+from benchmarks.markdown import table, versions
 from benchmarks.time_prediction.table import time_prediction
 
 PAGE = Path(__file__).parent / "README.md"
@@ -20,12 +21,12 @@ _SHORT = {"float32": "float32", "float16": "float16", "static_wi8_ai8": "int8"}
 def fill(page: str) -> str:
     """The page with every ``<!-- name -->`` ... ``<!-- /name -->`` filled anew."""
     for name, make in TABLES.items():
-        table = make(results.read(name))
+        made = make(results.read(name))
         before, begin, rest = page.partition(f"<!-- {name} -->\n")
         if not begin:
             raise ValueError(f"{PAGE.name} has no place for `{name}`: <!-- {name} --> and <!-- /{name} -->")
         _, end, after = rest.partition(f"<!-- /{name} -->")
-        page = f"{before}{begin}{table}\n{end}{after}"
+        page = f"{before}{begin}{made}\n{end}{after}"
     return page
 
 
@@ -36,7 +37,13 @@ def coverage(result: dict[str, Any]) -> str:
         cells = [_coverage_cell(row["results"][recipe]) for recipe in _SHORT]
         rows.append([row["model"], *(part for cell in cells for part in cell)])
     head = ["model", *(f"{short}{unit}" for short in _SHORT.values() for unit in (", dB", ", s"))]
-    return "\n\n".join([_table(head, rows), _totals(result["rows"]), *_reasons(result["rows"]), _versions(result)])
+    return "\n\n".join([table(head, rows), _totals(result["rows"]), *_reasons(result["rows"]), versions(result)])
+
+
+def keras_sequences(result: dict[str, Any]) -> str:
+    """A line for each recurrent or attention model."""
+    cells = [[row["model"], *_coverage_cell(row), str(row.get("ops", "-"))] for row in result["rows"]]
+    return "\n\n".join([table(["model", "float32, dB", "s", "ops"], cells), versions(result)])
 
 
 def _coverage_cell(cell: dict[str, Any]) -> tuple[str, str]:
@@ -71,7 +78,7 @@ def _is_weak(cell: dict[str, Any]) -> bool:
 def conversion(result: dict[str, Any]) -> str:
     """Seconds and ratios."""
     rows = [[r["source"], r["way"], " ".join(map(str, r["seconds"])), f"{r['ratio']:.2f}"] for r in result["rows"]]
-    return f"{_table(['source', 'way', 'seconds, every run', 'ratio of medians'], rows)}\n\n{_versions(result)}"
+    return f"{table(['source', 'way', 'seconds, every run', 'ratio of medians'], rows)}\n\n{versions(result)}"
 
 
 def latency(result: dict[str, Any]) -> str:
@@ -88,7 +95,7 @@ def latency(result: dict[str, Any]) -> str:
         for r in result["rows"]
     ]
     head = ["model", "by hand, us", "edge-sdk, us", "ratio", "95 %", "float ops, ours / by hand"]
-    return f"{_table(head, rows)}\n\n{_versions(result)}"
+    return f"{table(head, rows)}\n\n{versions(result)}"
 
 
 def runtime(result: dict[str, Any]) -> str:
@@ -105,13 +112,13 @@ def runtime(result: dict[str, Any]) -> str:
         for r in result["rows"]
     ]
     head = ["what", "without, us", "with, us", "more, us", "ratio", "95 %"]
-    return f"{_table(head, rows)}\n\n{_versions(result)}"
+    return f"{table(head, rows)}\n\n{versions(result)}"
 
 
 def startup(result: dict[str, Any]) -> str:
     """Milliseconds."""
     rows = [[f"`{r['command']}`", f"{r['median_ms']:.1f}", f"{r['more_ms']:.1f}"] for r in result["rows"]]
-    return f"{_table(['command', 'median, ms', 'more than Python, ms'], rows)}\n\n{_versions(result)}"
+    return f"{table(['command', 'median, ms', 'more than Python, ms'], rows)}\n\n{versions(result)}"
 
 
 def bundle(result: dict[str, Any]) -> str:
@@ -129,7 +136,7 @@ def bundle(result: dict[str, Any]) -> str:
         for r in result["rows"]
     ]
     head = ["MobileNetV2", "MiB", "bare, ms", "bundle, ms", "ratio", "first in a process, ms", "heap at most, KiB"]
-    return f"{_table(head, rows)}\n\n{_versions(result)}"
+    return f"{table(head, rows)}\n\n{versions(result)}"
 
 
 def wrapper(result: dict[str, Any]) -> str:
@@ -139,13 +146,13 @@ def wrapper(result: dict[str, Any]) -> str:
         for r in result["rows"]
     ]
     head = ["variant", "input values", "by hand, us", "session, us", "added, us"]
-    return f"{_table(head, rows)}\n\nMeasured on {result['machine']['cpu']}, {result['java']}; not on Android."
+    return f"{table(head, rows)}\n\nMeasured on {result['machine']['cpu']}, {result['java']}; not on Android."
 
 
 def checking(result: dict[str, Any]) -> str:
     """Seconds."""
     rows = [[r["model"], r["profile"], f"{r['median_s']:.2f}"] for r in result["rows"]]
-    return f"{_table(['file', 'profile', 'median, s'], rows)}\n\n{_versions(result)}"
+    return f"{table(['file', 'profile', 'median, s'], rows)}\n\n{versions(result)}"
 
 
 def memory(result: dict[str, Any]) -> str:
@@ -165,7 +172,7 @@ def memory(result: dict[str, Any]) -> str:
     off = sorted(abs(r["error"]) for r in result["rows"])
     words = f"{len(off)} files; off by {off[len(off) // 2]:.1%} in the median, {off[-1]:.1%} at worst." if off else ""
     head = ["file", "measured, KiB", "predicted, KiB", "off by", "packed and pointers", "workspace", "arena"]
-    return "\n\n".join([_table(head, rows), words, _versions(result)])
+    return "\n\n".join([table(head, rows), words, versions(result)])
 
 
 def figures(result: dict[str, Any]) -> str:
@@ -185,7 +192,7 @@ def figures(result: dict[str, Any]) -> str:
     ]
     cost = [f"Timing adds {row['value']} us to a query." for row in result["rows"] if "value" in row]
     head = ["pair", "benchmarks", "ratios", "above 1", "verdicts", "VALID", "CPUs busy with others"]
-    return "\n\n".join([_table(head, rows), *cost, _versions(result)])
+    return "\n\n".join([table(head, rows), *cost, versions(result)])
 
 
 def peers(result: dict[str, Any]) -> str:
@@ -194,7 +201,7 @@ def peers(result: dict[str, Any]) -> str:
     cells: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
     for row in result["rows"]:
         cells.setdefault((row["model"], row["threads"]), {})[row["way"]] = row
-    table = [
+    rows = [
         [model, str(threads), *(_peer(found.get(way)) for way in ways)] for (model, threads), found in cells.items()
     ]
     reasons = sorted({reason for row in result["rows"] for reason in row["reasons"]})
@@ -205,7 +212,7 @@ def peers(result: dict[str, Any]) -> str:
     )
     others = ", ".join(f"{name} {version}" for name, version in result.get("peers", {}).items())
     peers_too = f"In the peers' environments: {others}." if others else ""
-    parts = [_table(["model", "threads", *ways], table), words, peers_too, _versions(result)]
+    parts = [table(["model", "threads", *ways], rows), words, peers_too, versions(result)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -215,7 +222,7 @@ def channels(result: dict[str, Any]) -> str:
         [str(r["channels"]), str(r["median_us"]), _ratio(r), f"{r['macs'] / r['median_us'] / 1e3:.0f}"]
         for r in result["rows"]
     ]
-    return f"{_table(['input channels', 'us', 'to 64 channels', 'MACs in a ns'], rows)}\n\n{_versions(result)}"
+    return f"{table(['input channels', 'us', 'to 64 channels', 'MACs in a ns'], rows)}\n\n{versions(result)}"
 
 
 def _ratio(row: dict[str, Any]) -> str:
@@ -258,7 +265,7 @@ def pruning(result: dict[str, Any]) -> str:
         "smaller, gzip",
         "zeros",
     ]
-    return f"{_table([*head, 'runs'], rows)}\n\n{_versions(result)}"
+    return f"{table([*head, 'runs'], rows)}\n\n{versions(result)}"
 
 
 _WAYS = {"structured": "half of the MACs cut", "sparse_clustered": "80 % zeros, 16 values"}
@@ -278,7 +285,7 @@ def distillation(result: dict[str, Any]) -> str:
         for r in result["rows"]
     ]
     head = ["framework", "set", "data", "alone (worst run)", "taught (same run)", "points gained, every run"]
-    return f"{_table(head, rows)}\n\n{_versions(result)}"
+    return f"{table(head, rows)}\n\n{versions(result)}"
 
 
 def training(result: dict[str, Any]) -> str:
@@ -295,7 +302,7 @@ def training(result: dict[str, Any]) -> str:
         for row in result["rows"]
     ]
     head = ["data", "framework", "float, %", "int8, %", "qat, %", "worst loss, points", "within 1 LSB, most", "epoch"]
-    return f"{_table(head, rows)}\n\n{_versions(result)}"
+    return f"{table(head, rows)}\n\n{versions(result)}"
 
 
 def weights(result: dict[str, Any]) -> str:
@@ -314,7 +321,7 @@ def weights(result: dict[str, Any]) -> str:
     ]
     head = ["file", "way", "load, ms of processor", "heap, KiB", "anonymous, KiB", "mapped files, KiB", "run, ms"]
     sizes = dict.fromkeys(f"{r['model']} {r['weights_kib']} KiB" for r in result["rows"])
-    return "\n\n".join([_table(head, rows), f"Files of weights: {', '.join(sizes)}.", _versions(result)])
+    return "\n\n".join([table(head, rows), f"Files of weights: {', '.join(sizes)}.", versions(result)])
 
 
 def onnx_cases(result: dict[str, Any]) -> str:
@@ -322,7 +329,7 @@ def onnx_cases(result: dict[str, Any]) -> str:
     counts = [row for row in result["rows"] if "cases" in row]
     rows = [[row["outcome"], row.get("why", ""), str(row["cases"])] for row in counts]
     named = [f"`{row['case']}` ({row['why']})" for row in result["rows"] if "case" in row]
-    parts = [_table(["outcome", "why", "cases"], rows), f"Not as ONNX has it: {', '.join(named)}.", _versions(result)]
+    parts = [table(["outcome", "why", "cases"], rows), f"Not as ONNX has it: {', '.join(named)}.", versions(result)]
     return "\n\n".join(parts)
 
 
@@ -330,7 +337,7 @@ def onnx_cases_peers(result: dict[str, Any]) -> str:
     """Outcomes of onnx2tf and of the direct lowering on the same cases."""
     keys = ("outcome", "edge_sdk", "onnx2tf")
     counts = [[str(row[key]) for key in keys] for row in result["rows"] if "edge_sdk" in row]
-    return "\n\n".join([_table(["outcome", "edge-sdk direct", "onnx2tf"], counts), _versions(result)])
+    return "\n\n".join([table(["outcome", "edge-sdk direct", "onnx2tf"], counts), versions(result)])
 
 
 def corpus(result: dict[str, Any]) -> str:
@@ -345,8 +352,8 @@ def corpus(result: dict[str, Any]) -> str:
     head = ["family", "tried", "exported", "lowered and equal"]
     lines = [_corpus_line(row) for row in rows if not str(row["error"]).startswith("export: ")]
     columns = ["model", "ops", "TRANSPOSE", "CPU s", "error", "PyTorch's own error"]
-    each = f"<details><summary>Every model</summary>\n\n{_table(columns, lines)}\n\n</details>"
-    return "\n\n".join([_table(head, counts), each, _versions(result)])
+    each = f"<details><summary>Every model</summary>\n\n{table(columns, lines)}\n\n</details>"
+    return "\n\n".join([table(head, counts), each, versions(result)])
 
 
 def _corpus_line(row: dict[str, Any]) -> list[str]:
@@ -377,22 +384,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pruning": pruning,
     "distillation": distillation,
     "coverage_pytorch": coverage,
+    "keras_sequences": keras_sequences,
     "training": training,
     "onnx_cases": onnx_cases,
     "onnx_cases_peers": onnx_cases_peers,
     "time_prediction": time_prediction,
 }
 """Result name to what makes its table."""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _versions(result: dict[str, Any]) -> str:
-    if "machine" not in result:
-        return "Not measured yet."
-    machine = result["machine"]
-    tools = ", ".join(f"{tool} {version}" for tool, version in result["versions"].items())
-    return f"Measured on {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}; {tools}."
