@@ -10,8 +10,8 @@ from benchmarks import results
 from benchmarks.corpus.lowering import is_wrong
 from benchmarks.coverage import LEAST_DB
 from benchmarks.int8_accuracy import table as int8_accuracy
-from benchmarks.search import table as search
 from benchmarks.markdown import table, versions
+from benchmarks.search import table as search
 from benchmarks.time_prediction.table import time_prediction
 
 PAGE = Path(__file__).parent / "README.md"
