@@ -63,6 +63,10 @@ def place(work: Work) -> tuple[Slot, ...]:
     return (*slots.values(), *_sharing(work, life, slots))
 
 
+# Steps; longer lives are few.
+_SHORT = 64
+
+
 def _phases(work: Work) -> list[tuple[int, int]]:
     """Rows of steps that are planned together."""
     ends = [place for place, step in enumerate(work.steps) if step.cuts and place + 1 < len(work.steps)]
@@ -84,22 +88,58 @@ def _rank(work: Work, life: Lives, index: int) -> tuple[int, int, int]:
 
 def _place_phase(work: Work, life: Lives, order: Iterable[int], slots: dict[int, Slot], first: int) -> None:
     """``ArenaPlanner::CalculateAllocations``; adds to ``slots``."""
-    placed: dict[Home, list[Slot]] = {"arena": [], "persistent": []}
+    placed: dict[Home, _Placed] = {"arena": _Placed(), "persistent": _Placed()}
     for slot in slots.values():
         if slot.last is None or slot.last >= first:
-            _insert(placed[slot.buffer.home], slot)
+            placed[slot.buffer.home].add(slot)
     for index in order:
         buffer = work.buffers[index]
         if not buffer.size_bytes or _is_shared(work, life, index):
             continue
         last = None if buffer.home == "persistent" else life.last.get(index)
-        offset = _offset(buffer.size_bytes, life.first[index], last, placed[buffer.home])
+        near = placed[buffer.home].near(life.first[index], last)
+        offset = _offset(buffer.size_bytes, life.first[index], last, near)
         slots[index] = Slot(buffer, offset, life.first[index], last)
-        _insert(placed[buffer.home], slots[index])
+        placed[buffer.home].add(slots[index])
 
 
-def _insert(placed: list[Slot], slot: Slot) -> None:
-    insort_right(placed, slot, key=lambda other: other.offset_bytes)
+class _Placed:
+    """What has its place, by offset: all of it, and those of short life by the steps in which they are alive.
+
+    The planner looks at everything each time; most of it lives at another time, and graphs of 40,000 ops took minutes.
+    """
+
+    def __init__(self) -> None:
+        self._all: list[Slot] = []
+        self._long: list[Slot] = []
+        self._alive: dict[int, list[Slot]] = {}
+
+    def add(self, slot: Slot) -> None:
+        insort_right(self._all, slot, key=_offset_of)
+        if not _is_short(slot.first, slot.last):
+            self._long.append(slot)
+            return
+        for step in _steps(slot.first, slot.last):
+            self._alive.setdefault(step, []).append(slot)
+
+    def near(self, first: int, last: int | None) -> list[Slot]:
+        """Those that may be alive at the same time, by offset; of two that begin at one either may come first."""
+        if not _is_short(first, last):
+            return self._all
+        found = {id(slot): slot for step in _steps(first, last) for slot in self._alive.get(step, ())}
+        return sorted((*found.values(), *self._long), key=_offset_of)
+
+
+def _offset_of(slot: Slot) -> int:
+    return slot.offset_bytes
+
+
+def _is_short(first: int, last: int | None) -> bool:
+    return last is not None and last - first <= _SHORT
+
+
+def _steps(first: int, last: int | None) -> range:
+    return range(first, (first if last is None else last) + 1)
 
 
 def _is_shared(work: Work, life: Lives, index: int) -> bool:
