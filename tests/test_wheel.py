@@ -32,7 +32,7 @@ REAL = {
     "signing": "cryptography",
 }
 # Of gigabytes: that what each asks for goes together is resolved; environments of the Makefile's have them installed.
-# litert-torch is not among them: without constraints pip tries its versions for minutes; `make test-litert-torch` installs it.
+# Not litert-torch: without constraints pip tries its versions for minutes; `make test-litert-torch` installs it.
 RESOLVED = (
     "ethos-u",
     "keras",
