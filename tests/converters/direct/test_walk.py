@@ -81,7 +81,9 @@ def _seconds(count: int) -> float:
 def test_time_grows_with_the_number_of_nodes() -> None:
     _seconds(100)
     # Eight times the nodes: 8 times the work, 64 if anything were quadratic.
-    assert _seconds(4000) < 24 * _seconds(500)
+    # The least of three: what other programs add to a run is no growth.
+    many, few = (min(_seconds(count) for _ in range(3)) for count in (4000, 500))
+    assert many < 24 * few
 
 
 @pytest.mark.parametrize(

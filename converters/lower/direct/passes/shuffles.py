@@ -31,6 +31,8 @@ def carry_shuffles(graph: Graph) -> Graph:
 
     A shuffle stays where some reader of it cannot take channels in another order.
     """
+    if all(op.kind != "TRANSPOSE" for op in graph.ops):
+        return graph
     kept: frozenset[Op] = frozenset()
     while True:
         walk = _Walk(graph, kept)
