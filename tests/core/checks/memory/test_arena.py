@@ -12,6 +12,7 @@ from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.tree import pack_tree
 from edge_sdk.checks.delegates.xnnpack.walk import place_on_xnnpack
+from edge_sdk.checks.memory import arena
 from edge_sdk.checks.memory.need import ArenaPlan, plan_memory
 from edge_sdk.checks.memory.ties import hashed, sort_like_introsort
 from edge_sdk.checks.placement.partition import partition
@@ -19,7 +20,7 @@ from edge_sdk.errors import ModelError
 from tests.core.checks.memory.arena_graphs import MODELS
 from tests.core.checks.memory.arena_net import Net
 from tests.core.checks.memory.arena_oracle import allocated, interpreter, is_readable, real_arena
-from tests.graphs import conv_model, options
+from tests.graphs import Graph, conv_model, options
 
 _comparable = pytest.mark.skipif(not is_readable(), reason="addresses are compared on Linux with ai-edge-litert only")
 _DELEGATED = (
@@ -239,3 +240,29 @@ def test_a_thousand_ops_are_planned_in_a_moment() -> None:
     plan = _plan(net.finish([x], [made]))
     # The input, the output, and one value that waits while the next is made.
     assert plan.arena_bytes <= 4 * 64
+
+
+def test_twice_the_ops_are_twice_the_neighbours_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was placed, only what is alive at the same time: hostile files have 40,000 ops."""
+
+    def looked_at(count: int) -> int:
+        graph = Graph()
+        x = last = graph.tensor("x", (1, 8))
+        for number in range(count):
+            result = graph.tensor(f"t{number}", (1, 8))
+            graph.op("RELU", (last,), (result,))
+            last = result
+        seen: list[int] = []
+        real = arena._Placed.near
+
+        def counted(self: arena._Placed, first: int, last: int | None) -> list[arena.Slot]:
+            found = real(self, first, last)
+            seen.append(len(found))
+            return found
+
+        monkeypatch.setattr(arena._Placed, "near", counted)
+        _plan(graph.finish((x,), (last,)))
+        monkeypatch.setattr(arena._Placed, "near", real)
+        return sum(seen)
+
+    assert 0 < looked_at(600) <= 2.1 * looked_at(300)
