@@ -67,7 +67,7 @@ def after_comparison(one: Data) -> Iterator[Step]:
     if not one["details"]:
         words = command("compare", one["reference"], one["candidate"], "--tensors", "--html", "compare.html")
         yield "Two .tflite files: see where the error begins, op by op.", words
-    for row in sorted(one["tensors"], key=lambda row: -row["added_noise"])[:1]:
+    for row in _noisiest(one):
         yield (
             f"{row['op']} {row['op_index']} adds most noise: convert again with it left in float.",
             command("convert", "SOURCE", "-o", "OUTPUT", "-r", "int8", "--keep-float-tensor", pattern(row["tensor"])),
@@ -76,9 +76,8 @@ def after_comparison(one: Data) -> Iterator[Step]:
 
 
 def _to_keep_accuracy(one: Data, source: str, output: str) -> Iterator[Step]:
-    tensors = (one["details"] or {}).get("tensors") or one.get("tensors") or ()
     calibrated = ("--calibration", "DATA")
-    for row in sorted(tensors, key=lambda row: -row["added_noise"])[:1]:
+    for row in _noisiest(one):
         kept = ("--keep-float-tensor", pattern(row["tensor"]))
         words = command("convert", source, "-o", output, "-r", one["recipe"], *calibrated, *kept)
         yield f"{row['op']} {row['op_index']} adds most noise: leave it in float.", words
@@ -93,6 +92,15 @@ def _to_keep_accuracy(one: Data, source: str, output: str) -> Iterator[Step]:
             "convert", source, "-o", output, "-r", "qat_wi8_ai8", "--train-data", "DATA", "--loss", "cross_entropy"
         ),
     )
+
+
+def _noisiest(one: Data) -> list[Data]:
+    """The result that adds most noise among those that are not in float already; none or one."""
+    details = one["details"] or {}
+    computes = {op["op"]: op["computes"] for op in details.get("timeline", {}).get("ops", ())}
+    rows = details.get("tensors") or one.get("tensors") or ()
+    inner = [row for row in rows if computes.get(row["op_index"]) not in ("float32", "float16")]
+    return sorted(inner, key=lambda row: -row["added_noise"])[:1]
 
 
 def _is_quantized(one: Data) -> bool:

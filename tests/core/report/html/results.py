@@ -59,6 +59,7 @@ def as_read(data: Any) -> Any:
 def details(ops: int = 5) -> dict[str, Any]:
     """Of a file with a result that is clipped, and two samples that flipped, one of them no picture."""
     timeline = check_result(ops)["timeline"]
+    timeline["ops"] = [{**op, "computes": "int8"} for op in timeline["ops"]]
     rows = [
         {"tensor": op["result"], "op": op["name"], "op_index": op["op"], "sqnr_db": 40.0 - op["op"], "loss_db": 1.0}
         | {"added_noise": 0.01}

@@ -95,6 +95,16 @@ def test_lost_accuracy_has_commands_against_it() -> None:
     assert "-r qat_wi8_ai8" not in page_of(conversion()).html()
 
 
+def test_what_is_in_float_already_is_not_to_be_left_in_float() -> None:
+    told = details()
+    told["tensors"][1]["added_noise"] = 0.5
+    assert "RELU 1 adds most noise" in page_of(comparison(details=told)).html()
+    told["timeline"]["ops"][1]["computes"] = "float32"
+    page = page_of(comparison(details=told)).html()
+    assert "RELU 1 adds most noise" not in page
+    assert "adds most noise" in page
+
+
 def test_reasons_are_there_on_hover_and_in_the_table() -> None:
     data = check_result(40)
     page = page_of(data).html()
