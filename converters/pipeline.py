@@ -9,13 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device, in_forms_of_delegate
 from edge_sdk.converters.jobs import Job, Quantized, Template, check_calibration, quantized_from
 from edge_sdk.converters.options import Settings
-from edge_sdk.converters.pixels import is_folder, pixels_told
 from edge_sdk.converters.proving.finish import finish
 from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
@@ -30,14 +28,12 @@ from edge_sdk.converters.quantize.integer_forms import with_integer_forms
 from edge_sdk.converters.quantize.tuning import tuned_in
 from edge_sdk.converters.reports.conversion import ConversionReport, Stage
 from edge_sdk.converters.reports.details import Details
+from edge_sdk.converters.samples import Samples
 from edge_sdk.converters.sources.from_trained import TrainedSource
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.quantized_already import may_be_quantized
 from edge_sdk.converters.workers.workshop import Workshop
-from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples, spool
-from edge_sdk.data.checks import DataFacts, SampleCheck, differing_sets
-from edge_sdk.data.opening import Data, DataSource
-from edge_sdk.data.wanted import pixel_scale
+from edge_sdk.data.opening import Data
 from edge_sdk.errors import ConversionError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding, gravest_first
@@ -46,9 +42,6 @@ from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe
 from edge_sdk.version import __version__
-
-# From so many calibration samples on, a share of them is kept for the comparison, which then is not in-sample.
-_SPLIT_FROM, _HELD_OUT = 100, 0.2
 
 
 def run_jobs(
@@ -102,10 +95,10 @@ class Line:
             shop.worker("engine", preload=("edge_sdk.converters.proving.candidate", "ai_edge_litert.interpreter"))
             self._source = OpenSource(shop, source, settings.options)
         self._findings = list(self._source.description.findings)
-        self._calibration_check: SampleCheck | None = None
-        self._calibration, self._calibration_facts = self._open_calibration()
+        specs = self._source.description.inputs
+        self._samples = Samples(specs, shop.folder, settings, self._stage, self._progress)
         self._opening = self._stages
-        self._proof = Proof(shop, self._source, self._open_comparison(), blamed_samples=8)
+        self._proof = Proof(shop, self._source, blamed_samples=8)
         self._floats: dict[str, tuple[FloatModel, Stage]] = {}
 
     @property
@@ -115,8 +108,7 @@ class Line:
 
     def calibrate(self, data: Data) -> None:
         """Observes ranges on other data than the settings name."""
-        self._settings = replace(self._settings, calibration=data)
-        self._calibration, self._calibration_facts = self._open_calibration()
+        self._samples.calibrate(data)
 
     @property
     def has_ranges(self) -> bool:
@@ -151,7 +143,7 @@ class Line:
             layouts=lowered.layouts,
             attempts=lowered.attempts,
             data=self._proof.facts,
-            calibration=self._calibration_facts if job.recipe.needs_calibration else None,
+            calibration=self._samples.calibration_facts if job.recipe.needs_calibration else None,
             float_parity=lowered.parity,
             parity=judged.rows,
             labelled=self._proof.labelled(),
@@ -164,7 +156,7 @@ class Line:
             stages=(*self._opening, *self._stages),
             choice=job.choice,
             samples=self._proof.first(self._settings.keep_samples, lowered),
-            image_scale=self._settings.images.scale,
+            image_scale=self._samples.images.scale,
             details=details,
         )
         if not report.verified and not self._settings.keep_unverified:
@@ -213,42 +205,6 @@ class Line:
         path, made = self._quantize(recipe, lowered, place=False)
         return self.lowered(recipe), self._proof.blame(path, made.inside(lowered))
 
-    def _open_calibration(self) -> tuple[SampleStore | None, DataFacts | None]:
-        settings = self._settings
-        if settings.calibration is None:
-            return None, None
-        with self._stage("read calibration data"):
-            specs = self._source.description.inputs
-            opened = open_data(settings.calibration, specs, images=settings.images)
-            total = settings.calibration_samples or opened.count
-            store, check = spool(
-                opened,
-                specs,
-                self._shop.path("calibration"),
-                limit=settings.calibration_samples,
-                seed=settings.seed,
-                progress=lambda done: self._progress.count(done, total),
-            )
-        # Here for what it refuses: its findings wait until the graph has told how it wants pixels.
-        check_samples(check, purpose="calibration")
-        self._calibration_check = check
-        if settings.data is None and store.count >= _SPLIT_FROM:
-            store = store.hold_out(_HELD_OUT, settings.samples, settings.seed)
-        return store, replace(check.facts, count=store.count - len(store.held_out))
-
-    def _open_comparison(self) -> DataSource | None:
-        """The user's data, else the calibration data; None for seeded data, which waits for the graph."""
-        specs = self._source.description.inputs
-        if self._settings.data is not None:
-            return open_data(self._settings.data, specs, images=self._settings.images)
-        if (store := self._calibration) is not None:
-            if store.held_out:
-                words = f"the calibration data's, held out of {store.count}"
-                return DataSource(words, len(store.held_out), store.others, store.classes_of_others())
-            words = f"calibration data ({store.count} samples, in-sample)"
-            return DataSource(words, store.count, lambda: iter(store), store.classes)
-        return None
-
     def lowered(self, recipe: Recipe) -> FloatModel:
         """The float file that a recipe begins with."""
         rungs = self._source.rungs(static_range=recipe.mode == "static_range")
@@ -276,46 +232,9 @@ class Line:
         return replace(lowered, path=path, artifact=read_artifact(path))
 
     def _prepare_comparison(self, artifact: Artifact) -> None:
-        """Spools the comparison data; seeded ids stay inside the tables that the first candidate shows."""
-        pixels = self._feed_pixels(artifact)
-        settings = self._settings
-        specs = self._source.description.inputs
-        source = self._proof.data or DataSource(
-            f"seeded data (seed {settings.seed})",
-            settings.samples,
-            lambda: seeded_samples(
-                specs,
-                count=settings.samples,
-                seed=settings.seed,
-                index_bounds=index_bounds(artifact),
-                free=free_integers(artifact),
-            ),
-        )
-        store, check = spool(source, specs, self._shop.path("comparison"), limit=settings.samples, seed=settings.seed)
-        if self._calibration_check:
-            self._findings += check_samples(self._calibration_check, purpose="calibration", pixels=pixels)
-            self._findings += differing_sets(self._calibration_check.facts, check.facts)
-        self._findings += check_samples(check, purpose="comparison", pixels=pixels)
-        self._proof.begin(store, check.facts)
-
-    def _feed_pixels(self, artifact: Artifact) -> list[str]:
-        """Images as the model wants them, where its first ops tell; names of inputs that want values from 0 to 255."""
-        wanted = {
-            spec.name: pixel_scale(artifact, spec.name) for spec in self._source.description.inputs if spec.layout
-        }
-        folders = [data for data in (self._settings.calibration, self._settings.data) if is_folder(data)]
-        if not folders or self._settings.images.scale is not None or len(wanted) != 1:
-            return [name for name, scale in wanted.items() if scale == 1]
-        ((name, scale),) = wanted.items()
-        images = self._settings.images
-        # A mean or deviation that the user gives is in units of pixels divided by 255, and so says the scale as well.
-        if scale is not None or (images.mean, images.std) == ((0.0,), (1.0,)):
-            self._findings.append(pixels_told(name, scale))
-        if scale == 1:
-            self._settings = replace(self._settings, images=replace(self._settings.images, scale=1.0))
-            self._calibration, self._calibration_facts = self._open_calibration()
-            self._proof.data = self._open_comparison()
-        return [name] if scale == 1 else []
+        store, facts, findings = self._samples.for_comparison(artifact)
+        self._findings += findings
+        self._proof.begin(store, facts)
 
     def _quantize(self, recipe: Recipe, lowered: FloatModel, *, place: bool) -> tuple[Path, Quantized]:
         """The finished file; in the forms that the delegate takes if it shall be placed."""
@@ -346,7 +265,7 @@ class Line:
         return path
 
     def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path) -> dict[str, Any]:
-        store = self._calibration
+        store = self._samples.calibration
         worker = self._shop.worker(lowered.role, preload=PRELOAD.get(recipe.mode, ()))
         arguments = {
             "path": str(lowered.path),
@@ -375,7 +294,7 @@ class Line:
                 said,
                 lambda done: self._progress.count(done, said["layers"]),
                 target=str(raw),
-                samples=str(self._calibration.folder) if self._calibration else "",
+                samples=str(store.folder) if (store := self._samples.calibration) else "",
                 axes=lowered.input_axes,
                 checkpoint=str(folder) if (folder := self._settings.checkpoint) else None,
                 resume=self._settings.resume,

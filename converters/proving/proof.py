@@ -20,7 +20,6 @@ from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import read_outputs
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.checks import DataFacts
-from edge_sdk.data.opening import DataSource
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import AccuracyError, CalibrationError, ConversionError, ParityError
 from edge_sdk.findings import Finding
@@ -57,12 +56,10 @@ class Proof:
     Args:
         shop: workers and folder.
         source: the open source.
-        data: what to compare on; None for seeded data.
         blamed_samples: samples on which ops are looked at when accuracy is lost.
     """
 
-    def __init__(self, shop: Workshop, source: OpenSource, data: DataSource | None, *, blamed_samples: int) -> None:
-        self.data = data
+    def __init__(self, shop: Workshop, source: OpenSource, *, blamed_samples: int) -> None:
         self._shop = shop
         self._source = source
         self._blamed_samples = blamed_samples

@@ -164,7 +164,7 @@ class Workbench:
         if line in self._proofs:
             return self._proofs[line]
         shop = Workshop(self._tools.shop.path(f"judging_{len(self._proofs)}"), workers=self._tools.shop.workers)
-        proof = Proof(shop, line.source, None, blamed_samples=_JUDGED)
+        proof = Proof(shop, line.source, blamed_samples=_JUDGED)
         source = self._chosen(self._trial.parts.search[:_RANKED], "of the evaluation data")
         store, checked = spool(source, self._trial.store.specs, shop.path("samples"))
         proof.begin(store, checked.facts)

@@ -66,7 +66,7 @@ def climb(
     shop: Workshop, *settings: dict[str, Any], keep_unverified: bool = False, made_by: type[FakeSource] = FakeSource
 ) -> Any:
     source: Any = made_by(shop.folder)
-    proof = Proof(shop, source, None, blamed_samples=2)
+    proof = Proof(shop, source, blamed_samples=2)
 
     def prepare(artifact: Artifact) -> None:
         data = DataSource("seeded", 4, lambda: seeded_samples((IMAGE,), count=4, seed=0))

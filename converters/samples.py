@@ -1,0 +1,136 @@
+"""What the line calibrates on and compares with: the user's data or seeded values, pixels as the model wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+from edge_sdk.artifact.indices import free_integers, index_bounds
+from edge_sdk.artifact.model import Artifact
+from edge_sdk.converters.options import Settings
+from edge_sdk.converters.pixels import is_folder, pixels_told
+from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples, spool
+from edge_sdk.data.checks import DataFacts, SampleCheck, differing_sets
+from edge_sdk.data.opening import Data, DataSource
+from edge_sdk.data.wanted import pixel_scale
+from edge_sdk.findings import Finding
+from edge_sdk.progress import Progress
+from edge_sdk.signature import TensorSpec
+
+# From so many calibration samples on, a share of them is kept for the comparison, which then is not in-sample.
+_SPLIT_FROM, _HELD_OUT = 100, 0.2
+
+
+class Samples:
+    """The samples of one source, in files.
+
+    Args:
+        specs: the source's inputs.
+        folder: where samples are kept.
+        settings: what the user asked for.
+        stage: names what takes time.
+        progress: hears of each sample that was read.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[TensorSpec],
+        folder: Path,
+        settings: Settings,
+        stage: Callable[[str], AbstractContextManager[None]],
+        progress: Progress,
+    ) -> None:
+        self._specs = specs
+        self._folder = folder
+        self._settings = settings
+        self._stage = stage
+        self._progress = progress
+        self._checked: SampleCheck | None = None
+        self.images = settings.images
+        self.calibration: SampleStore | None = None
+        self.calibration_facts: DataFacts | None = None
+        self._open()
+
+    def calibrate(self, data: Data) -> None:
+        """Observes ranges on other data than the settings name; what is compared stays."""
+        self._settings = replace(self._settings, calibration=data)
+        self._open_calibration()
+
+    def for_comparison(self, artifact: Artifact) -> tuple[SampleStore, DataFacts, list[Finding]]:
+        """Spools the comparison data; seeded ids stay inside the tables that the first candidate shows."""
+        settings = self._settings
+        findings, pixels = self._feed_pixels(artifact)
+        source = self._comparison or DataSource(
+            f"seeded data (seed {settings.seed})",
+            settings.samples,
+            lambda: seeded_samples(
+                self._specs,
+                count=settings.samples,
+                seed=settings.seed,
+                index_bounds=index_bounds(artifact),
+                free=free_integers(artifact),
+            ),
+        )
+        folder = self._folder / "comparison"
+        store, check = spool(source, self._specs, folder, limit=settings.samples, seed=settings.seed)
+        if self._checked:
+            findings += check_samples(self._checked, purpose="calibration", pixels=pixels)
+            findings += differing_sets(self._checked.facts, check.facts)
+        findings += check_samples(check, purpose="comparison", pixels=pixels)
+        return store, check.facts, findings
+
+    def _open(self) -> None:
+        self._open_calibration()
+        self._comparison = self._open_comparison()
+
+    def _open_calibration(self) -> None:
+        settings = self._settings
+        if settings.calibration is None:
+            return
+        with self._stage("read calibration data"):
+            opened = open_data(settings.calibration, self._specs, images=self.images)
+            total = settings.calibration_samples or opened.count
+            store, check = spool(
+                opened,
+                self._specs,
+                self._folder / "calibration",
+                limit=settings.calibration_samples,
+                seed=settings.seed,
+                progress=lambda done: self._progress.count(done, total),
+            )
+        # Here for what it refuses: its findings wait until the graph has told how it wants pixels.
+        check_samples(check, purpose="calibration")
+        self._checked = check
+        if settings.data is None and store.count >= _SPLIT_FROM:
+            store = store.hold_out(_HELD_OUT, settings.samples, settings.seed)
+        self.calibration = store
+        self.calibration_facts = replace(check.facts, count=store.count - len(store.held_out))
+
+    def _open_comparison(self) -> DataSource | None:
+        """The user's data, else the calibration data; None for seeded data, which waits for the graph."""
+        if self._settings.data is not None:
+            return open_data(self._settings.data, self._specs, images=self.images)
+        if (store := self.calibration) is not None:
+            if store.held_out:
+                words = f"the calibration data's, held out of {store.count}"
+                return DataSource(words, len(store.held_out), store.others, store.classes_of_others())
+            words = f"calibration data ({store.count} samples, in-sample)"
+            return DataSource(words, store.count, lambda: iter(store), store.classes)
+        return None
+
+    def _feed_pixels(self, artifact: Artifact) -> tuple[list[Finding], list[str]]:
+        """Images as the model wants them, where its first ops tell; names of inputs that want values from 0 to 255."""
+        wanted = {spec.name: pixel_scale(artifact, spec.name) for spec in self._specs if spec.layout}
+        folders = [data for data in (self._settings.calibration, self._settings.data) if is_folder(data)]
+        if not folders or self.images.scale is not None or len(wanted) != 1:
+            return [], [name for name, scale in wanted.items() if scale == 1]
+        ((name, scale),) = wanted.items()
+        images = self.images
+        # A mean or deviation that the user gives is in units of pixels divided by 255, and so says the scale as well.
+        told = scale is not None or (images.mean, images.std) == ((0.0,), (1.0,))
+        if scale == 1:
+            self.images = replace(images, scale=1.0)
+            self._open()
+        return [pixels_told(name, scale)] if told else [], [name] if scale == 1 else []
