@@ -324,7 +324,7 @@ def _bounds(
     if _is_tflite(candidate):
         artifact = read_artifact(str(candidate))
         if _is_plain_float(artifact):
-            return {name: float_bound(artifact, value) for name, value in largest.items()}
+            return {name: float_bound(artifact, value, output=name) for name, value in largest.items()}
     return {}
 
 

@@ -365,7 +365,7 @@ def _difference(artifact: Artifact, result: Any, want: Any, name: str) -> float:
     if result.shape != want.shape:
         raise ParityError(f"output `{name}` has shape {list(result.shape)}, its parts give {list(want.shape)}")
     error = float(np.max(np.abs(result.astype(np.float64) - want), initial=0.0))
-    bound = float_bound(artifact, float(np.max(np.abs(want), initial=0.0)))
+    bound = float_bound(artifact, float(np.max(np.abs(want), initial=0.0)), output=name)
     if error > (bound.value if want.dtype.kind == "f" else 0):
         raise ParityError(f"output `{name}` differs by {error:.3g} from what the parts compute, expected {bound}")
     return error

@@ -124,7 +124,8 @@ class Ladder:
         model = FloatModel(path, artifact, _by_place(inputs), _by_place(outputs), handed["tool"], role)
         meter = self._measure(model)
         precision = self._source.description.precision
-        bounds = {name: float_bound(artifact, top, precision) for name, top in meter.max_abs_reference().items()}
+        largest = meter.max_abs_reference()
+        bounds = {name: float_bound(artifact, top, precision, output=name) for name, top in largest.items()}
         rows = meter.report(bounds)
         ready = Path(handed["quantized"]) if "quantized" in handed else None
         return replace(
@@ -171,11 +172,14 @@ def _none_passed(attempts: Sequence[Attempt], best: FloatModel, proof: Proof) ->
     listing = "; ".join(f"{a.name}: {a.reason}" for a in attempts)
     at_fault = proof.op_faults(best.path, best.input_axes)
     engine = f"; {'; '.join(at_fault[:_NAMED])}" if at_fault else ""
+    odd = [f"{row.not_finite} in `{row.name}`" for row in best.parity if row.not_finite]
+    source = f"; values of the source itself are NaN or infinite: {', '.join(odd)}" if odd else ""
+    advice = "compare on samples that the model understands, with --data; " if odd else ""
     return ParityError(
-        f"no lowering computes what the source computes ({proof.worst(best.parity)}){engine}",
+        f"no lowering computes what the source computes ({proof.worst(best.parity)}){source}{engine}",
         report={
             "attempts": [attempt.as_json() for attempt in attempts],
             "parity": [row.as_json() for row in best.parity],
         },
-        hint=f"tried {listing}"[:600],
+        hint=f"{advice}tried {listing}"[:600],
     )

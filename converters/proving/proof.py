@@ -134,7 +134,8 @@ class Proof:
         largest = meter.max_abs_reference()
         if recipe.mode == "float" and recipe.min_sqnr_db is None:
             artifact, precision = read_artifact(path), self._source.description.precision
-            rows = meter.report({name: float_bound(artifact, value, precision) for name, value in largest.items()})
+            bounds = {name: float_bound(artifact, value, precision, output=name) for name, value in largest.items()}
+            rows = meter.report(bounds)
             return Judgement(rows, self._right_as_source(rows, path, lowered), replace(accuracy_of(rows), state="kept"))
         rows = meter.report(bounds or self._bounds(lowered, recipe, reference))
         faults = tuple(output_faults(rows))

@@ -45,7 +45,7 @@ def limits(
     half = _half_noise(artifact)
     made = []
     if rounding == 0:
-        bound = float_bound(artifact, float(np.max(np.abs(finite), initial=0.0)))
+        bound = float_bound(artifact, float(np.max(np.abs(finite), initial=0.0)), output=port.name)
         made.append(Limit("float32", "max_abs_error", bound.value, bound.derivation))
     else:
         words = "roundings to the file's own scales, on both sides"

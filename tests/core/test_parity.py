@@ -270,3 +270,17 @@ def test_a_golden_case_sees_the_imaginary_part() -> None:
     assert fault.measured == 1.0
     scalar = GoldenCase({}, {"y": np.array(3j, np.complex64)}, {"y": (limit,)}, {"y": port})
     assert len(scalar.faults({"y": np.array(2j, np.complex64)}, "float32")) == 1
+
+
+def test_a_logistic_errs_by_units_of_its_half_however_small_it_is() -> None:
+    graph = Graph()
+    x = graph.tensor("x", (1, 4))
+    y, z = graph.tensor("y", (1, 4)), graph.tensor("z", (4, 1))
+    shape = graph.constant("shape", np.array([4, 1], np.int32))
+    graph.op("LOGISTIC", (x,), (y,))
+    graph.op("RESHAPE", (y, shape), (z,))
+    artifact = parse_artifact(graph.finish((x,), (z,)))
+    unknown = float_bound(artifact, 1e-5).value
+    known = float_bound(artifact, 1e-5, output="z").value
+    assert unknown < 1e-10
+    assert 1.4e-7 < known < 3e-7

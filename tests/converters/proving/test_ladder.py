@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import Artifact
@@ -148,3 +149,17 @@ def test_candidate_that_the_engine_refuses_is_only_an_attempt(shop: Workshop, mo
     model = climb(shop, {"data": pack_tree(tree)}, {"seed": 0})
     assert "refuses the file" in model.attempts[0].reason
     assert model.verified
+
+
+class OftenNaN(FakeSource):
+    """The samples make no sense to it."""
+
+    def run(self, samples: Path, outputs: Path) -> int:
+        nothing = {"scores": np.full((1, 5), np.nan, np.float32)}
+        return write_outputs((nothing for _ in SampleStore.open(samples)), ["scores"], str(outputs))
+
+
+def test_a_source_that_computes_nan_itself_is_told(shop: Workshop) -> None:
+    with pytest.raises(ParityError, match=r"of the source itself are NaN or infinite: 20 in `scores`") as raised:
+        climb(shop, {"seed": 0}, made_by=OftenNaN)
+    assert (raised.value.hint or "").startswith("compare on samples that the model understands, with --data")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 # Rounding of sums of at most 72 products, and of the approximations of transcendental functions.
 BOUND = 1e-5
 
