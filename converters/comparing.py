@@ -127,6 +127,7 @@ def compare(
     with Workshop(Path(work_dir) if work_dir else None, options.get("workers")) as shop:
         progress.stage("load both models")
         left = OpenSource(shop, reference, source_options_from(options), role="reference")
+        left.refuse_text()
         given = {spec.name: spec.static_shape for spec in left.description.inputs}
         right = OpenSource(shop, candidate, _candidate_options(candidate, given, options), role="candidate")
         pairing = _Pairing(left, right, reference, candidate)

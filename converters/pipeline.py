@@ -94,6 +94,7 @@ class Line:
             # What is needed later is imported while the source loads.
             shop.worker("engine", preload=("edge_sdk.converters.proving.candidate", "ai_edge_litert.interpreter"))
             self._source = OpenSource(shop, source, settings.options)
+            self._source.refuse_text()
         self._findings = list(self._source.description.findings)
         specs = self._source.description.inputs
         self._samples = Samples(specs, shop.folder, settings, self._stage, self._progress)

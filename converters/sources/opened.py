@@ -52,6 +52,20 @@ class OpenSource:
             shop.worker(self.role, preload=self._class.preload)
         self.description: Description = description_from_json(self._call("describe", "describing the model"))
 
+    def refuse_text(self) -> None:
+        """Before samples are made.
+
+        Raises:
+            SignatureError: an input takes text.
+        """
+        if names := self.description.text_inputs:
+            where = self._source if isinstance(self._source, str) else type(self._source).__name__
+            raise SignatureError(
+                f"{where}: input `{'`, `'.join(names)}` takes text (dtype string): TFLite's kernels compute on numbers",
+                hint="give the part of the model behind its lookup, hashing or TextVectorization, which takes ids, and "
+                "make those in the app",
+            )
+
     def run(self, samples: Path, outputs: Path) -> int:
         """Reference runs; see :class:`~edge_sdk.converters.sources.source.Source`."""
         count: int = self._call("run", "running the source model", samples=str(samples), outputs=str(outputs))

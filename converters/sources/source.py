@@ -125,6 +125,11 @@ class Description:
     precision: str = "float32"
     quantized_by: str | None = None
 
+    @property
+    def text_inputs(self) -> tuple[str, ...]:
+        """Names of inputs that take text."""
+        return tuple(spec.name for spec in self.inputs if spec.dtype == "string")
+
     def as_json(self) -> dict[str, Any]:
         """Plain data, read back by :func:`description_from_json`."""
         return asdict(self)

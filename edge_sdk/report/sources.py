@@ -21,4 +21,6 @@ def source_text(facts: SourceFacts) -> str:
     if told.quantized_by:
         lines.append(field("quantized", f"already, by {told.quantized_by}"))
     lines += [field("", str(finding)) for finding in told.findings]
-    return "\n".join([*lines, "", field("next", f"edge-sdk convert {facts.source}")])
+    behind = "the part behind its lookup of text, as a model of its own: TFLite's kernels compute on numbers"
+    after = behind if told.text_inputs else f"edge-sdk convert {facts.source}"
+    return "\n".join([*lines, "", field("next", after)])

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from edge_sdk.cli import cli
 from edge_sdk.converters import Workers, convert
 from edge_sdk.errors import (
     CalibrationError,
@@ -89,6 +91,15 @@ def test_truncated_keras_file(tmp_path: Path, workers: Workers, suffix: str, sha
     whole = Path(path).read_bytes()
     Path(path).write_bytes(whole[: int(len(whole) * share)])
     fails(ModelError, "not a whole|cannot load it", path, tmp_path, workers=workers)
+
+
+@pytest.mark.keras
+def test_a_model_that_takes_text(tmp_path: Path, workers: Workers) -> None:
+    path = write(workers, KERAS, "save", name="words", path=str(tmp_path / "words.keras"))
+    error = fails(SignatureError, r"words\.keras: input `text` takes text", path, tmp_path, workers=workers)
+    assert "behind its lookup" in error.hint
+    done = CliRunner().invoke(cli, ["inspect", str(path)])
+    assert "next        the part behind its lookup of text" in done.stdout
 
 
 @pytest.mark.keras

@@ -87,6 +87,13 @@ def lambda_layer(keras: Any) -> Any:
     return keras.Model(x, layers.Lambda(lambda t: t * 2.0, name="doubled")(layers.Dense(3)(x)))
 
 
+def words(keras: Any) -> Any:
+    """Takes text."""
+    text = keras.Input((1,), dtype="string", name="text")
+    ids = keras.layers.StringLookup(vocabulary=["on", "off"])(text)
+    return keras.Model(text, keras.layers.Dense(2)(keras.layers.Flatten()(keras.layers.Embedding(3, 4)(ids))))
+
+
 def two_erfs(keras: Any) -> Any:
     """An op that TFLite has no builtin for."""
     from keras import ops
