@@ -209,6 +209,10 @@ class Proof:
     def worst(self, rows: Sequence[OutputParity]) -> str:
         """The output furthest beyond its bound, in words."""
         row = min((r for r in rows if not r.ok), key=lambda r: r.sqnr_db, default=rows[0])
+        if row.unresolved:
+            apart, step = row.unresolved
+            what = f"the source's values lie {apart:.2g} apart on these samples, within one step of the file's"
+            return f"output `{row.name}`: {what} ({step:.2g}), which is constant: they cannot tell what it computes"
         lost = [part for part in row.parts if not part.ok]
         if lost and row.bound and row.sqnr_db >= row.bound.value:
             part = min(lost, key=lambda p: p.sqnr_db)
@@ -273,6 +277,12 @@ class Proof:
                 f"{report.recipe}: refused: wrong: {report.right}",
                 report=data | {"tensors": []},
                 hint="another recipe or lowering may do; --keep-unverified writes it as it is",
+            )
+        if any(row.unresolved for row in report.parity):
+            return AccuracyError(
+                f"{report.recipe}: refused: accuracy cannot be told: {self.worst(report.parity)}",
+                report=data | {"tensors": []},
+                hint="compare on samples that the source answers to, with --data or other --calibration",
             )
         rows = self.blame(path, lowered)
         losers = sorted(rows, key=lambda row: -float(row["added_noise"]))[:_BLAMED]

@@ -36,6 +36,8 @@ class OutputParity:
         parts: what a final concatenation joined, each by itself.
         dead: axis to indices along it at which the candidate is constant and the reference is not.
         constant: the whole candidate is, and the reference is not.
+        unresolved: how far the reference's values lie apart, and the larger step of the candidate's, whose values are
+            all one: these samples tell nothing of it.
         not_finite: values, over all samples, that are NaN or infinite in the reference; where the candidate has the
             same they are equal, and count in no sum.
     """
@@ -56,6 +58,7 @@ class OutputParity:
     parts: tuple[SliceParity, ...] = ()
     dead: tuple[tuple[int, tuple[int, ...]], ...] = ()
     constant: bool = False
+    unresolved: tuple[float, float] | None = None
     not_finite: int = 0
 
     @property
@@ -86,6 +89,7 @@ class _Sums:
         self.axes: dict[int, AxisSums] | None = None
         self.classes = ClassSums()
         self.lowest, self.highest = math.inf, -math.inf
+        self.least, self.most = math.inf, -math.inf
         self.samples = self.not_finite = 0
         self.reference_power = self.candidate_power = self.error_power = self.product = 0.0
         self.max_abs_error = self.max_abs_reference = 0.0
@@ -115,6 +119,8 @@ class _Sums:
         self.product += float(np.sum(wide * other))
         self.mean = wide if self.mean is None else self.mean + wide
         self.squares = wide * wide if self.squares is None else self.squares + wide * wide
+        self.least = min(self.least, float(np.min(wide, initial=math.inf)))
+        self.most = max(self.most, float(np.max(wide, initial=-math.inf)))
         self.lowest = min(self.lowest, float(np.min(other, initial=math.inf)))
         self.highest = max(self.highest, float(np.max(other, initial=-math.inf)))
         if is_class_like(reference):
@@ -184,6 +190,9 @@ def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputPari
     norms = math.sqrt(sums.reference_power * sums.candidate_power)
     variation = sums.relative_variation()
     parts = tuple(replace(part, ok=_holds(bound, part)) for part in sums.slices())
+    still = variation >= VARIES and sums.lowest == sums.highest
+    unresolved = (sums.most - sums.least, step) if still and sums.most - sums.least < step else None
+    held = bound is None or (bound.holds(sums.max_abs_error, sqnr) and all(part.ok for part in parts))
     return OutputParity(
         name=name,
         samples=sums.samples,
@@ -194,13 +203,14 @@ def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputPari
         top1_agreement=sums.classes.agreement,
         relative_variation=variation,
         bound=bound,
-        ok=bound is None or (bound.holds(sums.max_abs_error, sqnr) and all(part.ok for part in parts)),
+        ok=held and (bound is None or unresolved is None),
         top5_agreement=sums.classes.top5,
         divergence=sums.classes.divergence,
         rows=sums.classes.rows,
         parts=parts,
         dead=sums.dead(step),
-        constant=variation >= VARIES and sums.lowest == sums.highest,
+        constant=still and unresolved is None,
+        unresolved=unresolved,
         not_finite=sums.not_finite,
     )
 

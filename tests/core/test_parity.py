@@ -284,3 +284,20 @@ def test_a_logistic_errs_by_units_of_its_half_however_small_it_is() -> None:
     known = float_bound(artifact, 1e-5, output="z").value
     assert unknown < 1e-10
     assert 1.4e-7 < known < 3e-7
+
+
+def test_a_constant_output_whose_source_moves_within_a_step_is_not_wrong_but_untold() -> None:
+    values = [np.full((1, 4), size) * 1e-4 for size in (0.1, 0.5, 1.0)]
+    still = [np.zeros((1, 4))] * 3
+    meter = ParityMeter(steps={"y": 1 / 256})
+    for one, other in zip(values, still, strict=True):
+        meter.add({"y": one}, {"y": other})
+    (row,) = meter.report({"y": Bound("sqnr_db", -5, "test")})
+    assert row.unresolved == pytest.approx((9e-5, 1 / 256))
+    assert not row.ok
+    assert not row.constant
+    assert not list(output_faults([row]))
+    assert accuracy_of([row]).state == "lost"
+    (finer,) = meter_of(values, still).report({"y": Bound("sqnr_db", -5, "test")})
+    assert finer.constant
+    assert finer.unresolved is None
