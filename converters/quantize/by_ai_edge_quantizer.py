@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.artifact.edit import with_own_names
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact, read_artifact
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
@@ -40,6 +41,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
     Needs no samples.
     """
     wanted = recipe_from_json(recipe)
+    path = _named_apart(path)
     artifact = read_artifact(path)
     kept = [op for _, op in kept_ops(artifact, wanted)]
     findings = []
@@ -92,6 +94,7 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     The quantizer's own calibration keeps moving averages of the extremes, which clips; the ranges given here are
     the extremes themselves.
     """
+    path = _named_apart(path)
     artifact = read_artifact(path)
     ready, widened = widen(Path(path).read_bytes(), observations, recipe.activations.dtype)
     if widened:
@@ -110,6 +113,17 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
         data = quantizer.quantize(ranges).quantized_model
     Path(target).write_bytes(restore(bytes(data), widened))
     return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": []}
+
+
+def _named_apart(path: str) -> str:
+    """A file whose tensors each have a name of their own: the quantizer takes no other."""
+    data = Path(path).read_bytes()
+    named = with_own_names(data)
+    if named is data:
+        return path
+    apart = Path(path).with_suffix(".named.tflite")
+    apart.write_bytes(named)
+    return str(apart)
 
 
 def _shaped(value: float, rank: int) -> Any:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.schema import schema
-from edge_sdk.artifact.tree import pack_tree
+from edge_sdk.artifact.sound import own_names
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 
 def enum_value(enum: str, name: str) -> int:
@@ -45,6 +46,21 @@ def new_operator(code: int, inputs: Sequence[int], outputs: Sequence[int], optio
         builtin_options_type=enum_value("BuiltinOptions", options) if options else 0,
         builtin_options=new_node(schema(), options) if options else None,
     )
+
+
+def with_own_names(data: bytes) -> bytes:
+    """The same file with a name of its own for each tensor of all subgraphs; ``data`` itself where each has one.
+
+    TFLite itself asks for none; tools that address tensors by name do.
+    """
+    root, _ = parse_tree(data)
+    tensors = [tensor for graph in root.subgraphs for tensor in graph.tensors or []]
+    names = own_names((index, tensor.name or "") for index, tensor in enumerate(tensors))
+    if all(tensors[index].name == name for name, index in names.items()):
+        return data
+    for name, index in names.items():
+        tensors[index].name = name
+    return pack_tree(root)
 
 
 def without_unused(root: Node) -> bytes:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.compute import compute_type
+from edge_sdk.artifact.edit import with_own_names
 from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import RecipeError
 from edge_sdk.recipe import Granularity, change_recipe, find_recipe, parse_recipe
@@ -82,3 +84,19 @@ def test_dense_weights_are_four_bits_and_keep_their_values(
 def test_what_has_no_form_is_refused(mode: str, weights: str, fault: str) -> None:
     with pytest.raises(RecipeError, match=fault):
         parse_recipe("mine", f'description = "x"\nmode = "{mode}"\n[weights]\n{weights}\n', where="mine.toml")
+
+
+def test_tensors_that_share_a_name_are_told_apart(tmp_path: Path) -> None:
+    from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize
+
+    root, _ = parse_tree(dense())
+    for tensor in root.subgraphs[0].tensors:
+        tensor.name = "layer"
+    data = pack_tree(root)
+    kept = with_own_names(data)
+    assert with_own_names(kept) is kept
+    (tmp_path / "float.tflite").write_bytes(data)
+    quantize(str(tmp_path / "float.tflite"), str(tmp_path / "m.tflite"), find_recipe("dynamic").as_json())
+    graph = parse_artifact((tmp_path / "m.tflite").read_bytes()).main
+    assert [t.dtype for t in graph.tensors if t.is_stored and t.elements == WIDE * WIDE] == ["int8", "int8"]
+    assert len({t.name for t in graph.tensors}) == len(graph.tensors)
