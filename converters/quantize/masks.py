@@ -1,6 +1,7 @@
 """Attention masks of -inf, -1e9 or the lowest float, clamped to what a softmax needs before ranges are taken.
 
-Before: ``SOFTMAX(ADD(scores, mask))`` or ``SOFTMAX(SELECT_V2(c, -inf, scores))``. The mask's range makes every score
+Before: ``SOFTMAX(ADD(scores, mask))`` or ``SOFTMAX(SELECT_V2(c, -inf, scores))``, moved, gathered or padded with the
+mask's value on the way. The mask's range makes every score
 the same integer, and kernels die of its scale. After: the same, with a mask that takes a score ``M`` below the lowest
 one, where ``M = ln(512 n)``: all ``n`` masked places of a row together weigh less than half a step of an int8 softmax.
 What a sum with the mask leaves below that is cut off by the end of its range, which costs nothing.
@@ -25,6 +26,8 @@ _HALF_STEP = 512.0
 _CARRIED = frozenset(
     {"RESHAPE", "TRANSPOSE", "EXPAND_DIMS", "SQUEEZE", "SLICE", "STRIDED_SLICE", "BROADCAST_TO", "TILE"}
 )
+# What scores go through on their way to a softmax.
+_WAYS = _CARRIED | {"GATHER"}
 # What exporters compute a mask by; each hands a large constant on.
 _MAKING = _CARRIED | {"SELECT", "SELECT_V2", "MUL", "CAST", "GATHER", "CONCATENATION", "MAXIMUM", "MINIMUM"}
 _CHOICES = frozenset({"SELECT", "SELECT_V2"})
@@ -55,15 +58,29 @@ class _Masks:
         """Clamps the mask that reaches a SOFTMAX; says whether there is one."""
         depth = math.log(_HALF_STEP * max(1, self._graph.tensors[softmax.inputs[0]].shape[-1]))
         way, index = [softmax.inputs[0]], softmax.inputs[0]
-        while (op := self._makers.get(index)) is not None and op.name in _CARRIED:
+        pads: list[int] = []
+        while (op := self._makers.get(index)) is not None and (op.name in _WAYS or self._pads(op)):
+            pads += op.inputs[2:3] if op.name == "PADV2" else []
             index = op.inputs[0]
             way.append(index)
-        if op is None:
+        ends = None
+        if op is not None and (op.name == "ADD" or op.name in _CHOICES):
+            ends = self._sum(op, depth) if op.name == "ADD" else self._choice(op, depth)
+        if ends is None and pads and (scores := self._ends(way.pop())) is not None:
+            ends = scores[0] - depth, max(scores[1], scores[0])
+        if ends is None:
             return False
-        ends = self._sum(op, depth) if op.name == "ADD" else self._choice(op, depth) if op.name in _CHOICES else None
-        if ends is not None:
-            self._set(way, *ends)
-        return ends is not None
+        for pad in pads:
+            self._clamp(pad, -ends[0])
+        self._set(way, *ends)
+        return True
+
+    def _pads(self, op: Op) -> bool:
+        return (
+            op.name == "PADV2"
+            and self._graph.tensors[op.inputs[2]].constant is not None
+            and self._is_mask(op.inputs[2])
+        )
 
     def _sum(self, op: Op, depth: float) -> tuple[float, float] | None:
         for mask, scores in (op.inputs, op.inputs[::-1]):

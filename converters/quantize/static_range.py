@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edge_sdk.artifact.flatbuffer import new_node
 from edge_sdk.artifact.model import Artifact, Subgraph, parse_artifact, read_artifact
 from edge_sdk.artifact.schema import schema
@@ -154,11 +156,21 @@ def with_ranges(data: bytes, observations: Mapping[int, Observation]) -> bytes:
 
     Ranges are widened to hold zero, as TFLite's quantization specification asks; a tensor that is always zero gets
     [0, 1], for a scale of zero is invalid.
+
+    Raises:
+        ConversionError: a tensor was infinite or NaN on the samples; TensorFlow's quantizer dies of it.
     """
     root, _ = parse_tree(data)
     tensors = root.subgraphs[0].tensors
     for index, seen in observations.items():
         low, high = min(seen.minimum, 0.0), max(seen.maximum, 0.0)
+        if not np.isfinite([low, high]).all():
+            raise ConversionError(
+                f"`{tensors[index].name}` goes from {seen.minimum:g} to {seen.maximum:g} on the calibration data: "
+                "no scale holds that",
+                hint="take infinities and NaN out of the model's masks or data, or a recipe without activations in "
+                "integers (dynamic, float16)",
+            )
         if low == high:
             high = 1.0
         tensors[index].quantization = new_node(schema(), "QuantizationParameters", min=[low], max=[high])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.engines.observe import observe
+from edge_sdk.engines.observe import Observation, observe
 from edge_sdk.signature import Arrays
 from tests.graphs import Graph, options
 
@@ -19,7 +19,7 @@ N = 16
 
 
 def masked_softmax(fill: float, form: str) -> bytes:
-    """``y = softmax(x + mask)``, or ``x`` where it is allowed and ``fill`` elsewhere."""
+    """``y = softmax(x + mask)``, or ``x`` where it is allowed and ``fill`` elsewhere; or that, padded with ``fill``."""
     graph = Graph()
     x, scores, y = (graph.tensor(name, (1, N, N)) for name in ("x", "scores", "y"))
     allowed = np.tril(np.ones((1, N, N), bool))
@@ -29,6 +29,15 @@ def masked_softmax(fill: float, form: str) -> bytes:
     else:
         value = graph.constant("fill", np.array(fill, np.float32))
         graph.op("SELECT_V2", (graph.constant("allowed", allowed), x, value), (scores,), options("SelectV2Options"))
+    if form == "padded":
+        # Two places more at the end of each row, and rows in another order.
+        more = graph.constant("more", np.array([[0, 0], [0, 0], [0, 2]], np.int32))
+        order = graph.constant("order", np.arange(N, dtype=np.int32)[::-1].copy())
+        wide, turned = graph.tensor("wide", (1, N, N + 2)), graph.tensor("turned", (1, N, N + 2))
+        y = graph.tensor("z", (1, N, N + 2))
+        graph.op("PADV2", (scores, more, value), (wide,), options("PadV2Options"))
+        graph.op("GATHER", (wide, order), (turned,), options("GatherOptions", axis=1))
+        scores = turned
     graph.op("SOFTMAX", (scores,), (y,), options("SoftmaxOptions", beta=1.0))
     return graph.finish((x,), (y,))
 
@@ -39,7 +48,7 @@ def samples() -> Iterator[Arrays]:
         yield {"x": 2 * rng.standard_normal((1, N, N)).astype(np.float32)}
 
 
-@pytest.mark.parametrize("form", ["add", "select"])
+@pytest.mark.parametrize("form", ["add", "select", "padded"])
 @pytest.mark.parametrize("fill", [-1e4, -1e9, LOWEST, -np.inf])
 def test_masked_scores_keep_their_resolution(tmp_path: Path, form: str, fill: float) -> None:
     """A step of the scores is their range and the mask's depth over 255, about 0.1: probabilities err by 3 %, 30 dB."""
@@ -56,11 +65,13 @@ def test_masked_scores_keep_their_resolution(tmp_path: Path, form: str, fill: fl
     store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), tmp_path / "s")
     quantize(str(source), str(target), find_recipe("int8").as_json(), str(store.folder), {})
     left, right = Runner(source), Runner(target)
-    pairs = [(left.run_real(one)["y"], next(iter(right.run_real(one).values()))) for one in samples()]
+    (name,) = [spec.name for spec in left.outputs]
+    pairs = [(left.run_real(one)[name], next(iter(right.run_real(one).values()))) for one in samples()]
     noise = sum(float(np.sum((want - got) ** 2)) for want, got in pairs)
     signal = sum(float(np.sum(want**2)) for want, _ in pairs)
     assert 10 * np.log10(signal / noise) > 27
-    ahead = ~np.tril(np.ones((1, N, N), bool))
+    allowed = np.tril(np.ones((1, N, N), bool))
+    ahead = ~(allowed if form != "padded" else np.pad(allowed, [(0, 0), (0, 0), (0, 2)])[:, ::-1])
     assert max(float(got[ahead].max()) for _, got in pairs) <= 1 / 256
 
 
@@ -71,3 +82,13 @@ def test_graph_without_a_mask_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "float.tflite"
     path.write_bytes(data)
     assert with_soft_masks(data, observe(str(path), samples())) is data
+
+
+def test_an_infinite_range_is_an_error_by_name() -> None:
+    from edge_sdk.converters.quantize.static_range import with_ranges
+    from edge_sdk.errors import ConversionError
+
+    data = masked_softmax(-30.0, "add")
+    endless = {0: Observation(-np.inf, 1.0)}
+    with pytest.raises(ConversionError, match=r"`x` goes from -inf to 1 on the calibration data"):
+        with_ranges(data, endless)
