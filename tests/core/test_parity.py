@@ -16,6 +16,7 @@ from edge_sdk.bundle.golden import GoldenCase
 from edge_sdk.bundle.manifest import Limit, Port
 from edge_sdk.parity import Bound, ParityMeter, float_bound, measured_bound
 from edge_sdk.parity.bounds import noise_to_signal
+from edge_sdk.parity.constants import constant_faults
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
 from edge_sdk.parity.verdict import accuracy_of, output_faults
@@ -301,3 +302,21 @@ def test_a_constant_output_whose_source_moves_within_a_step_is_not_wrong_but_unt
     (finer,) = meter_of(values, still).report({"y": Bound("sqnr_db", -5, "test")})
     assert finer.constant
     assert finer.unresolved is None
+
+
+@pytest.mark.parametrize(("stored", "right"), [(7, True), (6, False)])
+def test_integers_of_several_additions_may_be_stored_as_their_sum(stored: int, right: bool) -> None:
+    """TensorFlow's quantizer makes one ADD of two with constants."""
+
+    def chain(*constants: int) -> Artifact:
+        graph = Graph()
+        x = value = graph.tensor("x", (1, 4), "int32")
+        for place, one in enumerate(constants, 1):
+            result = graph.tensor("y" if place == len(constants) else f"v{place}", (1, 4), "int32")
+            graph.op(
+                "ADD", (value, graph.constant(f"c{place}", np.array([one], np.int32))), (result,), options("AddOptions")
+            )
+            value = result
+        return parse_artifact(graph.finish((x,), (value,)))
+
+    assert (not constant_faults(chain(3, 4), chain(stored))) == right
