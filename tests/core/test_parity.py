@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sdk.artifact import parse_artifact
+from edge_sdk.artifact import Artifact, parse_artifact
 from edge_sdk.artifact.compute import accumulation_length
 from edge_sdk.bundle.golden import GoldenCase
 from edge_sdk.bundle.manifest import Limit, Port
