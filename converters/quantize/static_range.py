@@ -27,6 +27,7 @@ from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.biases import correct_biases
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
 from edge_sdk.converters.quantize.equalized import better_equalized
+from edge_sdk.converters.quantize.factors import with_single_scales
 from edge_sdk.converters.quantize.joins import Join, joins_of_kinds, quantized_apart, told
 from edge_sdk.converters.quantize.kept import kept_ops, result_name
 from edge_sdk.converters.quantize.ranges import find_ranges, spread
@@ -97,7 +98,7 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
         kept = [result_name(graph, op) for graph, op in kept_ops(parse_artifact(ranged), wanted)]
         data = quantized_apart(ranged, joins, lambda head: _quantize_int8(head, wanted, kept)) if joins else None
         data = data or _quantize_int8(ranged, wanted, kept)
-        Path(target).write_bytes(data)
+        Path(target).write_bytes(with_single_scales(data))
         tool = f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}"
         made = {"tool": tool, "findings": []}
     made |= {"ranges": ranges.as_json(), "ready": ready, "count": ranges.count, "corrections": {}}

@@ -1,0 +1,58 @@
+"""A constant that is a factor here and weights there: one scale for the one, rows of them for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.converters.quantize.factors import with_single_scales
+from edge_sdk.signature import Arrays
+from tests.graphs import Graph, options
+
+pytestmark = [pytest.mark.keras, pytest.mark.runtime]
+N = 16
+
+
+def factor_and_weights() -> bytes:
+    """``y = W x`` and ``z = x W^T`` of one ``W``, whose rows differ in size by 64."""
+    rng = np.random.default_rng(0)
+    graph = Graph()
+    x, y, z = (graph.tensor(name, (1, N, N)) for name in ("x", "y", "z"))
+    rows = np.geomspace(1 / 64, 1, N)[:, None]
+    weights = graph.constant("w", (rows * rng.standard_normal((N, N))).astype(np.float32))
+    graph.op("BATCH_MATMUL", (weights, x), (y,), options("BatchMatMulOptions"))
+    graph.op("FULLY_CONNECTED", (x, weights, -1), (z,), options("FullyConnectedOptions", keep_num_dims=True))
+    return graph.finish((x,), (y, z))
+
+
+def samples() -> Iterator[Arrays]:
+    rng = np.random.default_rng(1)
+    for _ in range(16):
+        yield {"x": rng.standard_normal((1, N, N)).astype(np.float32)}
+
+
+def test_a_constant_factor_is_read_with_the_scale_that_it_was_stored_with(tmp_path: Path) -> None:
+    from edge_sdk.converters.quantize.static_range import quantize
+    from edge_sdk.data import spool
+    from edge_sdk.data.opening import DataSource
+    from edge_sdk.engines.runner import Runner
+    from edge_sdk.engines.values import specs_of
+    from edge_sdk.recipe import find_recipe
+
+    data = factor_and_weights()
+    source, target = tmp_path / "float.tflite", tmp_path / "int8.tflite"
+    source.write_bytes(data)
+    store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), tmp_path / "s")
+    quantize(str(source), str(target), find_recipe("int8").as_json(), str(store.folder), {})
+    left, right = Runner(source), Runner(target)
+    for place in range(2):
+        pairs = [[list(runner.run_real(one).values())[place] for runner in (left, right)] for one in samples()]
+        noise, signal = (
+            float(sum(np.sum(v**2) for v in values)) for values in ([a - b for a, b in pairs], [a for a, _ in pairs])
+        )
+        assert 10 * np.log10(signal / noise) > 30
+    assert with_single_scales(data) is data
