@@ -132,6 +132,11 @@ class SampleCheck:
         """Input name to the few samples that are far larger than all others."""
         return {name: seen.wild for name, seen in self._watches.items() if seen.wild}
 
+    def float_inputs(self) -> int:
+        """How many inputs hold floats, more than one each."""
+        floats = (spec for spec in self.specs if np.issubdtype(np.dtype(spec.dtype), np.floating))
+        return sum(self._watches[spec.name].size > 1 for spec in floats)
+
     def constant_inputs(self) -> list[str]:
         """Float inputs of more than one element in which every value of every sample is the same."""
         return [
@@ -168,16 +173,27 @@ def check_samples(check: SampleCheck, *, purpose: str, pixels: Collection[str] =
         pixels: inputs that want values from 0 to 255.
 
     Raises:
-        CalibrationError: no samples, or an input whose values never change.
+        CalibrationError: no samples, or no float input whose values change.
     """
     if check.count == 0:
         raise CalibrationError(f"{check.description}: there are no samples", hint="give at least 100")
-    if constant := check.constant_inputs():
+    constant = check.constant_inputs()
+    if constant and len(constant) == check.float_inputs():
         raise CalibrationError(
             f"{check.description}: input `{constant[0]}` has the same value everywhere",
             hint="constant data gives a range of zero; give real samples",
         )
-    findings = []
+    # Beside others that change it may be what the model begins with: the state of a recurrent layer.
+    findings = [
+        Finding(
+            "data-constant-input",
+            "warning" if purpose == "calibration" else "info",
+            "it has the same value in every sample: what other values do is not seen",
+            f"input `{name}`",
+            "give the values that it has in use, as the states of a sequence",
+        )
+        for name in constant
+    ]
     if purpose == "calibration" and check.count < FEW_SAMPLES:
         findings.append(
             Finding(

@@ -54,7 +54,7 @@ def float_bound(
         artifact: the float .tflite.
         max_abs_reference: largest magnitude of the output in the reference.
         precision: the coarser float type of the two: ``float32``, ``float16`` or ``bfloat16``.
-        output: its name in the file, where that is known.
+        output: its name in the file's signature; others, as those of a sequence of calls, are not looked up.
     """
     roots = sum(
         math.sqrt(accumulation_length(graph, op))
@@ -71,9 +71,9 @@ def float_bound(
 
 def _makers(artifact: Artifact, output: str) -> set[str]:
     """Names of the ops whose values an output has, wherever they were moved since."""
-    graph = artifact.main
+    graph, ports = artifact.main, artifact.signature.outputs
     made = {index: op for op in graph.ops for index in op.outputs}
-    found, seen, ahead = set(), set(), [artifact.signature.outputs[output].index]
+    found, seen, ahead = set(), set(), [ports[output].index] if output in ports else []
     while ahead:
         op = made.get(ahead.pop())
         if op is None or op.index in seen:

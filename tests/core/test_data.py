@@ -214,6 +214,15 @@ def test_no_samples_and_constant_samples_are_errors() -> None:
         checked(np.full((100, 6), 0.5, np.float32), TABLE)
 
 
+def test_an_input_that_stays_beside_one_that_changes_is_a_warning() -> None:
+    state = TensorSpec("state", (1, 4), "float32", None)
+    check = SampleCheck("test", (TABLE, state))
+    rows = {"table": np.random.rand(100, 6).astype(np.float32), "state": np.zeros((100, 4), np.float32)}
+    list(check.watch(open_data(rows, (TABLE, state)).samples()))
+    (found,) = check_samples(check, purpose="calibration")
+    assert (found.rule, found.severity, found.where) == ("data-constant-input", "warning", "input `state`")
+
+
 def test_raw_pixels_are_a_warning() -> None:
     pixels = np.random.randint(0, 256, (100, 4, 4, 3)).astype(np.float32)
     assert checked(pixels, IMAGE) == ["data-looks-unnormalised"]
