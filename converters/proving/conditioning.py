@@ -1,8 +1,9 @@
-"""What a source itself loses when its weights are rounded: the measure that a file's accuracy is held to."""
+"""What a source itself loses to rounding, of its weights or of its inputs' last place: what a file is held to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,13 @@ import numpy.typing as npt
 from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.kept import kept_ops
+from edge_sdk.converters.sources.opened import OpenSource
+from edge_sdk.converters.sources.source import read_outputs
+from edge_sdk.converters.workers.workshop import Workshop
+from edge_sdk.data import SampleStore, spool
+from edge_sdk.data.opening import DataSource
 from edge_sdk.recipe import Recipe
+from edge_sdk.signature import Arrays
 
 # Which operand holds weights, and along which axis they have a scale each; None for one scale.
 _WEIGHTS: dict[str, tuple[int, int | None]] = {
@@ -60,3 +67,35 @@ def _rounded(values: npt.NDArray[np.float32], axis: int | None, dtype: str) -> n
     largest = np.max(np.abs(values), axis=others, keepdims=True)
     step = np.where(largest > 0, largest, 1) / _LIMITS[dtype]
     return (np.round(values / step) * step).astype(np.float32)
+
+
+def moved_by_last_place(shop: Workshop, source: OpenSource, samples: Path) -> dict[str, float]:
+    """The most that a value of each float output moves when the source's inputs change by one unit in the last place.
+
+    One further run of the source, on the same samples, each float of them one up or down by seed. Outputs of other
+    types, and those that are not finite, are left out.
+    """
+    known = SampleStore.open(samples)
+    data = DataSource("samples, changed in the last place", known.count, lambda: _nudged(known))
+    store, _ = spool(data, source.description.inputs, shop.path("nudged"))
+    outputs, names = shop.path("reference_nudged"), source.description.outputs
+    count = source.run(store.folder, outputs)
+    moved: dict[str, float] = {}
+    pairs = zip(read_outputs(shop.path("reference"), names, count), read_outputs(outputs, names, count), strict=True)
+    for before, after in pairs:
+        for name in names:
+            if before[name].dtype.kind == "f":
+                most = float(np.max(np.abs(before[name].astype(np.float64) - after[name]), initial=0.0))
+                moved[name] = max(moved.get(name, 0.0), most) if np.isfinite(most) else np.inf
+    return {name: most for name, most in moved.items() if np.isfinite(most)}
+
+
+def _nudged(samples: Iterable[Arrays]) -> Iterator[Arrays]:
+    rng = np.random.default_rng(0)
+    for sample in samples:
+        yield {
+            name: np.nextafter(values, rng.choice([-np.inf, np.inf], values.shape).astype(values.dtype))
+            if values.dtype.kind == "f"
+            else values
+            for name, values in sample.items()
+        }

@@ -19,7 +19,6 @@ from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.errors import ConversionError, EdgeSdkError, ModelError, ParityError, UnsupportedOpError
-from edge_sdk.parity.bounds import float_bound
 from edge_sdk.parity.compare import ParityMeter
 
 _NAMED = 3
@@ -123,10 +122,7 @@ class Ladder:
         # In the finished file the place in the list says which tensor a port is.
         model = FloatModel(path, artifact, _by_place(inputs), _by_place(outputs), handed["tool"], role)
         meter = self._measure(model)
-        precision = self._source.description.precision
-        largest = meter.max_abs_reference()
-        bounds = {name: float_bound(artifact, top, precision, output=name) for name, top in largest.items()}
-        rows = meter.report(bounds)
+        rows = self._proof.float_rows(artifact, meter)
         ready = Path(handed["quantized"]) if "quantized" in handed else None
         return replace(
             model,

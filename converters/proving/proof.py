@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import read_artifact
+from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.converters.layout import laid_out
-from edge_sdk.converters.proving.conditioning import with_rounded_weights
+from edge_sdk.converters.proving.conditioning import moved_by_last_place, with_rounded_weights
 from edge_sdk.converters.proving.details import details_of, with_op_times
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.reports.details import Details
@@ -23,7 +23,7 @@ from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import AccuracyError, CalibrationError, ConversionError, ParityError
 from edge_sdk.findings import Finding
-from edge_sdk.parity.bounds import Bound, float_bound, measured_bound
+from edge_sdk.parity.bounds import Bound, conditioned, float_bound, measured_bound
 from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.parity.labelled import Labelled, labelled
 from edge_sdk.parity.slices import parts_of, step_of
@@ -66,6 +66,7 @@ class Proof:
         self._store: SampleStore | None = None
         self._facts: DataFacts | None = None
         self._reference_count = 0
+        self._moved: dict[str, float] | None = None
         self._rounded: dict[tuple[Path, str, str], dict[str, float]] = {}
 
     @property
@@ -131,17 +132,27 @@ class Proof:
         # Before the file itself, whose outputs are looked at again.
         bounds = {} if recipe.mode == "float" else self._bounds(lowered, recipe, reference)
         meter = self.measure(path, lowered.input_axes, lowered.output_axes, reference=reference)
-        largest = meter.max_abs_reference()
         if recipe.mode == "float" and recipe.min_sqnr_db is None:
-            artifact, precision = read_artifact(path), self._source.description.precision
-            bounds = {name: float_bound(artifact, value, precision, output=name) for name, value in largest.items()}
-            rows = meter.report(bounds)
+            artifact = read_artifact(path)
+            rows = self.float_rows(artifact, meter)
             return Judgement(rows, self._right_as_source(rows, path, lowered), replace(accuracy_of(rows), state="kept"))
         rows = meter.report(bounds or self._bounds(lowered, recipe, reference))
         faults = tuple(output_faults(rows))
         right = self._right(path, lowered, constants=lowered.quantized is None, explained=explained)
         swapped = self._swapped(rows, reference)
         return Judgement(rows, replace(right, faults=(*swapped, *right.faults, *faults)), accuracy_of(rows))
+
+    def float_rows(self, artifact: Artifact, meter: ParityMeter) -> tuple[OutputParity, ...]:
+        """Outputs of a float file, held to what float arithmetic allows and to how the source is conditioned."""
+        largest, precision = meter.max_abs_reference(), self._source.description.precision
+        bounds = {name: float_bound(artifact, value, precision, output=name) for name, value in largest.items()}
+        rows = meter.report(bounds)
+        if all(row.ok for row in rows):
+            return rows
+        if self._moved is None:
+            self._moved = moved_by_last_place(self._shop, self._source, self._samples)
+        known = {name: (bound, self._moved.get(name, 0.0), largest[name]) for name, bound in bounds.items()}
+        return meter.report({name: conditioned(*facts) for name, facts in known.items()})
 
     def _bounds(self, lowered: FloatModel, recipe: Recipe, reference: str) -> dict[str, Bound]:
         """Each output's, from what the source loses by rounding its weights alone; its parts are held to the same."""

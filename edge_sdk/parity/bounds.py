@@ -19,6 +19,7 @@ _CONFIDENCE = 8.0
 # ONNX Runtime and Eigen write the logistic as 0.5 + p(x) / q(x): it errs by units of 0.5 in the last place, however
 # small it is. Measured on ONNX Runtime's: 1.4e-7 where no value is above 1e-5, from logits equal to 135 dB.
 _LOGISTIC_ERROR = 4 * 2.0**-24
+_TELLING = 0.01
 _LEAST_DB = 10.0
 # Between two ways of rounding the same weights; and for activations of 8 bits beside them.
 _MARGIN_DB, _ROUNDED_ACTIVATIONS_DB = 3.0, 6.0
@@ -67,6 +68,25 @@ def float_bound(
     if output is not None and "LOGISTIC" in _makers(artifact, output):
         return Bound("max_abs_error", value + _LOGISTIC_ERROR, f"{words}, and {_LOGISTIC_ERROR:.2g} of a logistic")
     return Bound("max_abs_error", value, words)
+
+
+def conditioned(bound: Bound, moved: float, max_abs_reference: float) -> Bound:
+    """A float bound, wider where the source itself is ill-conditioned on these samples.
+
+    An evaluation errs inside as a change of the inputs by one unit in the last place does at their end; eight times
+    that is allowed, as of every rounding, on both sides. Where this is more than 1 % of the largest value the samples
+    tell nothing, and the bound stays.
+
+    Args:
+        bound: from :func:`float_bound`.
+        moved: the most that any value of the output moved by such a change.
+        max_abs_reference: largest magnitude of the output in the reference.
+    """
+    value = 2 * _CONFIDENCE * moved
+    if not bound.value < value <= _TELLING * max_abs_reference:
+        return bound
+    words = f"the source itself moves by {moved:.2g} when its inputs change by one unit in the last place"
+    return Bound("max_abs_error", value, f"{words}, times {2 * _CONFIDENCE:.0f}")
 
 
 def _makers(artifact: Artifact, output: str) -> set[str]:

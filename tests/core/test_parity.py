@@ -15,7 +15,7 @@ from edge_sdk.artifact.compute import accumulation_length
 from edge_sdk.bundle.golden import GoldenCase
 from edge_sdk.bundle.manifest import Limit, Port
 from edge_sdk.parity import Bound, ParityMeter, float_bound, measured_bound
-from edge_sdk.parity.bounds import noise_to_signal
+from edge_sdk.parity.bounds import conditioned, noise_to_signal
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
@@ -320,3 +320,10 @@ def test_integers_of_several_additions_may_be_stored_as_their_sum(stored: int, r
         return parse_artifact(graph.finish((x,), (value,)))
 
     assert (not constant_faults(chain(3, 4), chain(stored))) == right
+
+
+def test_a_bound_is_widened_by_the_source_s_own_conditioning_while_that_tells_anything() -> None:
+    plain = Bound("max_abs_error", 1e-5, "test")
+    assert conditioned(plain, 1e-5, 1.0).value == pytest.approx(1.6e-4)
+    assert conditioned(plain, 1e-7, 1.0) is plain
+    assert conditioned(plain, 1e-3, 1.0) is plain, "beyond 1 % the samples tell nothing"

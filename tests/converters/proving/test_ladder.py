@@ -163,3 +163,24 @@ def test_a_source_that_computes_nan_itself_is_told(shop: Workshop) -> None:
     with pytest.raises(ParityError, match=r"of the source itself are NaN or infinite: 20 in `scores`") as raised:
         climb(shop, {"seed": 0}, made_by=OftenNaN)
     assert (raised.value.hint or "").startswith("compare on samples that the model understands, with --data")
+
+
+class IllConditioned(FakeSource):
+    """What it computes hangs on the last place of its input, by 1e-3."""
+
+    def run(self, samples: Path, outputs: Path) -> int:
+        runner = Runner(self._path)
+
+        def one(sample: Any) -> Any:
+            noise = 1e-3 * np.sin(1e9 * sample["image"].astype(np.float64).sum())
+            return {name: (values + noise).astype(np.float32) for name, values in runner.run(sample).items()}
+
+        return write_outputs((one(sample) for sample in SampleStore.open(samples)), ["scores"], str(outputs))
+
+
+def test_an_ill_conditioned_source_is_held_to_its_own_conditioning(shop: Workshop) -> None:
+    model = climb(shop, {"seed": 1}, {"seed": 0}, made_by=IllConditioned)
+    assert [a.accepted for a in model.attempts] == [False, True]
+    bound = model.parity[0].bound
+    assert "the source itself moves by" in bound.derivation
+    assert model.parity[0].max_abs_error <= bound.value < 16 * 2.1e-3
