@@ -161,7 +161,7 @@ def _norm(graph: Subgraph, op: Op, readers: Mapping[int, list[Op]], own: Collect
     """From its last op: ``ADD(MUL(.., factor), shift)`` or ``MUL``; the factor may be inside the other operand."""
     if op.options.get("fused_activation_function", 0) or op.name not in ("ADD", "MUL"):
         return None
-    makers = {index: other for other in graph.ops for index in other.outputs}
+    makers = graph.makers
     channels = graph.tensors[op.outputs[0]].shape[-1:]
     scaled, shift = op, -1
     if op.name == "ADD":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_sdk.artifact.apart import real_constant
-from edge_sdk.artifact.edit import enum_value
+from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.schema import schema
@@ -23,11 +23,11 @@ def with_single_scales(data: bytes) -> bytes:
     if not factors:
         return data
     root, _ = parse_tree(data)
-    own = {index: _add(root, graph.tensors[index]) for index in factors}
+    edit = GraphEdit(root)
+    own = {index: _add(root, edit, graph.tensors[index]) for index in factors}
     for op in graph.ops:
         if op.name == "BATCH_MATMUL":
-            node = root.subgraphs[0].operators[op.index]
-            node.inputs = np.array([own.get(index, index) for index in op.inputs], np.int32)
+            edit.read(op.index, [own.get(index, index) for index in op.inputs])
     return pack_tree(root)
 
 
@@ -41,24 +41,11 @@ def _is_by_row(graph: Subgraph, index: int) -> bool:
     )
 
 
-def _add(root: Node, tensor: Tensor) -> int:
+def _add(root: Node, edit: GraphEdit, tensor: Tensor) -> int:
     """The tensor once more, rounded to one scale; its index."""
     values = real_constant(tensor)
     scale = float(np.max(np.abs(values), initial=0.0)) / 127 or 1.0
-    stored = np.round(values / scale).astype(np.int8)
-    root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(stored.tobytes(), np.uint8)))
-    tensors = root.subgraphs[0].tensors
+    index = edit.add_constant(np.round(values / scale).astype(np.int8), f"{tensor.name}/factor")
     quantization = new_node(schema(), "QuantizationParameters", scale=[scale], zero_point=[0])
-    name, buffer, type_code = f"{tensor.name}/factor", len(root.buffers) - 1, enum_value("TensorType", "INT8")
-    tensors.append(
-        new_node(
-            schema(),
-            "Tensor",
-            name=name,
-            shape=list(tensor.shape),
-            type=type_code,
-            buffer=buffer,
-            quantization=quantization,
-        )
-    )
-    return len(tensors) - 1
+    root.subgraphs[0].tensors[index].quantization = quantization
+    return index

@@ -65,7 +65,7 @@ class _Rules:
         self._tensors = graph.tensors
         self._kept = kept
         self._edit = edit
-        self._makers = {index: op for op in graph.ops for index in op.outputs}
+        self._makers = graph.makers
         self._rules = {"SQUARE": self._square, "NEG": self._neg, "DIV": self._div, "REVERSE_V2": self._reverse}
 
     def apply(self, op: Op) -> bool:

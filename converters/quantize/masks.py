@@ -52,7 +52,7 @@ class _Masks:
         self._graph = graph
         self._root = root
         self._seen = observations
-        self._makers = {index: op for op in graph.ops for index in op.outputs}
+        self._makers = graph.makers
 
     def soften(self, softmax: Op) -> bool:
         """Clamps the mask that reaches a SOFTMAX; says whether there is one."""

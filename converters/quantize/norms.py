@@ -91,7 +91,7 @@ def _center(graph: Subgraph, norm: _Norm, edit: GraphEdit) -> None:
 class _Finder:
     def __init__(self, graph: Subgraph) -> None:
         self._graph = graph
-        self._makers = {index: op for op in graph.ops for index in op.outputs}
+        self._makers = graph.makers
         self._users: dict[int, list[Op]] = {index: [] for index in range(len(graph.tensors))}
         for op in graph.ops:
             for index in set(op.inputs) - {-1}:

@@ -192,7 +192,7 @@ def center_second_factors(graph: Subgraph, observations: Mapping[int, Observatio
 
 def _second_factors(graph: Subgraph) -> set[int]:
     """Second operands of BATCH_MATMUL, and what their values are taken from."""
-    makers = {index: op for op in graph.ops for index in op.outputs}
+    makers = graph.makers
     found = {op.inputs[1] for op in graph.ops if op.name == "BATCH_MATMUL"}
     waiting = list(found)
     while waiting:

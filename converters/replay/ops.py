@@ -54,11 +54,11 @@ def _paddings(step: Step, extents: Sequence[int], kernel: Sequence[int]) -> list
     return found
 
 
-def _conv(b: Any, step: Step, args: list[Any]) -> list[Any]:
+def _convolution(b: Any, step: Step, args: list[Any], convolve: Callable[..., Any]) -> list[Any]:
     x, w, bias = _images(b, args[0]), args[1], args[2] if len(args) > 2 else None
     options = step.op.options
     shape, kernel = b.shape(x), b.shape(w)
-    y = b.conv(
+    y = convolve(
         x,
         w,
         strides=(options["stride_h"], options["stride_w"]),
@@ -66,20 +66,14 @@ def _conv(b: Any, step: Step, args: list[Any]) -> list[Any]:
         dilations=(options.get("dilation_h_factor", 1), options.get("dilation_w_factor", 1)),
     )
     return _fused(b, step, moving.out(b, step, y if bias is None else y + bias))
+
+
+def _conv(b: Any, step: Step, args: list[Any]) -> list[Any]:
+    return _convolution(b, step, args, b.conv)
 
 
 def _depthwise(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    x, w, bias = _images(b, args[0]), args[1], args[2] if len(args) > 2 else None
-    options = step.op.options
-    shape, kernel = b.shape(x), b.shape(w)
-    y = b.depthwise(
-        x,
-        w,
-        strides=(options["stride_h"], options["stride_w"]),
-        paddings=_paddings(step, shape[1:3], kernel[1:3]),
-        dilations=(options.get("dilation_h_factor", 1), options.get("dilation_w_factor", 1)),
-    )
-    return _fused(b, step, moving.out(b, step, y if bias is None else y + bias))
+    return _convolution(b, step, args, b.depthwise)
 
 
 def _transpose_conv(b: Any, step: Step, args: list[Any]) -> list[Any]:

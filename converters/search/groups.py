@@ -8,7 +8,7 @@ which is spared as a whole or not at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edge_sdk.artifact.compute import macs
@@ -61,7 +61,7 @@ def find_groups(artifact: Artifact) -> tuple[Group, ...]:
     graph = artifact.main
     ours = {op.index: op for op in graph.ops if _computes(graph, op)}
     joined = _Joined(ours)
-    makers = {tensor: op for op in graph.ops for tensor in op.outputs}
+    makers = graph.makers
     readers = Counter(tensor for op in graph.ops for tensor in set(op.inputs))
     for op in ours.values():
         for other in _tied(graph, op, makers, readers):
@@ -81,7 +81,7 @@ def _computes(graph: Subgraph, op: Op) -> bool:
     return bool(op.outputs) and any(tensor.dtype == "float32" for tensor in graph.results(op))
 
 
-def _tied(graph: Subgraph, op: Op, makers: dict[int, Op], readers: Counter[int]) -> Iterator[Op]:
+def _tied(graph: Subgraph, op: Op, makers: Mapping[int, Op], readers: Counter[int]) -> Iterator[Op]:
     """Ops before this one that it goes with."""
     before = [(index, makers[index]) for index in op.inputs if index in makers]
     values = [(index, maker) for index, maker in before if graph.tensors[index].dtype == "float32"]

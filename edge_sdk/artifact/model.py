@@ -140,6 +140,11 @@ class Subgraph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
+    @cached_property
+    def makers(self) -> Mapping[int, Op]:
+        """Who computes each tensor, by the tensor's index."""
+        return {index: op for op in self.ops for index in op.outputs if index >= 0}
+
     def operands(self, op: Op) -> list[Tensor]:
         """The input tensors that are present, in order."""
         return [self.tensors[index] for index in op.inputs if index >= 0]

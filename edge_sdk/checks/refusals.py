@@ -35,10 +35,9 @@ def _all(artifact: Artifact) -> Iterator[Finding]:
         for tensor in graph.tensors:
             yield from _stored(tensor)
             yield from _scales(tensor)
-        computed = _by_result(graph)
         for op in graph.ops:
             if op.name in _OPS:
-                yield from _OPS[op.name](_Seen(graph, op, computed))
+                yield from _OPS[op.name](_Seen(graph, op))
 
 
 def _stored(tensor: Tensor) -> Iterator[Finding]:
@@ -62,21 +61,16 @@ def _scales(tensor: Tensor) -> Iterator[Finding]:
 
 
 class _Seen(NamedTuple):
-    """An op, with what computes each tensor of its subgraph."""
+    """An op in its subgraph."""
 
     graph: Subgraph
     op: Op
-    computed: Mapping[int, Op]
 
     @property
     def source(self) -> Tensor | None:
         """The first operand."""
         inputs = self.op.inputs
         return self.graph.tensors[inputs[0]] if inputs and inputs[0] >= 0 else None
-
-
-def _by_result(graph: Subgraph) -> Mapping[int, Op]:
-    return {index: op for op in graph.ops for index in op.outputs}
 
 
 def _windowed(seen: _Seen) -> Iterator[Finding]:
@@ -111,7 +105,7 @@ def _window(seen: _Seen) -> tuple[int, int] | None:
 def _is_known(seen: _Seen, tensor: Tensor) -> bool:
     """Whether the engine too has these extents here: what an op computes may be stated as 1 where it was not known."""
     for _ in range(len(seen.graph.ops) + 1):
-        op = seen.computed.get(tensor.index)
+        op = seen.graph.makers.get(tensor.index)
         if op is None:
             return tensor.index in seen.graph.inputs
         if op.name not in _KEEP_EXTENTS or not op.inputs or op.inputs[0] < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from edge_sdk.artifact.model import Op, Subgraph
 
@@ -13,7 +13,7 @@ def ops_between(graph: Subgraph, inputs: Iterable[int], outputs: Iterable[int]) 
     They lead to the outputs. And what is made inside and does not come out is read inside only, and what goes in is
     read inside by somebody: so ops that lead nowhere, as ASSIGN_VARIABLE does, are found too.
     """
-    makers = {index: op for op in graph.ops for index in op.outputs}
+    makers = graph.makers
     into, out = set(map(int, inputs)), set(map(int, outputs))
     seen, left = set(into), list(out)
     found: set[int] = set()
@@ -31,7 +31,7 @@ def ops_between(graph: Subgraph, inputs: Iterable[int], outputs: Iterable[int]) 
     return found
 
 
-def _readers(graph: Subgraph, makers: dict[int, Op], found: set[int], out: set[int]) -> Iterator[Op]:
+def _readers(graph: Subgraph, makers: Mapping[int, Op], found: set[int], out: set[int]) -> Iterator[Op]:
     """Of what is made inside and does not come out."""
     inner = {index for index, op in makers.items() if op.index in found} - out
     return (op for op in graph.ops if op.index not in found and not inner.isdisjoint(op.inputs))

@@ -92,7 +92,7 @@ def conditioned(bound: Bound, moved: float, max_abs_reference: float) -> Bound:
 def _makers(artifact: Artifact, output: str) -> set[str]:
     """Names of the ops whose values an output has, wherever they were moved since."""
     graph, ports = artifact.main, artifact.signature.outputs
-    made = {index: op for op in graph.ops for index in op.outputs}
+    made = graph.makers
     found, seen, ahead = set(), set(), [ports[output].index] if output in ports else []
     while ahead:
         op = made.get(ahead.pop())

@@ -89,7 +89,7 @@ class _Check:
     def __init__(self, reference: Subgraph, candidate: Subgraph) -> None:
         self._left, self._right = reference, candidate
         self._stored = (expansions(reference), expansions(candidate))
-        self._makers = {index: op for op in reference.ops for index in op.outputs}
+        self._makers = reference.makers
 
     def pair(self, pair: OpPair) -> Iterator[ConstantFault]:
         op = pair.candidate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ def _sqnr(signal: float, noise: float) -> float:
 
 def _rows(artifact: Artifact, sqnr: dict[int, float]) -> list[TensorParity]:
     graph = artifact.main
-    producer = {index: op for op in graph.ops for index in op.outputs}
+    producer = graph.makers
     # What no pair exists for (layout ops, conversions) passes on the quality of its own operands.
     quality = dict(sqnr)
     rows = []
@@ -107,6 +107,6 @@ def _rows(artifact: Artifact, sqnr: dict[int, float]) -> list[TensorParity]:
     return rows
 
 
-def _computing(op: Op, producer: dict[int, Op]) -> Op:
+def _computing(op: Op, producer: Mapping[int, Op]) -> Op:
     """The op itself; of a conversion between types, the op whose result it converts."""
     return producer.get(op.inputs[0], op) if op.name in CONVERT_OPS else op

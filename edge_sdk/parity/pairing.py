@@ -43,7 +43,7 @@ def pair_ops(reference: Artifact, candidate: Artifact) -> list[OpPair]:
 
 class _Side:
     def __init__(self, graph: Subgraph) -> None:
-        self._makers = {index: op for op in graph.ops for index in op.outputs}
+        self._makers = graph.makers
 
     def maker(self, index: int) -> Op | None:
         """Who computes a tensor, past what only changes its type."""

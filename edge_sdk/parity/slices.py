@@ -72,7 +72,7 @@ def step_of(artifact: Artifact, name: str) -> float:
     """The distance of two neighbouring values of an output; 0 where it is computed in float."""
     graph = artifact.main
     index = artifact.signature.outputs[name].index
-    makers = {i: op for op in graph.ops for i in op.outputs}
+    makers = graph.makers
     while graph.tensors[index].quantization is None and index in makers and makers[index].name in _BETWEEN:
         index = makers[index].inputs[0]
     quantization = graph.tensors[index].quantization
@@ -80,7 +80,7 @@ def step_of(artifact: Artifact, name: str) -> float:
 
 
 def _last(graph: Subgraph, index: int) -> Op | None:
-    makers = {i: op for op in graph.ops for i in op.outputs}
+    makers = graph.makers
     op = makers.get(index)
     while op is not None and op.name in _BETWEEN:
         op = makers.get(op.inputs[0])

@@ -101,9 +101,13 @@ def _ranges_text(ranges: Mapping[str, Any]) -> str:
     return f"of {len(ranges['tensors'])} tensors {chosen}: {counts}"
 
 
-def _equalized_text(made: Mapping[str, Any]) -> str:
+def _bought_text(made: Mapping[str, Any], where: str) -> str:
     before, after = made["sqnr_db"]
-    bought = f"outputs at {before:.1f} dB before and {after:.1f} after, on {made['samples']} calibration samples"
+    return f"outputs at {before:.1f} dB before and {after:.1f} after, on {where}"
+
+
+def _equalized_text(made: Mapping[str, Any]) -> str:
+    bought = _bought_text(made, f"{made['samples']} calibration samples")
     if not made["kept"]:
         return f"left as it was: with channels of like range, the {bought}"
     clips = f"; {made['clips']} ReLU6 that no sample reached are ReLU" if made["clips"] else ""
@@ -111,8 +115,7 @@ def _equalized_text(made: Mapping[str, Any]) -> str:
 
 
 def _biases_text(made: Mapping[str, Any]) -> str:
-    before, after = made["sqnr_db"]
-    bought = f"outputs at {before:.1f} dB before and {after:.1f} after, on {made['samples']} calibration samples"
+    bought = _bought_text(made, f"{made['samples']} calibration samples")
     if not made["kept"]:
         return f"left as they are: corrected, the {bought}"
     off = f"{made['largest_steps']:.1f} steps"
@@ -120,8 +123,7 @@ def _biases_text(made: Mapping[str, Any]) -> str:
 
 
 def _tuned_text(made: Mapping[str, Any]) -> str:
-    before, after = made["sqnr_db"]
-    bought = f"outputs at {before:.1f} dB before and {after:.1f} after, on {made['held_out']} samples held out of it"
+    bought = _bought_text(made, f"{made['held_out']} samples held out of it")
     if not made["kept"]:
         return f"left as it was: tuned, the {bought}"
     wide = f", {made['too_wide']} were too wide" if made["too_wide"] else ""

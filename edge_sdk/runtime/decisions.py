@@ -48,7 +48,7 @@ class Cut:
 
 def cut_at_decisions(graph: Subgraph, outputs: Iterable[int]) -> Cut:
     """The first decisions on the way to these tensors; none of them where the graph decides nothing."""
-    makers = {index: op for op in graph.ops for index in op.outputs if index >= 0}
+    makers = graph.makers
     depends: dict[int, bool] = {}
     for op in graph.ops:
         later = op.name in DECIDES or any(depends.get(index, False) for index in op.inputs)

@@ -64,8 +64,8 @@ def _is_open(op: Op) -> bool:
 
 def _deciding(side: int, condition: Subgraph, body: Subgraph) -> _Side:
     """Places of the loop's values that one side reads, itself or by the turn before; and whether state or chance is."""
-    reached, opened = _behind(condition, [side], _makers(condition))
-    makers, at = _makers(body), {tensor: place for place, tensor in enumerate(body.inputs)}
+    reached, opened = _behind(condition, [side], condition.makers)
+    makers, at = body.makers, {tensor: place for place, tensor in enumerate(body.inputs)}
     places = {place for place, tensor in enumerate(condition.inputs) if tensor in reached}
     seen: set[int] = set()
     waiting = list(places)
@@ -102,7 +102,7 @@ def _behind(
 
 def _sides(condition: Subgraph) -> list[int]:
     """What the last LOGICAL_ANDs join: each must hold for one more turn."""
-    makers = dict(_makers(condition))
+    makers = dict(condition.makers)
     found: list[int] = []
     waiting = list(condition.outputs[:1])
     while waiting and len(found) < _MOST_SIDES:
@@ -113,10 +113,6 @@ def _sides(condition: Subgraph) -> list[int]:
         else:
             found.append(tensor)
     return found
-
-
-def _makers(graph: Subgraph) -> dict[int, Op]:
-    return {tensor: op for op in graph.ops for tensor in op.outputs}
 
 
 def _given(scene: Scene) -> set[int]:

@@ -113,7 +113,7 @@ def scene_of(artifact: Artifact, graph: Subgraph) -> Scene:
     for op in graph.ops:
         for index in dict.fromkeys(op.inputs):
             readers.setdefault(index, []).append(op)
-    producers = {index: op for op in graph.ops for index in op.outputs if index >= 0}
+    producers = graph.makers
     return Scene(artifact, graph, producers, {index: tuple(ops) for index, ops in readers.items()})
 
 
