@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from edge_sdk.converters.options.data import DataOptions
+from edge_sdk.converters.proving.conditioning import most_moved, nudged
 from edge_sdk.data import ImageOptions, SampleCheck, open_data
 from edge_sdk.data.opening import DataSource
 from edge_sdk.engines.sequence import CallSequence
@@ -52,6 +53,20 @@ def compare_calls(
         if not meter.max_abs_reference():
             raise CalibrationError(f"{source.description}: holds no sample")
         return meter, check
+
+
+def moved_in_calls(reference: Path, calls: Sequence[str], options: DataOptions) -> dict[str, float]:
+    """As :func:`~edge_sdk.converters.proving.conditioning.moved_by_last_place`, over a sequence of calls.
+
+    Raises:
+        EdgeSdkError: the file cannot be opened or run.
+    """
+    with Session.open(reference, delegate="cpu", keep_state=True) as session:
+        sequence = session.sequence(calls)
+        source, most = _source(sequence, options), options.get("samples", 32)
+        samples = list(islice(source.samples(), most))
+        pairs = zip(samples, nudged(samples), strict=True)
+        return most_moved((sequence.run(before), sequence.run(after)) for before, after in pairs)
 
 
 def check_calls(reference: CallSequence, candidate: CallSequence) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_sdk.artifact.indices import free_integers, index_bounds
-from edge_sdk.artifact.model import read_artifact
-from edge_sdk.artifact.note import note_of
+from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import float_ops
-from edge_sdk.converters.calls import compare_calls
-from edge_sdk.converters.layout import Axes
+from edge_sdk.converters.calls import compare_calls, moved_in_calls
 from edge_sdk.converters.options import Options, source_options_from
-from edge_sdk.converters.proving.details import details_of, with_op_times
+from edge_sdk.converters.pairing import Pairing, is_tflite
+from edge_sdk.converters.pixels import Fed, feed_pixels
+from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import HAS_SIGNATURES, SourceOptions, front_end_name, read_outputs
@@ -22,18 +23,15 @@ from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import ImageOptions, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.opening import DataSource
-from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
-from edge_sdk.parity import Bound, OutputParity, ParityMeter, float_bound
+from edge_sdk.parity import Bound, OutputParity, ParityMeter
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.rows import Tabular
 from edge_sdk.signature import TensorSpec, shape_text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-_PERMUTATIONS = ((0, 2, 3, 1), (0, 3, 1, 2))
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +95,7 @@ def compare(
         reference: any source that ``convert`` takes; samples are in its layout.
         candidate: likewise; a .tflite that edge-sdk made says how its layout differs.
         max_abs_error: bound on every output; with neither this nor ``min_sqnr_db`` a float .tflite candidate is held
-            to float32 rounding, and others to nothing.
+            to what ``convert`` holds it to (float rounding, and how the reference is conditioned), others to nothing.
         tensors: compare intermediate results of two .tflite files too.
         calls: keys of signatures of two .tflite files, called in order on each sample; state is set back before the
             first and kept in between, and outputs are handed to later inputs of the same name. ``signature``: one call.
@@ -109,18 +107,19 @@ def compare(
         EdgeSdkError: a model cannot be opened or run.
     """
     progress = progress or Silent()
+    asked = _asked(max_abs_error, options.get("min_sqnr_db"))
     signature = options.get("signature")
-    if signature is not None and not calls and _is_tflite(reference) and _is_tflite(candidate):
+    if signature is not None and not calls and is_tflite(reference) and is_tflite(candidate):
         calls = (signature,)
     if calls:
-        if tensors or not (_is_tflite(reference) and _is_tflite(candidate)):
+        if tensors or not (is_tflite(reference) and is_tflite(candidate)):
             raise SignatureError(
                 "calls are compared of two .tflite files, by their outputs",
                 hint="leave --tensors out, and convert the source first",
             )
         files = Path(str(reference)), Path(str(candidate))
         meter, check = compare_calls(*files, calls, options, progress)
-        rows = meter.report(_bounds(meter, candidate, max_abs_error, options.get("min_sqnr_db")))
+        rows = _held(meter, candidate, asked, lambda: moved_in_calls(files[0], calls, options))
         told = (*check_samples(check, purpose="comparison"), *_powerless(rows))
         return Comparison(str(reference), str(candidate), check.facts, rows, told)
     work_dir = options.get("work_dir")
@@ -130,16 +129,17 @@ def compare(
         left.refuse_text()
         given = {spec.name: spec.static_shape for spec in left.description.inputs}
         right = OpenSource(shop, candidate, _candidate_options(candidate, given, options), role="candidate")
-        pairing = _Pairing(left, right, reference, candidate)
+        pairing = Pairing(left, right, reference, candidate)
         progress.stage("run both models")
+        source, fed = _samples(reference, candidate, left.description.inputs, options)
         store, check = spool(
-            _samples(candidate, left.description.inputs, options),
+            source,
             left.description.inputs,
             shop.path("samples"),
             limit=options.get("samples", 32),
             seed=options.get("seed", 0),
         )
-        findings = check_samples(check, purpose="comparison")
+        findings = [*fed.findings, *check_samples(check, purpose="comparison", pixels=fed.unscaled)]
         expected = shop.path("expected")
         count = left.run(store.folder, expected)
         meter = ParityMeter()
@@ -147,7 +147,8 @@ def compare(
         for wanted, found in zip(read_outputs(expected, left.description.outputs, count), got, strict=True):
             pairing.check(wanted, found)
             meter.add(wanted, found)
-        rows = meter.report(_bounds(meter, candidate, max_abs_error, options.get("min_sqnr_db")))
+        moved = partial(moved_by_last_place, shop, left, store.folder, expected)
+        rows = _held(meter, candidate, asked, moved, left.description.precision)
         details = pairing.details(shop, reference, store, expected) if tensors else None
     powerless = (*_powerless(rows), *_same_file(reference, candidate, rows))
     blamed = tuple(dict(row) for row in details.tensors) if details else ()
@@ -166,7 +167,7 @@ def _powerless(rows: Sequence[OutputParity]) -> list[Finding]:
 
 def _same_file(reference: object, candidate: object, rows: Sequence[OutputParity]) -> list[Finding]:
     """Why a file differs from itself: two engines ran it."""
-    if not (_is_tflite(reference) and _is_tflite(candidate)) or all(row.max_abs_error == 0 for row in rows):
+    if not (is_tflite(reference) and is_tflite(candidate)) or all(row.max_abs_error == 0 for row in rows):
         return []
     if read_artifact(str(reference)).sha256 != read_artifact(str(candidate)).sha256:
         return []
@@ -177,158 +178,55 @@ def _same_file(reference: object, candidate: object, rows: Sequence[OutputParity
     return [Finding("same-file-other-kernels", "info", message, str(candidate))]
 
 
-class _Pairing:
-    """Which input and output of the candidate stands for which of the reference, and in which layout."""
-
-    def __init__(self, left: OpenSource, right: OpenSource, reference: object, candidate: object) -> None:
-        self._left, self._right = left.description, right.description
-        self._source = right
-        self._candidate = candidate
-        self.findings: list[Finding] = []
-        noted = _relative(_noted_axes(reference), _noted_axes(candidate))
-        _same_names("input", [s.name for s in self._left.inputs], [s.name for s in self._right.inputs])
-        _same_names("output", list(self._left.outputs), list(self._right.outputs))
-        theirs = {spec.name: spec for spec in self._right.inputs}
-        self.input_axes: Axes = {s.name: self._axes(s, theirs[s.name], noted) for s in self._left.inputs}
-        self.output_axes: Axes = {name: noted.get(name) for name in self._left.outputs}
-
-    def _axes(self, own: TensorSpec, other: TensorSpec, noted: Axes) -> Sequence[int] | None:
-        axes = noted.get(own.name)
-        if axes is not None and _moved(own.static_shape, axes) == other.static_shape:
-            return axes
-        if own.static_shape == other.static_shape:
-            return None
-        for candidate in _PERMUTATIONS:
-            if len(own.shape) == 4 and _moved(own.static_shape, candidate) == other.static_shape:
-                words = (
-                    f"{shape_text(own.shape)} in the reference, {shape_text(other.shape)} in the candidate: transposed"
-                )
-                self.findings.append(Finding("layout-differs", "info", words, f"input `{own.name}`"))
-                return candidate
-        raise SignatureError(
-            f"input `{own.name}` has shape {shape_text(own.shape)} in the reference, "
-            f"{shape_text(other.shape)} in the candidate",
-            hint="choose open dimensions with --batch or --input NAME=SHAPE",
-        )
-
-    def run(self, shop: Workshop, samples: Path, count: int) -> Any:
-        """The candidate's outputs in the reference's layout, one run at a time."""
-        outputs = shop.path("got")
-        if _is_tflite(self._candidate):
-            shop.worker("engine").function(
-                "edge_sdk.converters.proving.candidate:run",
-                "running the candidate",
-                path=str(Path(str(self._candidate)).absolute()),
-                samples=str(samples),
-                outputs=str(outputs),
-                input_axes=dict(self.input_axes),
-                output_axes=dict(self.output_axes),
-            )
-            return read_outputs(outputs, self._right.outputs, count)
-        if any(axes is not None for axes in self.input_axes.values()):
-            raise SignatureError("both models are sources, but their inputs differ in layout")
-        self._source.run(samples, outputs)
-        return read_outputs(outputs, self._right.outputs, count)
-
-    def check(self, expected: Any, got: Any) -> None:
-        """Shapes of outputs must agree; images may come channels-last."""
-        for name, values in expected.items():
-            if values.shape != got[name].shape:
-                raise SignatureError(
-                    f"output `{name}` has shape {shape_text(values.shape)} in the reference, "
-                    f"{shape_text(got[name].shape)} in the candidate"
-                )
-
-    def details(self, shop: Workshop, reference: object, samples: SampleStore, expected: Path) -> Details:
-        """Intermediate results, for two .tflite files, after :meth:`run`."""
-        if not (_is_tflite(reference) and _is_tflite(self._candidate)):
-            raise SignatureError(
-                "intermediate results can be compared between two .tflite files only",
-                hint="convert the source to float32 first and compare with that",
-            )
-        count = samples.count
-        wanted = read_outputs(expected, self._left.outputs, count)
-        got = read_outputs(shop.path("got"), self._right.outputs, count)
-        files = Path(str(reference)), Path(str(self._candidate))
-        found = details_of(shop, *files, samples, zip(wanted, got, strict=True), self.input_axes)
-        return with_op_times(found, shop, files[1])
-
-
-def _is_tflite(source: object) -> bool:
-    return isinstance(source, str | Path) and Path(source).suffix == ".tflite"
-
-
-def _noted_axes(source: object) -> dict[str, list[int] | None]:
-    """How a file that edge-sdk made is laid out against its own source, by input and output name."""
-    note = (note_of(read_artifact(str(source))) if _is_tflite(source) else None) or {}
-    return {port["name"]: port["axes"] for port in (*note.get("inputs", ()), *note.get("outputs", ()))}
-
-
-def _relative(
-    reference: Mapping[str, Sequence[int] | None], candidate: Mapping[str, Sequence[int] | None]
-) -> dict[str, Sequence[int] | None]:
-    """From the reference's layout to the candidate's, where both may differ from a common source."""
-    found: dict[str, Sequence[int] | None] = {}
-    for name in {**reference, **candidate}:
-        back, forth = reference.get(name), candidate.get(name)
-        if back is None:
-            found[name] = forth
-            continue
-        inverse = [back.index(axis) for axis in range(len(back))]
-        steps = [inverse[axis] for axis in forth] if forth is not None else inverse
-        found[name] = None if steps == sorted(steps) else steps
-    return found
-
-
-def _moved(shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(shape[axis] for axis in axes)
-
-
-def _same_names(what: str, own: list[str], other: list[str]) -> None:
-    if sorted(own) != sorted(other):
-        raise SignatureError(
-            f"the {what}s differ: {', '.join(own)} in the reference, {', '.join(other)} in the candidate",
-            hint="edge-sdk keeps names; a file of another tool may have lost them",
-        )
-
-
 def _candidate_options(candidate: object, given: dict[str, tuple[int, ...]], options: Options) -> SourceOptions:
     """A candidate that is a source itself is opened for the reference's shapes; a file has its own."""
-    if _is_tflite(candidate):
+    if is_tflite(candidate):
         return SourceOptions()
     wanted = replace(source_options_from(options), shapes=given, batch=None)
     return wanted if front_end_name(candidate) in HAS_SIGNATURES else replace(wanted, signature=None)
 
 
-def _samples(candidate: object, specs: tuple[TensorSpec, ...], options: Options) -> DataSource:
+def _samples(
+    reference: object, candidate: object, specs: tuple[TensorSpec, ...], options: Options
+) -> tuple[DataSource, Fed]:
+    """What both run on; images as the model wants them, where a .tflite of the two tells."""
     data, images = options.get("data"), options.get("images", ImageOptions())
+    files = [read_artifact(str(source)) for source in (reference, candidate) if is_tflite(source)]
+    fed = feed_pixels(files, specs, images, [data])
     if data is not None:
-        return open_data(data, specs, images=images)
+        return open_data(data, specs, images=fed.images), fed
     seed, count = options.get("seed", 0), options.get("samples", 32)
-    artifact = read_artifact(str(candidate)) if _is_tflite(candidate) else None
-    bounds, free = (index_bounds(artifact), free_integers(artifact)) if artifact else ({}, frozenset[str]())
-    return DataSource(
+    bounds, free = (index_bounds(files[-1]), free_integers(files[-1])) if is_tflite(candidate) else ({}, frozenset())
+    source = DataSource(
         f"seeded data (seed {seed})",
         count,
         lambda: seeded_samples(specs, count=count, seed=seed, index_bounds=bounds, free=free),
     )
+    return source, fed
 
 
-def _bounds(
-    meter: ParityMeter, candidate: object, max_abs_error: float | None, min_sqnr_db: float | None
-) -> dict[str, Bound]:
-    largest = meter.max_abs_reference()
+def _asked(max_abs_error: float | None, min_sqnr_db: float | None) -> Bound | None:
     if max_abs_error is not None:
-        return dict.fromkeys(largest, Bound("max_abs_error", max_abs_error, "asked for with --max-abs-error"))
-    if min_sqnr_db is not None:
-        return dict.fromkeys(largest, Bound("sqnr_db", min_sqnr_db, "asked for with --min-sqnr-db"))
-    if _is_tflite(candidate):
-        artifact = read_artifact(str(candidate))
-        if _is_plain_float(artifact):
-            return {name: float_bound(artifact, value, output=name) for name, value in largest.items()}
-    return {}
+        return Bound("max_abs_error", max_abs_error, "asked for with --max-abs-error")
+    return None if min_sqnr_db is None else Bound("sqnr_db", min_sqnr_db, "asked for with --min-sqnr-db")
 
 
-def _is_plain_float(artifact: Any) -> bool:
+def _held(
+    meter: ParityMeter,
+    candidate: object,
+    asked: Bound | None,
+    moved: Callable[[], Mapping[str, float]],
+    precision: str = "float32",
+) -> tuple[OutputParity, ...]:
+    """Outputs with their bounds: what was asked for, or for a float file those that ``convert`` holds it to."""
+    if asked is not None:
+        return meter.report(dict.fromkeys(meter.max_abs_reference(), asked))
+    artifact = read_artifact(str(candidate)) if is_tflite(candidate) else None
+    if artifact is None or not _is_plain_float(artifact):
+        return meter.report()
+    return float_rows(artifact, meter, precision, moved)
+
+
+def _is_plain_float(artifact: Artifact) -> bool:
     constants = {t.dtype for graph in artifact.subgraphs for t in graph.tensors if t.constant is not None}
     return bool(float_ops(artifact)) and not constants & {"int8", "uint8", "int16", "float16"}

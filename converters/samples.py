@@ -10,11 +10,10 @@ from pathlib import Path
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.converters.options import Settings
-from edge_sdk.converters.pixels import is_folder, pixels_told
+from edge_sdk.converters.pixels import feed_pixels
 from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts, SampleCheck, differing_sets
 from edge_sdk.data.opening import Data, DataSource
-from edge_sdk.data.wanted import pixel_scale
 from edge_sdk.findings import Finding
 from edge_sdk.progress import Progress
 from edge_sdk.signature import TensorSpec
@@ -61,7 +60,12 @@ class Samples:
     def for_comparison(self, artifact: Artifact) -> tuple[SampleStore, DataFacts, list[Finding]]:
         """Spools the comparison data; seeded ids stay inside the tables that the first candidate shows."""
         settings = self._settings
-        findings, pixels = self._feed_pixels(artifact)
+        read = (settings.calibration, settings.data)
+        fed = feed_pixels([artifact], self._specs, self.images, read)
+        if fed.images != self.images:
+            self.images = fed.images
+            self._open()
+        findings, pixels = list(fed.findings), fed.unscaled
         source = self._comparison or DataSource(
             f"seeded data (seed {settings.seed})",
             settings.samples,
@@ -119,18 +123,3 @@ class Samples:
             words = f"calibration data ({store.count} samples, in-sample)"
             return DataSource(words, store.count, lambda: iter(store), store.classes)
         return None
-
-    def _feed_pixels(self, artifact: Artifact) -> tuple[list[Finding], list[str]]:
-        """Images as the model wants them, where its first ops tell; names of inputs that want values from 0 to 255."""
-        wanted = {spec.name: pixel_scale(artifact, spec.name) for spec in self._specs if spec.layout}
-        folders = [data for data in (self._settings.calibration, self._settings.data) if is_folder(data)]
-        if not folders or self.images.scale is not None or len(wanted) != 1:
-            return [], [name for name, scale in wanted.items() if scale == 1]
-        ((name, scale),) = wanted.items()
-        images = self.images
-        # A mean or deviation that the user gives is in units of pixels divided by 255, and so says the scale as well.
-        told = scale is not None or (images.mean, images.std) == ((0.0,), (1.0,))
-        if scale == 1:
-            self.images = replace(images, scale=1.0)
-            self._open()
-        return [pixels_told(name, scale)] if told else [], [name] if scale == 1 else []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.kept import kept_ops
 from edge_sdk.converters.sources.opened import OpenSource
@@ -16,6 +16,8 @@ from edge_sdk.converters.sources.source import read_outputs
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import SampleStore, spool
 from edge_sdk.data.opening import DataSource
+from edge_sdk.parity.bounds import conditioned, float_bound
+from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.recipe import Recipe
 from edge_sdk.signature import Arrays
 
@@ -69,28 +71,62 @@ def _rounded(values: npt.NDArray[np.float32], axis: int | None, dtype: str) -> n
     return (np.round(values / step) * step).astype(np.float32)
 
 
-def moved_by_last_place(shop: Workshop, source: OpenSource, samples: Path) -> dict[str, float]:
+def float_rows(
+    artifact: Artifact, meter: ParityMeter, precision: str, moved: Callable[[], Mapping[str, float]]
+) -> tuple[OutputParity, ...]:
+    """Outputs of a float file, held to what float arithmetic allows and to how the source is conditioned.
+
+    Args:
+        artifact: the file.
+        meter: its outputs against the source's.
+        precision: the source's float type.
+        moved: gives :func:`moved_by_last_place`; asked only where an output is beyond what rounding alone explains.
+    """
+    largest = meter.max_abs_reference()
+    bounds = {name: float_bound(artifact, value, precision, output=name) for name, value in largest.items()}
+    rows = meter.report(bounds)
+    if all(row.ok for row in rows):
+        return rows
+    most = moved()
+    return meter.report(
+        {name: conditioned(bound, most.get(name, 0.0), largest[name]) for name, bound in bounds.items()}
+    )
+
+
+def moved_by_last_place(shop: Workshop, source: OpenSource, samples: Path, reference: Path) -> dict[str, float]:
     """The most that a value of each float output moves when the source's inputs change by one unit in the last place.
 
     One further run of the source, on the same samples, each float of them one up or down by seed. Outputs of other
     types, and those that are not finite, are left out.
+
+    Args:
+        shop: workers and folder.
+        source: the open source.
+        samples: folder of a :class:`~edge_sdk.data.SampleStore`.
+        reference: folder with the source's outputs on them.
     """
     known = SampleStore.open(samples)
-    data = DataSource("samples, changed in the last place", known.count, lambda: _nudged(known))
+    data = DataSource("samples, changed in the last place", known.count, lambda: nudged(known))
     store, _ = spool(data, source.description.inputs, shop.path("nudged"))
     outputs, names = shop.path("reference_nudged"), source.description.outputs
     count = source.run(store.folder, outputs)
+    return most_moved(zip(read_outputs(reference, names, count), read_outputs(outputs, names, count), strict=True))
+
+
+def most_moved(pairs: Iterable[tuple[Arrays, Arrays]]) -> dict[str, float]:
+    """The largest difference of each float output between two runs; none of those that are not finite."""
     moved: dict[str, float] = {}
-    pairs = zip(read_outputs(shop.path("reference"), names, count), read_outputs(outputs, names, count), strict=True)
     for before, after in pairs:
-        for name in names:
-            if before[name].dtype.kind == "f":
-                most = float(np.max(np.abs(before[name].astype(np.float64) - after[name]), initial=0.0))
+        for name, values in before.items():
+            if values.dtype.kind == "f":
+                with np.errstate(invalid="ignore"):
+                    most = float(np.max(np.abs(values.astype(np.float64) - after[name]), initial=0.0))
                 moved[name] = max(moved.get(name, 0.0), most) if np.isfinite(most) else np.inf
     return {name: most for name, most in moved.items() if np.isfinite(most)}
 
 
-def _nudged(samples: Iterable[Arrays]) -> Iterator[Arrays]:
+def nudged(samples: Iterable[Arrays]) -> Iterator[Arrays]:
+    """Samples with each float one unit in the last place up or down, by seed."""
     rng = np.random.default_rng(0)
     for sample in samples:
         yield {

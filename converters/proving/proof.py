@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.converters.layout import laid_out
-from edge_sdk.converters.proving.conditioning import moved_by_last_place, with_rounded_weights
+from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place, with_rounded_weights
 from edge_sdk.converters.proving.details import details_of, with_op_times
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.reports.details import Details
@@ -23,7 +23,7 @@ from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import AccuracyError, CalibrationError, ConversionError, ParityError
 from edge_sdk.findings import Finding
-from edge_sdk.parity.bounds import Bound, conditioned, float_bound, measured_bound
+from edge_sdk.parity.bounds import Bound, measured_bound
 from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.parity.labelled import Labelled, labelled
 from edge_sdk.parity.slices import parts_of, step_of
@@ -144,15 +144,13 @@ class Proof:
 
     def float_rows(self, artifact: Artifact, meter: ParityMeter) -> tuple[OutputParity, ...]:
         """Outputs of a float file, held to what float arithmetic allows and to how the source is conditioned."""
-        largest, precision = meter.max_abs_reference(), self._source.description.precision
-        bounds = {name: float_bound(artifact, value, precision, output=name) for name, value in largest.items()}
-        rows = meter.report(bounds)
-        if all(row.ok for row in rows):
-            return rows
+        return float_rows(artifact, meter, self._source.description.precision, self._moved_by_last_place)
+
+    def _moved_by_last_place(self) -> Mapping[str, float]:
         if self._moved is None:
-            self._moved = moved_by_last_place(self._shop, self._source, self._samples)
-        known = {name: (bound, self._moved.get(name, 0.0), largest[name]) for name, bound in bounds.items()}
-        return meter.report({name: conditioned(*facts) for name, facts in known.items()})
+            reference = self._shop.path("reference")
+            self._moved = moved_by_last_place(self._shop, self._source, self._samples, reference)
+        return self._moved
 
     def _bounds(self, lowered: FloatModel, recipe: Recipe, reference: str) -> dict[str, Bound]:
         """Each output's, from what the source loses by rounding its weights alone; its parts are held to the same."""

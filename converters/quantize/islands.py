@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.compute import CONVERT_OPS, macs
+from edge_sdk.artifact.constants import real_values
 from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
@@ -146,21 +147,6 @@ def _in_float(tensor: Tensor) -> Tensor:
         return tensor
     constant = None if tensor.constant is None else real_values(tensor).reshape(-1).view(np.uint8)
     return replace(tensor, dtype="float32", quantization=None, constant=constant)
-
-
-def real_values(tensor: Tensor) -> npt.NDArray[np.float32]:
-    """What a quantized constant stands for."""
-    quantization = tensor.quantization
-    if quantization is None:
-        raise ValueError(f"`{tensor.name}` has no scale")
-    shape = [1] * max(1, len(tensor.shape))
-    shape[quantization.axis] = -1
-    values = tensor.values().astype(np.float32)
-    if not quantization.per_channel:
-        shape = []
-    scale = np.array(quantization.scale, np.float32).reshape(shape)
-    zero_point = np.array(quantization.zero_point, np.float32).reshape(shape)
-    return np.asarray((values - zero_point) * scale, np.float32)
 
 
 class _Writer:

@@ -1,4 +1,4 @@
-"""Constants and scales of a file, changed in place."""
+"""Constants of a file: what they stand for, and changed in place."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.model import Tensor
 from edge_sdk.artifact.schema import schema
 
 Array = npt.NDArray[Any]
+
+
+def real_values(tensor: Tensor) -> npt.NDArray[np.float32]:
+    """What a constant stands for: integers by their scale, floats as they are."""
+    quantization = tensor.quantization
+    if quantization is None or tensor.dtype == "float32":
+        return np.asarray(tensor.values(), np.float32)
+    shape = [1] * max(1, len(tensor.shape))
+    shape[quantization.axis] = -1
+    values = tensor.values().astype(np.float32)
+    if not quantization.per_channel:
+        shape = []
+    scale = np.array(quantization.scale, np.float32).reshape(shape)
+    zero_point = np.array(quantization.zero_point, np.float32).reshape(shape)
+    return np.asarray((values - zero_point) * scale, np.float32)
 
 
 class ConstantEdit:

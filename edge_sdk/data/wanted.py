@@ -1,16 +1,20 @@
 """How a model wants pixels, as far as the first ops on its input tell: ``Rescaling``, ``Normalization``, ``x / 255``.
 
 TensorFlow's converter multiplies a factor into the weights of a first convolution: there the size of the weights tells.
-Filters that answer to values about 1 have norms about 1; those for 0 to 255 have norms of a few thousandths.
+Filters that answer to values about 1 have norms about 1; those for 0 to 255 have norms of a few thousandths. In an
+integer file the same is read off what its integers stand for, and the range of a quantized input tells by itself.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from edge_sdk.artifact.model import Artifact, Op, Subgraph
+from edge_sdk.artifact.constants import real_values
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
 
-_CARRIED = frozenset({"TRANSPOSE", "RESHAPE", "PAD", "SQUEEZE", "EXPAND_DIMS", "RESIZE_BILINEAR"})
+_CARRIED = frozenset(
+    {"TRANSPOSE", "RESHAPE", "PAD", "SQUEEZE", "EXPAND_DIMS", "RESIZE_BILINEAR", "QUANTIZE", "DEQUANTIZE"}
+)
 _FILTERS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3}
 # 1/255 to 1/(255 * 0.22), and as far again on both sides: a factor that makes 0..255 small, and 0..1 nothing.
 _PIXEL_FACTORS = (1 / 1100, 1 / 20)
@@ -18,23 +22,29 @@ _PIXEL_FACTORS = (1 / 1100, 1 / 20)
 _PIXEL_MEANS = (10.0, 255.0)
 _PAIRS = 4
 _PIXEL_NORM = 0.03
+# No other scaling of pixels leaves so much: (0 .. 1 - mean) / deviation ends below 5.
+_PIXEL_RANGE = (30.0, 300.0)
 
 
 def pixel_scale(artifact: Artifact, name: str) -> float | None:
     """The factor on 0..255 pixels that an input was trained on: 1 or 1/255; None where the graph does not tell.
 
     Args:
-        artifact: a float file.
+        artifact: a float file, or an integer one made from it.
         name: of an image input.
     """
     graph = artifact.main
     index = artifact.signature.inputs[name].index
+    if _holds_pixels(graph.tensors[index]):
+        return 1.0
     shifted = False
     for _ in range(_PAIRS + len(_CARRIED)):
         op = _only_reader(graph, index)
         if op is None:
             return None
         index = op.outputs[0]
+        if op.name == "QUANTIZE" and _holds_pixels(graph.tensors[index]):
+            return 1.0
         if op.name in _CARRIED:
             continue
         if op.name in _FILTERS:
@@ -60,9 +70,9 @@ def _from_factor(factor: float, *, shifted: bool) -> float | None:
 
 def _from_filters(graph: Subgraph, op: Op) -> float | None:
     weights = graph.tensors[op.inputs[1]]
-    if weights.constant is None or weights.dtype != "float32":
+    if not _is_real(weights):
         return None
-    values = np.moveaxis(weights.values(), _FILTERS[op.name], 0).reshape(weights.shape[_FILTERS[op.name]], -1)
+    values = np.moveaxis(real_values(weights), _FILTERS[op.name], 0).reshape(weights.shape[_FILTERS[op.name]], -1)
     return 1.0 if 0 < float(np.median(np.linalg.norm(values, axis=1))) < _PIXEL_NORM else None
 
 
@@ -75,6 +85,23 @@ def _constant(graph: Subgraph, op: Op) -> float | None:
     """The mean size of an arithmetic op's constant; None of any other op."""
     if op.name not in ("MUL", "DIV", "SUB", "ADD") or op.options.get("fused_activation_function"):
         return None
-    constants = [tensor for tensor in graph.operands(op) if tensor.constant is not None and tensor.dtype == "float32"]
-    size = float(np.mean(np.abs(constants[0].values()))) if len(constants) == 1 and constants[0].elements <= 4 else 0.0
+    constants = [tensor for tensor in graph.operands(op) if _is_real(tensor)]
+    size = (
+        float(np.mean(np.abs(real_values(constants[0])))) if len(constants) == 1 and constants[0].elements <= 4 else 0.0
+    )
     return size or None
+
+
+def _is_real(tensor: Tensor) -> bool:
+    """A constant of real values, whether stored as float or as integers with a scale."""
+    return tensor.constant is not None and (tensor.dtype == "float32" or tensor.quantization is not None)
+
+
+def _holds_pixels(tensor: Tensor) -> bool:
+    """Whether the range of a quantized tensor is that of pixels from 0 to 255."""
+    known = tensor.quantization
+    if known is None or known.per_channel or tensor.dtype not in ("int8", "uint8"):
+        return False
+    limits = np.iinfo(tensor.dtype)
+    highest = (float(limits.max) - known.zero_point[0]) * known.scale[0]
+    return _PIXEL_RANGE[0] <= highest <= _PIXEL_RANGE[1]

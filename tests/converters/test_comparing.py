@@ -10,14 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters import Workers
 from edge_sdk.converters.comparing import compare
+from edge_sdk.converters.pixels import feed_pixels
+from edge_sdk.data.images import ImageOptions
+from edge_sdk.data.png import png_bytes
 from edge_sdk.errors import SignatureError
+from edge_sdk.parity.bounds import float_bound
 from edge_sdk.parity.classes import ClassSums
 from edge_sdk.report.comparing import comparison_text
+from edge_sdk.signature import TensorSpec
 from tests.converters.sources.test_front_ends import HERE
 from tests.converters.test_recipes import NCHW_IN
-from tests.graphs import conv_model
+from tests.graphs import Graph, conv_model, options
 from tests.store import KERAS, converted, write
 
 TORCH_CNN = f"{HERE}/torch_models.py:cnn"
@@ -82,8 +88,6 @@ def test_own_data_and_faulty_candidate(tmp_path: Path, workers: Workers, tflite:
 
 @pytest.mark.runtime
 def test_signatures_that_do_not_correspond(tmp_path: Path, workers: Workers, tflite: Path) -> None:
-    from tests.graphs import Graph
-
     graph = Graph()
     x, y = graph.tensor("picture", (1, 8, 8, 3)), graph.tensor("scores", (1, 8, 8, 3))
     graph.op("RELU", (x,), (y,))
@@ -125,3 +129,74 @@ def test_rows_that_do_not_sum_to_one_do_not_differ_from_themselves() -> None:
     rows = np.array([[0.5, 0.26, 0.25], [0.0, 0.99, 0.0]], np.float32)
     sums.add(rows, rows)
     assert sums.divergence == 0
+
+
+def steep(path: Path, *factors: float) -> Path:
+    """``SIN(x * factors)``: what is lost in the last place of a large angle comes out 1000 times as large."""
+    graph = Graph()
+    x = value = graph.tensor("x", (1, 64))
+    for place, factor in enumerate(factors):
+        result = graph.tensor(f"m{place}", (1, 64))
+        constant = graph.constant(f"c{place}", np.array(factor, np.float32))
+        graph.op("MUL", (value, constant), (result,), options("MulOptions"))
+        value = result
+    y = graph.tensor("y", (1, 64))
+    graph.op("SIN", (value,), (y,))
+    path.write_bytes(graph.finish((x,), (y,)))
+    return path
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize("calls", [(), ("serving_default",)], ids=["outputs", "calls"])
+def test_a_float_file_is_held_to_how_its_reference_is_conditioned_as_convert_does(
+    tmp_path: Path, workers: Workers, calls: tuple[str, ...]
+) -> None:
+    plain = steep(tmp_path / "plain.tflite", 1000.0)
+    same = steep(tmp_path / "same.tflite", 30.0, 1000.0 / 30)
+    other = steep(tmp_path / "other.tflite", 30.0, 1000.0 / 30 * 1.0001)
+    result = compare(plain, same, workers=workers, calls=calls)
+    bound = result.outputs[0].bound
+    assert bound is not None
+    assert "the source itself moves by" in bound.derivation
+    assert result.ok
+    rounding = float_bound(read_artifact(same), 1.0)
+    assert result.outputs[0].max_abs_error > rounding.value, "rounding alone explains it: this shows nothing"
+    assert not compare(plain, other, workers=workers, calls=calls).ok
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
+def test_images_are_fed_as_one_of_the_files_wants_them(tmp_path: Path, workers: Workers, quantized: bool) -> None:
+    for place in range(3):
+        pixels = np.random.default_rng(place).integers(0, 256, (8, 8, 3), np.uint8)
+        (tmp_path / f"{place}.png").write_bytes(png_bytes(pixels))
+    reference, candidate = tmp_path / "plain.tflite", tmp_path / "scaled.tflite"
+    reference.write_bytes(scaling_model(quantized=False))
+    candidate.write_bytes(scaling_model(quantized=quantized))
+    result = compare(reference, candidate, data=tmp_path, workers=workers)
+    assert result.data.inputs[0].maximum > 200
+    (told,) = [one for one in result.findings if one.rule.startswith("images-")]
+    assert "images are fed as 0 to 255" in told.message
+    assert feed_pixels([read_artifact(candidate)], SCALED_INPUT, ImageOptions(), [tmp_path]).images.scale == 1
+    asked = compare(reference, candidate, data=tmp_path, images=ImageOptions(scale=1 / 255), workers=workers)
+    assert asked.data.inputs[0].maximum <= 1
+    assert not [one for one in asked.findings if one.rule.startswith("images-")]
+
+
+SCALED_INPUT = (TensorSpec("image", (1, 8, 8, 3), "float32", layout="NHWC"),)
+
+
+def scaling_model(*, quantized: bool) -> bytes:
+    """``image / 255``, as Keras's Rescaling is written; in int8 between a QUANTIZE and a DEQUANTIZE."""
+    graph, shape = Graph(), (1, 8, 8, 3)
+    x, y = graph.tensor("image", shape), graph.tensor("y", shape)
+    if not quantized:
+        graph.op("MUL", (x, graph.constant("c", np.array(1 / 255, np.float32))), (y,), options("MulOptions"))
+        return graph.finish((x,), (y,))
+    stored = graph.tensor("image_int8", shape, "int8", scale=[1.0], zero_point=[-128])
+    made = graph.tensor("y_int8", shape, "int8", scale=[1 / 255], zero_point=[-128])
+    constant = graph.constant("c", np.array(127, np.int8), scale=[1 / 255 / 127], zero_point=[0])
+    graph.op("QUANTIZE", (x,), (stored,), options("QuantizeOptions"))
+    graph.op("MUL", (stored, constant), (made,), options("MulOptions"))
+    graph.op("DEQUANTIZE", (made,), (y,), options("DequantizeOptions"))
+    return graph.finish((x,), (y,))
