@@ -28,7 +28,7 @@ from edge_sdk.findings import Finding
 from edge_sdk.parity import Bound, OutputParity, ParityMeter
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.rows import Tabular
-from edge_sdk.signature import TensorSpec, shape_text
+from edge_sdk.signature import TensorSpec
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -35,16 +35,16 @@ def pixel_scale(artifact: Artifact, name: str) -> float | None:
     """
     graph = artifact.main
     index = artifact.signature.inputs[name].index
-    if _holds_pixels(graph.tensors[index]):
-        return 1.0
+    return 1.0 if _holds_pixels(graph, index) else _from_ops(graph, index)
+
+
+def _from_ops(graph: Subgraph, index: int) -> float | None:
     shifted = False
     for _ in range(_PAIRS + len(_CARRIED)):
         op = _only_reader(graph, index)
         if op is None:
             return None
         index = op.outputs[0]
-        if op.name == "QUANTIZE" and _holds_pixels(graph.tensors[index]):
-            return 1.0
         if op.name in _CARRIED:
             continue
         if op.name in _FILTERS:
@@ -97,11 +97,12 @@ def _is_real(tensor: Tensor) -> bool:
     return tensor.constant is not None and (tensor.dtype == "float32" or tensor.quantization is not None)
 
 
-def _holds_pixels(tensor: Tensor) -> bool:
-    """Whether the range of a quantized tensor is that of pixels from 0 to 255."""
+def _holds_pixels(graph: Subgraph, index: int) -> bool:
+    """Whether an input, or what a QUANTIZE makes of it, has the range of pixels from 0 to 255."""
+    op = _only_reader(graph, index)
+    tensor = graph.tensors[op.outputs[0] if op is not None and op.name == "QUANTIZE" else index]
     known = tensor.quantization
     if known is None or known.per_channel or tensor.dtype not in ("int8", "uint8"):
         return False
-    limits = np.iinfo(tensor.dtype)
-    highest = (float(limits.max) - known.zero_point[0]) * known.scale[0]
+    highest = (float(np.iinfo(tensor.dtype).max) - known.zero_point[0]) * known.scale[0]
     return _PIXEL_RANGE[0] <= highest <= _PIXEL_RANGE[1]
