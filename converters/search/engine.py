@@ -16,9 +16,11 @@ from typing import Literal, Protocol
 from edge_sdk.converters.search.cut import Member, Network, family
 from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.moves import MOVES, expected
+from edge_sdk.converters.search.paired import State
 from edge_sdk.converters.search.records import (
     MIB,
     Budgets,
+    Confirmation,
     Expectation,
     File,
     GroupFacts,
@@ -29,12 +31,17 @@ from edge_sdk.converters.search.records import (
     distance,
 )
 from edge_sdk.converters.search.view import Move, Proposal, Training
-from edge_sdk.converters.search.words import confirmation_text, drop_text, facts_text, number_text
+from edge_sdk.converters.search.words import confirmation_text, drop_text, facts_text, number_text, sureness_text
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError, TargetError, TrainingError
 from edge_sdk.recipe import Recipe, find_recipe
 
 Part = Literal["search", "confirm"]
 Tell = Callable[[str], None]
+_CONFIRMATIONS: dict[State, Confirmation] = {
+    "within": "confirmed",
+    "beyond": "contradicted",
+    "undecided": "undecided",
+}
 
 
 class Bench(Protocol):
@@ -83,6 +90,7 @@ class Wanted:
         training: how models are trained; None without data for it.
         alone: whether the base is measured, and the float file is no answer.
         by_placement: whether files are compared by where the device would run their ops: its time is not known.
+        confirmed: whether a file of which unseen data cannot tell is no answer.
     """
 
     base: Recipe
@@ -93,6 +101,7 @@ class Wanted:
     training: Training | None = None
     alone: bool = False
     by_placement: bool = False
+    confirmed: bool = False
 
 
 @dataclass
@@ -243,7 +252,7 @@ class Search:
         """How it ended, in a sentence or two."""
         best = self.best
         if best is not None:
-            return f"{best.recipe.name}: {best.why}{confirmation_text(best)}"
+            return f"{best.recipe.name}: {best.why}{confirmation_text(best, self.budgets.max_drop)}"
         nearest = min((p for p in self.points if p.file), key=lambda p: distance(self.budgets, p), default=None)
         if nearest is None:
             return "no file could be made"
@@ -340,10 +349,12 @@ class Search:
             if fault := self.bench.fault(best.file, best.recipe):
                 self.points[best.order] = best.missing(f"wrong: {fault}")
                 continue
-            score = self._score(best.file, "confirm", self.budgets.max_drop)
-            confirmed = replace(best, confirmed=score)
-            if score.drop.state == "beyond":
-                text = f"not confirmed: on unseen data the metric drops by {drop_text(score)}"
+            most = self.budgets.max_drop
+            score = self._score(best.file, "confirm", most)
+            told = None if most is None else _CONFIRMATIONS[score.drop.state]
+            confirmed = replace(best, confirmed=score, confirmation=told)
+            if most is not None and (told == "contradicted" or (self.wanted.confirmed and told == "undecided")):
+                text = f"{told} on unseen data: drop {drop_text(score)}{sureness_text(score, most)}"
                 confirmed = replace(confirmed.missing(text), accurate=False)
             self.points[best.order] = confirmed
             self._kept()

@@ -6,6 +6,7 @@ for all samples (mAP) is drawn again on resampled samples instead.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -116,7 +117,7 @@ def whole_drop(metric: Metric, reference: Arrays, candidate: Arrays, targets: An
     begin = time.perf_counter()
     value = sign * (metric.whole(reference, targets) - metric.whole(candidate, targets))
     draws = min(_RESAMPLES, int(_RESAMPLING_SECONDS / max(1e-6, time.perf_counter() - begin)))
-    low = high = None
+    low = high = confidence = needed = None
     if draws >= _FEWEST and count >= _FEWEST:
         chosen = np.random.default_rng(0).integers(0, count, (draws, count))
         found = [
@@ -128,7 +129,12 @@ def whole_drop(metric: Metric, reference: Arrays, candidate: Arrays, targets: An
             for at in chosen
         ]
         low, high = (float(v) for v in np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
-    return Drop(value, low, high, count, count, state_of(low, high, most))
+        if most is not None:
+            confidence = float(np.clip(1 - 2 * np.mean((np.asarray(found) > most) != (value > most)), 0.0, 1.0))
+            half = max(high - value, 0.0) if value < most else max(value - low, 0.0)
+            undecided = state_of(low, high, most) == "undecided" and value != most
+            needed = math.ceil(count * (half / (most - value)) ** 2) if undecided else None
+    return Drop(value, low, high, count, count, state_of(low, high, most), confidence, needed)
 
 
 def rows(values: Any, at: Any) -> Any:

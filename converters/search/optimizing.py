@@ -24,7 +24,8 @@ from edge_sdk.converters.search.clocks import Clock, Here, Predicted, There
 from edge_sdk.converters.search.engine import Search
 from edge_sdk.converters.search.eval_data import open_eval, split
 from edge_sdk.converters.search.making import has_accelerator
-from edge_sdk.converters.search.metrics import find_metric
+from edge_sdk.converters.search.metrics import Metric, find_metric
+from edge_sdk.converters.search.paired import samples_to_confirm
 from edge_sdk.converters.search.planning import SearchOptions, planned
 from edge_sdk.converters.search.records import MetricFacts, Result
 from edge_sdk.converters.search.trainer import Trainer
@@ -252,6 +253,7 @@ class _Run:
         self._findings += [str(finding) for finding in check_samples(checked, purpose="comparison")]
         parts = split(store.count, settings.seed, calibrate=options.get("calibration") is None)
         metric = find_metric(options.get("metric"), options.get("metric_goal"), labelled=opened.targets is not None)
+        self._findings += _too_few_to_confirm(len(parts.confirm), metric, self._plan.budgets.max_drop)
         if options.get("calibration") is None:
             chosen = {spec.name: np.array(store.column(spec.name)[parts.calibrate]) for spec in description.inputs}
             if not (self._folder / CALIBRATION).exists():
@@ -313,6 +315,17 @@ class _Run:
             "time": self._clock.where if self._clock else None,
             "versions": {"edge-sdk": __version__} | {tool: tool_version(tool) for tool in _TOOLS},
         }
+
+
+def _too_few_to_confirm(samples: int, metric: Metric, most: float | None) -> list[str]:
+    """That not even a file without a flip can be confirmed; of verdicts on single samples, where this is known."""
+    if most is None or not metric.needs_targets or not metric.share:
+        return []
+    needed = samples_to_confirm(most / metric.scale)
+    if needed is not None and samples >= needed:
+        return []
+    more = "no number does" if needed is None else f"{needed:,} do, where nothing flips"
+    return [f"{samples} samples are kept to confirm, and {most:g} {metric.unit} stay undecided on so few: {more}"]
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:

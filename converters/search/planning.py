@@ -37,6 +37,8 @@ class SearchOptions(Options, total=False):
     calibration_table: str | Path | None
     """What ``edge-sdk devices calibrate`` wrote: times are predicted by it; default: ``calibration/ID.json`` beside the
     profile, where there is one."""
+    require_confirmed: bool
+    """Whether a file of which unseen data cannot tell whether it is within ``max_drop`` is no answer."""
     callback: Callable[[Result], None]
     """Called with all that is known so far after every step."""
 
@@ -71,7 +73,11 @@ def planned(source: object, options: SearchOptions) -> Plan:
     base = recipe_from(choice.recipe if choice else "static_wi8_ai8", options)
     why = choice.reason if choice else "int8 is the fast form on CPUs"
     moves = check_moves(options.get("moves"), trains=options.get("train_data") is not None)
-    wanted = Wanted(base, why, _fallbacks(profile), budgets, moves, check_training(source, options))
+    sure = options.get("require_confirmed", False)
+    if sure and budgets.max_drop is None:
+        raise CalibrationError("--require-confirmed without a drop that is allowed", hint="give --max-drop")
+    training = check_training(source, options)
+    wanted = Wanted(base, why, _fallbacks(profile), budgets, moves, training, confirmed=sure)
     return Plan(budgets, limits, profile, wanted)
 
 

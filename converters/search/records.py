@@ -15,6 +15,7 @@ SCHEMA = "edge-sdk optimize 1"
 MIB = 1 << 20
 Objective = Literal["latency", "metric"]
 PointState = Literal["fits", "misses", "not evaluated", "failed"]
+Confirmation = Literal["confirmed", "contradicted", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class Point:
         latency: None where nothing tells.
         score: on the part of the data that the search looks at; None where it was not evaluated.
         confirmed: on the part that it does not look at, for those that were to be the answer.
+        confirmation: what that part says of ``max_drop``: ``confirmed`` (the whole interval is within it),
+            ``contradicted`` (beyond it) or ``undecided``; None where it was not asked, or no drop was allowed.
         accurate: whether the metric is within its budget.
         state: whether it is within all budgets.
         misses: the budgets that it misses, or why it was not evaluated or failed, in words.
@@ -135,6 +138,7 @@ class Point:
     latency: Latency | None = None
     score: Score | None = None
     confirmed: Score | None = None
+    confirmation: Confirmation | None = None
     accurate: bool = False
     state: PointState = "not evaluated"
     misses: tuple[str, ...] = ()
@@ -160,6 +164,7 @@ class Point:
             "metric": self.score.value if self.score else None,
             "drop": self.score.drop.value if self.score else None,
             "state": self.state,
+            "confirmation": self.confirmation,
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -174,6 +179,7 @@ class Point:
             "latency": asdict(self.latency) if self.latency else None,
             "score": asdict(self.score) if self.score else None,
             "confirmed": asdict(self.confirmed) if self.confirmed else None,
+            "confirmation": self.confirmation,
             "accurate": self.accurate,
             "state": self.state,
             "misses": list(self.misses),
@@ -268,6 +274,11 @@ class Result(Tabular):
     folder: str = ""
 
     @property
+    def confirmation(self) -> Confirmation | None:
+        """What unseen data says of the answer; None where it was not asked: the float file, or no drop was allowed."""
+        return self.best.confirmation if self.best else None
+
+    @property
     def front(self) -> tuple[Point, ...]:
         """Tried points that no other is at least as good as in latency, size and metric."""
         known = [p for p in (self.reference, *self.points) if p.file and p.score]
@@ -276,6 +287,7 @@ class Result(Tabular):
     def headline(self) -> str:
         """What was chosen, and why the search ended."""
         chosen = f"{self.best.recipe.name}, {len(self.best.spared)} groups in float" if self.best else "nothing fits"
+        chosen += f", {self.confirmation} on unseen data" if self.confirmation else ""
         return f"{self.source}: {chosen}; {len(self.points)} points tried, {self.stopped}"
 
     def rows(self) -> list[dict[str, Any]]:
@@ -304,6 +316,7 @@ class Result(Tabular):
             "reference": row(self.reference),
             "points": [row(point) for point in self.points],
             "chosen": chosen,
+            "confirmation": self.confirmation,
             "why": self.why,
             "stopped": self.stopped,
             "evaluations": self.evaluations,

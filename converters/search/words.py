@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_sdk.converters.search.paired import CONFIDENCE
 from edge_sdk.converters.search.records import MIB, Point, Score
 
 
@@ -25,10 +26,22 @@ def facts_text(point: Point) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def confirmation_text(point: Point) -> str:
-    """What unseen data said of a point."""
+def confirmation_text(point: Point, most: float | None) -> str:
+    """What unseen data said of a point: confirmed, contradicted or undecided, how surely, and what would decide."""
     if point.confirmed is None:
         return ""
-    drop = point.confirmed.drop
-    words = {"within": "confirmed", "undecided": "not contradicted"}.get(drop.state, drop.state)
-    return f"; {words} on unseen data, drop {drop_text(point.confirmed)}"
+    seen = f"drop {drop_text(point.confirmed)}"
+    if point.confirmation is None or most is None:
+        return f"; on unseen data {seen}"
+    return f"; {point.confirmation} on unseen data: {seen}{sureness_text(point.confirmed, most)}"
+
+
+def sureness_text(score: Score, most: float) -> str:
+    """How sure samples are that a drop is within what is allowed, or beyond it, and how many would decide."""
+    drop = score.drop
+    side = "within" if drop.value <= most else "beyond"
+    sure = "too few to say how surely" if drop.confidence is None else f"{drop.confidence:.1%} sure"
+    if drop.state != "undecided":
+        return f", {side} {most:g} allowed ({sure})"
+    more = f"about {drop.needed:,} would decide" if drop.needed else "no number of samples tells how many would decide"
+    return f", {side} {most:g} allowed but only {sure} of {CONFIDENCE:.0%} wanted; {more}"

@@ -76,6 +76,11 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     "repair, qat, prune. Default: those that need nothing more; ranges, tune and repair with more time (--budget, "
     "--max-evals); qat and prune with --train-data.",
 )
+@click.option(
+    "--require-confirmed",
+    is_flag=True,
+    help="Take no file of which data that the search did not see leaves open whether it is within --max-drop.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the search that DIR holds.")
 @click.option("--calibration", help="Data to observe ranges on; default: a fifth of --eval that nothing else sees.")
 @click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed.")
@@ -108,7 +113,11 @@ def optimize(
     edge-sdk optimize model.keras --eval val.npz --train-data train.npz --loss cross_entropy -o out/
     edge-sdk optimize model.pt2 --eval val.npz --metric map.py:map50 --max-drop 0.01 --budget 30m -o out/
 
-    Exit code 3 if nothing fits: the answer says what was nearest.
+    The answer is tried once on samples that the search never saw: confirmed, contradicted (then it is no answer), or
+    undecided, with how sure that is and how many samples would decide.
+
+    Exit code 0 if a file fits, be it confirmed or undecided; 3 if nothing does, which with --require-confirmed is so of
+    what stays undecided: the answer says what was nearest.
     """
     from edge_sdk.converters.search.optimizing import optimize as run_search
     from edge_sdk.converters.search.records import Budgets, Limits

@@ -10,9 +10,12 @@ from edge_sdk.report.lines import field, size_text, table
 
 
 def optimizing_text(result: Result) -> str:
-    """For a terminal; NOTHING FITS in the first line where that is so."""
+    """For a terminal; NOTHING FITS, or that the answer is not confirmed, in the first line where that is so."""
     best = result.best
     verdict = f"{best.recipe.name}" if best else "NOTHING FITS"
+    verdict += {"confirmed": ", confirmed", "undecided": ", NOT CONFIRMED: undecided"}.get(
+        result.confirmation or "", ""
+    )
     lines = [f"{result.source}: {verdict}", field("why", result.why)]
     lines += _about(result)
     lines += ["", *table(_HEADERS, [_row(point, result) for point in (result.reference, *result.points)])]

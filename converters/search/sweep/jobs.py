@@ -245,6 +245,7 @@ def _row(result: Result) -> dict[str, Any]:
         "int8_macs": round(best.file.int8_macs, 6),
         "metric": (best.confirmed or best.score).value,
         "drop": drop.value,
+        "confirmation": best.confirmation,
         "drop_low": drop.low,
         "drop_high": drop.high,
         "fits": True,

@@ -26,6 +26,7 @@ FACTS = (
     "sqnr_db",
     "metric",
     "drop",
+    "confirmation",
     "memory_bytes",
     "sha256",
     "error",

@@ -73,6 +73,10 @@ _SEARCH: dict[str, Any] = {
     "confidence": Annotated[float, "Of all intervals."],
     "best": LEFT_OUT,
     "chosen": Annotated[int | None, "Order of the chosen point; null where none fits."],
+    "confirmation": Annotated[
+        records.Confirmation | None,
+        "What unseen data says of the answer; null where it was not asked: the float file, or no drop was allowed.",
+    ],
     "family": LEFT_OUT,
     "predicted_front": list[Expectation],
 }

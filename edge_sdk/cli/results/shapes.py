@@ -333,6 +333,7 @@ class SweepRow(TypedDict):
         chosen: what `optimize` chose.
         fits: whether it is predicted to fit the profile.
         drop: of the metric, in its own unit.
+        confirmation: what unseen data says of it: `confirmed` or `undecided`.
         latency_ms: of one run, measured on the device.
         seconds: what the job took.
         error: why it failed.
@@ -351,6 +352,7 @@ class SweepRow(TypedDict):
     sqnr_db: float | None
     metric: float | None
     drop: float | None
+    confirmation: str | None
     memory_bytes: int | None
     sha256: str | None
     error: str | None

@@ -31,7 +31,8 @@ _KEY = (
 def optimization_page(data: Data) -> Page:
     """Of ``edge-sdk optimize``."""
     chosen = _chosen(data)
-    state = "bad" if chosen is None else "good" if data["stopped"] == "done" else "warn"
+    sure = data["stopped"] == "done" and data.get("confirmation") != "undecided"
+    state = "bad" if chosen is None else "good" if sure else "warn"
     words = ("Found. " if chosen else "Nothing within the budgets. ") + data["why"]
     return Page(
         "optimization",
@@ -63,9 +64,13 @@ def _figures(data: Data) -> Iterator[tuple[str, object]]:
         return
     score = chosen["confirmed"] or chosen["score"]
     if score:
-        share = "confirmed on samples that the search did not see" if chosen["confirmed"] else "on what the search sees"
+        words = "on samples that the search did not see" if chosen["confirmed"] else "on what the search sees"
+        share = f"{chosen['confirmation']} {words}" if chosen["confirmation"] else words
         yield f"{data['metric']['name']}, {share}", f"{score['value']:.4g}"
         yield f"drop against float32, {_span(score['drop'])}", f"{score['drop']['value']:.3g}{_unit(data)}"
+        if chosen["confirmation"] and score["drop"]["confidence"] is not None:
+            side = "within" if score["drop"]["value"] <= data["budgets"]["max_drop"] else "beyond"
+            yield f"sure that the drop is {side} the budget, {data['confidence']:.0%} wanted", _share(score["drop"])
     if chosen["latency"]:
         yield f"{chosen['latency']['truth']} on {chosen['latency']['where']}", f"{chosen['latency']['ms']:.4g} ms"
     if chosen["file"]:
@@ -147,6 +152,11 @@ def _span(drop: Data) -> str:
     return f"{drop['low']:.3g} to {drop['high']:.3g}"
 
 
+def _share(drop: Data) -> str:
+    more = f" (about {drop['needed']:,} samples would decide)" if drop["needed"] else ""
+    return f"{drop['confidence']:.1%}{more}"
+
+
 def _unit(data: Data) -> str:
     return f" {data['metric']['unit']}" if data["metric"]["unit"] else ""
 
@@ -175,6 +185,11 @@ def _findings(data: Data) -> str:
 
 def _next(data: Data) -> Iterator[tuple[str, str]]:
     folder, best = data["folder"] or "OUT", f"{data['folder'] or 'OUT'}/best.tflite"
+    if data.get("confirmation") == "undecided":
+        yield (
+            "Unseen data cannot tell whether the answer is within the budget: give more, or take what is confirmed",
+            command("optimize", data["source"], "-o", "ANOTHER", "--eval", "MORE", "--require-confirmed"),
+        )
     if _chosen(data) is None:
         yield (
             "Allow more: a larger drop, or another budget; what was tried is kept.",

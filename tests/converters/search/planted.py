@@ -14,7 +14,7 @@ import numpy as np
 from edge_sdk.converters.search.cut import Border, Network
 from edge_sdk.converters.search.engine import Part, Search, Wanted
 from edge_sdk.converters.search.groups import Group
-from edge_sdk.converters.search.paired import Drop, drop_of
+from edge_sdk.converters.search.paired import drop_of
 from edge_sdk.converters.search.records import MIB, Budgets, File, Latency, Limits, OnDevice, Point, Score
 from edge_sdk.converters.search.view import Training
 from edge_sdk.errors import ConversionError
@@ -101,10 +101,8 @@ class Planted:
         flips = round(SAMPLES * max(0.0, drop + self.noise * self._draws.standard_normal()) / 100)
         losses = np.zeros(SAMPLES)
         losses[:flips] = 1.0
-        found = drop_of(losses, SAMPLES, None if most is None else most / 100)
-        low, high = (None if end is None else 100 * end for end in (found.low, found.high))
-        scaled = Drop(100 * found.value, low, high, SAMPLES, SAMPLES, found.state)
-        return Score(0.9 - found.value, scaled)
+        found = drop_of(losses, SAMPLES, None if most is None else most / 100, looks=1 if part == "confirm" else 4)
+        return Score(0.9 - found.value, found.scaled(100))
 
     def drop(self, recipe: Recipe) -> float:
         if recipe.mode in ("float", "float16"):
@@ -147,11 +145,15 @@ def search(
     limits: Limits | None = None,
     moves: tuple[str, ...] | None = None,
     training: Training | None = None,
+    *,
+    confirmed: bool = False,
 ) -> Search:
     """A search of the planted truth, run."""
     placed = bench.accelerator
     whole = ("static_wi8_ai16",) if placed else ("dynamic_wi8_afp32", "float16")
-    wanted = Wanted(find_recipe("static_wi8_ai8"), "int8", whole, budgets, moves, training, by_placement=placed)
+    wanted = Wanted(
+        find_recipe("static_wi8_ai8"), "int8", whole, budgets, moves, training, by_placement=placed, confirmed=confirmed
+    )
     made = Search(bench, wanted, limits or Limits())
     made.run()
     return made

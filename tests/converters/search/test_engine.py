@@ -118,9 +118,38 @@ def test_what_does_not_hold_on_unseen_data_is_struck() -> None:
     plain = found.plain
     assert plain is not None
     assert not plain.fits
-    assert any(reason.startswith("not confirmed") for reason in plain.misses)
+    assert plain.confirmation == "contradicted"
+    assert any(reason.startswith("contradicted on unseen data: drop 5") for reason in plain.misses)
     assert found.best is not None
     assert found.best.recipe.mode != "static_range"
+
+
+def test_unseen_data_that_cannot_tell_says_so_and_what_could() -> None:
+    # 0.3 points of 0.5 on 2,000 samples: an interval from 0.1 to 0.65.
+    found = search(Planted([0.0] * 8, unseen=0.3), _HALF)
+    assert found.best is found.plain is not None
+    assert found.plain.confirmation == "undecided"
+    assert "; undecided on unseen data: drop 0.3" in found.why()
+    assert "sure of 95% wanted; about" in found.why()
+    assert "would decide" in found.why()
+    sure = search(Planted([0.0] * 8, unseen=0.3), _HALF, confirmed=True)
+    assert sure.plain is not None
+    assert sure.plain.state == "misses"
+    assert sure.best is not sure.plain
+    assert sure.best is not None
+    assert sure.best.confirmation in ("confirmed", None)
+
+
+def test_a_confirmed_file_says_how_surely() -> None:
+    found = search(Planted([0.0] * 8), _HALF)
+    assert found.best is not None
+    assert found.best.confirmation == "confirmed"
+    assert "; confirmed on unseen data: drop 0" in found.why()
+    # Without a drop that is allowed there is nothing to confirm.
+    free = search(Planted([0.0] * 8), Budgets(max_latency_ms=2.0), Limits(max_evals=6))
+    assert free.best is not None
+    assert free.best.confirmed is not None
+    assert free.best.confirmation is None
 
 
 def test_a_wrong_file_is_struck_whatever_its_metric() -> None:

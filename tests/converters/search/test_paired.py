@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_sdk.converters.search.paired import LOOKS, drop_of, interval, score_interval
+from edge_sdk.converters.search.paired import (
+    CONFIDENCE,
+    LOOKS,
+    drop_of,
+    interval,
+    samples_to_confirm,
+    score_interval,
+)
 
 
 def test_tango_s_interval_is_the_published_one() -> None:
@@ -63,3 +70,41 @@ def test_what_is_clear_is_decided_early() -> None:
     losses[:80] = 1.0
     assert drop_of(losses, 3000, 0.005).state == "beyond"
     assert drop_of(np.zeros(3000), 3000, 0.005).state == "within"
+
+
+def test_an_undecided_drop_says_how_sure_it_is_and_what_would_decide_it() -> None:
+    losses = np.zeros(400)
+    losses[:1] = 1.0  # 0.25 points of 0.5 allowed, with an interval to 1.4
+    drop = drop_of(losses, 400, 0.005, looks=1)
+    assert drop.state == "undecided"
+    assert drop.confidence is not None
+    assert 0.3 < drop.confidence < CONFIDENCE
+    assert drop.needed is not None
+    # As many samples in the same proportions decide, and a tenth fewer do not.
+    for samples, state in ((drop.needed, "within"), (drop.needed * 9 // 10, "undecided")):
+        _, high = score_interval(samples / 400, 0, samples, CONFIDENCE)
+        assert (high <= 0.005) == (state == "within")
+
+
+def test_the_confidence_of_what_is_decided_is_at_least_what_was_wanted() -> None:
+    draws = np.random.default_rng(3)
+    for losses in (draws.choice([1.0, 0.0], 2000, p=[0.001, 0.999]), draws.normal(0.0, 0.02, 300)):
+        drop = drop_of(losses, len(losses), 0.01, looks=1)
+        assert drop.state == "within"
+        assert drop.confidence is not None
+        assert drop.confidence >= CONFIDENCE
+        assert drop.needed is None
+
+
+def test_values_in_between_need_samples_by_the_square() -> None:
+    losses = np.random.default_rng(0).normal(0.0, 1.0, 400) + 0.05
+    drop = drop_of(losses, 400, 0.1, looks=1)
+    assert drop.state == "undecided"
+    assert drop.high is not None
+    assert drop.needed == pytest.approx(400 * ((drop.high - drop.value) / (0.1 - drop.value)) ** 2, abs=1)
+
+
+def test_without_a_flip_half_a_point_takes_hundreds_of_samples() -> None:
+    # z^2 (1 - d) / d: Tango's upper end with nothing that differs.
+    assert samples_to_confirm(0.005) == pytest.approx(3.8415 * (1 - 0.005) / 0.005, abs=1)
+    assert samples_to_confirm(0.0) is None

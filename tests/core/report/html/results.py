@@ -135,14 +135,17 @@ def comparison(**changes: Any) -> dict[str, Any]:
 def optimization(**changes: Any) -> dict[str, Any]:
     """A search of three points, as ``front.json`` has it: the reference, the choice, and one that failed."""
     drop = {"value": 0.2, "low": -0.1, "high": 0.6, "samples": 100, "of": 200, "state": "within"}
+    drop |= {"confidence": 0.97, "needed": None}
     latency = {"ms": 2.0, "low_ms": 1.9, "high_ms": 2.1, "truth": "measured", "where": "this machine's CPU"}
     file = {"key": "ab", "size_bytes": 1 << 20, "int8_macs": 0.9, "memory_bytes": None}
     plain = {"order": 0, "move": "reference", "why": HOSTILE, "recipe": "float32", "spared": [], "file": file}
     plain |= {"latency": {**latency, "ms": 4.0, "low_ms": None, "high_ms": None}, "confirmed": None, "misses": []}
+    plain |= {"confirmation": None}
     plain |= {"score": {"value": 0.9, "drop": {**drop, "value": 0.0}}, "accurate": True, "state": "fits"}
     plain |= {"on_front": True, "chosen": False}
     best = {**plain, "order": 1, "recipe": "static_wi8_ai8", "spared": ["a", "b"], "latency": latency, "chosen": True}
     best |= {"score": {"value": 0.899, "drop": drop}, "confirmed": {"value": 0.898, "drop": drop}}
+    best |= {"confirmation": "confirmed"}
     failed = {**plain, "order": 2, "file": None, "latency": None, "score": None, "state": "failed", "on_front": False}
     data = {
         "schema": "edge-sdk optimize 1",
@@ -156,6 +159,7 @@ def optimization(**changes: Any) -> dict[str, Any]:
         "reference": plain,
         "points": [best, failed],
         "chosen": 1,
+        "confirmation": "confirmed",
         "why": "nothing faster keeps it",
         "stopped": "done",
         "evaluations": 3,
