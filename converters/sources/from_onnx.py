@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
+from edge_sdk.converters.lower.direct import kept_boxes
 from edge_sdk.converters.lower.direct.quantizers import in_float, quantized_by
 from edge_sdk.converters.sources.onnx_fixed import with_fixed_inputs
+from edge_sdk.converters.sources.padded import padded, padded_finding
 from edge_sdk.converters.sources.source import (
     Description,
     options_from_json,
@@ -48,7 +50,9 @@ class OnnxSource:
         self._open = onnx_graph.onnx_specs(inputs)
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=shapes)
         self._dtypes = {value.name: value.type.tensor_type.elem_type for value in inputs}
-        self._outputs = tuple(value.name for value in self._model.graph.output)
+        pads = self._options.lowering in ("auto", "direct")
+        self._kept_by = kept_boxes.kept_by(self._model) if pads else {}
+        self._outputs = (*(value.name for value in self._model.graph.output), *self._kept_by)
         self._quantized_by = quantized_by(self._model)
 
     @staticmethod
@@ -67,6 +71,7 @@ class OnnxSource:
         if self._quantized_by:
             findings.append(quantized_finding(self._quantized_by))
         findings += [_fixed_finding(name, numbers) for name, numbers in self._options.fixed.items()]
+        findings += [padded_finding(count, node) for count, node in self._kept_by.items()]
         ports = (self._inputs, self._open, self._outputs)
         return Description(framework, *ports, tuple(findings), precision, self._quantized_by).as_json()
 
@@ -79,7 +84,8 @@ class OnnxSource:
 
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         recurrent = any(node.op_type in _RECURRENT for node in self._model.graph.node)
-        wanted = self._options.lowering
+        # Only our own lowering pads.
+        wanted = "direct" if self._kept_by else self._options.lowering
         return [asdict(rung) for rung in ladder("onnx", wanted, recurrent=recurrent, static_range=static_range)]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +94,8 @@ class OnnxSource:
 
             weights = str(self._path.parent) if self._path is not None else ""
             way = Way(self._options.layout, settings["unroll"], weights)
-            return hand_over(self._model, self._inputs, self._outputs, Path(folder), way)
+            model = kept_boxes.with_counts(self._model) if self._kept_by else self._model
+            return hand_over(model, self._inputs, self._outputs, Path(folder), way)
         import onnx
 
         names = [spec.name for spec in self._inputs]
@@ -105,26 +112,38 @@ class OnnxSource:
         return self._model
 
     def _run(self, samples: str, outputs: str, *, rounding: bool) -> int:
-        as_it_is = (rounding or self._quantized_by is None) and not self._options.fixed
-        model = self._model if as_it_is else self._whole()
-        if self._quantized_by is not None and not rounding:
-            model = in_float(model)
-        # Gone after the run: it holds the weights twice, and an engine with the file comes next.
-        runtime = _session(model, self._path if as_it_is else None)
-        results = stacked_runs(SampleStore.open(samples), lambda arrays: self._arrays(runtime, arrays), can_stack=False)
+        # Gone after the run: they hold the weights twice, and an engine with the file comes next.
+        runtimes = self._runtimes(rounding=rounding)
+        results = stacked_runs(
+            SampleStore.open(samples), lambda arrays: self._arrays(runtimes, arrays), can_stack=False
+        )
         return write_outputs(results, self._outputs, outputs)
 
-    def _arrays(self, runtime: Any, arrays: Arrays) -> Arrays:
+    def _runtimes(self, *, rounding: bool) -> list[Any]:
+        """The model in a runtime; where its rows are padded, also the model that pads them."""
+        as_it_is = (rounding or self._quantized_by is None) and not self._options.fixed
+        forms = [self._model if as_it_is else self._whole()]
+        forms += [kept_boxes.with_padding(self._whole())] if self._kept_by else []
+        if self._quantized_by is not None and not rounding:
+            forms = [in_float(form) for form in forms]
+        return [_session(form, self._path if as_it_is and form is self._model else None) for form in forms]
+
+    def _arrays(self, runtimes: Sequence[Any], arrays: Arrays) -> Arrays:
+        feeds = {name: self._typed(name, values) for name, values in arrays.items()}
         with running("onnxruntime", "running the model"):
-            feeds = {name: self._typed(name, values) for name, values in arrays.items()}
-            values = runtime.run(list(self._outputs), feeds)
-        return {name: _as_float32(value) for name, value in zip(self._outputs, values, strict=True)}
+            found = [dict(zip(_outputs(one), one.run(None, feeds), strict=True)) for one in runtimes]
+        made = padded(found[0], found[1], tuple(self._kept_by)) if self._kept_by else found[0]
+        return {name: _as_float32(made[name]) for name in self._outputs}
 
     def _typed(self, name: str, values: Any) -> Any:
         """An array in the graph's own type."""
         import onnx
 
         return values.astype(onnx.helper.tensor_dtype_to_np_dtype(self._dtypes[name]), copy=False)
+
+
+def _outputs(runtime: Any) -> list[str]:
+    return [port.name for port in runtime.get_outputs()]
 
 
 def _as_float32(values: Any) -> Any:

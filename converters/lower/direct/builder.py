@@ -30,12 +30,14 @@ class Builder:
         origin: what new tensors are said to come from; set for each node.
         bounds: between which numbers integer tensors lie.
         reals: float tensors that hold the same whole numbers as integer tensors made from them.
+        padded: tensors of which only so many of the first rows count as the data says.
     """
 
     def __init__(self) -> None:
         self.origin = ""
         self.bounds = Bounds()
         self.reals: dict[Tensor, Tensor] = {}
+        self.padded: list[Tensor] = []
         self._ops: list[Op] = []
         self._constants: dict[tuple[Any, ...], Tensor] = {}
         self._widened: dict[Tensor, Tensor] = {}

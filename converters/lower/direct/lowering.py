@@ -12,10 +12,11 @@ from edge_sdk.converters.lower.direct.bodies import distinct
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Graph, Tensor
 from edge_sdk.converters.lower.direct.images import image_inputs
+from edge_sdk.converters.lower.direct.padded_rows import mixing
 from edge_sdk.converters.lower.direct.quantizers import quantized_by, with_grids
 from edge_sdk.converters.lower.direct.reading import computed_dtype, inlined, opset_of
 from edge_sdk.converters.lower.direct.value import Order, Value, channels_last, identity
-from edge_sdk.converters.lower.direct.walk import Walk
+from edge_sdk.converters.lower.direct.walk import Walk, unsupported
 from edge_sdk.converters.lower.direct.writing import write
 from edge_sdk.signature import TensorSpec
 
@@ -68,6 +69,8 @@ def lower(
     walk = Walk(builder, opset_of(model), folder, unroll)
     outputs = walk.graph(model.graph, values)
     names = [value.name for value in model.graph.output]
+    if mixed := mixing(builder.ops, builder.padded):
+        raise unsupported(mixed)
     ends = [_output(builder, name, value, layout) for name, value in zip(names, outputs, strict=True)]
     tensors = distinct(builder, [end.tensor for end in ends], [v.tensor for v in values.values()], names)
     graph = builder.graph("main", [v.tensor for v in values.values()], tensors)

@@ -53,10 +53,6 @@ _DEPENDS = (
     "how many elements it finds depends on data, and a tensor of TFLite has a known shape; keep the whole tensor and "
     "choose by its mask (torch.where, or a product), or do this step outside the model"
 )
-_BOXES = (
-    "how many boxes it keeps depends on data, and a tensor of TFLite has a known shape; return the boxes and their "
-    "scores, and add it padded, with a count, by `edge-sdk compose --embed BOXES=nms:SCORES`"
-)
 _TEXT = "it works on text; TFLite computes with numbers, so do this step outside the model"
 _RANDOM = "random numbers are others at each run, so the file cannot be compared with its source; make them an input"
 
@@ -66,7 +62,6 @@ OPS: dict[str, Form] = {
     "ConstantOfShape": _constant_of_shape,
     "EyeLike": _eye,
     "Multinomial": _refused(_RANDOM),
-    "NonMaxSuppression": _refused(_BOXES),
     "NonZero": _refused(_DEPENDS),
     "RandomNormal": _refused(_RANDOM),
     "RandomNormalLike": _refused(_RANDOM),

@@ -1,0 +1,98 @@
+"""Detectors with NonMaxSuppression inside: padded rows and a count, held to the source's own rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.errors import ConversionError
+
+pytestmark = pytest.mark.onnx
+BOXES = 36
+
+
+def _detector(**options: Any) -> Any:
+    """A head of one anchor: a convolution to boxes (centres) and scores, as one-stage detectors are exported."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.normal(0, 0.5, (7, 3, 3, 3)).astype(np.float32),
+        "rows": np.array([1, 7, BOXES]),
+        "most": np.array([12]),
+        "iou": np.array([0.4], np.float32),
+        "score": np.array([0.5], np.float32),
+        "parts": np.array([4, 3]),
+        "column": np.array(2),
+        "image": np.array([BOXES, 4]),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], pads=[1] * 4, strides=[2, 2]),
+        helper.make_node("Sigmoid", ["c"], ["s"]),
+        helper.make_node("Reshape", ["s", "rows"], ["r"]),
+        helper.make_node("Split", ["r", "parts"], ["b", "scores"], axis=1),
+        helper.make_node("Transpose", ["b"], ["boxes"], perm=[0, 2, 1]),
+        helper.make_node("NonMaxSuppression", ["boxes", "scores", "most", "iou", "score"], ["kept"], **options),
+        helper.make_node("Gather", ["kept", "column"], ["index"], axis=1),
+        helper.make_node("Reshape", ["boxes", "image"], ["all"]),
+        helper.make_node("Gather", ["all", "index"], ["found"], axis=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "detector",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 12, 12])],
+        [
+            helper.make_tensor_value_info("kept", TensorProto.INT64, ["n", 3]),
+            helper.make_tensor_value_info("found", TensorProto.FLOAT, ["n", 4]),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_the_file_gives_the_sources_rows_and_their_count(tmp_path: Path) -> None:
+    import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
+
+    from edge_sdk.converters import convert
+
+    model = _detector(center_point_box=1)
+    report = convert(model, tmp_path / "d.tflite", recipe="float32")
+    assert report.verified
+    assert {"rows-padded"} <= {finding.rule for finding in report.findings}
+    assert {row.name for row in report.parity} == {"kept", "found", "kept_count"}
+    run = Interpreter(str(tmp_path / "d.tflite")).get_signature_runner()
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    counts = set()
+    for seed in range(5):
+        x = np.random.default_rng(seed).normal(0, 1, (1, 3, 12, 12)).astype(np.float32)
+        kept, found = session.run(None, {"x": x})
+        made = run(x=x.transpose(0, 2, 3, 1))
+        count = int(made["kept_count"])
+        counts.add(count)
+        np.testing.assert_array_equal(made["kept"][:count], kept)
+        assert (made["kept"][count:] == -1).all()
+        # One sigmoid: a few units in the last place of 1.
+        np.testing.assert_allclose(made["found"][:count], found, atol=1e-6)
+    assert len(counts) > 1
+
+
+def test_rows_of_the_source_are_what_the_file_is_held_to() -> None:
+    from edge_sdk.converters.sources.padded import padded
+
+    own = {"kept": np.array([[1], [2]])}
+    whole = {"kept": np.array([[9], [9], [-1]]), "count": np.array(2)}
+    np.testing.assert_array_equal(padded(own, whole, ["count"])["kept"], [[1], [2], [-1]])
+    with pytest.raises(ConversionError, match=r"is \[2, 1\] in the source and \[1, 1\]"):
+        padded(own, {"kept": np.array([[9]]), "count": np.array(1)}, ["count"])
+
+
+def test_another_lowering_than_ours_has_no_count() -> None:
+    from edge_sdk.converters.sources.from_onnx import OnnxSource
+    from edge_sdk.converters.sources.source import SourceOptions
+
+    source = OnnxSource(_detector(), SourceOptions(lowering="onnx2tf").as_json())
+    assert source.describe()["outputs"] == ("kept", "found")
