@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 from edge_sdk.android.archive import Entry, write_archive
 from edge_sdk.android.checking import version_findings
 from edge_sdk.android.compiling import archive_entries, compile_java, link_resources, make_dex, unpack_libraries
-from edge_sdk.android.locked import fetch, read_lock
+from edge_sdk.android.locked import LockedArtifact, announce, fetch, read_lock
 from edge_sdk.android.properties import check_abis, project, read_properties
 from edge_sdk.android.reachable import keep_reachable
 from edge_sdk.android.signing import SigningKey, debug_key, sign
-from edge_sdk.android.toolchain import find_toolchain
+from edge_sdk.android.toolchain import find_toolchain, has_sdk
 from edge_sdk.errors import RecipeError
 from edge_sdk.files import check_writable, replacing
 from edge_sdk.findings import Finding, has_error
@@ -89,9 +89,10 @@ def build(
     models = [*_models(bundles, trusted_keys), *_keys(trusted_keys)]
     engine = f"tensorflow {app.tflite}"
     findings = tuple(one for path in bundles for one in version_findings(path.name, path.read_bytes(), engine))
+    announce(_used(lock, "runtime", "library", *(() if has_sdk() else ("tool",))), progress)
     tools = find_toolchain(app, lock, progress)
-    archives = fetch([one for one in lock.values() if one.use == "runtime"], progress)
-    libraries = fetch([one for one in lock.values() if one.use == "library"], progress)
+    archives = fetch(_used(lock, "runtime"), progress)
+    libraries = fetch(_used(lock, "library"), progress)
     with temporary_folder("android") as made, replacing(output) as temporary:
         work = Path(made)
         progress.stage("resources: aapt2")
@@ -123,6 +124,10 @@ def build(
         parts=_parts(entries),
         findings=findings,
     )
+
+
+def _used(lock: Mapping[str, LockedArtifact], *uses: str) -> list[LockedArtifact]:
+    return [one for one in lock.values() if one.use in uses]
 
 
 def _models(paths: Iterable[Path], trusted_keys: Sequence[Path]) -> list[Entry]:

@@ -128,6 +128,33 @@ def fetch(artifacts: Iterable[LockedArtifact], progress: Progress) -> dict[str, 
     return found
 
 
+def announce(artifacts: Iterable[LockedArtifact], progress: Progress) -> None:
+    """Tells how much is still to be fetched before anything is; sizes are those of the lock.
+
+    Raises:
+        OutputError: the cache has no room for it.
+    """
+    absent = [one for one in artifacts if not (cache_folder() / one.file_name).is_file()]
+    if not absent:
+        return
+    needed, free = sum(one.size_bytes for one in absent), _free(cache_folder())
+    files = "1 file" if len(absent) == 1 else f"{len(absent)} files"
+    room = f"{needed / 1e6:.1f} MB, {free / 1e6:.0f} MB free"
+    # Maven keeps a copy of its own until it is cleared.
+    if 2 * needed > free:
+        raise OutputError(
+            f"{cache_folder()}: no room for the {files} that a build fetches, twice for Maven keeps a copy: {room}",
+            hint="free it, or name another folder in EDGE_SDK_CACHE",
+        )
+    progress.stage(f"to be fetched, once: {files} into {cache_folder()}, {room}")
+
+
+def _free(folder: Path) -> int:
+    """Bytes, where the folder is or will be."""
+    there = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+    return shutil.disk_usage(there).free
+
+
 def _holds(path: Path, artifact: LockedArtifact) -> bool:
     """Whether the cache has the very file; a hash of 190 MB takes 0.15 s."""
     return path.is_file() and path.stat().st_size == artifact.size_bytes and _sha256(path) == artifact.sha256

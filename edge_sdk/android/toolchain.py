@@ -44,8 +44,12 @@ def find_toolchain(app: AppProperties, lock: Mapping[str, LockedArtifact], progr
         BuildError: Maven failed.
     """
     javac = _javac()
-    home = os.environ.get("ANDROID_HOME")
-    return _of_sdk(Path(home), app, javac) if home else _of_central(lock, javac, progress)
+    return _of_sdk(Path(os.environ["ANDROID_HOME"]), app, javac) if has_sdk() else _of_central(lock, javac, progress)
+
+
+def has_sdk() -> bool:
+    """Whether Android's own tools are named; else some are fetched."""
+    return bool(os.environ.get("ANDROID_HOME"))
 
 
 def _javac() -> tuple[str, ...]:

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from edge_sdk.cli.early import check_data, check_source
-from edge_sdk.cli.early_shapes import check_shapes
+from edge_sdk.cli.early import check_data, check_shapes, check_source
 from edge_sdk.cli.options import (
     call_option,
     data_options,
@@ -48,10 +47,10 @@ def compare(
     check_source(reference)
     check_source(candidate)
     check_data("--data", arguments["data"])
-    if not inputs:
-        check_shapes(reference, arguments["data"])
     shapes, dtypes = shapes_and_dtypes(inputs)
     images = image_options(arguments)
+    if not arguments["calls"]:  # arrays are named LABEL/NAME then
+        check_shapes(reference, arguments["data"], asked={**arguments, "shapes": shapes, "images": images})
     result = run_comparison(
         reference, candidate, progress=screen, shapes=shapes, dtypes=dtypes, images=images, **arguments
     )

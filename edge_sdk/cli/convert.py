@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_sdk.cli.colour import echo
-from edge_sdk.cli.early import check_data, check_patterns, check_source
-from edge_sdk.cli.early_shapes import check_shapes
+from edge_sdk.cli.early import check_data, check_patterns, check_shapes, check_source
 from edge_sdk.cli.options import (
     bundle_options,
     calibration_options,
@@ -105,10 +104,9 @@ def convert(
         check_sensitivity(sensitivity, recipes)
     check_source(source)
     _check_early(arguments)
-    if not inputs:
-        check_shapes(source, arguments["calibration"], arguments["data"])
     shapes, dtypes = shapes_and_dtypes(inputs)
     arguments |= {"shapes": shapes, "dtypes": dtypes, "images": image_options(arguments), "timing": not no_timing}
+    check_shapes(source, arguments["calibration"], arguments["data"], asked=arguments)
     arguments["details"] = bool(html or report or screen.as_json)
     for target in filter(None, (report, html)):
         check_writable(target)

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from edge_sdk.cli.early import check_data, check_source
-from edge_sdk.cli.early_shapes import check_shapes
+from edge_sdk.cli.early import check_data, check_shapes, check_source
 from edge_sdk.cli.options import (
     html_option,
     image_options,
@@ -128,13 +127,14 @@ def optimize(
     check_data("--eval", arguments["evaluation"])
     check_data("--calibration", arguments["calibration"])
     check_data("--train-data", arguments["train_data"])
-    if not inputs:
-        check_shapes(source, arguments["evaluation"], arguments["calibration"])
     shapes, dtypes = shapes_and_dtypes(inputs)
     names = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib")
     budgets = Budgets(**{name: arguments.pop(name) for name in names})
     limits = Limits(arguments.pop("max_evals"), budget)
     images = image_options(arguments)
+    asked = {**arguments, "shapes": shapes, "images": images}
+    check_shapes(source, arguments["evaluation"], asked=asked, with_targets=True)
+    check_shapes(source, arguments["calibration"], asked=asked)
     screen.kept = f"what was found is in {output}; go on with --resume"
     result = run_search(
         source,

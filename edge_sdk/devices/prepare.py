@@ -283,7 +283,7 @@ def _install(device: Device, there: Python, chosen: Chosen, told: Progress) -> P
 
 
 def _unpack(device: Device, there: Python, wheels: Sequence[Wheel], folder: str, told: Progress) -> None:
-    told.stage(f"{device.address}: copying {len(wheels)} wheels")
+    told.stage(f"{device.address}: copying {len(wheels)} wheels, {_room(device, wheels)}")
     with device.job() as job:
         placed = []
         for done, wheel in enumerate(wheels):
@@ -304,6 +304,32 @@ def _unpack(device: Device, there: Python, wheels: Sequence[Wheel], folder: str,
                 f"{device.address}: the wheels cannot be unpacked: {_why(result)}", address=device.address
             )
         device.do(f"mv {shlex.quote(part)} {shlex.quote(folder)}")
+
+
+def _room(device: Device, wheels: Sequence[Wheel]) -> str:
+    """How much they are and become, and how much is free there; both lie there at once while they are unpacked.
+
+    Raises:
+        TargetError: that is more than is free.
+    """
+    packed = sum(wheel.path.stat().st_size for wheel in wheels)
+    whole = sum(_unpacked_bytes(wheel.path) for wheel in wheels)
+    free = device.space().storage_bytes
+    told = f"{packed / 2**20:.1f} MiB, {whole / 2**20:.1f} MiB unpacked; {free / 2**20:.1f} MiB free"
+    if packed + whole > free:
+        raise TargetError(
+            f"{device.address}: no room for {len(wheels)} wheels where {device.link.home} is: {told}",
+            limit="storage",
+            needed=packed + whole,
+            available=free,
+            hint="free space there",
+        )
+    return told
+
+
+def _unpacked_bytes(wheel: Path) -> int:
+    with zipfile.ZipFile(wheel) as archive:
+        return sum(one.file_size for one in archive.infolist())
 
 
 def _engine(device: Device, there: Python, folder: str) -> str:

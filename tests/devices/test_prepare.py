@@ -210,10 +210,17 @@ def test_an_engine_that_does_not_run_there(
             prepared(device)
 
 
-def test_a_disk_on_which_wheels_cannot_be_unpacked(server: Server, wheels: Path) -> None:
+def test_a_disk_on_which_wheels_cannot_be_unpacked(
+    server: Server, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The wheel goes there, and what is in it does not.
     size = own_wheel(wheels).stat().st_size + (2 << 20)
     with small_disk(server.home, str(size)), open_device(ADDRESS) as device:
+        with pytest.raises(TargetError, match=r"no room for 2 wheels .* unpacked; \d.\d MiB free") as told:
+            prepare(device, python=sys.executable, wheels=wheels, offline=True)
+        assert told.value.needed > told.value.available
+        # Where something else fills it meanwhile.
+        monkeypatch.setattr("edge_sdk.devices.prepare._room", lambda *_: "")
         with pytest.raises(TargetError, match=r"no room to unpack the wheels: \d.\d MiB free") as caught:
             prepare(device, python=sys.executable, wheels=wheels, offline=True)
         assert caught.value.limit == "storage"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edge_sdk.android.locked import LockedArtifact, cache_folder, fetch, read_lock
+from edge_sdk.android.locked import LockedArtifact, announce, cache_folder, fetch, read_lock
 from edge_sdk.android.properties import project, read_properties
 from edge_sdk.android.toolchain import find_toolchain
 from edge_sdk.errors import BuildError, MissingToolError, OutputError
@@ -55,6 +56,26 @@ def test_a_repository_that_serves_another_file(maven: Path) -> None:
     with pytest.raises(BuildError, match=r"expected SHA-256 .*, also when fetched anew"):
         fetch([_LOCKED], Silent())
     assert not list(cache_folder().iterdir())
+
+
+def test_size_is_told_before_anything_is_fetched(maven: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Silent, "stage", lambda _, name: said.append(name))
+    large = replace(_LOCKED, name="y", coordinates="a.b:y:1.0:jar", size_bytes=3_000_000)
+    announce([_LOCKED, large], Silent())
+    (told,) = said
+    assert told.startswith(f"to be fetched, once: 2 files into {cache_folder()}, 3.0 MB, ")
+    assert not cache_folder().exists()
+    (maven / "repository").write_bytes(_GOOD)
+    fetch([_LOCKED], Silent())
+    said.clear()
+    announce([_LOCKED], Silent())
+    assert not said
+    announce([_LOCKED, large], Silent())
+    assert "1 file into" in said[0]
+    with pytest.raises(OutputError, match="no room for the 1 file") as caught:
+        announce([replace(large, size_bytes=1 << 60)], Silent())
+    assert "EDGE_SDK_CACHE" in str(caught.value.hint)
 
 
 def test_a_cache_that_cannot_be_written(maven: Path, monkeypatch: pytest.MonkeyPatch) -> None:
