@@ -33,9 +33,22 @@ class Opened:
         for detail, data in zip(self.interpreter.get_input_details(), values, strict=True):
             array = np.frombuffer(data, detail["dtype"]).reshape(detail["shape"])
             self.interpreter.set_tensor(detail["index"], array)
-        self.interpreter.reset_all_variables()
         self.interpreter.invoke()
         made = [self.interpreter.get_tensor(detail["index"]) for detail in self.interpreter.get_output_details()]
+        return self._bytes(made)
+
+    def call(self, request: dict[str, Any], values: list[bytes]) -> list[bytes]:
+        """Likewise by a signature's key, in the order of names that the request gives."""
+        runner = self.interpreter.get_signature_runner(request["key"])
+        details = runner.get_input_details()
+        arrays = {
+            name: np.frombuffer(data, details[name]["dtype"]).reshape(details[name]["shape"])
+            for name, data in zip(request["inputs"], values, strict=True)
+        }
+        made = runner(**arrays)
+        return self._bytes([made[name] for name in request["outputs"]])
+
+    def _bytes(self, made: list[Any]) -> list[bytes]:
         return [(np.roll(one, 1, -1) if self.wrong else one).tobytes() for one in made]
 
 
@@ -47,7 +60,11 @@ def answer(request: dict[str, Any], source: BinaryIO, opened: dict[int, Opened])
     if "close" in request:
         opened.pop(request["close"], None)
         return {}, []
-    made = opened[request["run"]].run([source.read(size) for size in request["sizes"]])
+    if "reset" in request:
+        opened[request["reset"]].interpreter.reset_all_variables()
+        return {}, []
+    running, values = opened[request["run"]], [source.read(size) for size in request["sizes"]]
+    made = running.call(request, values) if "key" in request else running.run(values)
     return {"sizes": [len(one) for one in made]}, made
 
 

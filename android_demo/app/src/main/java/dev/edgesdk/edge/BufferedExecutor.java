@@ -34,6 +34,16 @@ public abstract class BufferedExecutor implements Executor {
         return outputs[place];
     }
 
+    /** Nothing: what keeps state is an {@link InterpreterExecutor}. */
+    @Override
+    public void reset() { }
+
+    /** None, but of an {@link InterpreterExecutor}. */
+    @Override
+    public Executor beside(Model entry) {
+        throw new EdgeException.Target(engine() + " runs one signature of a model", "take xnnpack or cpu");
+    }
+
     private static ByteBuffer[] buffers(List<Port> ports) {
         ByteBuffer[] made = new ByteBuffer[ports.size()];
         for (int place = 0; place < made.length; place++) {

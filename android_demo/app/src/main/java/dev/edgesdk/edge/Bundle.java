@@ -132,6 +132,19 @@ public final class Bundle {
         return made;
     }
 
+    /** Golden runs of calls of several signatures; errors as {@link #golden}. */
+    List<GoldenSequence> sequences(String id) {
+        List<GoldenSequence> made = new ArrayList<>();
+        for (Variant.Sequence one : manifest.variant(id).sequences) {
+            List<GoldenCase> cases = new ArrayList<>();
+            for (Variant.Golden golden : one.golden) {
+                cases.add(new GoldenCase(arrays(golden.inputs, one.inputs), arrays(golden.outputs, one.outputs)));
+            }
+            made.add(new GoldenSequence(one, cases));
+        }
+        return made;
+    }
+
     /**
      * Names of an output's indices; empty where it has none.
      *
@@ -176,12 +189,7 @@ public final class Bundle {
         for (Variant variant : manifest.variants) {
             artifact(variant);
             golden(variant.id);
-            for (Variant.Sequence one : variant.sequences) {
-                for (Variant.Golden golden : one.golden) {
-                    arrays(golden.inputs, one.inputs);
-                    arrays(golden.outputs, one.outputs);
-                }
-            }
+            sequences(variant.id);
         }
         for (Variant variant : manifest.variants) {
             processing().check(variant);
@@ -266,6 +274,9 @@ public final class Bundle {
         }
         if (!model.inputs.equals(variant.inputs) || !model.outputs.equals(variant.outputs)) {
             throw new EdgeException.BundleFormat(name + ": has other inputs or outputs than the manifest says", null);
+        }
+        for (Variant.Sequence one : variant.sequences) {
+            GoldenSequence.check(name, model, one);
         }
         return model;
     }

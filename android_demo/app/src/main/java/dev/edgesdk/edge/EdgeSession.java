@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -39,6 +40,7 @@ public final class EdgeSession implements AutoCloseable {
     private final Bundle bundle;
     private final List<Level> levels = new ArrayList<>();
     private final List<Receipt.Switch> switches = new ArrayList<>();
+    private final Map<String, EdgeSignature> signatures = new HashMap<>();
     private Level active;
     private LoadState load = new LoadState();
     private int runs;
@@ -56,6 +58,7 @@ public final class EdgeSession implements AutoCloseable {
      * @throws EdgeException.Bundle likewise for a bundle, or it is not signed by a trusted key
      * @throws EdgeException.Policy an option makes no sense
      * @throws EdgeException.DelegateUnavailable no candidate works and is admitted, and why for each
+     * @throws EdgeException.Signature the file has no such signature
      * @throws EdgeException.Target the model needs more memory than there is
      * @throws EdgeException.Cancelled the options' cancellation was used
      */
@@ -87,12 +90,12 @@ public final class EdgeSession implements AutoCloseable {
 
     /** What {@link #run} takes: of a quantized model in real values, floats. */
     public List<Port> inputs() {
-        return shown(open().model().inputs);
+        return open().ports.shown(active.model().inputs);
     }
 
     /** What {@link #run} gives, likewise. */
     public List<Port> outputs() {
-        return shown(open().model().outputs);
+        return open().ports.shown(active.model().outputs);
     }
 
     /**
@@ -121,21 +124,69 @@ public final class EdgeSession implements AutoCloseable {
      * @throws EdgeException.Target another variant may take over
      */
     public ByteBuffer rawInput(String name) {
-        Level level = raw();
-        return level.loaded.executor.input(place(level.model().inputs, name));
+        return only("raw buffers").ports.rawInput(name);
     }
 
     /** Raw values of an output after {@link #runRaw}; likewise, and every run overwrites them. */
     public ByteBuffer rawOutput(String name) {
-        Level level = raw();
-        return level.loaded.executor.output(place(level.model().outputs, name));
+        return only("raw buffers").ports.rawOutput(name);
     }
 
     /** One run on what the raw inputs hold. */
     public void runRaw() {
-        Level level = raw();
+        Level level = only("raw buffers");
         options.cancellation.check();
         level.loaded.executor.invoke();
+    }
+
+    /**
+     * Another signature of the same open model, with its weights and variables.
+     *
+     * @throws EdgeException.Signature the file has none of that name
+     * @throws EdgeException.Target what runs has one signature only, or another variant may take over
+     */
+    public EdgeSignature signature(String key) {
+        Level level = only("another signature");
+        EdgeSignature known = signatures.get(key);
+        if (known == null) {
+            Model entry = level.model().signature(key);
+            known = new EdgeSignature(this, entry == level.model() ? level.ports : level.ports.beside(entry));
+            signatures.put(key, known);
+        }
+        return known;
+    }
+
+    /**
+     * Calls of signatures that belong together, as if they were one model.
+     *
+     * @param keys of signatures, in order; one may be called several times
+     * @throws EdgeException.Target the model has state, and the session does not keep it between runs; as {@link #signature}
+     * @throws EdgeException.Signature as {@link #signature}, or no key is given
+     */
+    public EdgeSequence sequence(String... keys) {
+        Level level = only("sequence of signatures");
+        if (level.model().isStateful && !options.keepState) {
+            throw new EdgeException.Target(level.model().name + " has state, which this session sets back before every call",
+                    "open it with keepState(true)");
+        }
+        CallPlan plan = CallPlan.of(level.model(), Arrays.asList(keys), options.values == SessionOptions.Values.REAL);
+        Map<String, Ports> ports = new HashMap<>();
+        for (CallPlan.Call call : plan.calls) {
+            ports.put(call.entry.key, signature(call.entry.key).ports);
+        }
+        return new EdgeSequence(this, new CallRunner(plan, level.loaded.executor, ports));
+    }
+
+    /**
+     * Sets the model's state back to how it was when it was opened; for sessions that keep it between runs.
+     *
+     * @throws EdgeException.Target it cannot be, as of variables on a delegate
+     */
+    public void reset() {
+        open();
+        for (Level level : levels) {
+            level.loaded.executor.reset();
+        }
     }
 
     /** Runs the bundle's golden cases again, now: outputs against golden ones. */
@@ -224,14 +275,6 @@ public final class EdgeSession implements AutoCloseable {
         options.cancellation.watch(level.loaded.executor);
     }
 
-    private List<Port> shown(List<Port> ports) {
-        List<Port> made = new ArrayList<>();
-        for (Port port : ports) {
-            made.add(options.values == SessionOptions.Values.REAL ? port.real() : port);
-        }
-        return made;
-    }
-
     /** Variants that take turns must look the same from outside. */
     private void checkSamePorts() {
         Level first = levels.get(0), last = levels.get(levels.size() - 1);
@@ -243,22 +286,24 @@ public final class EdgeSession implements AutoCloseable {
         }
     }
 
-    private static int place(List<Port> ports, String name) {
-        for (int index = 0; index < ports.size(); index++) {
-            if (ports.get(index).name.equals(name)) {
-                return index;
-            }
-        }
-        throw new EdgeException.Signature("`" + name + "` does not exist", "the names are " + Arrays.toString(ports.toArray()));
-    }
-
-    private Level raw() {
+    /** The one that runs, where no other may run in its place. */
+    private Level only(String what) {
         Level level = open();
         if (levels.size() > 1) {
-            throw new EdgeException.Target("no raw buffers: another variant may take over",
+            throw new EdgeException.Target("no " + what + ": another variant may take over",
                     "open one variant without a deadline");
         }
         return level;
+    }
+
+    /** Before a run of another signature. */
+    void checkRuns() {
+        open();
+        options.cancellation.check();
+    }
+
+    List<Port> shown(List<Port> ports) {
+        return levels.get(0).ports.shown(ports);
     }
 
     private Level open() {

@@ -35,6 +35,21 @@ public interface Executor extends AutoCloseable {
      */
     void invoke();
 
+    /**
+     * Sets all state back to how it was when the model was opened; nothing where it keeps none.
+     *
+     * @throws EdgeException.Target it cannot be set back
+     */
+    void reset();
+
+    /**
+     * Another signature of the same open model, with the same state and buffers of its own; closed with this one.
+     *
+     * @param entry the model by that signature: {@link Model#signature}
+     * @throws EdgeException.Target what runs cannot do that
+     */
+    Executor beside(Model entry);
+
     /** What the engine itself tells of where the ops went; null where it does not. */
     Facts.Placement placement();
 

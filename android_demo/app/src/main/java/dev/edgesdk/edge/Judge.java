@@ -20,45 +20,60 @@ final class Judge {
         LEAST_DB.put("float16", 30.0);
     }
 
-    private final Subject subject;
+    private final List<Port> outputs;
+    private final Map<String, List<Manifest.Limit>> tolerance;
     private final Double least;
     private final List<String> kinds = new ArrayList<>();
 
-    /** For what an executor computes in; {@code least} is the policy's own limit in dB, or null. */
+    /** Of the model's own entry, for what an executor computes in; {@code least} is the policy's own limit in dB, or null. */
     Judge(Subject subject, Executor.Arithmetic arithmetic, Double least) {
-        this.subject = subject;
+        this(subject.model.computesInIntegers, subject.model.outputs, subject.tolerance(), arithmetic, least);
+    }
+
+    /** Of these outputs, with the limits that a bundle states for them. */
+    Judge(boolean computesInIntegers, List<Port> outputs, Map<String, List<Manifest.Limit>> tolerance,
+            Executor.Arithmetic arithmetic, Double least) {
+        this.outputs = outputs;
+        this.tolerance = tolerance;
         this.least = least;
-        if (subject.model.computesInIntegers) {
+        if (computesInIntegers) {
             kinds.add("integer");
         }
         kinds.add(Policy.lower(arithmetic));
     }
 
-    SelfTest verdict(Trial trial, List<Map<String, EdgeArray>> outputs) {
+    SelfTest verdict(Trial trial, List<Map<String, EdgeArray>> made) {
         if (trial.cases.isEmpty()) {
             return SelfTest.none(trial.against);
         }
         Set<String> faults = new LinkedHashSet<>();
         for (int run = 0; run < trial.cases.size(); run++) {
-            String kind = statedKind();
-            for (Port port : subject.model.outputs) {
-                EdgeArray expected = trial.cases.get(run).outputs.get(port.name);
-                Manifest.Limit limit = kind == null ? ownLimit(port, expected) : stated(port.name, kind);
-                String fault = fault(port, limit, expected, outputs.get(run).get(port.name));
-                if (fault != null) {
-                    faults.add(fault);
-                }
-            }
+            faults.addAll(faults(trial.cases.get(run), made.get(run)));
         }
         Facts.SelfTest result = faults.isEmpty() ? Facts.SelfTest.PASSED : Facts.SelfTest.FAILED;
         return new SelfTest(result, trial.against, trial.cases.size(), new ArrayList<>(faults), doubt(trial.cases));
     }
 
+    /** What is wrong with raw outputs of one case. */
+    List<String> faults(Bundle.GoldenCase golden, Map<String, EdgeArray> got) {
+        List<String> found = new ArrayList<>();
+        String kind = statedKind();
+        for (Port port : outputs) {
+            EdgeArray expected = golden.outputs.get(port.name);
+            Manifest.Limit limit = kind == null ? ownLimit(port, expected) : stated(port.name, kind);
+            String fault = fault(port, limit, expected, got.get(port.name));
+            if (fault != null) {
+                found.add(fault);
+            }
+        }
+        return found;
+    }
+
     /** The first arithmetic for which the bundle states limits of all outputs; null if none, or the policy has its own. */
     private String statedKind() {
-        for (String kind : least == null && subject.variant != null ? kinds : Collections.<String>emptyList()) {
+        for (String kind : least == null ? kinds : Collections.<String>emptyList()) {
             boolean all = true;
-            for (Port port : subject.model.outputs) {
+            for (Port port : outputs) {
                 all &= stated(port.name, kind) != null;
             }
             if (all) {
@@ -69,7 +84,7 @@ final class Judge {
     }
 
     private Manifest.Limit stated(String output, String kind) {
-        List<Manifest.Limit> all = subject.variant.tolerance.get(output);
+        List<Manifest.Limit> all = tolerance.get(output);
         for (Manifest.Limit limit : all == null ? Collections.<Manifest.Limit>emptyList() : all) {
             if (limit.arithmetic.equals(kind)) {
                 return limit;

@@ -103,6 +103,12 @@ final class Opener {
         }
         loaded = tried.get(step.chosen).loaded;
         Subject subject = loaded.subject;
+        if (options.keepState && subject.model.isStateful) {
+            // It was tried from nothing in every run, and begins so.
+            loaded.close();
+            loaded = load(chosen.candidate, subject, true);
+            tried.get(step.chosen).loaded = loaded;
+        }
         opening = new Opening(subject.model.name, subject.variantId(), subject.model.sha256, chosen, attempts,
                 subject.need(chosen.candidate));
     }
@@ -122,7 +128,7 @@ final class Opener {
         options.limits.check(subject.need(candidate), subject.model.name);
         Trial trial = trial(candidate, subject);
         long began = System.nanoTime();
-        Loaded made = load(candidate, subject);
+        Loaded made = load(candidate, subject, false);
         double initMs = (System.nanoTime() - began) / 1e6;
         boolean done = false;
         try {
@@ -148,13 +154,29 @@ final class Opener {
         options.cancellation.watch(null);
         SelfTest verdict = timed.tookMs.isEmpty() ? SelfTest.none(trial.against)
                 : new Judge(subject, executor.arithmetic(), options.policy.minSqnrDb).verdict(trial, timed.outputs);
-        if (options.policy.selfTest && subject.variant != null) {
-            placements.notes.addAll(subject.variant.unrun());
-        }
+        verdict = rehearsed(candidate, subject, verdict, placements.notes);
         Facts facts = Facts.of(placement.ops, placement.facts(), verdict.result, timed.median());
         Attempt.Ran ran = new Attempt.Ran(subject.variantId(), executor.engine(), placement, verdict, initMs,
                 timed.first(), timed.median(), placements.notes);
         return new Tried(facts, ran, null, made);
+    }
+
+    /** The bundle's sequences of calls too, in an interpreter of their own, which keeps state. */
+    private SelfTest rehearsed(Candidate candidate, Subject subject, SelfTest verdict, List<String> notes) {
+        if (subject.sequences.isEmpty() || !options.policy.selfTest || verdict.result == Facts.SelfTest.FAILED) {
+            return verdict;
+        }
+        Loaded made = load(candidate, subject, true);
+        try {
+            options.cancellation.watch(made.executor);
+            Rehearsal rehearsal = new Rehearsal(subject, made.executor, options.policy.minSqnrDb);
+            SelfTest found = rehearsal.of(verdict);
+            notes.addAll(rehearsal.notes);
+            return found;
+        } finally {
+            options.cancellation.watch(null);
+            made.close();
+        }
     }
 
     /** On the CPU, inputs that were drawn may be senseless to the model: that is no fault of the candidate's. */
@@ -171,13 +193,13 @@ final class Opener {
         }
     }
 
-    /** Within the budget. */
-    private Loaded load(Candidate candidate, Subject subject) {
+    /** Within the budget. What is tried begins each run anew, as the reference does, whatever is wanted later. */
+    private Loaded load(Candidate candidate, Subject subject, boolean keepState) {
         int ticket = options.budget == null ? 0
                 : options.budget.take(subject.model.name, subject.need(candidate).totalBytes());
         boolean done = false;
         try {
-            Engine.Options how = new Engine.Options(options.threads, options.cacheDir, options.keepState,
+            Engine.Options how = new Engine.Options(options.threads, options.cacheDir, keepState,
                     options.optionsOf(candidate.name));
             Loaded made = new Loaded(engine.open(subject.model, candidate, how), subject, options.budget, ticket);
             done = true;
@@ -201,7 +223,7 @@ final class Opener {
         }
         Trial known = trials.get(subject.model.sha256);
         if (known == null) {
-            Loaded reference = load(new Candidate("cpu", Policy.Accelerator.CPU), subject);
+            Loaded reference = load(new Candidate("cpu", Policy.Accelerator.CPU), subject, false);
             try {
                 known = Trial.seeded(subject.model, reference.executor);
             } finally {

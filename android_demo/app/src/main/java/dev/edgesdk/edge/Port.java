@@ -48,6 +48,11 @@ public final class Port {
         return isScaled() ? new Port(name, DType.FLOAT32.word(), shape, null, null) : this;
     }
 
+    /** The same by another name. */
+    Port named(String other) {
+        return new Port(other, dtype, shape, scale, zeroPoint);
+    }
+
     @Override
     public boolean equals(Object other) {
         if (!(other instanceof Port)) {

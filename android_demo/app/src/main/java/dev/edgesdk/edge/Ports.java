@@ -3,26 +3,64 @@ package dev.edgesdk.edge;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** Inputs and outputs of an open model: values checked, rounded to a scale where they are real, and copied once. */
 final class Ports {
-    private final Model model;
-    private final Executor executor;
+    final Model model;
+    final Executor executor;
     private final boolean real;
     private final boolean passesNan;
 
     Ports(Model model, Executor executor, SessionOptions options) {
+        this(model, executor, options.values == SessionOptions.Values.REAL, options.passesNan);
+    }
+
+    Ports(Model model, Executor executor, boolean real, boolean passesNan) {
         this.model = model;
         this.executor = executor;
-        this.real = options.values == SessionOptions.Values.REAL;
-        this.passesNan = options.passesNan;
+        this.real = real;
+        this.passesNan = passesNan;
+    }
+
+    /** Of another entry of the same open model. */
+    Ports beside(Model entry) {
+        return new Ports(entry, executor.beside(entry), real, passesNan);
+    }
+
+    /** As a user sees them: of a quantized model in real values, floats, unless raw ones were asked for. */
+    List<Port> shown(List<Port> ports) {
+        List<Port> made = new ArrayList<>();
+        for (Port port : ports) {
+            made.add(real ? port.real() : port);
+        }
+        return Collections.unmodifiableList(made);
+    }
+
+    ByteBuffer rawInput(String name) {
+        return executor.input(place(model.inputs, name));
+    }
+
+    ByteBuffer rawOutput(String name) {
+        return executor.output(place(model.outputs, name));
+    }
+
+    private static int place(List<Port> ports, String name) {
+        for (int index = 0; index < ports.size(); index++) {
+            if (ports.get(index).name.equals(name)) {
+                return index;
+            }
+        }
+        throw new EdgeException.Signature("`" + name + "` does not exist", "the names are " + ports);
     }
 
     Map<String, EdgeArray> run(Map<String, EdgeArray> inputs) {
-        checkNames(inputs);
+        checkNames(model.inputs, inputs);
         for (int place = 0; place < model.inputs.size(); place++) {
             Port port = model.inputs.get(place);
             ByteBuffer into = executor.input(place);
@@ -51,16 +89,16 @@ final class Ports {
         return EdgeArray.of(made, port.shape());
     }
 
-    private void checkNames(Map<String, EdgeArray> inputs) {
-        for (Port port : model.inputs) {
+    static void checkNames(List<Port> ports, Map<String, EdgeArray> inputs) {
+        for (Port port : ports) {
             if (inputs.get(port.name) == null) {
                 throw new EdgeException.Signature("input `" + port.name + "` is missing", "the model takes "
-                        + model.inputs);
+                        + ports);
             }
         }
-        if (inputs.size() != model.inputs.size()) {
+        if (inputs.size() != ports.size()) {
             throw new EdgeException.Signature("inputs " + inputs.keySet() + " are given", "the model takes "
-                    + model.inputs);
+                    + ports);
         }
     }
 

@@ -21,6 +21,7 @@ public final class SessionOptions implements Cloneable {
     Policy policy = Policy.open();
     int threads = 1;
     List<String> variants = Collections.emptyList();
+    String signature;
     Values values = Values.REAL;
     boolean passesNan;
     boolean keepState;
@@ -85,6 +86,13 @@ public final class SessionOptions implements Cloneable {
         return made;
     }
 
+    /** The signature by which the model is entered; null for the default one. */
+    public SessionOptions signature(String key) {
+        SessionOptions made = copy();
+        made.signature = key;
+        return made;
+    }
+
     /** What runs take and give. */
     public SessionOptions values(Values wanted) {
         SessionOptions made = copy();
@@ -99,7 +107,7 @@ public final class SessionOptions implements Cloneable {
         return made;
     }
 
-    /** Whether the state of recurrent ops stays between runs; by default it is reset before each. */
+    /** Whether state stays between runs, of recurrent ops and of variables; by default it is set back before each. */
     public SessionOptions keepState(boolean keeps) {
         SessionOptions made = copy();
         made.keepState = keeps;

@@ -20,11 +20,24 @@ final class Subject {
     /** Null for a bare file. */
     final Variant variant;
     final List<Bundle.GoldenCase> cases;
+    final List<GoldenSequence> sequences;
 
-    private Subject(Model model, Variant variant, List<Bundle.GoldenCase> cases) {
+    private Subject(Model model, Variant variant, List<Bundle.GoldenCase> cases, List<GoldenSequence> sequences) {
         this.model = model;
         this.variant = variant;
         this.cases = cases;
+        this.sequences = sequences;
+    }
+
+    /** By another signature: golden cases are of the default one. */
+    private Subject entered(String signature) {
+        return signature == null || signature.equals(model.key) ? this : new Subject(model.signature(signature), variant,
+                Collections.<Bundle.GoldenCase>emptyList(), sequences);
+    }
+
+    /** What the bundle states of its cases. */
+    Map<String, List<Manifest.Limit>> tolerance() {
+        return cases.isEmpty() ? Collections.<String, List<Manifest.Limit>>emptyMap() : variant.tolerance;
     }
 
     String variantId() {
@@ -43,6 +56,7 @@ final class Subject {
         final ModelSource source;
         /** Null for a bare file. */
         final Bundle bundle;
+        private final String signature;
         private final Map<String, Subject> subjects = new HashMap<>();
 
         /**
@@ -53,6 +67,7 @@ final class Subject {
          */
         Package(ModelSource source, SessionOptions options) {
             this.source = source;
+            this.signature = options.signature;
             bundle = Bundle.looksLikeOne(source) ? Bundle.open(source, options.trustedKeys) : null;
             if (bundle == null && !options.trustedKeys.isEmpty()) {
                 throw new EdgeException.Policy(source.name
@@ -70,7 +85,7 @@ final class Subject {
             String id = bundle == null ? null : variant != null ? variant : suited(candidate.accelerator).id;
             Subject found = subjects.get(id);
             if (found == null) {
-                found = id == null ? bare() : fromBundle(bundle.variant(id));
+                found = (id == null ? bare() : fromBundle(bundle.variant(id))).entered(signature);
                 subjects.put(id, found);
             }
             return found;
@@ -89,11 +104,12 @@ final class Subject {
 
         private Subject bare() {
             Model model = TfliteReader.read(source.name, Hashes.sha256(source.content), source.content);
-            return new Subject(model, null, Collections.<Bundle.GoldenCase>emptyList());
+            return new Subject(model, null, Collections.<Bundle.GoldenCase>emptyList(),
+                    Collections.<GoldenSequence>emptyList());
         }
 
         private Subject fromBundle(Variant variant) {
-            return new Subject(bundle.artifact(variant), variant, bundle.golden(variant.id));
+            return new Subject(bundle.artifact(variant), variant, bundle.golden(variant.id), bundle.sequences(variant.id));
         }
     }
 }

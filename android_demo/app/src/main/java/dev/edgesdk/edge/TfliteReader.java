@@ -24,6 +24,9 @@ final class TfliteReader {
     private static final List<String> FLOATS = Arrays.asList("float32", "float16", "float64", "bfloat16");
     private static final List<String> STORED_INTEGERS = Arrays.asList("int8", "uint8", "int4", "int2");
 
+    final List<String> keys = new ArrayList<>();
+    String key = "";
+    int subgraph;
     final List<Port> inputs = new ArrayList<>();
     final List<Port> outputs = new ArrayList<>();
     int[] inputPlaces;
@@ -31,17 +34,21 @@ final class TfliteReader {
     int ops;
     boolean isStateful;
     boolean hasVariables;
+    Variables variables;
     boolean computesInIntegers;
     long weightsBytes;
     long liveBytes;
 
     private final FlatTable root;
 
-    private TfliteReader(ByteBuffer data) {
+    private TfliteReader(String name, ByteBuffer data, String wanted) {
         root = FlatTable.root(data);
-        FlatTable main = root.item(2, 0);
-        ops = main.length(3);
-        readSignature(main);
+        for (int index = 0; index < root.length(7); index++) {
+            keys.add(root.item(7, index).text(2));
+        }
+        readSignature(name, wanted);
+        ops = graph(subgraph).length(3);
+        variables = Variables.of(this, graph(subgraph));
         Map<Integer, Long> constants = new HashMap<>();
         for (int index = 0; index < root.length(2); index++) {
             readGraph(root.item(2, index), constants);
@@ -51,19 +58,25 @@ final class TfliteReader {
         }
     }
 
+    /** Reads a file, entered by its default signature; as below. */
+    static Model read(String name, String sha256, ByteBuffer content) {
+        return read(name, sha256, content, null);
+    }
+
     /**
-     * Reads a file.
+     * Reads a file, entered by a signature; null for the default one.
      *
      * @throws EdgeException.Model truncated, not a TFLite file, or its indices point nowhere
+     * @throws EdgeException.Signature it has no such signature
      */
-    static Model read(String name, String sha256, ByteBuffer content) {
+    static Model read(String name, String sha256, ByteBuffer content, String wanted) {
         ByteBuffer data = content.duplicate().order(ByteOrder.LITTLE_ENDIAN);
         data.rewind();
         try {
             if (data.getInt(4) == IDENTIFIER) {
                 ByteBuffer native_ = content.duplicate().order(ByteOrder.nativeOrder());
                 native_.rewind();
-                return new Model(name, sha256, native_, new TfliteReader(data));
+                return new Model(name, sha256, native_, new TfliteReader(name, data, wanted));
             }
         } catch (IndexOutOfBoundsException error) {
             throw damaged(name, data, "its indices point nowhere");
@@ -76,30 +89,41 @@ final class TfliteReader {
                 "check that the download or copy finished");
     }
 
-    /** Names of the default signature, else of the tensors themselves. */
-    private void readSignature(FlatTable main) {
+    /** Names of the signature, else of the tensors themselves. */
+    private void readSignature(String name, String wanted) {
+        FlatTable signature = signature(name, wanted);
+        subgraph = signature == null ? 0 : signature.int32(4);
+        FlatTable main = graph(subgraph);
         int[] into = main.ints(1), outof = main.ints(2);
-        FlatTable signature = defaultSignature();
         if (signature == null) {
             inputPlaces = implicit(main, into, inputs);
             outputPlaces = implicit(main, outof, outputs);
             return;
         }
-        if (signature.int32(4) != 0) {
-            throw new EdgeException.Model("signature `" + signature.text(2) + "` runs subgraph " + signature.int32(4)
-                    + ", not the first", "save the model with one signature");
-        }
+        key = signature.text(2);
         inputPlaces = declared(main, signature, 0, into, inputs);
         outputPlaces = declared(main, signature, 1, outof, outputs);
     }
 
-    private FlatTable defaultSignature() {
-        for (int index = 0; index < root.length(7); index++) {
-            if (root.item(7, index).text(2).equals("serving_default")) {
-                return root.item(7, index);
-            }
+    /** The one that is asked for, else {@code serving_default}, else the first; null where the file has none. */
+    private FlatTable signature(String name, String wanted) {
+        int place = keys.indexOf(wanted == null ? "serving_default" : wanted);
+        if (place < 0 && wanted != null) {
+            throw new EdgeException.Signature(name + ": signature `" + Table.cut(wanted) + "` does not exist",
+                    keys.isEmpty() ? "the file has none" : "the signatures are: " + keys);
         }
-        return root.length(7) == 0 ? null : root.item(7, 0);
+        return keys.isEmpty() ? null : root.item(7, Math.max(0, place));
+    }
+
+    int graphs() {
+        return root.length(2);
+    }
+
+    FlatTable graph(int index) {
+        if (index < 0) {
+            throw new IndexOutOfBoundsException("subgraph " + index);
+        }
+        return root.item(2, index);
     }
 
     private static int[] implicit(FlatTable main, int[] tensors, List<Port> made) {
@@ -222,7 +246,8 @@ final class TfliteReader {
                 || FLOATS.contains(dtype) && hasStoredIntegers(graph, op);
     }
 
-    private int code(FlatTable op) {
+    /** Of the schema. */
+    int code(FlatTable op) {
         int index = op.int32(0);
         if (index < 0 || index >= root.length(1)) {
             throw new IndexOutOfBoundsException("operator code " + index);

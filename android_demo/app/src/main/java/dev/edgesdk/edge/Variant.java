@@ -28,7 +28,7 @@ final class Variant {
         }
     }
 
-    /** Golden runs of several signatures in a row. They are checked here, and not run: a session has one signature. */
+    /** Golden runs of several signatures in a row. */
     static final class Sequence {
         final List<String> calls;
         final List<Port> inputs;
@@ -91,19 +91,6 @@ final class Variant {
             }
         }
         report = table.textOrNull("report");
-    }
-
-    /** What a receipt says of the golden runs that are not made here. */
-    List<String> unrun() {
-        List<String> said = new ArrayList<>();
-        for (Sequence one : sequences) {
-            StringBuilder calls = new StringBuilder();
-            for (String call : one.calls) {
-                calls.append(calls.length() == 0 ? "" : " then ").append(call);
-            }
-            said.add("the golden runs of " + calls + " were not made: the app runs one signature of a model");
-        }
-        return said;
     }
 
     private static Map<String, List<Manifest.Limit>> tolerance(Table table) {

@@ -7,10 +7,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-import dev.edgesdk.edge.BufferedExecutor;
 import dev.edgesdk.edge.EdgeException;
 import dev.edgesdk.edge.Engine;
 import dev.edgesdk.edge.Facts;
+import dev.edgesdk.edge.InterpreterExecutor;
 import dev.edgesdk.edge.Model;
 import org.tensorflow.lite.Delegate;
 import org.tensorflow.lite.ExecutionPlan;
@@ -18,39 +18,28 @@ import org.tensorflow.lite.Interpreter;
 import org.tensorflow.lite.TensorFlowLite;
 
 /** A model in TensorFlow Lite's interpreter, with a delegate or none. */
-final class TfliteExecutor extends BufferedExecutor {
+final class TfliteExecutor extends InterpreterExecutor {
     private final String engine = "tensorflow-lite " + TensorFlowLite.runtimeVersion();
     private final Arithmetic arithmetic;
-    private final boolean resets;
     private final List<String> notes = new ArrayList<>();
-    private final Object[] into;
-    private final Map<Integer, Object> outof = new HashMap<>();
-    /** Null where nothing is to be opened anew. */
-    private final Engine.Options again;
+    private final Engine.Options options;
     private final String name;
+    /** By the entry's key; each has one pair of buffers. */
+    private final Map<String, Bound> known = new HashMap<>();
     private final Facts.Placement placement;
     private final int steps;
     private volatile Interpreter interpreter;
     private Delegate delegate;
     private volatile boolean cancelled;
-    private boolean ran;
 
     private TfliteExecutor(Model model, Engine.Options options, String name, Interpreter interpreter, Delegate delegate,
             Arithmetic arithmetic) {
-        super(model);
+        super(model, options);
+        this.options = options;
         this.arithmetic = arithmetic;
         this.delegate = delegate;
         this.interpreter = interpreter;
         this.name = name;
-        resets = model.isStateful && !options.keepState;
-        again = resets && model.hasVariables ? options : null;
-        into = new Object[interpreter.getInputTensorCount()];
-        for (int place = 0; place < inputs.length; place++) {
-            into[model.inputPlace(place)] = inputs[place];
-        }
-        for (int place = 0; place < outputs.length; place++) {
-            outof.put(model.outputPlace(place), outputs[place]);
-        }
         placement = name.equals("cpu") ? new Facts.Placement(0, 0, null) : null;
         steps = ExecutionPlan.length(interpreter);
     }
@@ -70,9 +59,8 @@ final class TfliteExecutor extends BufferedExecutor {
             checkResets(model, options, name, delegate);
             interpreter = interpreter(model, options, name, delegate);
             made = new TfliteExecutor(model, options, name, interpreter, delegate, arithmetic);
-            if (made.again != null) {
-                made.note("its resource variables are set back by opening it anew before each run, which takes as long "
-                        + "as opening it");
+            if (model.hasVariables) {
+                made.note("its resource variables are set back by opening it anew, which takes as long as opening it");
             }
             return made;
         } catch (IllegalArgumentException | IllegalStateException | UnsupportedOperationException error) {
@@ -103,22 +91,22 @@ final class TfliteExecutor extends BufferedExecutor {
         notes.add(words);
     }
 
+    /** By places in the first subgraph, which every file has; other entries by name, for places do not reach them. */
     @Override
-    public void invoke() {
+    protected void run(Model entry, ByteBuffer[] inputs, ByteBuffer[] outputs) {
+        for (ByteBuffer input : inputs) {
+            input.rewind();
+        }
+        for (ByteBuffer output : outputs) {
+            output.clear();
+        }
         try {
-            if (again != null && ran) {
-                reopen();
-            } else if (resets) {
-                interpreter.resetVariableTensors();
+            Bound bound = bound(entry, inputs, outputs);
+            if (entry.subgraph == 0) {
+                interpreter.runForMultipleInputsOutputs(bound.into, bound.outof);
+            } else {
+                interpreter.runSignature(bound.named, bound.made, entry.key);
             }
-            ran = true;
-            for (ByteBuffer input : inputs) {
-                input.rewind();
-            }
-            for (ByteBuffer output : outputs) {
-                output.clear();
-            }
-            interpreter.runForMultipleInputsOutputs(into, outof);
         } catch (IllegalArgumentException | IllegalStateException error) {
             if (cancelled) {
                 throw new EdgeException.Cancelled();
@@ -127,21 +115,64 @@ final class TfliteExecutor extends BufferedExecutor {
         }
     }
 
-    /** Resource variables begin anew in a new interpreter alone: {@code resetVariableTensors} leaves them as they are. */
-    private void reopen() {
-        Interpreter fresh = interpreter(model, again, name, null);
-        synchronized (into) {
+    private Bound bound(Model entry, ByteBuffer[] inputs, ByteBuffer[] outputs) {
+        Bound found = known.get(entry.key);
+        if (found == null) {
+            found = new Bound(entry, inputs, outputs, interpreter.getInputTensorCount());
+            known.put(entry.key, found);
+        }
+        return found;
+    }
+
+    /** An entry's buffers as the interpreter takes them. */
+    private static final class Bound {
+        final Object[] into;
+        final Map<Integer, Object> outof = new HashMap<>();
+        final Map<String, Object> named = new HashMap<>();
+        final Map<String, Object> made = new HashMap<>();
+
+        Bound(Model entry, ByteBuffer[] inputs, ByteBuffer[] outputs, int count) {
+            into = new Object[count];
+            for (int place = 0; place < inputs.length; place++) {
+                named.put(entry.inputs.get(place).name, inputs[place]);
+                if (entry.subgraph == 0) {
+                    into[entry.inputPlace(place)] = inputs[place];
+                }
+            }
+            for (int place = 0; place < outputs.length; place++) {
+                made.put(entry.outputs.get(place).name, outputs[place]);
+                outof.put(entry.outputPlace(place), outputs[place]);
+            }
+        }
+    }
+
+    @Override
+    protected void resetTensors() {
+        interpreter.resetVariableTensors();
+    }
+
+    /** {@code resetVariableTensors} leaves resource variables as they are, and a delegate serves one interpreter. */
+    @Override
+    protected void reopen() {
+        if (delegate != null) {
+            throw noReset(model, name);
+        }
+        Interpreter fresh = interpreter(model, options, name, null);
+        synchronized (notes) {
             fresh.setCancelled(cancelled);
             interpreter.close();
             interpreter = fresh;
         }
     }
 
+    private static EdgeException.Target noReset(Model model, String name) {
+        return new EdgeException.DelegateUnavailable(name + ": " + model.name + " keeps values in resource variables, which "
+                + "only a new interpreter sets back, and a delegate serves one interpreter", "take xnnpack or cpu");
+    }
+
     private static void checkResets(Model model, Engine.Options options, String name, Delegate delegate) {
         if (delegate != null && model.hasVariables && !options.keepState) {
-            throw new EdgeException.DelegateUnavailable(name + ": " + model.name + " keeps values in resource variables, "
-                    + "which before each run only a new interpreter sets back, and a delegate serves one interpreter",
-                    "take xnnpack or cpu, or keep the state");
+            throw noReset(model, name);
         }
     }
 
@@ -158,7 +189,7 @@ final class TfliteExecutor extends BufferedExecutor {
 
     @Override
     public void cancel(boolean wanted) {
-        synchronized (into) {
+        synchronized (notes) {
             cancelled = wanted;
             Interpreter running = interpreter;
             if (running != null) {

@@ -9,6 +9,7 @@ import static org.junit.Assume.assumeFalse;
 import java.util.List;
 import java.util.Map;
 
+import org.json.JSONArray;
 import org.json.JSONObject;
 import org.junit.AfterClass;
 import org.junit.BeforeClass;
@@ -89,6 +90,102 @@ public final class EngineTest {
             fail();
         } catch (EdgeException.Model error) {
             assertTrue(error.getMessage(), error.getMessage().contains("'FULLY_CONNECTED' version '12'"));
+        }
+    }
+
+    /** Python's session made the same calls on LiteRT: several calls of each signature, state kept, set back and kept again. */
+    @Test
+    public void signaturesShareWeightsAndState() throws Exception {
+        JSONObject told = Vectors.object("calls.json");
+        for (String name : new String[] {"calls", "calls8", "delay", "svdf"}) {
+            JSONArray steps = told.getJSONArray(name);
+            for (String delegate : new String[] {"cpu", "xnnpack"}) {
+                SessionOptions options = PLAIN.delegates(delegate).keepState(true);
+                try (EdgeSession session = EdgeSession.open(ModelSource.file(Vectors.file(name + ".tflite")), engine,
+                        options)) {
+                    for (int step = 0; step < steps.length(); step++) {
+                        replay(session, steps.getJSONObject(step));
+                    }
+                }
+            }
+        }
+    }
+
+    private static void replay(EdgeSession session, JSONObject step) {
+        if (step.has("reset")) {
+            session.reset();
+            return;
+        }
+        Map<String, EdgeArray> inputs = SignatureTest.arrays(step.getJSONObject("inputs")), made;
+        if (step.has("calls")) {
+            JSONArray keys = step.getJSONArray("calls");
+            String[] calls = new String[keys.length()];
+            for (int place = 0; place < calls.length; place++) {
+                calls[place] = keys.getString(place);
+            }
+            made = session.sequence(calls).run(inputs);
+        } else {
+            made = step.has("key") ? session.signature(step.getString("key")).run(inputs) : session.run(inputs);
+        }
+        SignatureTest.assertSame(SignatureTest.arrays(step.getJSONObject("outputs")), made);
+    }
+
+    @Test
+    public void stateIsSetBackUnlessItIsKept() {
+        ModelSource source = ModelSource.file(Vectors.file("calls.tflite"));
+        EdgeArray ones = EdgeArray.of(new float[] {1, 1, 1, 1}, 1, 4);
+        Map<String, EdgeArray> decode = SessionTest.map("token", ones);
+        decode.put("cache", ones);
+        try (EdgeSession session = EdgeSession.open(source, engine, PLAIN.delegates("cpu"))) {
+            session.run(SessionTest.map("x", ones));
+            failsToRead(session, decode);
+            try {
+                session.sequence(SignatureTest.CALLS);
+                fail();
+            } catch (EdgeException.Target error) {
+                assertEquals("open it with keepState(true)", error.hint);
+            }
+        }
+        try (EdgeSession session = EdgeSession.open(source, engine, PLAIN.delegates("cpu").keepState(true))) {
+            failsToRead(session, decode);
+            session.run(SessionTest.map("x", ones));
+            assertEquals(2, session.signature("decode").run(decode).get("sum").get(0), 0);
+            assertEquals(3, session.signature("decode").run(decode).get("sum").get(0), 0);
+            session.reset();
+            failsToRead(session, decode);
+        }
+        try (EdgeSession session = EdgeSession.open(source, engine, PLAIN.delegates("cpu").signature("decode"))) {
+            assertEquals("[token: float32[1, 4], cache: float32[1, 4]]", session.inputs().toString());
+        }
+    }
+
+    private static void failsToRead(EdgeSession session, Map<String, EdgeArray> inputs) {
+        try {
+            session.signature("decode").run(inputs);
+            fail();
+        } catch (EdgeException.Model error) {
+            assertTrue(error.getMessage(), error.getMessage().contains("reads variable `sum`, which nothing has set yet"));
+        }
+    }
+
+    @Test
+    public void goldenSequencesAreRun() {
+        for (String name : new String[] {"calls.edge", "calls8.edge"}) {
+            try (EdgeSession session = EdgeSession.open(ModelSource.file(Vectors.file(name)), engine, PLAIN)) {
+                Opening opening = session.receipt().opening();
+                assertEquals("gpu wrong-results", opening.attempts.get(0).toString().substring(0, 17));
+                assertEquals("xnnpack", opening.chosen.candidate.name);
+                assertEquals(Facts.SelfTest.PASSED, opening.chosen.ran.selfTest.result);
+                assertEquals(6, opening.chosen.ran.selfTest.cases);
+                assertTrue(opening.line(), opening.line().contains("golden runs of prefill then decode"));
+            }
+        }
+        // prefill alone is right, and decode adds another constant than it did when the bundle was made.
+        try {
+            EdgeSession.open(ModelSource.file(Vectors.file("forged.edge")), engine, PLAIN.delegates("xnnpack"));
+            fail();
+        } catch (EdgeException.DelegateUnavailable error) {
+            assertTrue(error.getMessage(), error.getMessage().contains("output `decode@2/cache`: max abs error 1"));
         }
     }
 }

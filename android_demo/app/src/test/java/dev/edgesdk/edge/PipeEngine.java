@@ -48,19 +48,23 @@ final class PipeEngine implements Engine, AutoCloseable {
     public Executor open(Model model, Candidate candidate, Options options) {
         last++;
         try {
-            File file = File.createTempFile("edge", ".tflite");
-            Files.write(file.toPath(), Hashes.bytes(model.content));
-            String delegate = candidate.name.equals("gpu") ? "wrong" : candidate.name;
-            JSONObject answer = ask(new JSONObject().put("id", last).put("path", file.getPath()).put("delegate", delegate)
-                    .put("threads", options.threads), Collections.<ByteBuffer>emptyList());
-            Files.delete(file.toPath());
-            if (answer.has("error")) {
-                throw new EdgeException.Model(model.name + ": " + name() + " refuses the file: "
-                        + answer.getString("error").replaceAll("\\s+", " "), null);
-            }
-            return new Piped(model, candidate, last);
+            load(model, candidate, options, last);
+            return new Piped(model, options, candidate, last);
         } catch (IOException error) {
             throw new EdgeException.Model("the engine's process ended: " + error.getMessage(), null);
+        }
+    }
+
+    private void load(Model model, Candidate candidate, Options options, int id) throws IOException {
+        File file = File.createTempFile("edge", ".tflite");
+        Files.write(file.toPath(), Hashes.bytes(model.content));
+        String delegate = candidate.name.equals("gpu") ? "wrong" : candidate.name;
+        JSONObject answer = ask(new JSONObject().put("id", id).put("path", file.getPath()).put("delegate", delegate)
+                .put("threads", options.threads), Collections.<ByteBuffer>emptyList());
+        Files.delete(file.toPath());
+        if (answer.has("error")) {
+            throw new EdgeException.Model(model.name + ": " + name() + " refuses the file: "
+                    + answer.getString("error").replaceAll("\\s+", " "), null);
         }
     }
 
@@ -90,12 +94,14 @@ final class PipeEngine implements Engine, AutoCloseable {
         return new JSONObject(new String(line.toByteArray(), StandardCharsets.UTF_8));
     }
 
-    private final class Piped extends BufferedExecutor {
+    private final class Piped extends InterpreterExecutor {
         private final Candidate candidate;
         private final int id;
+        private final Options options;
 
-        Piped(Model model, Candidate candidate, int id) {
-            super(model);
+        Piped(Model model, Options options, Candidate candidate, int id) {
+            super(model, options);
+            this.options = options;
             this.candidate = candidate;
             this.id = id;
         }
@@ -115,11 +121,18 @@ final class PipeEngine implements Engine, AutoCloseable {
             return Collections.emptyList();
         }
 
+        /** By places in the first subgraph, by name in others, as {@code TfliteExecutor} does. */
         @Override
-        public void invoke() {
+        protected void run(Model entry, ByteBuffer[] inputs, ByteBuffer[] outputs) {
+            boolean named = entry.subgraph != 0;
             ByteBuffer[] ordered = new ByteBuffer[inputs.length];
+            JSONArray names = new JSONArray(), wanted = new JSONArray();
             for (int place = 0; place < inputs.length; place++) {
-                ordered[model.inputPlace(place)] = (ByteBuffer) inputs[place].duplicate().clear();
+                ordered[named ? place : entry.inputPlace(place)] = (ByteBuffer) inputs[place].duplicate().clear();
+                names.put(entry.inputs.get(place).name);
+            }
+            for (Port port : entry.outputs) {
+                wanted.put(port.name);
             }
             JSONArray sizes = new JSONArray();
             List<ByteBuffer> data = new ArrayList<>();
@@ -127,25 +140,51 @@ final class PipeEngine implements Engine, AutoCloseable {
                 sizes.put(one.limit());
                 data.add(one);
             }
+            JSONObject request = new JSONObject().put("run", id).put("sizes", sizes);
+            if (named) {
+                request.put("key", entry.key).put("inputs", names).put("outputs", wanted);
+            }
+            read(entry, named, asked(request, data), outputs);
+        }
+
+        private void read(Model entry, boolean named, JSONObject answer, ByteBuffer[] outputs) {
+            if (answer.has("error")) {
+                throw new EdgeException.Model(answer.getString("error"), null);
+            }
+            byte[][] made = new byte[answer.getJSONArray("sizes").length()][];
             try {
-                read(ask(new JSONObject().put("run", id).put("sizes", sizes), data));
+                for (int place = 0; place < made.length; place++) {
+                    made[place] = new byte[answer.getJSONArray("sizes").getInt(place)];
+                    answers.readFully(made[place]);
+                }
+            } catch (IOException error) {
+                throw new EdgeException.Model("the engine's process ended: " + error.getMessage(), null);
+            }
+            for (int place = 0; place < outputs.length; place++) {
+                outputs[place].clear();
+                outputs[place].put(made[named ? place : entry.outputPlace(place)]);
+            }
+        }
+
+        private JSONObject asked(JSONObject request, List<ByteBuffer> data) {
+            try {
+                return ask(request, data);
             } catch (IOException error) {
                 throw new EdgeException.Model("the engine's process ended: " + error.getMessage(), null);
             }
         }
 
-        private void read(JSONObject answer) throws IOException {
-            if (answer.has("error")) {
-                throw new EdgeException.Model(answer.getString("error"), null);
-            }
-            byte[][] made = new byte[answer.getJSONArray("sizes").length()][];
-            for (int place = 0; place < made.length; place++) {
-                made[place] = new byte[answer.getJSONArray("sizes").getInt(place)];
-                answers.readFully(made[place]);
-            }
-            for (int place = 0; place < outputs.length; place++) {
-                outputs[place].clear();
-                outputs[place].put(made[model.outputPlace(place)]);
+        @Override
+        protected void resetTensors() {
+            asked(new JSONObject().put("reset", id), Collections.<ByteBuffer>emptyList());
+        }
+
+        @Override
+        protected void reopen() {
+            try {
+                load(model, candidate, options, id);
+            } catch (IOException error) {
+                throw new EdgeException.Model("the engine's process ended: " + error.getMessage(), null);
             }
         }
 
@@ -164,11 +203,7 @@ final class PipeEngine implements Engine, AutoCloseable {
 
         @Override
         public void close() {
-            try {
-                ask(new JSONObject().put("close", id), Collections.<ByteBuffer>emptyList());
-            } catch (IOException error) {
-                throw new EdgeException.Model("the engine's process ended: " + error.getMessage(), null);
-            }
+            asked(new JSONObject().put("close", id), Collections.<ByteBuffer>emptyList());
         }
     }
 }
