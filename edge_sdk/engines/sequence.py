@@ -2,6 +2,7 @@
 
 State is set back before the first call and kept until the last. An input whose name, shape and dtype are those of an
 earlier call's output is handed that output, the latest of them, as caches are; the others are the caller's to give.
+Stored integers are handed on where they stand for the same real values.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from edge_sdk.artifact.indices import free_integers, index_bounds
-from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.model import Artifact, Tensor
 from edge_sdk.data.seeded import seeded_samples
+from edge_sdk.engines.values import is_scaled
 from edge_sdk.errors import SignatureError
 from edge_sdk.signature import Arrays, TensorSpec, check_arrays
 
@@ -62,7 +64,7 @@ class CallSequence:
     """
 
     def __init__(self, callees: Sequence[tuple[str, Callee]], reset: Callable[[], None], artifact: Artifact) -> None:
-        self.calls = tuple(_calls(callees))
+        self.calls = tuple(_calls(callees, artifact))
         self._reset = reset
         self.artifact = artifact
 
@@ -136,9 +138,32 @@ def check_names(specs: Sequence[TensorSpec], inputs: Mapping[str, npt.NDArray[An
         raise SignatureError(f"expected inputs {', '.join(map(str, specs))}, got {', '.join(inputs)}")
 
 
-def _calls(callees: Sequence[tuple[str, Callee]]) -> list[Call]:
-    planned = plan_calls([(key, callee.inputs, callee.outputs) for key, callee in callees])
+def _calls(callees: Sequence[tuple[str, Callee]], artifact: Artifact) -> list[Call]:
+    entered = {key: artifact.with_signature(key).signature for key, _ in callees}
+    planned = plan_calls(
+        [
+            (key, _stepped(callee.inputs, entered[key].inputs), _stepped(callee.outputs, entered[key].outputs))
+            for key, callee in callees
+        ]
+    )
     return [Call(one.label, one.key, one.carried, callee) for one, (_, callee) in zip(planned, callees, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Stepped(TensorSpec):
+    """Stored integers, and what they stand for; None of all else."""
+
+    steps: tuple[object, ...] | None = None
+
+
+def _stepped(specs: Sequence[TensorSpec], tensors: Mapping[str, Tensor]) -> list[TensorSpec]:
+    made: list[TensorSpec] = []
+    for spec in specs:
+        tensor = tensors[spec.name]
+        known = tensor.quantization
+        steps = (known.scale, known.zero_point) if known and is_scaled(tensor) and spec.dtype == tensor.dtype else None
+        made.append(_Stepped(spec.name, spec.shape, spec.dtype, spec.layout, steps))
+    return made
 
 
 def plan_calls(signatures: Sequence[tuple[str, Sequence[TensorSpec], Sequence[TensorSpec]]]) -> list[Planned]:
@@ -171,5 +196,6 @@ def _source(spec: TensorSpec, earlier: Sequence[tuple[str, Sequence[TensorSpec]]
         for label, outputs in reversed(earlier)
         for one in outputs
         if (one.name, one.shape, one.dtype) == (spec.name, spec.shape, spec.dtype)
+        and getattr(one, "steps", None) == getattr(spec, "steps", None)
     )
     return next(fits, None)

@@ -150,3 +150,20 @@ def test_operand_that_is_left_out_where_the_kernel_reads_it() -> None:
 
     with pytest.raises(ModelError, match=r"op 0 \(\w+\): input 0 is left out, which the op does not allow"):
         Session.open(changed(requantizing_model(), leave_out), try_first=False)
+
+
+@pytest.mark.runtime
+def test_subgraphs_that_call_each_other_without_end_in_sight() -> None:
+    """4 kB whose walk would take hours: eight calls on each of ten levels."""
+    graph = Graph()
+    x, y = graph.tensor("x", (1, 4)), graph.tensor("y", (1, 4))
+    graph.op("ABS", (x,), (y,), options("AbsOptions"))
+    level = graph
+    for index in range(1, 11):
+        handle = level.tensor("handle", (), "resource")
+        level.op("VAR_HANDLE", (), (handle,), options("VarHandleOptions", container="", shared_name="s"))
+        for _ in range(8):
+            level.op("CALL_ONCE", (), (), options("CallOnceOptions", init_subgraph_index=index))
+        level = graph.another(f"level {index}")
+    with pytest.raises(ModelError, match="call each other more often than variables can be followed"):
+        Session.open(graph.finish((x,), (y,)), try_first=False)

@@ -268,3 +268,9 @@ def test_golden_sequences_hand_on_real_values(tmp_path: Path) -> None:
             verdict = session.receipt.opening.chosen.self_test
             assert verdict is not None
             assert (verdict.result, verdict.cases) == ("passed", 6), verdict
+
+
+def test_stored_integers_of_another_scale_are_not_handed_on() -> None:
+    with Session.open(int8_model(), values="raw", keep_state=True, signature="prefill") as session:
+        names = [spec.name for spec in session.sequence(["prefill", "decode"]).inputs]
+    assert names == ["prefill/x", "decode/token", "decode/cache"]

@@ -9,7 +9,7 @@ import java.util.Set;
 final class Variables {
     private static final int VAR_HANDLE = 142, READ_VARIABLE = 143, ASSIGN_VARIABLE = 144, CALL_ONCE = 129, IF = 118,
             WHILE = 119;
-    private static final int DEEPEST = 16, MOST_CALLS = 4096;
+    private static final int DEEPEST = 16, OFTEN = 64, AT_LEAST = 10000;
 
     /** Read before the run has assigned them: something else must have. */
     final Set<String> needs = new HashSet<>();
@@ -25,18 +25,25 @@ final class Variables {
         return new Walk(file).graph(graph, new HashMap<Integer, String>(), 0);
     }
 
-    /** A walk through subgraphs that call others; a file whose calls have no end is not followed without one. */
+    /** Through subgraphs that call others. */
     private static final class Walk {
         private final TfliteReader file;
-        private int calls;
+        private long left = AT_LEAST;
 
         Walk(TfliteReader file) {
             this.file = file;
+            for (int index = 0; index < file.graphs(); index++) {
+                left += (long) OFTEN * file.graph(index).length(3);
+            }
         }
 
         Variables graph(FlatTable graph, Map<Integer, String> handles, int depth) {
             Map<Integer, String> known = new HashMap<>(handles);
             Variables made = new Variables();
+            left -= graph.length(3);
+            if (left < 0) {
+                throw new EdgeException.Model("its subgraphs call each other more often than variables can be followed", null);
+            }
             for (int index = 0; index < graph.length(3); index++) {
                 Variables done = op(graph.item(3, index), known, depth);
                 Set<String> open = new HashSet<>(done.needs);
@@ -101,7 +108,7 @@ final class Variables {
 
         private Variables called(FlatTable options, int slot, int[] passed, Map<Integer, String> handles, int depth) {
             int index = options.int32(slot);
-            if (index < 0 || index >= file.graphs() || ++calls > MOST_CALLS) {
+            if (index < 0 || index >= file.graphs()) {
                 return new Variables();
             }
             FlatTable graph = file.graph(index);
