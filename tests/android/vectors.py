@@ -31,8 +31,8 @@ from edge_sdk.bundle.steps import InputProcessing, OutputProcessing
 from edge_sdk.checks.memory.need import plan_memory
 from edge_sdk.errors import BundleError, EdgeSdkError
 from edge_sdk.runtime.load import Deadline, LoadState, after_run
-from tests.graphs import Graph, conv_model, int8_model, options, padded_pool_model
 from tests.android.signatures import write_signatures
+from tests.graphs import Graph, conv_model, int8_model, options, padded_pool_model
 from tests.runtime.kinds import delay
 
 _FLOODS = "every_bit_flip or truncation or any_damage or any_value or every_byte"
