@@ -12,6 +12,7 @@ from edge_sdk.bundle.creating import check_options, create_bundle
 from edge_sdk.bundle.options import BundleOptions, Golden
 from edge_sdk.bundle.report import BundleReport
 from edge_sdk.bundle.sources import source_facts
+from edge_sdk.converters.compilers.for_bundle import Chip, CompileFor, chips_of, compiled_files
 from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.jobs import Job
 from edge_sdk.converters.options import Options, recipe_from, settings_from
@@ -22,7 +23,7 @@ from edge_sdk.errors import BundleError
 from edge_sdk.files import check_writable
 from edge_sdk.folders import temporary_folder
 from edge_sdk.profile.reading import find_profile
-from edge_sdk.progress import Progress
+from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import Recipe, find_recipe
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def convert_bundle(
     *,
     recipes: Sequence[str | Path | Recipe] | None = None,
     bundle: BundleOptions | None = None,
+    compile_for: CompileFor | None = None,
     progress: Progress | None = None,
     **options: Unpack[Options],
 ) -> BundleConversion:
@@ -61,6 +63,7 @@ def convert_bundle(
         recipes: a built-in name, a ``.toml`` path or a Recipe for each variant; None takes what each of the bundle's
             profiles is served best with, and ``float32`` where there are none.
         bundle: what goes in beside the models.
+        compile_for: devices for whose NPUs the variant that suits them is compiled, once more for each chip.
         progress: hears how far the work is.
         options: of the conversion.
 
@@ -70,15 +73,18 @@ def convert_bundle(
     asked: BundleOptions = {**(bundle or {})}
     check_writable(Path(output))
     check_options(asked)
-    golden = asked.get("golden") or Golden()
+    golden, chips = asked.get("golden") or Golden(), chips_of(compile_for) if compile_for else ()
     with temporary_folder("bundle") as folder:
-        jobs = _jobs(recipes if recipes is not None else _best(asked), Path(folder), options)
+        jobs = _jobs(recipes if recipes is not None else _best(asked, chips), Path(folder), options)
         settings = replace(settings_from(options), keep_samples=golden.samples)
         reports = tuple(run_jobs(source, jobs, settings, progress))
         asked["golden"] = _golden(golden, reports[0])
         asked["processing"] = _processing(asked.get("processing"), reports[0])
         asked["reports"] = [report.as_json() for report in reports]
         asked["source"] = source_facts(source, reports[0].framework)
+        if compile_for:
+            files = [job.output for job in jobs]
+            asked["compiled"] = tuple(compiled_files(files, chips, compile_for, progress or Silent()))
         made = create_bundle([job.output for job in jobs], output, progress=progress, **asked)
     return BundleConversion(made, tuple(_in_bundle(report, Path(output)) for report in reports))
 
@@ -89,9 +95,11 @@ def _in_bundle(report: ConversionReport, bundle: Path) -> ConversionReport:
     return replace(report, output=f"{bundle}:{report.recipe}", artifact=artifact)
 
 
-def _best(asked: BundleOptions) -> list[Recipe]:
+def _best(asked: BundleOptions, chips: Sequence[Chip]) -> list[Recipe]:
     """A recipe for each device, each once."""
-    chosen = [choose_recipe(find_profile(str(one))).recipe for one in asked.get("profiles", ())]
+    devices = [find_profile(str(one)) for one in asked.get("profiles", ())]
+    devices += [one for chip in chips for one in chip.profiles]
+    chosen = [choose_recipe(one).recipe for one in devices]
     return list({recipe.name: recipe for recipe in chosen}.values()) or [find_recipe("float32")]
 
 

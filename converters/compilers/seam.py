@@ -54,6 +54,23 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Simulated:
+    """One run on the NPU by the vendor's own model of it: *simulated*, never measured. Ops outside are not in it.
+
+    Attributes:
+        ms: what it says.
+        low_ms: its own lower bound; None where it gives none.
+        high_ms: its upper bound; likewise.
+        basis: what it assumes, in words.
+    """
+
+    ms: float
+    low_ms: float | None
+    high_ms: float | None
+    basis: str
+
+
+@dataclass(frozen=True)
 class Compilation:
     """A file for one chip, and the compiler's own account of it. Nothing was run.
 
@@ -68,6 +85,7 @@ class Compilation:
         partitions: how many pieces the NPU runs without handing back; None where the compiler does not say.
         account: what else the compiler says, as plain data: *predicted* by it.
         findings: what the user must know.
+        simulated: time of one run, by the vendor's own model of the chip; None where it gives none.
     """
 
     compiler: str
@@ -79,6 +97,7 @@ class Compilation:
     partitions: int | None
     account: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    simulated: Simulated | None = None
 
     @property
     def outside(self) -> tuple[OpPlace, ...]:
@@ -95,6 +114,7 @@ class Compilation:
             "ops_on_npu": len(self.places) - len(self.outside),
             "places": [asdict(place) for place in self.places],
             "account": dict(self.account),
+            "simulated": asdict(self.simulated) if self.simulated else None,
             "findings": [finding.as_json() for finding in self.findings],
         }
 

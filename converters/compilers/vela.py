@@ -11,7 +11,7 @@ from edge_sdk.checks.delegates.ethos_u.vela import PACKAGE, compile_for_ethos_u,
 from edge_sdk.checks.delegates.ethos_u.vela_answer import VelaAnswer
 from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.verdict import OpPlace
-from edge_sdk.converters.compilers.seam import Compilation, Job, License
+from edge_sdk.converters.compilers.seam import Compilation, Job, License, Simulated
 from edge_sdk.errors import MissingDependencyError, NothingPlacedError, TargetError, nearest
 from edge_sdk.findings import Finding
 from edge_sdk.profile.records import ETHOS_U_VARIANTS, DeviceProfile
@@ -55,8 +55,14 @@ class _Vela:
             places=_places(artifact, answer),
             partitions=sum(op.name == "CUSTOM:ethos-u" for op in parse_artifact(made.content).main.ops),
             account=asdict(answer),
+            simulated=Simulated(answer.inference_ms, None, None, _assumed(answer)),
             findings=(Finding("compiled-not-run", "info", "it was not run: no NPU, no simulator here"),),
         )
+
+
+def _assumed(answer: VelaAnswer) -> str:
+    system = f"{answer.system_config}, {answer.memory_mode}"
+    return f"{PACKAGE} assumes {system} at {answer.clock_mhz:g} MHz and gives no bounds; ops on the CPU are not in it"
 
 
 def _places(artifact: Artifact, answer: VelaAnswer) -> tuple[OpPlace, ...]:

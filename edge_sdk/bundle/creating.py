@@ -15,6 +15,7 @@ from edge_sdk.artifact.runtimes import runtime_need
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.bundle import strict
 from edge_sdk.bundle.asked import ProcessingOptions, check_files, label_file, labels, processing
+from edge_sdk.bundle.compiled import compiled_variant
 from edge_sdk.bundle.describe import checked, describe_signature, precision, predicted_memory
 from edge_sdk.bundle.manifest import (
     FORMAT,
@@ -26,7 +27,7 @@ from edge_sdk.bundle.manifest import (
     Provenance,
     Variant,
 )
-from edge_sdk.bundle.options import BundleOptions, Golden, private_keys
+from edge_sdk.bundle.options import BundleOptions, CompiledFile, Golden, private_keys
 from edge_sdk.bundle.report import BundleReport, bundle_report
 from edge_sdk.bundle.selftest import golden_samples, run_golden
 from edge_sdk.bundle.sequences import run_sequence
@@ -90,6 +91,9 @@ def create_bundle(
     for draft in drafts:
         progress.stage(f"describe and run {draft.id}" if line.samples else f"describe {draft.id}")
         line.add(draft, devices, tflite_metadata=options.get("tflite_metadata", True))
+    for made in options.get("compiled", ()):
+        progress.stage(f"describe {made.source.name} for {made.facts.target}")
+        line.add_compiled(_compiled_from(drafts, made.source), made)
     progress.stage("write the bundle")
     manifest = write_bundle(output, line.manifest(options.get("source")), line.contents, keys=keys)
     return bundle_report(output, manifest, keys, line.findings)
@@ -167,8 +171,20 @@ class _Line:
                 tolerance=tolerance,
                 sequences=sequences,
                 report=report,
+                compiled=None,
             )
         )
+
+    def add_compiled(self, draft: _Draft, made: CompiledFile) -> None:
+        """What a compiler made of a variant that is in already: described, not run."""
+        plain = next(one for one in self._variants if one.id == draft.id)
+        name = _plain_name(f"{draft.id}_{made.facts.target}")
+        if any(one.id == name for one in self._variants):
+            raise BundleError(f"{draft.id} was compiled for {made.facts.target} twice")
+        model = f"variants/{name}/model.tflite"
+        artifact = parse_artifact(made.content, path=Path(f"{draft.path} for {made.facts.target}"))
+        self._models[model] = made.content
+        self._variants.append(compiled_variant(artifact, plain, made.facts, member=model, name=name))
 
     def manifest(self, source: SourceFacts | None) -> Manifest:
         """All but the members."""
@@ -273,8 +289,18 @@ def _read(path: Path) -> tuple[bytes, Artifact]:
 def _variant_id(path: Path, recipe: Any, shared: set[Any]) -> str:
     """The recipe's name; the file's where there is no recipe, or two files share it."""
     wanted = path.stem if recipe in shared or not isinstance(recipe, str) else recipe
-    made = re.sub(r"[^a-z0-9_.-]+", "_", wanted.lower()).strip("_.-")
-    return made or "model"
+    return _plain_name(wanted)
+
+
+def _plain_name(wanted: str) -> str:
+    return re.sub(r"[^a-z0-9_.-]+", "_", wanted.lower()).strip("_.-") or "model"
+
+
+def _compiled_from(drafts: Sequence[_Draft], source: Path) -> _Draft:
+    found = next((one for one in drafts if one.path == source), None)
+    if found is None:
+        raise BundleError(f"{source} was compiled, and is none of the files of the bundle")
+    return found
 
 
 def _check_same(first: _Draft, other: _Draft) -> None:

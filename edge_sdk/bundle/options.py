@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from edge_sdk.bundle.asked import ProcessingOptions
+from edge_sdk.bundle.manifest import CompiledFor
 from edge_sdk.bundle.sources import SourceFacts
 from edge_sdk.data.opening import Data
 
@@ -40,6 +41,21 @@ class Signing:
     passphrase: bytes | None = None
 
 
+@dataclass(frozen=True)
+class CompiledFile:
+    """What a vendor's compiler made of one of the files.
+
+    Attributes:
+        content: the compiled .tflite.
+        source: the file that was compiled, one of those that the bundle is made of.
+        facts: for which chip; `made_from` is filled in by the bundle.
+    """
+
+    content: bytes
+    source: Path
+    facts: CompiledFor
+
+
 class BundleOptions(TypedDict, total=False):
     """Keyword arguments of ``create_bundle`` and ``convert_bundle``; all may be left out."""
 
@@ -57,6 +73,8 @@ class BundleOptions(TypedDict, total=False):
     """Conversion reports as JSON (``ConversionReport.as_json``), each about one of the files."""
     source: SourceFacts | None
     """What the files were converted from."""
+    compiled: Sequence[CompiledFile]
+    """What compilers for NPUs made of these files, a variant each; see `edge_sdk.converters.compilers.for_bundle`."""
     tflite_metadata: bool
     """Also write normalisation, labels and ``min_runtime_version`` into the .tflite files (True), for readers that
     know TFLite Metadata and not bundles."""

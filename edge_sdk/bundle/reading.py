@@ -24,8 +24,8 @@ from edge_sdk.bundle.manifest import (
     Port,
     Variant,
     VariantSignature,
-    parse_manifest,
 )
+from edge_sdk.bundle.parsing import parse_manifest
 from edge_sdk.errors import (
     BundleError,
     BundleFormatError,

@@ -15,12 +15,11 @@ from edge_sdk.bundle.container import MAX_BYTES, MAX_MEMBERS, Frame, Member, che
 from edge_sdk.bundle.manifest import (
     MANIFEST,
     MANIFEST_HASH,
-    MAX_MANIFEST_BYTES,
     SIGNATURES,
     Manifest,
     MemberRecord,
-    parse_manifest,
 )
+from edge_sdk.bundle.parsing import MAX_MANIFEST_BYTES, parse_manifest
 from edge_sdk.bundle.reading import manifest_hash_line
 from edge_sdk.errors import BundleError
 from edge_sdk.files import replacing

@@ -12,6 +12,7 @@ from edge_sdk.cli.screen import Screen, command
 
 if TYPE_CHECKING:
     from edge_sdk.bundle.options import BundleOptions
+    from edge_sdk.converters.compilers.for_bundle import CompileFor
 
 BUNDLE_OPTIONS = {
     "name": "name",
@@ -25,6 +26,9 @@ BUNDLE_OPTIONS = {
     "sign": "sign",
     "passphrase_file": "passphrase-file",
     "tflite_metadata": "tflite-metadata",
+    "compile_for": "compile",
+    "accepted": "accept-license",
+    "compiler_env": "compiler-env",
 }
 """Argument to flag, of what ``edge_sdk.cli.options.bundle_options`` adds."""
 _KEY = click.Path(path_type=Path, dir_okay=False)
@@ -66,15 +70,21 @@ def create_command(
     edge-sdk bundle create model_fp16.tflite model_int8.tflite -o model.edge --profile pixel-8
     edge-sdk bundle create model.tflite -o model.edge --image-mean 0.5 --image-std 0.5 --labels labels.txt --top-k 5
     edge-sdk bundle create model.tflite -o model.edge --golden samples.npz --sign key.pem
+    edge-sdk bundle create model_int8.tflite -o model.edge --compile imx93 --compile xiaomi-14 --accept-license qualcomm
     edge-sdk bundle create lm.tflite -o lm.edge --call prefill --call decode --call decode --golden prompts.npz
     """
     from edge_sdk.bundle.creating import create_bundle
     from edge_sdk.bundle.sources import read_reports, source_facts
     from edge_sdk.report.bundles import bundle_text
 
+    asked = compile_from(arguments)
     options = options_from(arguments, golden=golden)
     options["reports"] = read_reports(reports)
     options["source"] = source_facts(source, None) if source else None
+    if asked is not None:
+        from edge_sdk.converters.compilers.for_bundle import chips_of, compiled_files
+
+        options["compiled"] = tuple(compiled_files(files, chips_of(asked), asked, screen))
     made = create_bundle(files, output, progress=screen, **options)
     screen.result(made.as_json(), bundle_text(made))
 
@@ -126,6 +136,18 @@ def keygen_command(screen: Screen, path: Path, passphrase_file: Path | None) -> 
     locked = "encrypted" if passphrase_file else "NOT encrypted: whoever can read it can sign"
     text = f"key {name}\n  private  {path} (mode 0600, {locked})\n  public   {public} (for devices: --key)"
     screen.result({"key_id": name, "private": str(path), "public": str(public)}, text)
+
+
+def compile_from(arguments: dict[str, Any]) -> CompileFor | None:
+    """For which NPUs, taken out of a command's arguments; None where no device was named."""
+    profiles, accepted, python = (arguments.pop(name) for name in ("compile_for", "accepted", "compiler_env"))
+    if not profiles:
+        if accepted or python:
+            raise click.UsageError("--accept-license and --compiler-env are of --compile: name a device by it")
+        return None
+    from edge_sdk.converters.compilers.for_bundle import CompileFor
+
+    return CompileFor(profiles, accepted, python)
 
 
 def options_from(arguments: dict[str, Any], *, golden: str | None = None) -> BundleOptions:

@@ -32,6 +32,7 @@ from edge_sdk.cli.training import check_sensitivity, checkpoint_for, draw
 
 if TYPE_CHECKING:
     from edge_sdk.bundle.options import BundleOptions
+    from edge_sdk.converters.compilers.for_bundle import CompileFor
     from edge_sdk.converters.reports.conversion import ConversionReport
 
 
@@ -93,10 +94,12 @@ def convert(
 
     With --profile the file is checked against the device at the end: exit code 3 if it does not fit (it is kept).
     """
+    from edge_sdk.cli.bundle import compile_from
     from edge_sdk.files import check_writable
 
     if output is not None and output.path.suffix == ".edge" and not as_bundle:
         raise click.UsageError(f"-o {output.path}: an .edge file is a bundle: add --bundle")
+    compiling = compile_from(arguments) if as_bundle else None
     asked = _bundle_options(arguments, as_bundle=as_bundle)
     if asked is not None and arguments["repair"]:
         raise click.UsageError("--repair makes one file and its recipe; give that recipe to --bundle with -r")
@@ -119,7 +122,7 @@ def convert(
         return told
     with _refusal_told(html):
         if asked is not None:
-            conversions, told = _convert_bundle(screen, source, output, recipes, asked, arguments), OK
+            conversions, told = _convert_bundle(screen, source, output, recipes, asked, compiling, arguments), OK
         else:
             conversions, _, told = _convert_files(screen, source, output, recipes, sensitivity, arguments)
     _write_both(conversions, report, html)
@@ -271,6 +274,7 @@ def _convert_bundle(
     output: TargetPath | None,
     recipes: tuple[str, ...],
     asked: BundleOptions,
+    compiling: CompileFor | None,
     arguments: dict[str, Any],
 ) -> dict[str, Any]:
     from edge_sdk.converters.bundling import convert_bundle
@@ -278,7 +282,9 @@ def _convert_bundle(
     from edge_sdk.report.text import conversion_text
 
     path = output.path if output else beside(source) / f"{stem_of(source)}.edge"
-    made = convert_bundle(source, path, recipes=recipes or None, bundle=asked, progress=screen, **arguments)
+    made = convert_bundle(
+        source, path, recipes=recipes or None, bundle=asked, compile_for=compiling, progress=screen, **arguments
+    )
     texts = [*(conversion_text(one) for one in made.reports), bundle_text(made.bundle)]
     screen.result(made.as_json(), "\n\n".join(texts))
     return {"conversions": [one.as_json() for one in made.reports]}

@@ -178,6 +178,20 @@ def machine_name(root: Path = Path("/")) -> str:
     return _model(root)
 
 
+def this_chip(machine: Machine | None = None) -> frozenset[str]:
+    """Names by which this machine's chip goes, in small letters; none where nothing tells.
+
+    From the device tree (``fsl,imx93``), what the kernel's soc bus says, and Android's ``ro.soc.model``.
+    """
+    here = machine or Machine()
+    compatible = _text(here.root / "sys/firmware/devicetree/base/compatible").split("\0")
+    told = [_text(here.root / f"sys/devices/soc0/{name}") for name in ("soc_id", "machine")]
+    names = [*(one.rpartition(",")[2] for one in compatible), *told, here.props.get("ro.soc.model", "")]
+    words = (name.strip("\0\n ").lower().replace(".", "") for name in names)
+    # Numbers, and whole sentences on boards: neither names a chip.
+    return frozenset(word for word in words if word and not word.isdigit() and " " not in word)
+
+
 def _delegates(here: Machine) -> Iterator[str]:
     for one in found_delegates(here):
         yield f'\n[[delegates]]\nname = "external"\nrules = "{one.rules}"\naccelerator = "{one.accelerator}"'

@@ -155,6 +155,11 @@ class DeviceProfile:
     device: Device
     soc: Soc
 
+    @property
+    def chip_names(self) -> tuple[str, ...]:
+        """By which its chip is known, in small letters: its file here, and its maker's number."""
+        return tuple(dict.fromkeys(name.lower() for name in (self.device.soc, self.soc.part) if name))
+
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)

@@ -19,6 +19,7 @@ def bundle_text(report: BundleReport) -> str:
     """What was written."""
     lines = [f"{report.path}: {size_text(report.size_bytes)}, {_count(report.manifest.variants, 'variant')}"]
     lines += _variants(report.manifest)
+    lines += _compiled(report.manifest.variants)
     lines += _checks(report.manifest.variants)
     lines += _self_test(report.manifest)
     signed = f"signed by {', '.join(report.signed_by)}; {_NOT_ENCRYPTED}" if report.signed_by else "unsigned"
@@ -35,6 +36,7 @@ def inspect_text(bundle: Bundle) -> str:
     lines += _variants(manifest)
     lines += _signature(manifest.variants[0])
     lines += _processing(manifest)
+    lines += _compiled(manifest.variants)
     lines += _checks(manifest.variants)
     lines += _self_test(manifest)
     lines += _provenance(manifest)
@@ -89,6 +91,20 @@ def _processing(manifest: Manifest) -> Iterator[str]:
         yield field("read", f"{other.name}: {', '.join(step.op for step in other.steps) or 'as it is'}")
     for name, member in manifest.labels.items():
         yield field("labels", f"{name}: {member}")
+
+
+def _compiled(variants: Iterable[Variant]) -> Iterator[str]:
+    """For which chips, and the compiler's own account; nobody ran it."""
+    for variant in variants:
+        one = variant.compiled
+        if one is None:
+            continue
+        places = f"{one.ops_on_npu} of {one.ops} ops on the NPU"
+        bounds = "without bounds" if one.low_ms is None else f"within {one.low_ms:.3g} to {one.high_ms:.3g} ms"
+        time = f"; {one.simulated_ms:.3g} ms simulated, {bounds}" if one.simulated_ms is not None else ""
+        names = ", ".join(one.profiles)
+        words = f"{variant.id}: {one.made_from} for {one.target} ({names}) by {one.tool}: {places}{time}; never run"
+        yield field("compiled", words)
 
 
 def _checks(variants: Iterable[Variant]) -> Iterator[str]:

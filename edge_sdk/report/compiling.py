@@ -28,6 +28,10 @@ def compilation_text(made: Compiled, *, verbose: bool = False) -> str:
     if spill is not None:
         fill = size_text(one.account["fill_bytes"])
         lines.append(field("memory", f"{size_text(spill)} spilled to main memory and {fill} filled, predicted by it"))
+    if one.simulated is not None:
+        told = one.simulated
+        bounds = "" if told.low_ms is None else f", within {told.low_ms:.4g} to {told.high_ms:.4g} ms"
+        lines.append(field("simulated", f"{told.ms:.4g} ms a run{bounds}: {told.basis}"))
     lines += list(_outside(one.outside))
     lines += _emulated(made.emulated) if made.emulated else []
     if verbose:

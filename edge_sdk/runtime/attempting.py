@@ -69,7 +69,7 @@ class Attempting:
             return self._attempt(candidate, subject, self._choices[0] if known is None else known.threads)
         except EdgeSdkError as error:
             words = f"{error} ({error.hint})" if error.hint else str(error)
-            attempt = Attempt(candidate.name, candidate.accelerator, "unavailable", words)
+            attempt = Attempt(candidate.name, candidate.accelerator, "unavailable", words, notes=subject.notes)
             return Tried(Facts(unavailable=str(error)), attempt, error)
 
     def with_best_threads(self, candidate: Candidate, tried: Tried) -> Tried:
@@ -203,7 +203,7 @@ class Attempting:
             init_ms=init_ms,
             first_run_ms=took[0] if took else None,
             run_ms=run_ms,
-            notes=(*executor.notes, *said, *dict.fromkeys(chain.from_iterable(self._notes.values()))),
+            notes=(*subject.notes, *executor.notes, *said, *dict.fromkeys(chain.from_iterable(self._notes.values()))),
         )
         return Tried(facts, attempt, loaded=loaded)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge_sdk.engines.source import ModelSource, open_source, source_of
 from edge_sdk.errors import PolicyError
 from edge_sdk.runtime.candidates import Candidate
+from edge_sdk.runtime.chips import check_chip, compiled_for, notes_on
 from edge_sdk.runtime.wish import Subject
 
 if TYPE_CHECKING:
@@ -71,12 +72,28 @@ class Package:
         model = subject.model.with_signature(self._signature)
         return replace(subject, model=model, cases=())
 
-    def chooser(self, variant: str | None) -> Callable[[Candidate], Subject]:
-        """The model for each candidate: the variant that was named, else the one that suits its accelerator."""
-        if variant is not None or self.bundle is None:
+    def chooser(self, variant: str | None, chip: Collection[str] = ()) -> Callable[[Candidate], Subject]:
+        """The model for each candidate: the variant that was named, else the one that suits it.
+
+        Args:
+            variant: by name; None for the one that was compiled for this chip, or suits the accelerator.
+            chip: names by which this device's chip is known, in small letters; none where it is not.
+
+        Raises:
+            TargetError: the named variant was compiled for another chip than this.
+        """
+        if self.bundle is None:
             return lambda candidate: self.subject(variant)
         variants = self.bundle.manifest.variants
-        return lambda candidate: self.subject(suited(variants, candidate.accelerator).id)
+        if variant is not None:
+            check_chip(self.bundle.variant(variant), chip)
+            return lambda candidate: self.subject(variant)
+
+        def choose(candidate: Candidate) -> Subject:
+            chosen = compiled_for(variants, candidate, chip) or suited(variants, candidate.accelerator)
+            return replace(self.subject(chosen.id), notes=tuple(notes_on(variants, chosen, candidate, chip)))
+
+        return choose
 
     def close(self) -> None:
         """Closes a bundle that was opened here; models in use stay mapped."""
@@ -85,10 +102,13 @@ class Package:
 
 
 def suited(variants: Sequence[Variant], accelerator: str) -> Variant:
-    """The first variant in the accelerator's best precision; the bundle's first where it has none of those."""
-    wanted = _SUITS[accelerator]
-    ranked = [one for precision in wanted for one in variants if one.precision == precision]
-    return (ranked or list(variants))[0]
+    """The first variant in the accelerator's best precision, but for those that were compiled for a chip.
+
+    The bundle's first where it has none of those.
+    """
+    wanted, plain = _SUITS[accelerator], [one for one in variants if one.compiled is None]
+    ranked = [one for precision in wanted for one in plain if one.precision == precision]
+    return (ranked or plain)[0]
 
 
 def open_package(

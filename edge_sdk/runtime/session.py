@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -113,7 +113,7 @@ class Session:
         opened: list[Opened] = []
         try:
             for variant in wanted.variants or (None,):
-                wish = wish_of(package.chooser(variant), listed, contract, engine, wanted)
+                wish = wish_of(package.chooser(variant, _chip(known)), listed, contract, engine, wanted)
                 opened.append(open_wish(wish, wanted))
                 same_ports(opened)
         except BaseException:
@@ -355,6 +355,12 @@ class Session:
             why = f"runs take {took_ms:.3g} ms again, so {names[new]} should take {expected:.3g} of {deadline.ms:g} ms"
         self._switches.append(Switch(self._runs, names[new], names[old], why))
         self._ports = self._opened[new][1][0]
+
+
+def _chip(known: DeviceProfile | None) -> Collection[str]:
+    from edge_sdk.profile.detect import this_chip
+
+    return known.chip_names if known else this_chip()
 
 
 def _profile(given: str | Path | DeviceProfile | None) -> DeviceProfile | None:

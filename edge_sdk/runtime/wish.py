@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Subject:
     """A model to open: its variant, golden cases and sequences where it is from a bundle, none of them of a bare file.
 
-    ``is_trusted`` is true of a bundle that a trusted key has signed.
+    ``is_trusted`` is true of a bundle that a trusted key has signed; ``notes`` say why this variant of it, where it has
+    some that were compiled for a chip.
     """
 
     model: ModelSource
@@ -31,6 +32,7 @@ class Subject:
     cases: tuple[GoldenCase, ...] = ()
     is_trusted: bool = False
     sequences: tuple[SequenceCases, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,21 @@ def bundle_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--golden-samples", type=click.IntRange(0), default=4, show_default=True, help="Runs of the self-test."
         ),
+        click.option(
+            "--compile",
+            "compile_for",
+            multiple=True,
+            metavar="PROFILE",
+            help="Also a variant that is compiled for this device's NPU, see `edge-sdk compile`; may be repeated.",
+        ),
+        click.option(
+            "--accept-license",
+            "accepted",
+            multiple=True,
+            metavar="COMPILER",
+            help="You accept its licence, for --compile; may be repeated.",
+        ),
+        click.option("--compiler-env", type=path, help="Python environment that holds the compilers, for --compile."),
         click.option("--sign", type=path, multiple=True, metavar="KEY", help="Private key (PEM); may be repeated."),
         click.option("--passphrase-file", type=path, help="First line decrypts the keys."),
         click.option(

@@ -67,6 +67,7 @@ def manifest(model: bytes | None = None) -> Manifest:
         tolerance={"scores": (limit,)},
         sequences=(_sequence(artifact, limit),),
         report=None,
+        compiled=None,
     )
     return Manifest(
         format=FORMAT,

@@ -18,7 +18,8 @@ from edge_sdk.artifact.flatbuffer import new_node
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.bundle.container import ALIGNMENT, MAX_MEMBERS, MODEL_ALIGNMENT
-from edge_sdk.bundle.manifest import FORMAT_VERSION, parse_manifest
+from edge_sdk.bundle.manifest import FORMAT_VERSION
+from edge_sdk.bundle.parsing import parse_manifest
 from edge_sdk.bundle.reading import open_bundle
 from edge_sdk.bundle.strict import dump, read
 from edge_sdk.bundle.writing import write_bundle

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sdk.bundle.manifest import MANIFEST, MANIFEST_HASH, parse_manifest
+from edge_sdk.bundle.manifest import MANIFEST, MANIFEST_HASH
+from edge_sdk.bundle.parsing import parse_manifest
 from edge_sdk.bundle.reading import open_bundle
 from edge_sdk.bundle.verifying import verify_bundle
 from edge_sdk.errors import BundleError, BundleFormatError, BundleVersionError
@@ -30,6 +31,21 @@ def _set(*path: Any, to: Any) -> Change:
         for step in path[:-1]:
             place = place[step]
         place[path[-1]] = to
+
+    return change
+
+
+def _compiled(**other: Any) -> Change:
+    """A second variant of the same file, said to be compiled of the first."""
+
+    def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
+        facts = {
+            "compiler": "vela", "tool": "vela 5", "target": "ethos-u55-128", "chips": ["imx93"], "delegate": "external",
+            "made_from": "float32", "profiles": ["imx93"], "ops": 2, "ops_on_npu": 1, "partitions": 1,
+            "simulated_ms": 0.5, "low_ms": None, "high_ms": None,
+        }  # fmt: skip
+        plain = table["variants"][0]
+        table["variants"].append({**plain, "id": "made", "compiled": {**facts, **other}})
 
     return change
 
@@ -68,6 +84,14 @@ def _drop(*path: Any) -> Change:
         (_set("variants", 0, "sequences", 0, "outputs", 0, "shape", to=[-1, 5]), "has the shape"),
         (_drop("variants", 0, "sequences"), "variants[0].sequences: missing"),
         (_set("format_version", to=1), "came with format version 2"),
+        (_drop("variants", 0, "compiled"), "variants[0].compiled: missing"),
+        (_compiled(made_from="int8"), "was compiled from `int8`, which is no variant as converted"),
+        (_compiled(made_from="made"), "was compiled from `made`, which is no variant as converted"),
+        (_compiled(chips=[]), "was compiled, and names no chip"),
+        (_compiled(ops_on_npu=3), "was compiled, with 3 of 2 ops on the NPU"),
+        (_compiled(partitions=0), "variant `made`: was compiled, with 1 of 2 ops"),
+        (_compiled(delegate="gpu"), "compiled.delegate: expected one of npu, external"),
+        (_compiled(simulated_ms="fast"), "simulated_ms"),
         (_set("variants", 0, "signature", "inputs", 0, "shape", to=[1, -8, 8, 3]), "has the shape"),
         (
             _set("variants", 0, "signature", "inputs", 0, "shape", to=[1, 8, 8, 4]),
@@ -94,21 +118,28 @@ def test_manifests_that_lie(tmp_path: Path, change: Change, words: str) -> None:
     assert "x.edge" in str(caught.value)
 
 
-def test_the_version_before_is_read(tmp_path: Path) -> None:
-    def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
-        table["format_version"] = 1
-        del table["variants"][0]["sequences"]
+def test_a_compiled_variant_is_as_good_as_another(tmp_path: Path) -> None:
+    assert verify_bundle(forged(tmp_path / "x.edge", _compiled())).variants == ("float32", "made")
 
-    assert verify_bundle(forged(tmp_path / "x.edge", change)).golden_runs == 1
+
+@pytest.mark.parametrize(("version", "absent"), [(1, ("sequences", "compiled")), (2, ("compiled",))])
+def test_the_versions_before_are_read(tmp_path: Path, version: int, absent: tuple[str, ...]) -> None:
+    def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
+        table["format_version"] = version
+        for key in absent:
+            del table["variants"][0][key]
+
+    assert verify_bundle(forged(tmp_path / "x.edge", change)).golden_runs == version
     with open_bundle(tmp_path / "x.edge") as bundle:
-        assert bundle.golden_sequences("float32") == ()
+        assert len(bundle.golden_sequences("float32")) == version - 1
+        assert bundle.variant("float32").compiled is None
 
 
 def test_a_newer_version_says_what_to_do(tmp_path: Path) -> None:
     def change(table: dict[str, Any], _: dict[str, bytes]) -> None:
-        table |= {"format_version": 3, "created_by": "edge-sdk 9.0", "whatever": "it holds"}
+        table |= {"format_version": 4, "created_by": "edge-sdk 9.0", "whatever": "it holds"}
 
-    with pytest.raises(BundleVersionError, match=r"format version 3 \(made by edge-sdk 9.0\).*reads up to 2") as caught:
+    with pytest.raises(BundleVersionError, match=r"format version 4 \(made by edge-sdk 9.0\).*reads up to 3") as caught:
         open_bundle(forged(tmp_path / "x.edge", change))
     assert "upgrade" in str(caught.value.hint)
 

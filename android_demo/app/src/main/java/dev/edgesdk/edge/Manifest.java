@@ -14,7 +14,7 @@ import java.util.Set;
 final class Manifest {
     static final String FILE = "manifest.json", HASH = "manifest.sha256", SIGNATURES = "manifest.sig";
     static final List<String> RESERVED = Collections.unmodifiableList(Arrays.asList(FILE, HASH, SIGNATURES));
-    private static final int VERSION = 2, MAX_BYTES = 16 << 20;
+    private static final int VERSION = 3, MAX_BYTES = 16 << 20;
     private static final String[] PRECISIONS = {"float32", "float16", "hybrid_int8", "int8", "int16", "integer"};
     private static final String[] KEYS = {"format", "format_version", "name", "created_by", "members", "variants",
         "labels", "raw_processing", "provenance"};
@@ -223,6 +223,28 @@ final class Manifest {
             }
             checkGolden(one.golden, checkPorts(one.inputs, where), checkPorts(one.outputs, where),
                     one.tolerance.keySet(), where);
+        }
+        if (variant.compiled != null) {
+            checkCompiled(variant.compiled, where);
+        }
+    }
+
+    /** The variant that a compiler was given is one of the others, and no compiler is given what was compiled. */
+    private void checkCompiled(Variant.Compiled compiled, String where) {
+        boolean isKnown = false;
+        for (Variant variant : variants) {
+            isKnown |= variant.compiled == null && variant.id.equals(compiled.madeFrom);
+        }
+        if (!isKnown) {
+            throw Table.fault(where, "was compiled from `" + Table.cut(compiled.madeFrom)
+                    + "`, which is no variant as converted");
+        }
+        if (compiled.chips.isEmpty()) {
+            throw Table.fault(where, "was compiled, and names no chip");
+        }
+        if (compiled.opsOnNpu < 1 || compiled.opsOnNpu > compiled.ops) {
+            throw Table.fault(where, "was compiled, with " + compiled.opsOnNpu + " of " + compiled.ops
+                    + " ops on the NPU");
         }
     }
 

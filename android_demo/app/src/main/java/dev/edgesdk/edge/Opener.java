@@ -155,6 +155,10 @@ final class Opener {
         SelfTest verdict = timed.tookMs.isEmpty() ? SelfTest.none(trial.against)
                 : new Judge(subject, executor.arithmetic(), options.policy.minSqnrDb).verdict(trial, timed.outputs);
         verdict = rehearsed(candidate, subject, verdict, placements.notes);
+        String aside = file.leftAside();
+        if (aside != null) {
+            placements.notes.add(aside);
+        }
         Facts facts = Facts.of(placement.ops, placement.facts(), verdict.result, timed.median());
         Attempt.Ran ran = new Attempt.Ran(subject.variantId(), executor.engine(), placement, verdict, initMs,
                 timed.first(), timed.median(), placements.notes);

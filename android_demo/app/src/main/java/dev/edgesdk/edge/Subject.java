@@ -85,21 +85,49 @@ final class Subject {
             String id = bundle == null ? null : variant != null ? variant : suited(candidate.accelerator).id;
             Subject found = subjects.get(id);
             if (found == null) {
-                found = (id == null ? bare() : fromBundle(bundle.variant(id))).entered(signature);
+                found = (id == null ? bare() : fromBundle(runnable(bundle.variant(id)))).entered(signature);
                 subjects.put(id, found);
             }
             return found;
         }
 
+        /** None that was compiled for a chip: no delegate here loads such a file. */
         private Variant suited(Policy.Accelerator accelerator) {
             for (String precision : SUITS.get(accelerator)) {
                 for (Variant variant : bundle.all()) {
-                    if (variant.precision.equals(precision)) {
+                    if (variant.compiled == null && variant.precision.equals(precision)) {
                         return variant;
                     }
                 }
             }
-            return bundle.all().get(0);
+            for (Variant variant : bundle.all()) {
+                if (variant.compiled == null) {
+                    return variant;
+                }
+            }
+            throw new AssertionError("a compiled variant is made from one that is not");
+        }
+
+        private static Variant runnable(Variant variant) {
+            if (variant.compiled != null) {
+                throw new EdgeException.Policy("variant `" + variant.id + "` was compiled for " + variant.compiled.target
+                        + ", and this app has no dispatch that runs such files",
+                        "name " + variant.compiled.madeFrom + ", or run it by LiteRT's CompiledModel");
+            }
+            return variant;
+        }
+
+        /** What a receipt says of compiled variants; null where the bundle has none. */
+        String leftAside() {
+            StringBuilder found = new StringBuilder();
+            for (Variant one : bundle == null ? Collections.<Variant>emptyList() : bundle.all()) {
+                if (one.compiled != null) {
+                    found.append(found.length() == 0 ? "" : ", ").append(one.id).append(" (").append(one.compiled.target)
+                            .append(')');
+                }
+            }
+            return found.length() == 0 ? null : "compiled for NPUs and not taken: " + found
+                    + "; this app has no dispatch that runs such files";
         }
 
         private Subject bare() {

@@ -10,11 +10,7 @@ final class Variant {
     private static final String[] KEYS = {"id", "model", "recipe", "precision", "sha256", "size_bytes",
         "made_from_sha256", "minimum_runtime", "macs", "signature", "predicted_memory", "checked", "golden", "tolerance",
         "report"};
-    private static final String[] KEYS_2 = java.util.Arrays.copyOf(KEYS, KEYS.length + 1);
-
-    static {
-        KEYS_2[KEYS.length] = "sequences";
-    }
+    private static final String[] KEYS_2 = and(KEYS, "sequences"), KEYS_3 = and(KEYS_2, "compiled");
 
     /** Members with one run's values, by input and output. */
     static final class Golden {
@@ -48,6 +44,37 @@ final class Variant {
         }
     }
 
+    /** For which chip a vendor's compiler made it; no delegate here loads such a file. */
+    static final class Compiled {
+        final String target;
+        final List<String> chips;
+        final String madeFrom;
+        final long ops;
+        final long opsOnNpu;
+
+        Compiled(Object value, String where) {
+            Table table = new Table(value, where, "compiler", "tool", "target", "chips", "delegate", "made_from",
+                    "profiles", "ops", "ops_on_npu", "partitions", "simulated_ms", "low_ms", "high_ms");
+            table.text("compiler");
+            table.text("tool");
+            target = table.text("target");
+            chips = table.texts("chips");
+            table.oneOf("delegate", "npu", "external");
+            madeFrom = table.text("made_from");
+            table.texts("profiles");
+            ops = table.whole("ops");
+            opsOnNpu = table.whole("ops_on_npu");
+            if (table.raw("partitions") != null && table.whole("partitions") < 1) {
+                throw Table.fault(table.path("partitions"), "expected 1 or more");
+            }
+            for (String key : new String[] {"simulated_ms", "low_ms", "high_ms"}) {
+                if (table.raw(key) != null) {
+                    table.number(key);
+                }
+            }
+        }
+    }
+
     final String id;
     final String model;
     final String precision;
@@ -61,9 +88,11 @@ final class Variant {
     final Map<String, List<Manifest.Limit>> tolerance;
     final List<Sequence> sequences = new ArrayList<>();
     final String report;
+    /** Null of a file that any engine opens. */
+    final Compiled compiled;
 
     Variant(Object value, String where, long version, String... precisions) {
-        Table table = new Table(value, where, version < 2 ? KEYS : KEYS_2);
+        Table table = new Table(value, where, version < 2 ? KEYS : version < 3 ? KEYS_2 : KEYS_3);
         id = table.text("id");
         model = table.text("model");
         table.textOrNull("recipe");
@@ -91,6 +120,14 @@ final class Variant {
             }
         }
         report = table.textOrNull("report");
+        Object made = version < 3 ? null : table.raw("compiled");
+        compiled = made == null ? null : new Compiled(made, table.path("compiled"));
+    }
+
+    private static String[] and(String[] keys, String more) {
+        String[] all = java.util.Arrays.copyOf(keys, keys.length + 1);
+        all[keys.length] = more;
+        return all;
     }
 
     private static Map<String, List<Manifest.Limit>> tolerance(Table table) {
