@@ -63,10 +63,11 @@ class Islands:
         kinds = Counter(kind for kind, _ in self.ops)
         listing = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_NAMED))
         more = f" and {len(kinds) - _NAMED} more types" if len(kinds) > _NAMED else ""
+        verb, them = "computes" if len(self.ops) == 1 else "compute", "it" if len(kinds) == 1 else "them"
         return Finding(
             "forms-of-delegate",
             "info",
-            f"{listing}{more} compute in float between integers: XNNPACK of {self.engine} has no integer form of them "
+            f"{listing}{more} {verb} in float between integers: XNNPACK of {self.engine} has no integer form of {them} "
             f"(predicted: {self.after} partition{'s' * (self.after != 1)} instead of {self.before})",
             recipe,
             "--forms plain leaves every op in integers",

@@ -10,7 +10,14 @@ from typing import Any
 
 from edge_sdk.android.archive import Entry, write_archive
 from edge_sdk.android.checking import version_findings
-from edge_sdk.android.compiling import archive_entries, compile_java, link_resources, make_dex, unpack_libraries
+from edge_sdk.android.compiling import (
+    archive_entries,
+    check_reader,
+    compile_java,
+    link_resources,
+    make_dex,
+    unpack_libraries,
+)
 from edge_sdk.android.locked import LockedArtifact, announce, fetch, read_lock
 from edge_sdk.android.properties import check_abis, project, read_properties
 from edge_sdk.android.reachable import keep_reachable
@@ -75,6 +82,7 @@ def build(
         progress: hears of the steps.
 
     Raises:
+        MissingDependencyError: extra ``android`` is not installed.
         MissingToolError: no JDK, Maven or apksigner, each with what to install.
         BuildError: a tool failed, or a fetched file is not the one that was locked.
         ModelError: a model is damaged.
@@ -83,6 +91,7 @@ def build(
     """
     progress = progress or Silent()
     check_writable(output)
+    check_reader()
     folder = project()
     app, lock = read_properties(folder), read_lock(folder)
     wanted = check_abis(list(abis)) if abis else app.abis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from edge_sdk.android.archive import Entry, write_archive
@@ -110,12 +111,20 @@ def _with_package(manifest: Path, application_id: str) -> str:
     return manifest.read_text(encoding="utf-8").replace("<manifest ", f'<manifest package="{application_id}" ', 1)
 
 
+def check_reader() -> None:
+    """That manifests can be read here.
+
+    Raises:
+        MissingDependencyError: defusedxml is not installed.
+    """
+    if find_spec("defusedxml") is None:
+        raise MissingDependencyError("defusedxml", extra="android", why="building the app")
+
+
 def _elements(manifest: str) -> set[tuple[str, str]]:
     """Tag and name of all elements that ask for something."""
-    try:
-        from defusedxml import ElementTree
-    except ImportError as error:
-        raise MissingDependencyError("defusedxml", extra="android", why="building the app") from error
+    from defusedxml import ElementTree
+
     found = {(one.tag, one.get(_NAME, "")) for one in ElementTree.fromstring(manifest).iter()}
     return {one for one in found if one[0] not in ("manifest", "uses-sdk", "application")}
 

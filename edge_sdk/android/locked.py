@@ -122,7 +122,7 @@ def fetch(artifacts: Iterable[LockedArtifact], progress: Progress) -> dict[str, 
     for artifact in artifacts:
         path = cache_folder() / artifact.file_name
         if not _holds(path, artifact):
-            progress.stage(f"fetch {artifact.coordinates} ({artifact.size_bytes / 1e6:.1f} MB, once)")
+            progress.stage(f"fetch {artifact.coordinates} ({_size(artifact.size_bytes)}, once)")
             _fetch_one(artifact, path)
         found[artifact.name] = path
     return found
@@ -139,7 +139,7 @@ def announce(artifacts: Iterable[LockedArtifact], progress: Progress) -> None:
         return
     needed, free = sum(one.size_bytes for one in absent), _free(cache_folder())
     files = "1 file" if len(absent) == 1 else f"{len(absent)} files"
-    room = f"{needed / 1e6:.1f} MB, {free / 1e6:.0f} MB free"
+    room = f"{_size(needed)}, {_size(free)} free"
     # Maven keeps a copy of its own until it is cleared.
     if 2 * needed > free:
         raise OutputError(
@@ -147,6 +147,11 @@ def announce(artifacts: Iterable[LockedArtifact], progress: Progress) -> None:
             hint="free it, or name another folder in EDGE_SDK_CACHE",
         )
     progress.stage(f"to be fetched, once: {files} into {cache_folder()}, {room}")
+
+
+def _size(count: int) -> str:
+    """Of files, as repositories tell it: 1 kB = 1000 bytes."""
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:.0f} kB"
 
 
 def _free(folder: Path) -> int:

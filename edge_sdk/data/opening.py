@@ -30,12 +30,14 @@ class DataSource:
         count: how many there are; None where only the end will tell.
         samples: begins the stream.
         classes: of each sample, an index, where the data tells: a folder with a subfolder for each; else empty.
+        class_names: of those subfolders, sorted.
     """
 
     description: str
     count: int | None
     samples: Callable[[], Iterator[Arrays]]
     classes: tuple[int, ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 def open_data(data: Data, specs: Sequence[TensorSpec], *, images: ImageOptions | None = None) -> DataSource:
@@ -109,8 +111,8 @@ def _from_images(folder: Path, specs: Sequence[TensorSpec], options: ImageOption
         return ({spec.name: batch} for batch in _batched(rows, spec))
 
     what = folder if folder.is_file() else f"{len(files)} images of {folder}"
-    classes, _ = class_folders(folder, files)
-    return DataSource(f"{what} at {width}x{height}, {options}", count, samples, classes if count == len(files) else ())
+    classes, names = class_folders(folder, files) if count == len(files) else ((), ())
+    return DataSource(f"{what} at {width}x{height}, {options}", count, samples, classes, names)
 
 
 @dataclass(frozen=True)

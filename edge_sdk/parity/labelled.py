@@ -45,6 +45,8 @@ def labelled(classes: Sequence[int], outputs: Iterable[tuple[Arrays, Arrays]]) -
         classes: of each sample.
         outputs: of each sample: the source's, and the file's.
     """
+    if not classes:
+        return None
     right: dict[str, list[int]] = {}
     count = 0
     for label, (expected, got) in zip(classes, outputs, strict=True):
@@ -58,3 +60,17 @@ def labelled(classes: Sequence[int], outputs: Iterable[tuple[Arrays, Arrays]]) -
         return None
     ((name, (source, file)),) = right.items()
     return Labelled(name, count, len(set(classes)), source / count, file / count)
+
+
+def by_label(classes: Sequence[int], names: Sequence[str], labels: Sequence[str]) -> tuple[int, ...]:
+    """Classes numbered as a model's labels are, where each subfolder is named as one of them; else as they are.
+
+    Args:
+        classes: of each sample, places in ``names``, or the numbers that ``names`` are.
+        names: of the subfolders.
+        labels: of the model's classes in their order; may be empty.
+    """
+    if not names or not set(names) <= set(labels) or all(name.isdigit() for name in names):
+        return tuple(classes)
+    places = {place: labels.index(name) for place, name in enumerate(names)}
+    return tuple(places[one] for one in classes)

@@ -183,7 +183,7 @@ def _compute_lines(summary: Summary) -> list[str]:
         if kind in ("convert", "control", "integer"):
             parts.append(f"{count} {kind}")
         else:
-            parts.append(f"{count} ops in {kind}{share}")
+            parts.append(f"{count} op{'s' * (count != 1)} in {kind}{share}")
     lines = [field("compute", "; ".join(parts))]
     runtime = summary.runtime
     lines.append(

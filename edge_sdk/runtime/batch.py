@@ -17,6 +17,7 @@ from edge_sdk.data.opening import Data, DataSource
 from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.errors import CalibrationError
 from edge_sdk.files import write_bytes
+from edge_sdk.parity.labelled import Labelled, by_label, labelled
 from edge_sdk.progress import Progress
 from edge_sdk.rows import Tabular
 from edge_sdk.runtime.receipt import Receipt
@@ -36,10 +37,15 @@ class BatchResult(Tabular):
     outputs: Arrays
     receipt: Receipt
     labels: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
+    accuracy: Labelled | None = None
+    """Where the data has a subfolder for each class."""
 
     def headline(self) -> str:
         """What ran, on what."""
-        return f"{self.path}: {self.data.count} runs on {self.receipt.opening.chosen.engine}"
+        return f"{self.path}: {self._runs()} on {self.receipt.opening.chosen.engine}"
+
+    def _runs(self) -> str:
+        return "1 run" if self.data.count == 1 else f"{self.data.count} runs"
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each output, over all runs."""
@@ -63,12 +69,13 @@ class BatchResult(Tabular):
             "engine": self.receipt.opening.chosen.engine,
             "data": self.data.as_json(),
             "outputs": self._ranges(),
+            "accuracy": self._accuracy(),
             "receipt": self.receipt.as_json(),
         }
 
     def text(self, top: int) -> str:
         """A few lines; the ``top`` classes of the first run where an output is class-like; the receipt last."""
-        lines = [f"{self.path}: {self.data.count} runs on {self.receipt.opening.chosen.engine}"]
+        lines = [f"{self.path}: {self._runs()} on {self.receipt.opening.chosen.engine}"]
         for name, values in self.outputs.items():
             spread = f"from {values.min():.4g} to {values.max():.4g}" if values.size else "empty"
             lines.append(f"  {name}: {values.dtype}{list(values.shape)}, {spread}")
@@ -76,7 +83,14 @@ class BatchResult(Tabular):
                 best = np.argsort(values[0, 0])[::-1][:top]
                 listing = ", ".join(f"{self._class(name, index)}: {values[0, 0, index]:.4g}" for index in best)
                 lines.append(f"    first run, largest: {listing}")
+        if self.accuracy:
+            shown = f"{self.accuracy.file:.2%} of {self.accuracy.samples} samples"
+            lines.append(f"  accuracy: {shown}, {self.accuracy.classes} classes by subfolder (measured)")
         return "\n".join([*lines, f"  receipt: {self.receipt.line()}"])
+
+    def _accuracy(self) -> dict[str, Any] | None:
+        found = self.accuracy
+        return {"output": found.output, "samples": found.samples, "share": found.file} if found else None
 
     def _class(self, output: str, index: int) -> str:
         names = self.labels.get(output, ())
@@ -112,7 +126,16 @@ def run_data(
     check_samples(check, purpose="run")
     made = {spec.name: np.stack([result[spec.name] for result in results]) for spec in subject.outputs}
     receipt = session.receipt
-    return BatchResult(receipt.asked.model, check.facts, made, receipt, _labels(session))
+    return BatchResult(
+        receipt.asked.model, check.facts, made, receipt, _labels(session), _accuracy(session, source, results)
+    )
+
+
+def _accuracy(session: Session, source: DataSource, results: Sequence[Arrays]) -> Labelled | None:
+    """Of the data's own classes, by the names of the bundle's labels where the subfolders bear them."""
+    labels = next(filter(None, _labels(session).values()), ())
+    classes = by_label(source.classes, source.class_names, labels)
+    return labelled(classes, ((one, one) for one in results)) if classes else None
 
 
 def write_npz(path: Path, arrays: Arrays) -> None:
@@ -146,7 +169,7 @@ def _source(session: Session, data: Data, specs: Sequence[TensorSpec], images: I
 
 def _processed(folder: Path, processing: InputProcessing, spec: TensorSpec) -> DataSource:
     from edge_sdk.bundle.processing import preprocess
-    from edge_sdk.data.images import image_files, read_picture
+    from edge_sdk.data.images import class_folders, image_files, read_picture
 
     files = image_files(folder)
 
@@ -160,7 +183,8 @@ def _processed(folder: Path, processing: InputProcessing, spec: TensorSpec) -> D
                 )
             yield {spec.name: values.astype(spec.dtype, copy=False)}
 
-    return DataSource(f"{len(files)} images of {folder}, processed as the bundle says", len(files), samples)
+    what = f"{len(files)} images of {folder}, processed as the bundle says"
+    return DataSource(what, len(files), samples, *class_folders(folder, files))
 
 
 def _labels(session: Session) -> dict[str, tuple[str, ...]]:

@@ -36,6 +36,8 @@ def invoke(*arguments: str | Path) -> Result:
         (["model.keras", "--calibration", "x.npy"], "x.npy: not a whole .npy file"),
         (["model.keras", "--keep-float-op", "("], "--keep-float-op `(`: not a regular expression"),
         (["model.py:make"], "model.py:make: no such file"),
+        (["model.edge"], "model.edge: is a bundle, and a model is asked for"),
+        (["folder"], "folder: this folder holds no saved_model.pb"),
         (["model.keras", "-r", "int88"], "did you mean `int8`?"),
     ],
 )
@@ -43,7 +45,8 @@ def test_what_is_spelled_wrong_is_told_without_a_toolchain(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("model.keras", "model.npz", "x.npy"):
+    Path("folder").mkdir()
+    for name in ("model.keras", "model.npz", "x.npy", "model.edge"):
         Path(name).write_bytes(b"whatever")
     done = invoke("convert", *arguments)
     assert done.exit_code == 1

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from edge_sdk import Runner
 from edge_sdk.cli import cli
+from edge_sdk.parity.labelled import by_label
 
 pytestmark = pytest.mark.runtime
 
@@ -47,6 +48,33 @@ def test_json_holds_the_receipt(tflite: Path, data: Path, fake: Callable[..., No
     assert [(one["candidate"], one["outcome"]) for one in attempts] == [
         ("gpu", "unavailable"), ("nnapi", "wrong-results"), ("xnnpack", "chosen"), ("cpu", "not-tried"),
     ]  # fmt: skip
+
+
+@pytest.mark.images
+def test_accuracy_is_told_where_subfolders_are_classes(tflite: Path, tmp_path: Path) -> None:
+    """Held to a count of our own; the file's scores are of ten classes, whose numbers the folders bear."""
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    runner, expected = Runner(tflite), 0
+    for place in range(12):
+        pixels = generator.integers(0, 255, (8, 8, 3), np.uint8)
+        best = int(runner.run({"image": (pixels / np.float32(255)).astype(np.float32)[None]})["scores"].argmax())
+        label = best if place % 3 else (best + 1) % 2
+        expected += label == best
+        (tmp_path / "photos" / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "photos" / str(label) / f"{place}.png")
+    result = invoke(tflite, tmp_path / "photos")
+    assert f"accuracy: {expected / 12:.2%} of 12 samples" in result.stdout, result.output
+    told = json.loads(invoke(tflite, tmp_path / "photos", "--json").stdout)["accuracy"]
+    assert told == {"output": "scores", "samples": 12, "share": pytest.approx(expected / 12)}
+
+
+def test_classes_are_numbered_as_labels_are() -> None:
+    assert by_label((0, 0, 1), ("cat", "dog"), ("dog", "mouse", "cat")) == (2, 2, 0)
+    assert by_label((0, 1), ("cat", "cow"), ("dog", "cat")) == (0, 1), "not all are labels"
+    assert by_label((7, 3), ("3", "7"), ("7", "3")) == (7, 3), "numbers are the classes themselves"
+    assert by_label((), (), ("dog",)) == ()
 
 
 @pytest.mark.parametrize(

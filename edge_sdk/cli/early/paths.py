@@ -9,20 +9,26 @@ from pathlib import Path
 
 from edge_sdk.errors import CalibrationError, EdgeSdkError, ModelError, RecipeError, nearest
 
+_MODELS = "a .keras, .h5, .pt2, .onnx or .tflite file, a SavedModel folder, or file.py:function"
 _NPY = b"\x93NUMPY"
 
 
 def check_source(source: str) -> None:
-    """Whether the source is there.
+    """Whether the source is there, and of a kind that is read.
 
     Raises:
         ModelError: it is not.
     """
-    _check_there(
-        source,
-        ModelError,
-        "a model is a .keras, .h5, .pt2, .onnx or .tflite file, a SavedModel folder, or file.py:function",
-    )
+    _check_there(source, ModelError, f"a model is {_MODELS}")
+    path = Path(source)
+    if path.suffix == ".edge":
+        raise ModelError(
+            f"{source}: is a bundle, and a model is asked for",
+            hint="a bundle is a ZIP: `unzip -l` lists the .tflite file of each variant; "
+            "`edge-sdk run`, `benchmark` and `check` take bundles",
+        )
+    if path.is_dir() and not (path / "saved_model.pb").is_file():
+        raise ModelError(f"{source}: this folder holds no saved_model.pb", hint=f"a model is {_MODELS}")
 
 
 def check_data(option: str, data: str | None) -> None:

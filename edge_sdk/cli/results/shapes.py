@@ -221,10 +221,24 @@ class _RanThere(TypedDict, total=False):
     on: Annotated[str, "Address of the device that ran it, with --on."]
 
 
+class RunAccuracy(TypedDict):
+    """Samples whose largest score is their own class, by the data's subfolders; measured.
+
+    Attributes:
+        output: of the scores.
+        share: 0 to 1.
+    """
+
+    output: str
+    samples: int
+    share: float
+
+
 class Ran(_RanThere):
     """What a run gave, and what ran where.
 
     Attributes:
+        accuracy: null where the data has no subfolder for each class.
         output: the .npz file with all outputs; null where none was asked for.
         outputs: by name, over all runs.
         receipt: what ran where and why, measured.
@@ -234,6 +248,7 @@ class Ran(_RanThere):
     engine: str | None
     data: DataFacts
     outputs: Mapping[str, OutputRange]
+    accuracy: RunAccuracy | None
     receipt: Receipt
     output: str | None
 
