@@ -51,7 +51,7 @@ class OnnxSource:
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=shapes)
         self._dtypes = {value.name: value.type.tensor_type.elem_type for value in inputs}
         pads = self._options.lowering in ("auto", "direct")
-        self._kept_by = kept_boxes.kept_by(self._model) if pads else {}
+        self._kept_by = kept_boxes.counts_of(self._model) if pads else {}
         self._outputs = (*(value.name for value in self._model.graph.output), *self._kept_by)
         self._quantized_by = quantized_by(self._model)
 
@@ -126,7 +126,7 @@ class OnnxSource:
         forms += [kept_boxes.with_padding(self._whole())] if self._kept_by else []
         if self._quantized_by is not None and not rounding:
             forms = [in_float(form) for form in forms]
-        return [_session(form, self._path if as_it_is and form is self._model else None) for form in forms]
+        return [session(form, self._path if as_it_is and form is self._model else None) for form in forms]
 
     def _arrays(self, runtimes: Sequence[Any], arrays: Arrays) -> Arrays:
         feeds = {name: self._typed(name, values) for name, values in arrays.items()}
@@ -166,7 +166,7 @@ def _fixed_finding(name: str, numbers: Sequence[float]) -> Finding:
     )
 
 
-def _session(model: Any, path: Path | None) -> Any:
+def session(model: Any, path: Path | None) -> Any:
     """ONNX Runtime on a model, or on the file that holds it."""
     try:
         import onnxruntime

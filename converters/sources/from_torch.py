@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.converters.lower import ladder, onnx_hand_over, plain_name
+from edge_sdk.converters.lower.direct import kept_boxes
 from edge_sdk.converters.sources.from_onnx import OnnxSource
 from edge_sdk.converters.sources.source import (
     Description,
@@ -20,6 +21,7 @@ from edge_sdk.converters.sources.source import (
 )
 from edge_sdk.converters.sources.torch_calls import TorchCall, eval_mode, is_exported, torch_dtype
 from edge_sdk.converters.sources.torch_export import exported
+from edge_sdk.converters.sources.torch_padded import PaddedRows, watched
 from edge_sdk.converters.sources.torch_quantized import in_float_ops, is_dynamic, quantized_by
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
@@ -55,7 +57,10 @@ class TorchSource:
             self._call = self._exported_call
         self._inputs = fix_shapes(self._call.inputs, batch=self._options.batch, given=self._options.shapes)
         self._float: OnnxSource | None = None
-        self._outputs: tuple[str, ...] = tuple(self._run(self._example_tensors()))
+        with watched() as keeps_boxes:
+            self._outputs: tuple[str, ...] = tuple(self._run(self._example_tensors()))
+        pads = keeps_boxes and self._options.lowering in ("auto", "direct")
+        self._padding = PaddedRows(self._with_own_names()) if pads else None
 
     @staticmethod
     def reads(source: object) -> bool:
@@ -76,7 +81,9 @@ class TorchSource:
             findings.append(quantized_finding(self._quantized_by))
         if self._dynamic:
             findings.append(_dynamic_finding())
-        ports = (self._inputs, self._call.inputs, self._outputs)
+        counts = self._padding.counts if self._padding else ()
+        findings += self._padding.findings() if self._padding else []
+        ports = (self._inputs, self._call.inputs, (*self._outputs, *counts))
         framework = f"torch {torch.__version__}"
         return Description(framework, *ports, tuple(findings), quantized_by=self._quantized_by).as_json()
 
@@ -88,14 +95,14 @@ class TorchSource:
     def run_rounded(self, samples: str, outputs: str) -> int:
         """Reference runs of a model that is quantized already, rounding included."""
         results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=False)
-        return write_outputs(results, self._outputs, outputs)
+        counts = self._padding.counts if self._padding else ()
+        return write_outputs(results, (*self._outputs, *counts), outputs)
 
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         recurrent = self._call.has_recurrent_layers()
-        return [
-            asdict(rung)
-            for rung in ladder("torch", self._options.lowering, recurrent=recurrent, static_range=static_range)
-        ]
+        # Only our own lowering pads.
+        wanted = "direct" if self._padding else self._options.lowering
+        return [asdict(rung) for rung in ladder("torch", wanted, recurrent=recurrent, static_range=static_range)]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         with eval_mode(self._exported_call.module):
@@ -118,18 +125,24 @@ class TorchSource:
 
         model = self._as_onnx(module, settings)
         inputs = {plain_name("in", i): spec for i, spec in enumerate(self._inputs)}
-        return hand_over(model, inputs, self._outputs, folder, Way(self._options.layout, settings["unroll"]))
+        outputs = self._outputs
+        if self._padding is not None:
+            model, outputs = kept_boxes.with_counts(model), (*outputs, *self._padding.counts)
+        return hand_over(model, inputs, outputs, folder, Way(self._options.layout, settings["unroll"]))
 
     def _in_float(self) -> OnnxSource:
         """The model without the rounding of its activations, run by ONNX Runtime."""
         if self._float is None:
-            with eval_mode(self._exported_call.module):
-                module = self._exported_call.positional(self._outputs)
-                names = ([spec.name for spec in self._inputs], list(self._outputs))
-                settings = {"exporter": "dynamo", "opset": 20}
-                model = exported(module, list(self._example_tensors().values()), *names, settings)
-            self._float = OnnxSource(model, self._options.as_json())
+            self._float = OnnxSource(self._with_own_names(), self._options.as_json())
         return self._float
+
+    def _with_own_names(self) -> Any:
+        """The model as ONNX whose inputs and outputs have the source's names."""
+        with eval_mode(self._exported_call.module):
+            module = self._exported_call.positional(self._outputs)
+            names = ([spec.name for spec in self._inputs], list(self._outputs))
+            settings = {"exporter": "dynamo", "opset": 20}
+            return exported(module, list(self._example_tensors().values()), *names, settings)
 
     def _run_on_examples(self, module: Any) -> None:
         call = TorchCall(module, self._call.examples, self._options)
@@ -145,7 +158,8 @@ class TorchSource:
         import torch
 
         tensors = {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
-        return {name: tensor.detach().cpu().numpy() for name, tensor in self._run(tensors).items()}
+        own = {name: tensor.detach().cpu().numpy() for name, tensor in self._run(tensors).items()}
+        return self._padding.outputs(own, arrays) if self._padding else own
 
     def _run(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
         import torch

@@ -7,6 +7,7 @@ with, have rows of -1 behind those that the source has, and the number of rows t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count as numbers
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,13 @@ from edge_sdk.converters.lower.direct.reading import OWN_DOMAINS
 _OP = "NonMaxSuppression"
 
 
-def counts_of(model: Any) -> tuple[str, ...]:
-    """Names of the counts that the model's graph gets, one for each NonMaxSuppression of the graph itself."""
-    return tuple(_count_name(node) for node in model.graph.node if _is_one(node))
+def counts_of(model: Any) -> dict[str, str]:
+    """Names of the counts that the model's graph gets, and the node, in words, that each is of.
 
-
-def kept_by(model: Any) -> dict[str, str]:
-    """The node, in words, behind each count's name."""
-    return {_count_name(node): f"{_OP} `{node.name or node.output[0]}`" for node in model.graph.node if _is_one(node)}
+    A count is called after the rows where they are an output themselves, else ``kept_count``.
+    """
+    named = {name: node for node, name in _named(model)}
+    return {name: f"{_OP} `{node.name or node.output[0]}`" for name, node in named.items()}
 
 
 def with_counts(model: Any) -> Any:
@@ -34,8 +34,8 @@ def with_counts(model: Any) -> Any:
     an output of the graph, int64 without axes.
     """
 
-    def counted(node: Any) -> list[Any]:
-        node.output.append(_count_name(node))
+    def counted(node: Any, count: str) -> list[Any]:
+        node.output.append(count)
         return [node]
 
     return _rewritten(model, counted)
@@ -43,35 +43,44 @@ def with_counts(model: Any) -> Any:
 
 def with_padding(model: Any) -> Any:
     """The same in ONNX's own ops, for a reference run."""
-    return _rewritten(model, lambda node: [node, *_padding(node)])
+    return _rewritten(model, lambda node, count: [node, *_padding(node, count)])
 
 
 def _is_one(node: Any) -> bool:
     return node.op_type == _OP and node.domain in OWN_DOMAINS
 
 
-def _count_name(node: Any) -> str:
-    return f"{node.output[0]}_count"
+def _named(model: Any) -> Iterator[tuple[Any, str]]:
+    """The graph's own nodes, each with its count's name."""
+    outputs = {value.name for value in model.graph.output}
+    taken = {name for node in model.graph.node for name in node.output} | {v.name for v in model.graph.input}
+    for node in filter(_is_one, model.graph.node):
+        rows = node.output[0] if node.output[0] in outputs else "kept"
+        names = (f"{rows}_count{f'_{number}' if number else ''}" for number in numbers())
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        yield node, name
 
 
-def _rewritten(model: Any, form: Callable[[Any], Sequence[Any]]) -> Any:
+def _rewritten(model: Any, form: Callable[[Any, str], Sequence[Any]]) -> Any:
     import onnx
 
     made = type(model)()
     made.CopyFrom(model)
     del made.graph.node[:], made.graph.value_info[:]
+    names = {node.output[0]: name for node, name in _named(model)}
     for node in model.graph.node:
         own = type(node)()
         own.CopyFrom(node)
-        made.graph.node.extend(form(own) if _is_one(own) else [own])
-    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, []) for name in counts_of(model)]
+        made.graph.node.extend(form(own, names[own.output[0]]) if _is_one(own) else [own])
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, []) for name in names.values()]
     made.graph.output.extend(ends)
     return made
 
 
-def _padding(node: Any) -> Iterator[Any]:
+def _padding(node: Any, count: str) -> Iterator[Any]:
     """Nodes behind a NonMaxSuppression, whose own result takes another name; in ops of opset 10 on."""
-    kept, count = node.output[0], _count_name(node)
+    kept = node.output[0]
     names = iter(f"{kept}/padding_{i}" for i in range(40))
     bare = node.output[0] = next(names)
     nodes: list[Any] = []

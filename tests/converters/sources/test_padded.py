@@ -96,3 +96,52 @@ def test_another_lowering_than_ours_has_no_count() -> None:
 
     source = OnnxSource(_detector(), SourceOptions(lowering="onnx2tf").as_json())
     assert source.describe()["outputs"] == ("kept", "found")
+
+
+def test_a_count_is_called_after_the_rows_where_they_are_an_output() -> None:
+    from edge_sdk.converters.lower.direct.kept_boxes import counts_of
+
+    model = _detector()
+    assert list(counts_of(model)) == ["kept_count"]
+    model.graph.output[0].name = "s"
+    model.graph.input.add().name = "kept_count"
+    assert list(counts_of(model)) == ["kept_count_1"]
+
+
+def test_rows_of_a_pytorch_model_get_padding_and_a_count() -> None:
+    import onnxruntime
+
+    from edge_sdk.converters.sources.torch_padded import PaddedRows
+
+    model, x = _detector(), {"x": np.random.default_rng(1).normal(0, 1, (1, 3, 12, 12)).astype(np.float32)}
+    run = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    own = dict(zip(("kept", "found"), run.run(None, x), strict=True))
+    rows = PaddedRows(model)
+    made = rows.outputs(own, x)
+    count = int(made[rows.counts[0]])
+    assert count == len(own["kept"]) < len(made["kept"])
+    np.testing.assert_array_equal(made["found"][:count], own["found"])
+
+
+@pytest.mark.torch
+def test_torchvisions_nms_is_seen_as_it_runs() -> None:
+    """torchvision is no part of any environment here: an op of its name stands for it."""
+    import sys
+    import types
+
+    import torch
+
+    from edge_sdk.converters.sources.torch_padded import watched
+
+    with torch.library._scoped_library("torchvision", "FRAGMENT") as library:
+        library.define("nms(Tensor boxes, Tensor scores, float iou) -> Tensor")
+        library.impl("nms", lambda boxes, scores, iou: scores.argsort(), "CPU")
+        boxes, scores = torch.zeros(2, 4), torch.ones(2)
+        with watched() as unseen:
+            torch.ops.torchvision.nms(boxes, scores, 0.5)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "torchvision", types.ModuleType("torchvision"))
+            with watched() as seen:
+                scores + 1
+                torch.ops.torchvision.nms(boxes, scores, 0.5)
+    assert (unseen, seen) == ([], ["torchvision.nms.default"])
