@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_sdk.android.properties import project, read_properties
-from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.artifact.borders import in_one_op
+from edge_sdk.artifact.model import Artifact, parse_artifact, read_artifact
 from edge_sdk.artifact.runtimes import missing_ops
 from edge_sdk.checks.checking import check
 from edge_sdk.checks.delegates.ethos_u.check import RULES as ETHOS_U
@@ -102,7 +103,7 @@ def compiled_path(output: Path, profile: DeviceProfile | None) -> Path | None:
 def fit_to_device(report: ConversionReport, output: Path, profile: DeviceProfile) -> ConversionReport:
     """Checks the written file against the device, and has Vela compile it where the device has an Ethos-U."""
     artifact = read_artifact(output)
-    checked = check(artifact, profile)
+    checked = check(as_compiled(artifact, output.read_bytes(), profile), profile)
     if profile.device.os.family == "android":
         report = replace(report, findings=(*report.findings, *app_findings(artifact, output.name)))
     delegate, target = _ethos_u(profile), compiled_path(output, profile)
@@ -110,6 +111,18 @@ def fit_to_device(report: ConversionReport, output: Path, profile: DeviceProfile
         return replace(report, check=checked)
     written, findings = _compile(output, target, delegate.variant)
     return replace(report, check=checked, compiled=written, findings=(*report.findings, *findings))
+
+
+def as_compiled(artifact: Artifact, data: bytes, profile: DeviceProfile) -> Artifact:
+    """A file as the device's compiler is given it: int8 meets int16 in one op for an Ethos-U.
+
+    Args:
+        artifact: the file.
+        data: its bytes.
+        profile: the device.
+    """
+    given = data if _ethos_u(profile) is None else in_one_op(data)
+    return artifact if given is data else parse_artifact(given)
 
 
 def app_findings(artifact: Artifact, name: str) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from edge_sdk.artifact.borders import in_one_op
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.checks.delegates.ethos_u.check import RULES, as_vela_places
 from edge_sdk.checks.delegates.ethos_u.vela import PACKAGE, compile_for_ethos_u, vela_version
@@ -39,8 +40,9 @@ class _Vela:
 
     def compile(self, job: Job) -> Compilation:
         job.progress.stage(f"compile for {job.target} with {PACKAGE}")
-        made = compile_for_ethos_u(job.content, job.target, seconds=job.seconds)
-        artifact, answer = parse_artifact(job.content), made.answer
+        content = in_one_op(job.content)
+        made = compile_for_ethos_u(content, job.target, seconds=job.seconds)
+        artifact, answer = parse_artifact(content), made.answer
         if answer.takes_nothing:
             raise NothingPlacedError(
                 f"{PACKAGE} {answer.version} places nothing on the {job.target}",

@@ -11,6 +11,7 @@ from edge_sdk.recipe import (
     CalibrationMethod,
     Forms,
     Granularity,
+    Int16,
     IoType,
     KeepFloat,
     Recipe,
@@ -30,6 +31,10 @@ class RecipeOptions(TypedDict, total=False):
     keep_float_ops: Sequence[str]
     """Regular expressions of op types left in float."""
     keep_float_tensors: Sequence[str]
+    """Likewise for the names of ops' results."""
+    int16_ops: Sequence[str]
+    """Regular expressions of op types that have activations in int16 in an int8 file."""
+    int16_tensors: Sequence[str]
     """Likewise for the names of ops' results."""
     calibration_method: CalibrationMethod | None
     """How ranges of int8 activations are set, over the recipe's; ``auto`` chooses for each tensor."""
@@ -70,5 +75,9 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         tune=changed.tune if tuned is None else tuned,
         equalize=changed.equalize if equalized is None else equalized,
         forms=options.get("forms") or changed.forms,
+        int16=Int16(
+            (*changed.int16.ops, *options.get("int16_ops", ())),
+            (*changed.int16.tensors, *options.get("int16_tensors", ())),
+        ),
     )
     return check_recipe(whole, where=whole.name)

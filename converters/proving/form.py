@@ -7,7 +7,7 @@ from collections.abc import Collection
 from edge_sdk.artifact.compute import compute_type
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.artifact.summary import float_ops, summarize
-from edge_sdk.converters.quantize.kept import kept_ops, result_name
+from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.errors import ConversionError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
@@ -81,9 +81,25 @@ def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands
                 "an NPU would leave them to the CPU",
             )
         )
+    if narrow := _not_in_int16(artifact, lowered, recipe):
+        found.append(
+            Finding(
+                "int16-ops-left",
+                "warning",
+                f"{len(narrow)} ops that were asked for in int16 are not: {', '.join(narrow[:_NAMED])}",
+                recipe.name,
+                "ai-edge-quantizer has no int16 form of them",
+            )
+        )
     if kept:
         found.append(Finding("float-ops-kept", "info", f"{len(kept)} ops were left in float as asked", recipe.name))
     return found
+
+
+def _not_in_int16(artifact: Artifact, lowered: Artifact, recipe: Recipe) -> list[str]:
+    wanted = {result_name(graph, op): op.name for graph, op in int16_ops(lowered, recipe)}
+    wide = {t.name for op in artifact.main.ops for t in artifact.main.results(op) if t.dtype == "int16"}
+    return [f"{kind} `{name}`" for name, kind in wanted.items() if name not in wide]
 
 
 def _why(graph: Subgraph, op: Op) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.artifact.borders import by_way_of_float
 from edge_sdk.artifact.edit import with_own_names
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact, read_artifact
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
-from edge_sdk.converters.quantize.kept import kept_ops, result_name
+from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.narrow_channels import restore, widen
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.engines.observe import Observation
@@ -111,7 +112,7 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     }
     with running(_TOOL, f"quantizing to {recipe.activations.dtype} activations"):
         data = quantizer.quantize(ranges).quantized_model
-    Path(target).write_bytes(restore(bytes(data), widened))
+    Path(target).write_bytes(by_way_of_float(restore(bytes(data), widened)))
     return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": []}
 
 
@@ -179,6 +180,9 @@ def _quantizer(path: str, recipe: Recipe, artifact: Artifact, kept: list[Op]) ->
             if not recipe.integer_only:
                 for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
                     quantizer.update_quantization_recipe(".*", end, None, _NO_QUANTIZE)
+        for _, op in int16_ops(artifact, recipe):
+            name = re.escape(result_name(artifact.main, op))
+            quantizer.add_static_config(f"^{name};?$", every, _BITS["int16"], 8, weight_granularity=granularity)
         for op in kept:
             name = re.escape(result_name(artifact.main, op))
             quantizer.update_quantization_recipe(f"^{name};?$", every, None, _NO_QUANTIZE)

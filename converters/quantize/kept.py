@@ -1,4 +1,4 @@
-"""Which ops a recipe leaves in float."""
+"""Which ops a recipe leaves in float, or gives int16 activations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.errors import RecipeError, nearest
-from edge_sdk.recipe import Recipe
+from edge_sdk.recipe import Int16, KeepFloat, Recipe
 
 
 def kept_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
@@ -15,15 +15,24 @@ def kept_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
     Raises:
         RecipeError: an expression matches nothing, so that a typo would quantize what should stay float.
     """
+    return _matching(artifact, recipe.keep_float, "keep_float")
+
+
+def int16_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
+    """Ops of the float file that match ``int16``; errors as :func:`kept_ops`."""
+    return _matching(artifact, recipe.int16, "int16")
+
+
+def _matching(artifact: Artifact, named: KeepFloat | Int16, table: str) -> list[tuple[Subgraph, Op]]:
     everything = list(artifact.all_ops())
     kept: dict[tuple[int, int], tuple[Subgraph, Op]] = {}
-    for pattern in recipe.keep_float.ops:
+    for pattern in named.ops:
         found = [(g, op) for g, op in everything if re.search(pattern, op.name)]
-        _require(pattern, found, "op type", [op.name for _, op in everything])
+        _require(table, pattern, found, "op type", [op.name for _, op in everything])
         kept.update({(g.index, op.index): (g, op) for g, op in found})
-    for pattern in recipe.keep_float.tensors:
+    for pattern in named.tensors:
         found = [(g, op) for g, op in everything if re.search(pattern, result_name(g, op))]
-        _require(pattern, found, "name of an op's result", [result_name(g, op) for g, op in everything])
+        _require(table, pattern, found, "name of an op's result", [result_name(g, op) for g, op in everything])
         kept.update({(g.index, op.index): (g, op) for g, op in found})
     return list(kept.values())
 
@@ -33,9 +42,9 @@ def result_name(graph: Subgraph, op: Op) -> str:
     return graph.tensors[op.outputs[0]].name if op.outputs else ""
 
 
-def _require(pattern: str, found: list[tuple[Subgraph, Op]], what: str, known: list[str]) -> None:
+def _require(table: str, pattern: str, found: list[tuple[Subgraph, Op]], what: str, known: list[str]) -> None:
     if not found:
         raise RecipeError(
-            f"keep_float: `{pattern}` matches no {what} of the float model{nearest(pattern, known)}",
+            f"{table}: `{pattern}` matches no {what} of the float model{nearest(pattern, known)}",
             hint=f"there are: {', '.join(sorted(set(known))[:12])}",
         )

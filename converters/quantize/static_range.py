@@ -29,8 +29,8 @@ from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
 from edge_sdk.converters.quantize.equalized import better_equalized
 from edge_sdk.converters.quantize.factors import with_single_scales
 from edge_sdk.converters.quantize.joins import Join, joins_of_kinds, quantized_apart, told
-from edge_sdk.converters.quantize.kept import kept_ops, result_name
-from edge_sdk.converters.quantize.ranges import find_ranges, spread
+from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
+from edge_sdk.converters.quantize.ranges import Ranges, find_ranges, spread
 from edge_sdk.converters.quantize.tuning import count_layers
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
 from edge_sdk.engines.observe import Observation
@@ -88,8 +88,11 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     ready, observations = ranges.data, ranges.observations
     if wanted.activations.dtype == "int8":
         center_second_factors(parse_artifact(ready).main, observations)
+    if wanted.int16:
+        unclip(parse_artifact(ready), wanted, ranges)
     joins = _joins_in_float(parse_artifact(ready).main, wanted, observations)
-    if wanted.activations.dtype == "int16" or (find_spec("tensorflow") is None and wanted.io != "uint8"):
+    wide = wanted.activations.dtype == "int16" or bool(wanted.int16)
+    if wide or (find_spec("tensorflow") is None and wanted.io != "uint8"):
         padded = Path(target).with_suffix(".padded.tflite")
         padded.write_bytes(ready)
         made = quantize_static(str(padded), target, wanted, observations)
@@ -110,7 +113,7 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
 
 def _joins_in_float(graph: Subgraph, recipe: Recipe, observations: Mapping[int, Observation]) -> list[Join]:
     """Final joins of parts of different range, where the file may hold float and TensorFlow's quantizer makes it."""
-    plain = recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8"
+    plain = recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16
     return [] if plain or find_spec("tensorflow") is None else joins_of_kinds(graph, observations)
 
 
@@ -176,6 +179,16 @@ def with_ranges(data: bytes, observations: Mapping[int, Observation]) -> bytes:
             high = 1.0
         tensors[index].quantization = new_node(schema(), "QuantizationParameters", min=[low], max=[high])
     return pack_tree(root)
+
+
+def unclip(artifact: Artifact, recipe: Recipe, ranges: Ranges) -> None:
+    """Gives the results of ops in int16, in place, the extremes that were observed: 16 bits round finely enough."""
+    observed = dict(zip(ranges.observations, ranges.chosen, strict=True))
+    for graph, op in int16_ops(artifact, recipe):
+        for index in op.outputs if graph.index == 0 else ():
+            if index in observed:
+                seen = ranges.observations[index]
+                seen.minimum, seen.maximum = observed[index].observed
 
 
 def center_second_factors(graph: Subgraph, observations: Mapping[int, Observation]) -> None:

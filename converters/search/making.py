@@ -8,6 +8,7 @@ from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.summary import Summary, summarize
 from edge_sdk.checks.checking import check
 from edge_sdk.checks.verdict import DelegateCheck
+from edge_sdk.converters.device import as_compiled
 from edge_sdk.converters.search.records import File, OnDevice
 from edge_sdk.profile.records import DeviceProfile
 
@@ -24,7 +25,7 @@ def file_facts(data: bytes, profile: DeviceProfile | None) -> File:
     key, share = hashlib.sha256(data).hexdigest(), summary.mac_share("int8")
     if profile is None:
         return File(key, len(data), share)
-    checked = check(artifact, profile)
+    checked = check(as_compiled(artifact, data, profile), profile)
     first = next(iter(checked.delegates), None) if has_accelerator(profile) else None
     return File(key, len(data), share, checked.memory.floor_bytes, _on_device(summary, first) if first else None)
 

@@ -10,7 +10,7 @@ Clustering and sparse weights are no moves: they make a file smaller only once i
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -18,7 +18,7 @@ from edge_sdk.converters.search import training_moves
 from edge_sdk.converters.search.cut import Member, Spared
 from edge_sdk.converters.search.records import MIB, Point
 from edge_sdk.converters.search.view import Move, Proposal, View
-from edge_sdk.recipe import CalibrationMethod, KeepFloat, Recipe, check_recipe, find_recipe
+from edge_sdk.recipe import CalibrationMethod, Int16, KeepFloat, Recipe, check_recipe, find_recipe
 
 INT16 = "static_wi8_ai16"
 _SLACK = 1.1
@@ -37,12 +37,21 @@ def int16(view: View) -> Generator[Proposal, Point, None]:
         yield Proposal(find_recipe(INT16), "int8 loses too much: activations in int16, which the accelerator takes")
 
 
+def int16_groups(view: View) -> Generator[Proposal, Point, None]:
+    """Int16 for some groups, where the whole file in int16 is accurate: the fewest along the predicted front."""
+    best = view.best
+    if INT16 not in view.fallbacks or not _int8_loses(view) or best is None or best.move != "int16":
+        return
+    # Who is spared last is int16 too where all are: that end is known to be accurate.
+    yield from _fewest(view, [member.spared for member in view.family()], view.base, widened)
+
+
 def spare(view: View) -> Generator[Proposal, Point, None]:
     """Int8 but for some groups: bisection along the predicted front, then what can be taken back."""
     point = view.plain
     if view.base.mode != "static_range" or point is None or point.file is None:
         return
-    if view.by_placement and view.best is not None and view.best.move == "int16":
+    if view.by_placement and view.best is not None and view.best.move in ("int16", "int16_groups"):
         return  # what is in float leaves the accelerator
     if view.budgets.objective == "metric":
         yield from _most_accurate(view)
@@ -69,8 +78,11 @@ def _most_accurate(view: View) -> Generator[Proposal, Point, None]:
             return
 
 
-def _fewest(view: View, family: Sequence[Spared], base: Recipe) -> Generator[Proposal, Point, Spared | None]:
-    """The fewest groups in float that are accurate: bisection along a nested family; None where none is."""
+def _fewest(
+    view: View, family: Sequence[Spared], base: Recipe, make: Callable[[View, Spared, Recipe], Recipe] | None = None
+) -> Generator[Proposal, Point, Spared | None]:
+    """The fewest groups out of int8 that are accurate: bisection along a nested family; None where none is."""
+    made, what = (sparing, "float") if make is None else (make, "int16")
     low, high, found = 0, len(family), None
     last = len(view.groups)
     # The end of the family is the float file, which is known to be accurate.
@@ -79,8 +91,8 @@ def _fewest(view: View, family: Sequence[Spared], base: Recipe) -> Generator[Pro
     while high - low > 1:
         middle = (low + high) // 2
         spared = family[middle]
-        why = f"{len(spared)} of {last} groups in float: between {low} and {high} of {len(family) - 1}"
-        point = yield Proposal(sparing(view, spared, base), why, spared, decides=True)
+        why = f"{len(spared)} of {last} groups in {what}: between {low} and {high} of {len(family) - 1}"
+        point = yield Proposal(made(view, spared, base), why, spared, decides=True)
         if point.accurate:
             high, found = middle, spared
         else:
@@ -167,6 +179,7 @@ def _int8_loses(view: View) -> bool:
 MOVES: dict[str, Move] = {
     "plain": Move(plain),
     "int16": Move(int16, beside=True),
+    "int16_groups": Move(int16_groups, beside=True),
     "spare": Move(spare),
     "whole": Move(whole),
     "four_bit": Move(four_bit),
@@ -190,6 +203,21 @@ def sparing(view: View, spared: Spared, base: Recipe) -> Recipe:
         short_names=(),
         io="float32",
         keep_float=KeepFloat(base.keep_float.ops, (*base.keep_float.tensors, *patterns)),
+    )
+    return check_recipe(changed, where=changed.name)
+
+
+def widened(view: View, spared: Spared, base: Recipe) -> Recipe:
+    """A recipe with the activations of groups in int16, named as :func:`sparing` names them."""
+    names = sorted({name for group in spared for name in view.groups[group].results})
+    patterns = tuple(f"^{re.escape(name)}$" for name in names)
+    changed = replace(
+        base,
+        name=f"{base.name}_int16_{len(spared)}",
+        description=f"{base.name} with {len(spared)} groups of ops in int16, chosen by edge-sdk optimize",
+        short_names=(),
+        io="int8" if base.io == "uint8" else base.io,
+        int16=Int16(base.int16.ops, (*base.int16.tensors, *patterns)),
     )
     return check_recipe(changed, where=changed.name)
 

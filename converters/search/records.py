@@ -117,7 +117,7 @@ class Point:
         move: who proposed it.
         why: its reason.
         recipe: how it is made.
-        spared: names of groups that are left out of int8.
+        spared: names of groups that are left out of int8; see ``spared_in``.
         file: what came of it; None where it could not be made.
         latency: None where nothing tells.
         score: on the part of the data that the search looks at; None where it was not evaluated.
@@ -148,6 +148,11 @@ class Point:
         """Within all budgets."""
         return self.state == "fits"
 
+    @property
+    def spared_in(self) -> Literal["float32", "int16"]:
+        """What spared groups compute in."""
+        return "int16" if self.recipe.int16 else "float32"
+
     def missing(self, *reasons: str, state: PointState = "misses") -> Point:
         """The same with reasons why it is not the answer."""
         return replace(self, state=state, misses=(*self.misses, *reasons))
@@ -157,7 +162,8 @@ class Point:
         return {
             "order": self.order,
             "recipe": self.recipe.name,
-            "in_float": len(self.spared),
+            "in_float": len(self.spared) if self.spared_in == "float32" else 0,
+            "in_int16": len(self.spared) if self.spared_in == "int16" else 0,
             "size_bytes": self.file.size_bytes if self.file else None,
             "latency_ms": self.latency.ms if self.latency else None,
             "latency_is": self.latency.truth if self.latency else None,
@@ -175,6 +181,7 @@ class Point:
             "why": self.why,
             "recipe": self.recipe.name,
             "spared": list(self.spared),
+            "spared_in": self.spared_in,
             "file": asdict(self.file) if self.file else None,
             "latency": asdict(self.latency) if self.latency else None,
             "score": asdict(self.score) if self.score else None,
@@ -286,7 +293,8 @@ class Result(Tabular):
 
     def headline(self) -> str:
         """What was chosen, and why the search ended."""
-        chosen = f"{self.best.recipe.name}, {len(self.best.spared)} groups in float" if self.best else "nothing fits"
+        best = self.best
+        chosen = f"{best.recipe.name}, {len(best.spared)} groups in {best.spared_in}" if best else "nothing fits"
         chosen += f", {self.confirmation} on unseen data" if self.confirmation else ""
         return f"{self.source}: {chosen}; {len(self.points)} points tried, {self.stopped}"
 

@@ -180,7 +180,12 @@ def _check_early(arguments: dict[str, Any]) -> None:
     """Before anything that takes time is imported."""
     for option, name in (("--calibration", "calibration"), ("--data", "data"), ("--train-data", "train_data")):
         check_data(option, arguments[name])
-    for option, name in (("--keep-float-op", "keep_float_ops"), ("--keep-float-tensor", "keep_float_tensors")):
+    for option, name in (
+        ("--keep-float-op", "keep_float_ops"),
+        ("--keep-float-tensor", "keep_float_tensors"),
+        ("--int16-op", "int16_ops"),
+        ("--int16-tensor", "int16_tensors"),
+    ):
         check_patterns(option, arguments[name])
 
 

@@ -71,9 +71,9 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     "moves",
     multiple=True,
     metavar="NAME",
-    help="Only these, after plain int8: int16, spare (ops in float), whole (other precisions), four_bit, ranges, tune, "
-    "repair, qat, prune. Default: those that need nothing more; ranges, tune and repair with more time (--budget, "
-    "--max-evals); qat and prune with --train-data.",
+    help="Only these, after plain int8: int16, int16_groups, spare (ops in float), whole (other precisions), four_bit, "
+    "ranges, tune, repair, qat, prune. Default: those that need nothing more; ranges, tune and repair with more time "
+    "(--budget, --max-evals); qat and prune with --train-data.",
 )
 @click.option(
     "--require-confirmed",

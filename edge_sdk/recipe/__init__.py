@@ -3,6 +3,7 @@
 from edge_sdk.recipe.reading import CalibrationMethod as CalibrationMethod
 from edge_sdk.recipe.reading import Forms as Forms
 from edge_sdk.recipe.reading import Granularity as Granularity
+from edge_sdk.recipe.reading import Int16 as Int16
 from edge_sdk.recipe.reading import IoType as IoType
 from edge_sdk.recipe.reading import KeepFloat as KeepFloat
 from edge_sdk.recipe.reading import Recipe as Recipe

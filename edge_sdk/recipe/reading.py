@@ -55,6 +55,17 @@ class KeepFloat:
 
 
 @dataclass(frozen=True)
+class Int16:
+    """What has activations in int16 in an int8 file: regular expressions, searched as :class:`KeepFloat`'s."""
+
+    ops: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.ops or self.tensors)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One way to make a file.
 
@@ -67,6 +78,7 @@ class Recipe:
         activations: what intermediate values are held in.
         io: type of the file's inputs and outputs; other than float32 means integer-only.
         keep_float: ops left in float.
+        int16: ops with activations in int16, in a file of int8 ones: for accelerators that take both.
         calibration: how ranges of int8 activations are set from what was observed; ``auto`` chooses for each tensor.
         bias_correction: whether int8 biases make up for what rounding the weights does to the means of channels.
         equalize: whether channels of the float file are brought to like ranges before, where that brings int8 outputs
@@ -86,6 +98,7 @@ class Recipe:
     activations: Activations = Activations()
     io: IoType = "float32"
     keep_float: KeepFloat = field(default_factory=KeepFloat)
+    int16: Int16 = field(default_factory=Int16)
     calibration: CalibrationMethod = "auto"
     bias_correction: bool = True
     equalize: bool | None = None
@@ -211,9 +224,10 @@ def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
     allowed = ("float32", "int16") if recipe.activations.dtype == "int16" else allowed
     if recipe.io not in allowed:
         problems.append(f"io: {recipe.activations.dtype} activations allow {_or(allowed)}, got {recipe.io}")
-    for key, patterns in (("ops", recipe.keep_float.ops), ("tensors", recipe.keep_float.tensors)):
-        problems += [f"keep_float.{key}: `{p}` is no regular expression: {why}" for p, why in _bad(patterns)]
-    problems += _int8_problems(recipe)
+    for table, named in (("keep_float", recipe.keep_float), ("int16", recipe.int16)):
+        for key, patterns in (("ops", named.ops), ("tensors", named.tensors)):
+            problems += [f"{table}.{key}: `{p}` is no regular expression: {why}" for p, why in _bad(patterns)]
+    problems += _int8_problems(recipe) + _int16_problems(recipe)
     keeps = recipe.keep_float.ops or recipe.keep_float.tensors
     if keeps and recipe.mode == "float":
         problems.append("keep_float: everything is float in this recipe")
@@ -234,6 +248,20 @@ def _int8_problems(recipe: Recipe) -> list[str]:
     asked += ["tune"] if recipe.tune else []
     asked += ["equalize"] if recipe.equalize else []
     return [f"{one} is for int8 activations, got {held}" for one in asked if held != "int8"]
+
+
+def _int16_problems(recipe: Recipe) -> list[str]:
+    """What single ops in int16 do not go with."""
+    if not recipe.int16:
+        return []
+    if recipe.mode != "static_range" or recipe.activations.dtype != "int8":
+        return [f"int16: is for ops of int8 files, got mode {recipe.mode} with {recipe.activations.dtype} activations"]
+    other = {
+        "tune": recipe.tune,
+        "train.qat": bool(recipe.train and recipe.train.qat),
+        "io = uint8": recipe.io == "uint8",
+    }
+    return [f"int16: does not go with {name}" for name, asked in other.items() if asked]
 
 
 def _weights_problems(recipe: Recipe, allowed: Sequence[str]) -> list[str]:

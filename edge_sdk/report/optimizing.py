@@ -29,7 +29,7 @@ def optimizing_text(result: Result) -> str:
     return "\n".join(lines)
 
 
-_HEADERS = ("", "groups in float", "metric", "drop (interval)", "samples", "latency", "size", "int8 MACs")
+_HEADERS = ("", "not in int8", "metric", "drop (interval)", "samples", "latency", "size", "int8 MACs")
 
 
 def _about(result: Result) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _row(point: Point, result: Result) -> tuple[str, ...]:
     file = point.file
     return (
         _label(point, result),
-        str(len(point.spared)) if point.move != "reference" else "all",
+        _spared(point),
         _value(point.score, result),
         _drop(point.score),
         "-" if point.score is None else f"{point.score.drop.samples}/{point.score.drop.of}",
@@ -71,6 +71,12 @@ def _row(point: Point, result: Result) -> tuple[str, ...]:
         size_text(file.size_bytes) if file else "-",
         f"{file.int8_macs:.0%}" if file else "-",
     )
+
+
+def _spared(point: Point) -> str:
+    if point.move == "reference":
+        return "all"
+    return f"{len(point.spared)} in {point.spared_in}" if point.spared else "0"
 
 
 def _label(point: Point, result: Result) -> str:

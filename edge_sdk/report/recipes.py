@@ -48,6 +48,7 @@ def recipe_text(recipe: Recipe) -> str:
     """One recipe in full."""
     kept = [*recipe.keep_float.ops, *recipe.keep_float.tensors]
     stages = [name for name in ("prune", "cluster", "distil", "qat") if getattr(recipe.train, name, None)]
+    wide = [*recipe.int16.ops, *recipe.int16.tensors]
     lines = [
         f"{recipe.name}: {recipe.description}",
         field("also named", ", ".join(recipe.short_names) or "-"),
@@ -57,6 +58,8 @@ def recipe_text(recipe: Recipe) -> str:
         field("ends", recipe.io),
         field("in float", ", ".join(kept) or "nothing by name"),
     ]
+    if wide:
+        lines.append(field("in int16", ", ".join(wide)))
     if recipe.train is not None:
         lines.append(field("trains", f"{', '.join(stages) or 'by the loss alone'}; {recipe.train.epochs} epochs"))
     return "\n".join([*lines, field("use", f"edge-sdk convert SOURCE -r {recipe.name}")])

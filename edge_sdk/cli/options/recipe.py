@@ -40,6 +40,20 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Leave ops with matching result names in float.",
         ),
         click.option(
+            "--int16-op",
+            "int16_ops",
+            multiple=True,
+            metavar="REGEX",
+            help="Activations of ops of matching types in int16, in an int8 file; for accelerators that take both.",
+        ),
+        click.option(
+            "--int16-tensor",
+            "int16_tensors",
+            multiple=True,
+            metavar="REGEX",
+            help="Likewise of ops with matching result names.",
+        ),
+        click.option(
             "--calibration-method",
             type=click.Choice(["auto", "minmax", "percentile", "mse", "entropy"]),
             help="How ranges of int8 activations are set, over the recipe's; auto chooses for each tensor.",

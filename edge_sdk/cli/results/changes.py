@@ -64,6 +64,7 @@ _CONVERSION: dict[str, Any] = {
 }
 _POINT: dict[str, Any] = {
     "recipe": str,
+    "spared_in": Annotated[str, "What spared groups compute in: `float32` or `int16`."],
     "on_front": Annotated[bool, "Whether no other is at least as good in latency, size and metric."],
     "chosen": bool,
 }

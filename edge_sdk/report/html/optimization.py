@@ -109,7 +109,8 @@ def _fronts(data: Data, points: list[Data]) -> str:
 
 def _dot(point: Data, x: float, ends: tuple[float, float] | None) -> Dot:
     drop = point["score"]["drop"]
-    name = f"{point['order']}: {point['recipe']}, {plural(len(point['spared']), 'group')} in float; {point['why']}"
+    spared = f"{plural(len(point['spared']), 'group')} in {_spared_in(point)}"
+    name = f"{point['order']}: {point['recipe']}, {spared}; {point['why']}"
     return Dot(name, x, drop["value"], ends, _ends(drop, "low", "high"), point["on_front"], point["chosen"])
 
 
@@ -132,7 +133,7 @@ def _row(point: Data) -> list[object]:
         if not point["chosen"]
         else Html('<span class="good">✓ chosen</span>')
     )
-    spared = f", {plural(len(point['spared']), 'group')} in float" if point["spared"] else ""
+    spared = f", {plural(len(point['spared']), 'group')} in {_spared_in(point)}" if point["spared"] else ""
     return [
         point["order"],
         f"{point['recipe']}{spared}",
@@ -161,11 +162,16 @@ def _unit(data: Data) -> str:
     return f" {data['metric']['unit']}" if data["metric"]["unit"] else ""
 
 
+def _spared_in(point: Data) -> str:
+    return "int16" if point.get("spared_in") == "int16" else "float"
+
+
 def _groups(data: Data) -> str:
+    spared_in = _spared_in(_chosen(data) or {})
     rows = [
         (
             short(one["name"]),
-            "float" if one["spared"] else "int8",
+            spared_in if one["spared"] else "int8",
             one["ops"],
             number(one["macs"]),
             f"{one['damage']:.3g}",

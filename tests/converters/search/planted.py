@@ -69,6 +69,11 @@ class Planted:
             return frozenset(range(len(self.drops)))
         return frozenset(int(re.sub(r"\D", "", name)) for name in recipe.keep_float.tensors)
 
+    @staticmethod
+    def widened(recipe: Recipe) -> frozenset[int]:
+        """Groups in int16."""
+        return frozenset(int(re.sub(r"\D", "", name)) for name in recipe.int16.tensors)
+
     def make(self, recipe: Recipe) -> File:
         if recipe.name in self.unmakeable:
             raise ConversionError(f"{recipe.name} cannot be made")
@@ -84,7 +89,8 @@ class Planted:
         whole = sorted(set(range(len(self.drops))) - spared)
         breaks = sum(two - one > 1 for one, two in itertools.pairwise(whole))
         double = 2 if recipe.activations.dtype == "int16" else 1
-        return OnDevice("planted", double * 1000 * len(whole), 1000 * len(spared), breaks + bool(whole))
+        macs = double * 1000 * len(whole) + 1000 * len(self.widened(recipe))
+        return OnDevice("planted", macs, 1000 * len(spared), breaks + bool(whole))
 
     def latency(self, file: File) -> Latency:
         recipe = self._recipes[file.key]
@@ -117,7 +123,10 @@ class Planted:
         if recipe.activations.dtype == "int16":
             return self.int16_drop
         factor = self.tuned if recipe.tune else 1.0
-        return factor * sum(drop for i, drop in enumerate(self.drops) if i not in spared)
+        fine = spared | self.widened(recipe)
+        return self.int16_drop * bool(self.widened(recipe)) + factor * sum(
+            drop for i, drop in enumerate(self.drops) if i not in fine
+        )
 
     def fault(self, file: File, recipe: Recipe) -> str | None:
         return "an op is wrong" if recipe.name in self.faulty else None
@@ -134,7 +143,10 @@ class Planted:
     def _key(recipe: Recipe) -> str:
         return hashlib.sha256(
             repr(
-                (recipe.mode, recipe.weights, recipe.activations, recipe.keep_float, recipe.tune, recipe.train)
+                (
+                    *(recipe.mode, recipe.weights, recipe.activations, recipe.keep_float, recipe.int16),
+                    *(recipe.tune, recipe.train),
+                )
             ).encode()
         ).hexdigest()
 

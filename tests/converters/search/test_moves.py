@@ -79,6 +79,19 @@ def test_an_accelerator_is_not_left_where_int16_holds() -> None:
     assert all(member.ms is None for member in found.expectations())
 
 
+def test_only_the_groups_that_need_it_are_in_int16() -> None:
+    drops = [3.0 if place in (2, 5) else 0.001 for place in range(16)]
+    found = search(Planted(drops, accelerator=True), _HALF)
+    best = found.best
+    assert best is not None
+    assert (best.move, best.spared_in, best.spared) == ("int16_groups", "int16", ("g2", "g5"))
+    assert best.file is not None
+    assert best.file.on_device is not None
+    # Two of sixteen take twice the time, and nothing leaves the accelerator.
+    assert best.file.on_device.cost == (0, 1, 18_000)
+    assert found.evaluations <= certificate(16) + 2
+
+
 def test_what_must_leave_an_accelerator_is_as_little_as_can_be() -> None:
     # int16 does not help: one group hurts, and all else stays together.
     drops = [3.0 if place == 0 else 0.001 for place in range(16)]
