@@ -73,7 +73,9 @@ def test_int4_is_taken_where_it_is_faster_and_holds() -> None:
 def test_an_accelerator_is_not_left_where_int16_holds() -> None:
     found = search(Planted(_LOSES, accelerator=True), _HALF)
     assert found.best is not None
-    assert found.best.recipe.name == "static_wi8_ai16"
+    # In part, for what holds in int8 takes half the time there.
+    assert (found.best.move, found.best.spared_in) == ("int16_groups", "int16")
+    assert any(point.recipe.name == "static_wi8_ai16" and point.accurate for point in found.points)
     assert "spare" not in _moves(found)
     # This machine's own time, by which float in part would win, is not the device's.
     assert all(member.ms is None for member in found.expectations())
