@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -180,7 +181,7 @@ class Attempting:
         verdict = judge(trial, outputs, artifact, executor, least)
         if verdict.result == "failed":
             with suppress(EdgeSdkError):
-                sides = self._sides(candidate, subject, trial)
+                sides = self._sides(candidate, subject)
                 verdict = explained(subject.model, trial, verdict, executor, sides, least=least)
         verdict, said = self._rehearsed(candidate, subject, verdict)
         run_ms = float(np.median(took[1:])) if took else None
@@ -217,11 +218,11 @@ class Attempting:
         finally:
             loaded.close()
 
-    def _sides(self, candidate: Candidate, subject: Subject, trial: Trial) -> Sides:
-        def run(one: Candidate, model: ModelSource) -> list[Arrays]:
+    def _sides(self, candidate: Candidate, subject: Subject) -> Sides:
+        def run(one: Candidate, model: ModelSource, given: Sequence[Arrays]) -> list[Arrays]:
             loaded = self._load(one, replace(subject, model=model), self._choices[0])
             try:
-                return [run_once(loaded.executor, inputs) for inputs in trial.inputs]
+                return [run_once(loaded.executor, inputs) for inputs in given]
             finally:
                 loaded.close()
 

@@ -1,14 +1,15 @@
 """Where a model decides, rounding decides with it: an argmax or a sort of values that hardly differ goes either way.
 
 An output behind such an op says nothing of the arithmetic before it. So where a candidate's outputs are off, values are
-compared once more where they are still numbers: right before the first decisions. See POLICY.md.
+compared once more where they are still numbers: right before the first decisions; and what it makes of them is held
+against what the engine's own kernels make of the same values. See POLICY.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -89,6 +90,34 @@ def with_outputs(model: ModelSource, extra: Collection[int]) -> ModelSource:
     return made if model.artifact.entry is None else made.with_signature(model.artifact.entry)
 
 
+def after_decisions(model: ModelSource, cut: Cut) -> ModelSource | None:
+    """What computes the outputs from the values of a cut, as a model of its own; its inputs are those values.
+
+    None where the entry is not the first subgraph, or reads inputs of the model as well: then it cannot stand alone.
+    """
+    signature = model.artifact.signature
+    if signature.subgraph or not cut.values:
+        return None
+    graph, makers = model.artifact.main, model.artifact.main.makers
+    left, kept, given = [tensor.index for tensor in signature.outputs.values()], set[int](), set[int]()
+    while left:
+        index = left.pop()
+        if index in cut.values:
+            given.add(index)
+        elif index in makers and makers[index].index not in kept:
+            kept.add(makers[index].index)
+            left += [one for one in makers[index].inputs if one >= 0]
+        elif index in graph.inputs:
+            given.add(index)
+    root, _ = parse_tree(model.content)
+    node = root.subgraphs[0]
+    node.operators = [op for place, op in enumerate(node.operators) if place in kept]
+    node.inputs = sorted(given)
+    node.outputs = sorted({tensor.index for tensor in signature.outputs.values()} - given)
+    root.signature_defs = []
+    return source_of(pack_tree(root), name=model.name) if kept else None
+
+
 def _named(index: int) -> Node:
     return new_node(schema(), "TensorMap", name=f"edge-sdk {index}", tensor_index=index)
 
@@ -96,6 +125,13 @@ def _named(index: int) -> Node:
 def name_of(artifact: Artifact, index: int) -> str:
     """The output of this tensor."""
     return next(name for name, tensor in artifact.signature.outputs.items() if tensor.index == index)
+
+
+class Apart(NamedTuple):
+    """The largest difference between values that were named instead of each other, and how much rounding explains."""
+
+    found: float
+    allowed: float
 
 
 def differing(cut: Cut, artifact: Artifact, expected: Arrays, got: Arrays) -> list[Op]:
@@ -110,14 +146,14 @@ def differing(cut: Cut, artifact: Artifact, expected: Arrays, got: Arrays) -> li
     ]
 
 
-def is_close(op: Op, artifact: Artifact, expected: Arrays, got: Arrays) -> bool:
-    """Whether a decision that came out otherwise was one between values that hardly differ.
+def apart(op: Op, artifact: Artifact, expected: Arrays, got: Arrays) -> Apart | None:
+    """How far apart the values are that a decision took otherwise; None of ops that name no places.
 
-    Places that were named instead of others hold values that differ by no more than both sides' values moved: twice the
-    largest difference. Of ops that name no places nothing is known, and this is true.
+    Places that were named instead of others hold values that may differ by no more than both sides' values moved: twice
+    the largest difference.
     """
     if op.name not in _RANKS or op.inputs[0] not in {t.index for t in artifact.signature.outputs.values()}:
-        return True
+        return None
     values, moved = (side[name_of(artifact, op.inputs[0])].astype(np.float64) for side in (expected, got))
     ours, theirs = (side[name_of(artifact, op.outputs[_RANKS[op.name]])].astype(np.int64) for side in (expected, got))
     error = float(np.max(np.abs(values - moved), initial=0.0))
@@ -125,9 +161,9 @@ def is_close(op: Op, artifact: Artifact, expected: Arrays, got: Arrays) -> bool:
     if ours.ndim < values.ndim:
         ours, theirs = np.expand_dims(ours, axis), np.expand_dims(theirs, axis)
     if np.any((theirs < 0) | (theirs >= values.shape[axis])):
-        return False
-    apart = np.take_along_axis(values, ours, axis) - np.take_along_axis(values, theirs, axis)
-    return bool(np.max(np.abs(apart), initial=0.0) <= 2 * error)
+        return Apart(float("inf"), 2 * error)
+    between = np.take_along_axis(values, ours, axis) - np.take_along_axis(values, theirs, axis)
+    return Apart(float(np.max(np.abs(between), initial=0.0)), 2 * error)
 
 
 def _axis(op: Op, artifact: Artifact, rank: int) -> int:
@@ -137,12 +173,17 @@ def _axis(op: Op, artifact: Artifact, rank: int) -> int:
     return int(np.frombuffer(stored.constant.tobytes(), stored.dtype)[0]) % rank
 
 
-Run = Callable[[ModelSource], Sequence[Arrays]]
+Run = Callable[[ModelSource, Sequence[Arrays]], Sequence[Arrays]]
+"""Runs a model on raw inputs, by the names of its own signature."""
 
 
-def decide_words(cut: Cut) -> str:
-    """Which ops, for people."""
-    return ", ".join(f"{op.name.removeprefix('CUSTOM:')} (op {index})" for index, op in sorted(cut.decisions.items()))
+def decide_words(cut: Cut, margins: Mapping[int, float]) -> str:
+    """Which ops, for people; and how far apart the values were, where that is known."""
+    return ", ".join(
+        f"{op.name.removeprefix('CUSTOM:')} (op {index}"
+        + (f", values at most {margins[index]:.3g} apart)" if index in margins else ")")
+        for index, op in sorted(cut.decisions.items())
+    )
 
 
 def parts(made: Mapping[str, npt.NDArray[Any]], names: Iterable[str]) -> Arrays:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
+
 from edge_sdk.engines.executor import EnginePlacement
 from edge_sdk.engines.interpreter import InterpreterExecutor
 from edge_sdk.engines.options import DelegateOptions
@@ -112,8 +114,6 @@ def refusing(model: ModelSource, options: DelegateOptions) -> Fake:
 
 def _scaled(model: ModelSource, row: int, factor: float) -> ModelSource:
     """The model with a row of its weights ``w`` multiplied: what another order of adding does, or a wrong kernel."""
-    import numpy as np
-
     from edge_sdk.artifact.tree import pack_tree, parse_tree
     from edge_sdk.engines.source import source_of
 
@@ -144,3 +144,19 @@ class _Choosing(Fake):
 
 def choosing(model: ModelSource, options: DelegateOptions) -> Fake:
     return _Choosing(model, options)
+
+
+def lessening(model: ModelSource, options: DelegateOptions) -> Fake:
+    """As the CPU, but for the last bits of the first row: of two equal values the second is the larger."""
+    return Fake(_scaled(model, 0, 1 - 1e-5), options)
+
+
+class _Shuffling(Fake):
+    """Computes right, and gives the two rows of whatever it selected in the other order."""
+
+    def read(self) -> dict[str, Any]:
+        return {n: np.flip(v, v.shape.index(2)) if 2 in v.shape else v for n, v in super().read().items()}
+
+
+def shuffling(model: ModelSource, options: DelegateOptions) -> Fake:
+    return _Shuffling(model, options)
