@@ -38,7 +38,7 @@ def compare_calls(
         first, second = left.sequence(calls), right.sequence(calls)
         check_calls(first, second)
         source, most = _source(first, options), options.get("samples", 32)
-        check, meter = SampleCheck(source.description, first.inputs), ParityMeter()
+        check, meter = SampleCheck(source.description, first.inputs), ParityMeter(boxes=options.get("boxes"))
         progress.stage("run both models")
         for count, sample in enumerate(islice(check.watch(source.samples()), most), 1):
             expected, got = first.run(sample), second.run(sample)

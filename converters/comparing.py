@@ -100,7 +100,7 @@ def compare(
         calls: keys of signatures of two .tflite files, called in order on each sample; state is set back before the
             first and kept in between, and outputs are handed to later inputs of the same name. ``signature``: one call.
         progress: hears how far the work is.
-        options: ``data``, ``samples``, ``seed``, ``images``, ``min_sqnr_db``, and how to open the reference.
+        options: ``data``, ``samples``, ``seed``, ``images``, ``boxes``, ``min_sqnr_db``, and how to open the reference.
 
     Raises:
         SignatureError: inputs or outputs do not correspond.
@@ -142,7 +142,7 @@ def compare(
         findings = [*fed.findings, *check_samples(check, purpose="comparison", pixels=fed.unscaled)]
         expected = shop.path("expected")
         count = left.run(store.folder, expected)
-        meter = ParityMeter()
+        meter = pairing.meter(options.get("boxes", {}))
         got = pairing.run(shop, store.folder, count)
         for wanted, found in zip(read_outputs(expected, left.description.outputs, count), got, strict=True):
             pairing.check(wanted, found)

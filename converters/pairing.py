@@ -17,6 +17,9 @@ from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
+from edge_sdk.parity.boxes import check_told
+from edge_sdk.parity.compare import ParityMeter
+from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.signature import TensorSpec, shape_text
 
 _PERMUTATIONS = ((0, 2, 3, 1), (0, 3, 1, 2))
@@ -84,6 +87,23 @@ class Pairing:
             raise SignatureError("both models are sources, but their inputs differ in layout")
         self._source.run(samples, outputs)
         return read_outputs(outputs, self._right.outputs, count)
+
+    def meter(self, boxes: Mapping[str, str]) -> ParityMeter:
+        """For outputs in the reference's layout; parts and steps are those of a .tflite candidate.
+
+        Args:
+            boxes: output name to a form of boxes, from the user.
+
+        Raises:
+            SignatureError: there is no such output.
+        """
+        names = self._left.outputs
+        check_told(boxes, names)
+        if not is_tflite(self._candidate):
+            return ParityMeter(boxes=boxes)
+        artifact = read_artifact(str(self._candidate))
+        parts = {name: parts_of(artifact, name, self.output_axes[name]) for name in names}
+        return ParityMeter(parts, {name: step_of(artifact, name) for name in names}, boxes)
 
     def check(self, expected: Any, got: Any) -> None:
         """Shapes of outputs must agree; images may come channels-last."""

@@ -62,6 +62,7 @@ def settings_from(options: Options) -> Settings:
         samples=options.get("samples", 32),
         seed=options.get("seed", 0),
         images=options.get("images", ImageOptions()),
+        boxes=options.get("boxes", {}),
         keep_unverified=options.get("keep_unverified", False),
         timing=options.get("timing", True),
         details=options.get("details", False),
@@ -108,6 +109,7 @@ class Settings:
     samples: int = 32
     seed: int = 0
     images: ImageOptions = field(default_factory=ImageOptions)
+    boxes: Mapping[str, str] = field(default_factory=dict)
     keep_unverified: bool = False
     timing: bool = True
     details: bool = False

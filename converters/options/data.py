@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from edge_sdk.data.images import ImageOptions
@@ -23,3 +24,6 @@ class DataOptions(TypedDict, total=False):
     """Of all random choices; 0."""
     images: ImageOptions
     """How pixels of a folder of images become values."""
+    boxes: Mapping[str, str]
+    """Output name to the form of the boxes in its rows, ``corners`` or ``centres``, or to ``none``: their IoU with the
+    source's is told. Boxes beside scores are found by themselves where their values tell."""

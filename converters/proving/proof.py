@@ -24,6 +24,7 @@ from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import AccuracyError, CalibrationError, ConversionError, ParityError
 from edge_sdk.findings import Finding
 from edge_sdk.parity.bounds import Bound, measured_bound
+from edge_sdk.parity.boxes import check_told
 from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.parity.labelled import Labelled, labelled
 from edge_sdk.parity.slices import parts_of, step_of
@@ -57,9 +58,17 @@ class Proof:
         shop: workers and folder.
         source: the open source.
         blamed_samples: samples on which ops are looked at when accuracy is lost.
+        boxes: output to a form of boxes, from the user; see :mod:`edge_sdk.parity.boxes`.
+
+    Raises:
+        SignatureError: the source has no such output.
     """
 
-    def __init__(self, shop: Workshop, source: OpenSource, *, blamed_samples: int) -> None:
+    def __init__(
+        self, shop: Workshop, source: OpenSource, *, blamed_samples: int, boxes: Mapping[str, str] | None = None
+    ) -> None:
+        self._boxes = boxes or {}
+        check_told(self._boxes, source.description.outputs)
         self._shop = shop
         self._source = source
         self._blamed_samples = blamed_samples
@@ -113,7 +122,7 @@ class Proof:
         )
         artifact = read_artifact(path)
         parts = {name: parts_of(artifact, name, output_axes.get(name)) for name in names}
-        meter = ParityMeter(parts, {name: step_of(artifact, name) for name in names})
+        meter = ParityMeter(parts, {name: step_of(artifact, name) for name in names}, self._boxes)
         references = read_outputs(self._shop.path(reference), names, self._reference_count)
         for expected, got in zip(references, read_outputs(outputs, names, count), strict=True):
             for name in names:

@@ -48,7 +48,7 @@ def compare(
     check_source(candidate)
     check_data("--data", arguments["data"])
     shapes, dtypes = shapes_and_dtypes(inputs)
-    images = image_options(arguments)
+    images, arguments["boxes"] = image_options(arguments), dict(arguments["boxes"])
     if not arguments["calls"]:  # arrays are named LABEL/NAME then
         check_shapes(reference, arguments["data"], asked={**arguments, "shapes": shapes, "images": images})
     result = run_comparison(

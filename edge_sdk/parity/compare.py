@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.classes import ClassSums, is_class_like
+from edge_sdk.parity.iou import BoxParity, BoxSums
 from edge_sdk.parity.slices import VARIES, AxisSums, Part, SliceParity, watched_axes
 
 
@@ -40,6 +41,7 @@ class OutputParity:
             all one: these samples tell nothing of it.
         not_finite: values, over all samples, that are NaN or infinite in the reference; where the candidate has the
             same they are equal, and count in no sum.
+        boxes: how well the candidate's cover the reference's; None where the output is not known to hold boxes.
     """
 
     name: str
@@ -60,6 +62,7 @@ class OutputParity:
     constant: bool = False
     unresolved: tuple[float, float] | None = None
     not_finite: int = 0
+    boxes: BoxParity | None = None
 
     @property
     def has_power(self) -> bool:
@@ -72,6 +75,7 @@ class OutputParity:
             "sqnr_db": self.sqnr_db,
             "max_abs_error": self.max_abs_error,
             "top1_agreement": self.top1_agreement,
+            "mean_iou": self.boxes.mean_iou if self.boxes else None,
             "ok": self.ok,
         }
 
@@ -155,16 +159,26 @@ class ParityMeter:
     Args:
         parts: of outputs that end in a concatenation, by output name.
         steps: distance of two neighbouring values of the candidate's outputs, by name; 0 for float.
+        boxes: output name to a form of boxes, or ``none``, from the user; others are found, see :mod:`.boxes`.
     """
 
     def __init__(
-        self, parts: Mapping[str, Sequence[Part]] | None = None, steps: Mapping[str, float] | None = None
+        self,
+        parts: Mapping[str, Sequence[Part]] | None = None,
+        steps: Mapping[str, float] | None = None,
+        boxes: Mapping[str, str] | None = None,
     ) -> None:
         self._parts, self._steps = parts or {}, steps or {}
+        self._boxes = BoxSums(self._parts, boxes or {})
         self._sums: dict[str, _Sums] = {}
 
     def add(self, reference: Mapping[str, npt.NDArray[Any]], candidate: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Adds one run: the same outputs, by name and shape, of both sides."""
+        """Adds one run: the same outputs, by name and shape, of both sides.
+
+        Raises:
+            SignatureError: boxes that were told do not fit the outputs.
+        """
+        self._boxes.add(reference, candidate)
         for name, expected in reference.items():
             if name not in self._sums:
                 self._sums[name] = _Sums(self._parts.get(name, ()))
@@ -176,8 +190,9 @@ class ParityMeter:
 
     def report(self, bounds: Mapping[str, Bound] | None = None) -> tuple[OutputParity, ...]:
         """One row for each output, held to its bound where one is given."""
-        bounds = bounds or {}
-        return tuple(_row(name, sums, bounds.get(name), self._steps.get(name, 0)) for name, sums in self._sums.items())
+        bounds, boxes = bounds or {}, self._boxes.report()
+        rows = (_row(name, sums, bounds.get(name), self._steps.get(name, 0)) for name, sums in self._sums.items())
+        return tuple(replace(row, boxes=boxes.get(row.name)) for row in rows)
 
 
 def _in_parts(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

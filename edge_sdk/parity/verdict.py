@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from edge_sdk.parity.compare import OutputParity
+from edge_sdk.parity.iou import BoxParity
 
 State = Literal["kept", "reduced", "lost"]
 # 1 % of noise; and one row of a hundred that goes to another class.
 _KEPT_DB = 20.0
 _KEPT_ROWS = 0.99
+# COCO's strictest thresholds are 0.9 and 0.95: below this mean a detector's score is lower.
+_KEPT_IOU = 0.9
 _LISTED = 8
 
 
@@ -71,19 +74,26 @@ class Accuracy:
 def accuracy_of(rows: Sequence[OutputParity]) -> Accuracy:
     """What the outputs lost, by the worst of them.
 
-    Lost is what is below its bound. Reduced is what has more than 1 % of noise, or of its rows in another class.
+    Lost is what is below its bound. Reduced is what has more than 1 % of noise, or of its rows in another class, or of
+    its boxes lost, or boxes whose mean IoU is below 0.9.
     """
     worst = min((_decibels(row) for row in rows), default=math.inf)
     moved = [row for row in rows if row.top1_agreement is not None and row.top1_agreement < 1]
     words = [f"{worst:.0f} dB" if math.isfinite(worst) else "exact" if worst > 0 else "no signal left"]
     words += [_differing(row) for row in moved[:1]]
+    boxes = [row.boxes for row in rows if row.boxes is not None]
+    words += [str(one).removeprefix("boxes: ") for one in sorted(boxes, key=lambda one: one.mean_iou or 0)[:1]]
     if any(not row.ok for row in rows):
         state: State = "lost"
-    elif worst < _KEPT_DB or any((row.top1_agreement or 0) < _KEPT_ROWS for row in moved):
+    elif worst < _KEPT_DB or any((row.top1_agreement or 0) < _KEPT_ROWS for row in moved) or not _boxes_kept(boxes):
         state = "reduced"
     else:
         state = "kept"
-    return Accuracy(state, worst, ": ".join(words))
+    return Accuracy(state, worst, ": ".join([words[0], ", ".join(words[1:])]) if words[1:] else words[0])
+
+
+def _boxes_kept(boxes: Sequence[BoxParity]) -> bool:
+    return all(one.found >= _KEPT_ROWS and (one.mean_iou is None or one.mean_iou >= _KEPT_IOU) for one in boxes)
 
 
 def output_faults(rows: Sequence[OutputParity]) -> Iterator[dict[str, Any]]:

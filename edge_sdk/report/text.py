@@ -147,7 +147,17 @@ def _right_lines(right: Rightness) -> list[str]:
 def parity_lines(rows: Sequence[OutputParity]) -> list[str]:
     """Errors per output."""
     headers = ("output", "max abs error", "SQNR dB", "cosine", "top-1", "bound", "")
-    return table(headers, (line for row in rows for line in (_parity_row(row), *_part_rows(row))))
+    lines = table(headers, (line for row in rows for line in (_parity_row(row), *_part_rows(row))))
+    return [*lines, *(field("", _boxes_text(row)) for row in rows if row.boxes)]
+
+
+def _boxes_text(row: OutputParity) -> str:
+    boxes = row.boxes
+    if boxes is None:
+        return ""
+    known = "as told" if boxes.told else "found by their values; --boxes tells otherwise"
+    counted = f", scores from {boxes.threshold:g} on" if boxes.threshold is not None else ""
+    return f"`{row.name}` {boxes} ({boxes.form}, {known}{counted})"
 
 
 def _part_rows(row: OutputParity) -> Iterator[tuple[str, ...]]:

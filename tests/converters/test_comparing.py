@@ -200,3 +200,25 @@ def scaling_model(*, quantized: bool) -> bytes:
     graph.op("MUL", (stored, constant), (made,), options("MulOptions"))
     graph.op("DEQUANTIZE", (made,), (y,), options("DequantizeOptions"))
     return graph.finish((x,), (y,))
+
+
+@pytest.mark.runtime
+def test_boxes_of_two_files_and_what_the_report_says_of_them(tmp_path: Path, workers: Workers) -> None:
+    """Twenty boxes in pixels beside a score; the candidate makes each a tenth wider and higher."""
+    for name, factor in (("plain", 1.0), ("wider", 1.1)):
+        graph = Graph()
+        x, y = graph.tensor("x", (1, 20, 5)), graph.tensor("y", (1, 20, 5))
+        sizes = graph.constant("c", np.array([1, 1, factor, factor, 1], np.float32))
+        graph.op("MUL", (x, sizes), (y,), options("MulOptions"))
+        (tmp_path / f"{name}.tflite").write_bytes(graph.finish((x,), (y,)))
+    rows = np.random.default_rng(0).uniform((0, 0, 20, 20, 0.5), (640, 640, 40, 40, 1), (3, 1, 20, 5))
+    data = {"x": rows.astype(np.float32)}
+    plain, wider = tmp_path / "plain.tflite", tmp_path / "wider.tflite"
+    result = compare(plain, wider, data=data, workers=workers)
+    boxes = result.as_json()["outputs"][0]["boxes"]
+    assert boxes["mean_iou"] == pytest.approx(1 / 1.21, rel=1e-3)
+    assert f"mean IoU {1 / 1.21:.3f}, {boxes['matched']} of {boxes['matched']} found again" in comparison_text(result)
+    untold = compare(plain, wider, data=data, boxes={"y": "none"}, workers=workers)
+    assert untold.as_json()["outputs"][0]["boxes"] is None
+    with pytest.raises(SignatureError, match="there is no output `z`"):
+        compare(plain, wider, data=data, boxes={"z": "corners"}, workers=workers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_sdk.cli.options.kinds import Numbers, apply
+from edge_sdk.cli.options.kinds import NamedForm, Numbers, apply
 
 if TYPE_CHECKING:
     from edge_sdk.data.images import ImageOptions
@@ -23,6 +23,12 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--seed", type=int, default=0, show_default=True, help="Of all random choices."),
         pixel_options,
+        click.option(
+            "--boxes",
+            type=NamedForm(),
+            multiple=True,
+            help="Boxes in an output's rows: corners, centres (cx cy w h), none. Default: found by values.",
+        ),
         group="Data",
     )
 

@@ -15,6 +15,8 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _INPUT = re.compile(r"(?P<name>.+)=(?P<shape>\d+(?:[,x]\d+)*|)(?::(?P<dtype>\w+))?")
 
 
+# Of edge_sdk.parity.boxes, which needs numpy: a command line is read without it.
+_FORMS = ("corners", "centres", "none")
 _TRUTH = {"true": 1.0, "false": 0.0}
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smh]?)")
 
@@ -64,6 +66,20 @@ class NamedFile(click.ParamType):  # type: ignore[type-arg]
             return value
         name, separator, file = value.partition("=")
         return (name, Path(file)) if separator else ("", Path(value))
+
+
+class NamedForm(click.ParamType):  # type: ignore[type-arg]
+    """``OUTPUT=corners``, ``OUTPUT=centres`` or ``OUTPUT=none``."""
+
+    name = "OUTPUT=FORM"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, _, form = value.rpartition("=")
+        if not name or form not in _FORMS:
+            self.fail(f"`{value}`: expected OUTPUT={', OUTPUT='.join(_FORMS)}", param, ctx)
+        return name, form
 
 
 class Threads(click.ParamType):  # type: ignore[type-arg]

@@ -1,0 +1,201 @@
+"""How well a candidate's boxes cover the reference's, summed up run by run.
+
+Where scores from 0 to 1 stand beside the boxes, both sides' boxes from a score of 0.25 on are thinned as a detector's
+suppression does (the best first, none that covers a better one of its class by half) and then paired, the best first,
+with the box of the same class that covers it most, by half at least. Where no score reaches 0.25, the twenty best of
+each run stand for those. Without such scores rows are compared by their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.parity.boxes import Boxes, Form, Head, find_heads, still_holds
+from edge_sdk.parity.slices import Part
+from edge_sdk.signature import Arrays
+
+Floats = npt.NDArray[np.float64]
+
+THRESHOLD, BEST = 0.25, 20
+_OVERLAP = 0.5
+# Of one image, those with the highest scores: suppression asks for each of them against each.
+_MOST = 300
+
+
+@dataclass(frozen=True)
+class BoxParity:
+    """Boxes of one output, over all samples.
+
+    Attributes:
+        form: of the coordinates: ``corners`` or ``centres``.
+        told: whether the user said so; else it was found.
+        by: how they were paired: ``overlap`` or ``place``.
+        mean_iou: of the pairs; None where there are none.
+        matched: pairs.
+        lost: boxes of the reference without a pair.
+        invented: boxes of the candidate without one.
+        threshold: score from which a box counts; None where none reaches it, or there are no scores.
+    """
+
+    form: Form
+    told: bool
+    by: Literal["overlap", "place"]
+    mean_iou: float | None
+    matched: int
+    lost: int
+    invented: int
+    threshold: float | None
+
+    @property
+    def found(self) -> float:
+        """Share of the reference's boxes that have a pair; 1 where it has none."""
+        return self.matched / (self.matched + self.lost) if self.matched + self.lost else 1.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        if self.matched + self.lost + self.invented == 0:
+            return "boxes: none on either side"
+        size = "" if self.mean_iou is None else f"mean IoU {self.mean_iou:.3f}"
+        if self.by == "place":
+            return f"boxes: {size or 'no IoU'} of {self.matched}, by place"
+        which = "" if self.threshold is not None else f" of the {BEST} best a sample"
+        found = f"{self.matched} of {self.matched + self.lost}{which} found again"
+        more = f", {self.invented} others" if self.invented else ""
+        return f"boxes: {size}{', ' if size else ''}{found}{more}"
+
+
+class BoxSums:
+    """Finds outputs that are boxes in the first run, and collects those of all runs.
+
+    Args:
+        parts: of outputs that end in a concatenation, by output name.
+        told: output name to a form, or to ``none``, from the user.
+    """
+
+    def __init__(self, parts: Mapping[str, Sequence[Part]], told: Mapping[str, str]) -> None:
+        self._parts, self._told = parts, told
+        self._heads: dict[str, _HeadSums] | None = None
+
+    def add(self, reference: Mapping[str, npt.NDArray[Any]], candidate: Mapping[str, npt.NDArray[Any]]) -> None:
+        """One run of both sides.
+
+        Raises:
+            SignatureError: what was told does not fit the outputs.
+        """
+        if self._heads is None:
+            found = find_heads(dict(reference), self._parts, self._told)
+            self._heads = {head.output: _HeadSums(head) for head in found}
+        for name, sums in list(self._heads.items()):
+            if still_holds(sums.head, dict(reference), self._parts):
+                sums.add(dict(reference), dict(candidate))
+            else:
+                del self._heads[name]
+
+    def report(self) -> dict[str, BoxParity]:
+        """Output name to what became of its boxes."""
+        return {name: sums.parity() for name, sums in (self._heads or {}).items()}
+
+
+@dataclass(frozen=True)
+class _Detections:
+    """Of one image, the best first."""
+
+    corners: Floats
+    scores: Floats
+    classes: Floats
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def first(self, count: int) -> _Detections:
+        return _Detections(self.corners[:count], self.scores[:count], self.classes[:count])
+
+    def thinned(self) -> _Detections:
+        """Without boxes that cover a better one of their class."""
+        alike = self.classes[:, None] == self.classes[None]
+        covers = (iou(self.corners, self.corners) > _OVERLAP) & alike
+        kept = np.ones(len(self), bool)
+        for place in range(len(self)):
+            if kept[place]:
+                kept[place + 1 :] &= ~covers[place, place + 1 :]
+        return _Detections(self.corners[kept], self.scores[kept], self.classes[kept])
+
+
+class _HeadSums:
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self._overlaps: list[Floats] = []
+        self._images: list[tuple[_Detections, _Detections]] = []
+
+    def add(self, reference: Arrays, candidate: Arrays) -> None:
+        want, got = self.head.rows(reference), self.head.rows(candidate)
+        if self.head.probable:
+            self._images += zip(_detections(want), _detections(got), strict=True)
+            return
+        rows = want.corners.reshape(-1, 4)
+        real = np.any(rows != 0, axis=1)
+        self._overlaps.append(_overlap(rows[real], got.corners.reshape(-1, 4)[real]))
+
+    def parity(self) -> BoxParity:
+        head = self.head
+        if not head.probable:
+            values = np.concatenate(self._overlaps) if self._overlaps else np.zeros(0)
+            mean = float(values.mean()) if len(values) else None
+            return BoxParity(head.form, head.told, "place", mean, len(values), 0, 0, None)
+        best = max((float(want.scores[0]) for want, _ in self._images if len(want)), default=0.0)
+        threshold = THRESHOLD if best >= THRESHOLD else None
+        paired = [_paired(_counting(want, threshold), _counting(got, threshold)) for want, got in self._images]
+        overlaps = np.concatenate([one for one, _, _ in paired]) if paired else np.zeros(0)
+        mean = float(overlaps.mean()) if len(overlaps) else None
+        lost, invented = sum(one[1] for one in paired), sum(one[2] for one in paired)
+        return BoxParity(head.form, head.told, "overlap", mean, len(overlaps), lost, invented, threshold)
+
+
+def _detections(boxes: Boxes) -> list[_Detections]:
+    found = []
+    scores = np.zeros(boxes.corners.shape[:-1]) if boxes.scores is None else boxes.scores
+    for corners, values, classes in zip(boxes.corners, scores, boxes.classes, strict=True):
+        order = np.argsort(-values, kind="stable")[:_MOST]
+        found.append(_Detections(corners[order], values[order], classes[order]))
+    return found
+
+
+def _counting(one: _Detections, threshold: float | None) -> _Detections:
+    if threshold is None:
+        return one.thinned().first(BEST)
+    return one.first(int(np.sum(one.scores >= threshold))).thinned()
+
+
+def _paired(want: _Detections, got: _Detections) -> tuple[Floats, int, int]:
+    """IoU of each pair, and how many of either side have none."""
+    overlaps = np.where(want.classes[:, None] == got.classes[None], iou(want.corners, got.corners), 0.0)
+    found = []
+    for row in overlaps:
+        place = int(np.argmax(row)) if len(row) else -1
+        if place >= 0 and row[place] >= _OVERLAP:
+            found.append(float(row[place]))
+            overlaps[:, place] = 0
+    return np.array(found, np.float64), len(want) - len(found), len(got) - len(found)
+
+
+def iou(one: Floats, other: Floats) -> Floats:
+    """Intersection over union of each of ``one`` [n, 4] with each of ``other`` [m, 4], as corners: [n, m]."""
+    return _overlap(one[:, None], other[None])
+
+
+def _overlap(one: Floats, other: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):
+        low, high = np.maximum(one[..., :2], other[..., :2]), np.minimum(one[..., 2:], other[..., 2:])
+        shared = np.prod(np.clip(high - low, 0, None), -1)
+        whole = np.prod(one[..., 2:] - one[..., :2], -1) + np.prod(other[..., 2:] - other[..., :2], -1) - shared
+        # Two equal boxes without area cover each other.
+        same = np.all(one == other, -1)
+        return np.asarray(np.where(same, 1.0, np.nan_to_num(shared / np.where(whole > 0, whole, 1.0))))
