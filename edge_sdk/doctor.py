@@ -27,6 +27,8 @@ _OVERWRITES = {
     "tflite-runtime-nightly": "tflite-runtime",
     "keras-nightly": "keras",
 }
+# New names of distributions, either of which will do.
+_RENAMED = {"ai-edge-quantizer": "litert-quantizer"}
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "i8mm", "fphp", "atomics")
 
 
@@ -177,9 +179,16 @@ def _cpu_flags() -> tuple[str, ...]:
 def _extras() -> Iterable[Extra]:
     for name in metadata.metadata(_DISTRIBUTION).get_all("Provides-Extra") or []:
         wanted = sorted(_closure(name))
-        found = {package: _version(package) for package in wanted}
+        found = dict(_here(package) for package in wanted)
         here = {package: version for package, version in found.items() if version}
         yield Extra(name, here, tuple(package for package, version in found.items() if not version))
+
+
+def _here(package: str) -> tuple[str, str | None]:
+    """A package and its version; under its new name where that is the one installed."""
+    version, renamed = _version(package), _RENAMED.get(package)
+    newer = _version(renamed) if renamed and version is None else None
+    return (renamed, newer) if renamed and newer else (package, version)
 
 
 def _closure(extra: str) -> set[str]:

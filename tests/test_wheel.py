@@ -36,6 +36,7 @@ REAL = {
 RESOLVED = (
     "ethos-u",
     "keras",
+    "litert-quantizer",
     "onnx",
     "onnx2tf",
     "openvino",

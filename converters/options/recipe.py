@@ -28,6 +28,8 @@ class RecipeOptions(TypedDict, total=False):
     """Type of inputs and outputs, over the recipe's."""
     granularity: Granularity | None
     """Scales of int8 weights, over the recipe's."""
+    mixed_weights: bool | None
+    """Whether embeddings and the first and last layers stay in int8 beside int4 weights; the recipe's, which is no."""
     keep_float_ops: Sequence[str]
     """Regular expressions of op types left in float."""
     keep_float_tensors: Sequence[str]
@@ -47,8 +49,8 @@ class RecipeOptions(TypedDict, total=False):
     forms: Forms | None
     """``plain`` leaves integer files as the quantizer writes them; ``delegate`` in the forms that XNNPACK takes."""
     tune: bool | None
-    """Whether int8 weights are rounded anew, layer by layer, against the float file on calibration data; the recipe's,
-    which is no."""
+    """Whether int8 or int4 weights are rounded anew, layer by layer, against the float file on calibration data; the
+    recipe's, which is no."""
     min_sqnr_db: float | None
     """What every output must reach, instead of the derived bound."""
 
@@ -68,9 +70,10 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         min_sqnr_db=options.get("min_sqnr_db"),
     )
     corrected, tuned = options.get("bias_correction"), options.get("tune")
-    equalized = options.get("equalize")
+    equalized, mixed = options.get("equalize"), options.get("mixed_weights")
     whole = replace(
         changed,
+        weights=replace(changed.weights, mixed=changed.weights.mixed if mixed is None else mixed),
         bias_correction=changed.bias_correction if corrected is None else corrected,
         tune=changed.tune if tuned is None else tuned,
         equalize=changed.equalize if equalized is None else equalized,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.converters.quantize.four_bits import four_bit_ops
 from edge_sdk.converters.quantize.kept import kept_ops
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import read_outputs
@@ -45,10 +46,17 @@ def with_rounded_weights(data: bytes, recipe: Recipe) -> bytes:
     root, _ = parse_tree(data)
     kept = {(graph.index, op.index) for graph, op in kept_ops(artifact, recipe)}
     ops = ((graph, op) for graph, op in artifact.all_ops() if (graph.index, op.index) not in kept)
-    for tensor, axis in {id(t): (t, axis) for graph, op in ops for t, axis in _weights(graph, op, recipe)}.values():
-        rounded = _rounded(tensor.values(), axis, recipe.weights.dtype)
+    four = _four_bits(artifact.main, recipe)
+    found = {id(t): (t, axis, op) for graph, op in ops for t, axis in _weights(graph, op, recipe)}
+    for tensor, axis, op in found.values():
+        narrow = recipe.weights.dtype != "int4" or op in four
+        rounded = _rounded(tensor.values(), axis, recipe.weights.dtype if narrow else "int8")
         root.buffers[tensor.buffer].data = np.frombuffer(rounded.tobytes(), np.uint8)
     return pack_tree(root)
+
+
+def _four_bits(graph: Subgraph, recipe: Recipe) -> tuple[Op, ...]:
+    return tuple(four_bit_ops(graph, recipe)) if recipe.weights.dtype == "int4" else ()
 
 
 def _weights(graph: Subgraph, op: Op, recipe: Recipe) -> Iterator[tuple[Tensor, int | None]]:

@@ -30,7 +30,7 @@ from edge_sdk.parity.labelled import Labelled, labelled
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
 from edge_sdk.parity.verdict import Accuracy, Rightness, accuracy_of, output_faults
-from edge_sdk.recipe import Recipe
+from edge_sdk.recipe import Recipe, Weights
 from edge_sdk.signature import Arrays
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Proof:
         self._facts: DataFacts | None = None
         self._reference_count = 0
         self._moved: dict[str, float] | None = None
-        self._rounded: dict[tuple[Path, str, str], dict[str, float]] = {}
+        self._rounded: dict[tuple[Path, Weights, str, str], dict[str, float]] = {}
 
     @property
     def begun(self) -> bool:
@@ -167,7 +167,7 @@ class Proof:
         if recipe.min_sqnr_db is not None:
             bound = measured_bound(0.0, "float32", min_sqnr_db=recipe.min_sqnr_db)
             return dict.fromkeys(names, bound)
-        key = (lowered.path, recipe.weights.dtype, reference)
+        key = (lowered.path, recipe.weights, recipe.mode, reference)
         if key not in self._rounded:
             path = self._shop.path("rounded_weights.tflite")
             path.write_bytes(with_rounded_weights(lowered.path.read_bytes(), recipe))

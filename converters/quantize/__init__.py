@@ -7,6 +7,8 @@ transposed for the file. It returns ``tool`` and ``findings``.
 
 from __future__ import annotations
 
+from edge_sdk.converters.quantize.quantizer_package import MODULES
+
 QUANTIZERS: dict[str, str] = {
     "float16": "edge_sdk.converters.quantize.float16:quantize",
     "dynamic_range": "edge_sdk.converters.quantize.by_ai_edge_quantizer:quantize",
@@ -16,8 +18,8 @@ QUANTIZERS: dict[str, str] = {
 """Recipe mode to ``module:function``."""
 
 PRELOAD: dict[str, tuple[str, ...]] = {
-    "dynamic_range": ("ai_edge_quantizer",),
-    "weight_only": ("ai_edge_quantizer",),
+    "dynamic_range": MODULES,
+    "weight_only": MODULES,
     "static_range": ("tensorflow", "ai_edge_litert.interpreter"),
 }
 """Recipe mode to modules worth importing early."""

@@ -1,4 +1,4 @@
-"""Dynamic range and weight-only int8, and full integer files, by ai-edge-quantizer."""
+"""Weights in int8 or int4, used as such or expanded, and full integer files, by ai-edge-quantizer."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ import numpy as np
 
 from edge_sdk.artifact.borders import by_way_of_float
 from edge_sdk.artifact.edit import with_own_names
-from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact, read_artifact
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact, read_artifact
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
+from edge_sdk.converters.quantize.four_bits import four_bit_ops
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.narrow_channels import restore, widen
-from edge_sdk.converters.workers.child import running, tool_version
+from edge_sdk.converters.quantize.quantizer_package import opened, tool
+from edge_sdk.converters.workers.child import running
 from edge_sdk.engines.observe import Observation
-from edge_sdk.errors import ConversionError, MissingDependencyError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe, recipe_from_json
 
 _TOOL = "ai-edge-quantizer"
 _NO_QUANTIZE = "no_quantize"
 _BITS = {"int8": 8, "int16": 16}
-# Ops with kernels for weights in 4 bits, and the place of the weights.
-_INT4_BLOCKS = {"FULLY_CONNECTED": 1, "EMBEDDING_LOOKUP": 1}
-_INT4 = {**_INT4_BLOCKS, "CONV_2D": 1}
 _GRANULARITIES = {
     "per_channel": "CHANNELWISE",
     "per_tensor": "TENSORWISE",
@@ -65,7 +63,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
     Path(target).write_bytes(data)
     if wanted.weights.dtype == "int4":
         findings += [finding.as_json() for finding in int4_findings(parse_artifact(data).main, wanted.name)]
-    return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": findings}
+    return {"tool": tool(), "findings": findings}
 
 
 def int4_findings(graph: Subgraph, recipe: str) -> Iterator[Finding]:
@@ -113,7 +111,7 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     with running(_TOOL, f"quantizing to {recipe.activations.dtype} activations"):
         data = quantizer.quantize(ranges).quantized_model
     Path(target).write_bytes(by_way_of_float(restore(bytes(data), widened)))
-    return {"tool": f"{_TOOL} {tool_version(_TOOL)}", "findings": []}
+    return {"tool": tool(), "findings": []}
 
 
 def _named_apart(path: str) -> str:
@@ -137,37 +135,20 @@ def _add_int4(add: Callable[..., Any], qtyping: Any, graph: Subgraph, recipe: Re
     Raises:
         ConversionError: there is nothing that 4 bits are for.
     """
-    granularity = recipe.weights.granularity
-    block = int(granularity.removeprefix("blockwise_")) if granularity.startswith("blockwise_") else 0
-    kinds = _INT4_BLOCKS if block else _INT4
-    ops = [op for op in graph.ops if op.name in kinds and _fits(graph.tensors[op.inputs[kinds[op.name]]], block)]
-    if not ops:
-        row = f" with rows of a multiple of {block} values" if block else ""
-        raise ConversionError(
-            f"recipe {recipe.name}: the model has no {' or '.join(kinds)}{row}, which 4 bits are for",
-            hint="dynamic_wi8_afp32 stores weights in int8",
-        )
+    ops = four_bit_ops(graph, recipe)
     names, scales = qtyping.TFLOperationName, qtyping.QuantGranularity
     add(".*", names.ALL_SUPPORTED, 8, granularity=scales.CHANNELWISE)
     for op in ops:
         name = re.escape(result_name(graph, op))
-        add(f"^{name};?$", names[op.name], 4, granularity=scales[_GRANULARITIES[granularity]])
-
-
-def _fits(weights: Tensor, block: int) -> bool:
-    return weights.constant is not None and (not block or weights.shape[-1] % block == 0)
+        add(f"^{name};?$", names[op.name], 4, granularity=scales[_GRANULARITIES[recipe.weights.granularity]])
 
 
 def _quantizer(path: str, recipe: Recipe, artifact: Artifact, kept: list[Op]) -> Any:
-    try:
-        from ai_edge_quantizer import qtyping
-        from ai_edge_quantizer.quantizer import Quantizer
-    except ImportError as error:
-        raise MissingDependencyError(_TOOL, extra="keras", why=f"recipe {recipe.name}") from error
+    quantizer_class, qtyping = opened(f"recipe {recipe.name}")
     every = qtyping.TFLOperationName.ALL_SUPPORTED
     granularity = qtyping.QuantGranularity[_GRANULARITIES[recipe.weights.granularity]]
     with running(_TOOL, "reading the float model"):
-        quantizer = Quantizer(path)
+        quantizer = quantizer_class(path)
         if recipe.mode in ("dynamic_range", "weight_only"):
             dynamic = recipe.mode == "dynamic_range"
             add = quantizer.add_dynamic_config if dynamic else quantizer.add_weight_only_config

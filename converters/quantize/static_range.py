@@ -25,9 +25,10 @@ from edge_sdk.artifact.summary import float_ops
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.biases import correct_biases
-from edge_sdk.converters.quantize.by_ai_edge_quantizer import quantize_static
+from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, quantize_static
 from edge_sdk.converters.quantize.equalized import better_equalized
 from edge_sdk.converters.quantize.factors import with_single_scales
+from edge_sdk.converters.quantize.four_bits import with_four_bits
 from edge_sdk.converters.quantize.joins import Join, joins_of_kinds, quantized_apart, told
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.ranges import Ranges, find_ranges, spread
@@ -73,7 +74,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     ready = made.pop("ready")
     if wanted.tune:
         made |= _for_tuning(ready, Path(target))
-    if wanted.activations.dtype == "int8" and wanted.bias_correction:
+    if "int16" not in (wanted.activations.dtype, wanted.weights.dtype) and wanted.bias_correction:
         found = _corrected(ready, Path(target), lambda: spread(every(), _CORRECTED_ON, made["count"]))
         made |= found | {"corrections": made["corrections"] | found.get("corrections", {})}
         made["findings"] = [*made["findings"], *found.get("findings", ())]
@@ -104,6 +105,11 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
         Path(target).write_bytes(with_single_scales(data))
         tool = f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}"
         made = {"tool": tool, "findings": []}
+    if wanted.weights.dtype == "int4":
+        narrow = with_four_bits(ready, Path(target).read_bytes(), wanted)
+        Path(target).write_bytes(narrow)
+        told_of = [finding.as_json() for finding in int4_findings(parse_artifact(narrow).main, wanted.name)]
+        made |= {"findings": [*made["findings"], *told_of]}
     made |= {"ranges": ranges.as_json(), "ready": ready, "count": ranges.count, "corrections": {}}
     if joins:
         names, finding = told(parse_artifact(ready).main, wanted, joins)

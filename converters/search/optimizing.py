@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 BEST, FRONT, RECIPE, BUNDLE, CALIBRATION = "best.tflite", "front.json", "recipe.toml", "best.edge", "calibration.npz"
-_TOOLS = ("ai-edge-litert", "ai-edge-quantizer", "tensorflow", "torch")
+_TOOLS = ("ai-edge-litert", "ai-edge-quantizer", "litert-quantizer", "tensorflow", "torch")
 
 
 def optimize(

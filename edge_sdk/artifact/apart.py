@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.compute import CONTROL_OPS
+from edge_sdk.artifact.dtypes import DTYPES, READABLE
 from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.model import DTYPES, Artifact, Op, Subgraph, Tensor, parse_artifact
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 
@@ -94,7 +95,7 @@ def has_twin(graph: Subgraph, op: Op) -> bool:
     if op.name in ("QUANTIZE", "DEQUANTIZE"):
         return False
     tensors = [*graph.operands(op), *graph.results(op)]
-    plain = all(t.dtype in DTYPES and not t.is_variable and not t.is_sparse and not t.blockwise for t in tensors)
+    plain = all(t.dtype in READABLE and not t.is_variable and not t.is_sparse and not t.blockwise for t in tensors)
     return plain and bool(op.outputs) and op.name not in CONTROL_OPS and not op.name.startswith(_STATEFUL)
 
 

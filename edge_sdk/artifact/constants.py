@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.artifact.dtypes import packed
+from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Tensor
 from edge_sdk.artifact.schema import schema
@@ -40,8 +42,10 @@ class ConstantEdit:
         self._uses = Counter(t.buffer for graph in root.subgraphs for t in graph.tensors)
 
     def set_scale(self, tensor: int, scale: Array) -> None:
-        """Other scales, float32, as many as there were."""
+        """Other scales, float32; more or fewer than there were are along the first axis, with zero points of 0."""
         own = self._tensors[tensor].quantization
+        if len(scale) != len(own.scale):
+            own.zero_point, own.quantized_dimension = np.zeros(len(scale), np.int64), 0
         own.scale = np.asarray(scale, np.float32)
         # Ranges beside scales are for tools that quantize; they would contradict the scale.
         own.min = own.max = None
@@ -54,6 +58,8 @@ class ConstantEdit:
             return index
         old = self._tensors[index]
         fields = {name: getattr(old, name) for name in ("shape", "shape_signature", "type", "has_rank", "buffer")}
+        if old.quantization is not None:
+            fields["quantization"] = _copied(old.quantization)
         self._uses[old.buffer] += 1
         self._tensors.append(new_node(schema(), "Tensor", name=f"{old.name}_{operator}", **fields))
         changed = np.array(inputs, np.int32)
@@ -61,9 +67,15 @@ class ConstantEdit:
         self._operators[operator].inputs = changed
         return len(self._tensors) - 1
 
+    def set_type(self, tensor: int, dtype: str) -> None:
+        """Another type; values and scale are to be set after it."""
+        self._tensors[tensor].type = enum_value("TensorType", dtype.upper())
+
     def set_values(self, tensor: int, values: Array) -> None:
-        """Other values, of the tensor's type and shape."""
+        """Other values, of the tensor's type and shape; those of int4 as int8."""
         node = self._tensors[tensor]
+        if node.type == enum_value("TensorType", "INT4"):
+            values = packed(values)
         raw = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
         if self._uses[node.buffer] > 1:
             self._uses[node.buffer] -= 1
@@ -71,3 +83,8 @@ class ConstantEdit:
             node.buffer = len(self._root.buffers) - 1
         else:
             self._root.buffers[node.buffer].data = raw
+
+
+def _copied(quantization: Node) -> Node:
+    fields = {name: value for name, value in vars(quantization).items() if name != "kind"}
+    return new_node(schema(), "QuantizationParameters", **fields)

@@ -14,31 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.artifact.dtypes import DTYPES, PER_BYTE, READABLE, unpacked
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.sound import check_size, check_zero_points, own_names
 from edge_sdk.artifact.tree import DAMAGED, op_name, parse_tree
 from edge_sdk.errors import ModelError, SignatureError, nearest
-
-DTYPES: Mapping[str, npt.DTypeLike] = MappingProxyType(
-    {
-        "float32": np.float32,
-        "float16": np.float16,
-        "float64": np.float64,
-        "int8": np.int8,
-        "uint8": np.uint8,
-        "int16": np.int16,
-        "uint16": np.uint16,
-        "int32": np.int32,
-        "uint32": np.uint32,
-        "int64": np.int64,
-        "uint64": np.uint64,
-        "bool": np.bool_,
-        "complex64": np.complex64,
-        "complex128": np.complex128,
-    }
-)
-_HALF_BYTE = {"int4": 2, "uint4": 2, "int2": 4}
 
 
 @dataclass(frozen=True)
@@ -94,8 +75,8 @@ class Tensor:
     @property
     def size_bytes(self) -> int:
         """Bytes of the values, packed types included; 0 for types without a fixed size (string, resource)."""
-        if self.dtype in _HALF_BYTE:
-            return -(-self.elements // _HALF_BYTE[self.dtype])
+        if self.dtype in PER_BYTE:
+            return -(-self.elements // PER_BYTE[self.dtype])
         return self.elements * np.dtype(DTYPES[self.dtype]).itemsize if self.dtype in DTYPES else 0
 
     def values(self) -> npt.NDArray[Any]:
@@ -104,13 +85,15 @@ class Tensor:
         Raises:
             ModelError: not a constant, of a packed or opaque type, or the data has another size than the shape.
         """
-        if self.constant is None or self.dtype not in DTYPES:
+        if self.constant is None or self.dtype not in READABLE:
             raise ModelError(f"tensor `{self.name}` ({self.dtype}) holds no readable constant")
         if self.constant.nbytes != self.size_bytes:
             raise ModelError(
                 f"tensor `{self.name}`: shape {list(self.shape)} {self.dtype} needs {self.size_bytes} bytes, "
                 f"its buffer has {self.constant.nbytes}"
             )
+        if self.dtype == "int4":
+            return unpacked(self.constant, self.elements).reshape(self.shape)
         return self.constant.view(DTYPES[self.dtype]).reshape(self.shape)
 
 

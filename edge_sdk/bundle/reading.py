@@ -217,7 +217,7 @@ class Bundle:
     def _array(self, port: Port, member: str) -> Any:
         import numpy as np
 
-        from edge_sdk.artifact.model import DTYPES
+        from edge_sdk.artifact.dtypes import DTYPES
 
         if port.dtype not in DTYPES:
             raise BundleFormatError(f"{self.path}: `{port.name}` is {port.dtype}, which has no golden values")

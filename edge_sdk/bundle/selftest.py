@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.artifact.dtypes import DTYPES
 from edge_sdk.artifact.indices import index_bounds
-from edge_sdk.artifact.model import DTYPES, Artifact
+from edge_sdk.artifact.model import Artifact
 from edge_sdk.bundle.describe import describe_signature
 from edge_sdk.bundle.manifest import GoldenRecord, Limit, Port
 from edge_sdk.bundle.tolerance import limits, widened

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from edge_sdk.artifact.model import DTYPES, Tensor
+from edge_sdk.artifact.dtypes import DTYPES
+from edge_sdk.artifact.model import Tensor
 from edge_sdk.bundle.describe import describe_calls
 from edge_sdk.bundle.manifest import GoldenRecord, GoldenSequence, Limit, Port
 from edge_sdk.bundle.selftest import Keeper, add_power, is_quantized

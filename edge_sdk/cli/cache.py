@@ -21,8 +21,8 @@ import click
 
 _INDEX = "conversion.json"
 _TOOLS = (
-    "ai-edge-litert", "ai-edge-quantizer", "keras", "numpy", "onnx", "onnx2tf", "onnxruntime", "onnxscript", "pillow",
-    "tensorflow", "tf-keras", "torch", "ethos-u-vela",
+    "ai-edge-litert", "ai-edge-quantizer", "keras", "litert-quantizer", "numpy", "onnx", "onnx2tf", "onnxruntime",
+    "onnxscript", "pillow", "tensorflow", "tf-keras", "torch", "ethos-u-vela",
 )  # fmt: skip
 _PATHS = ("calibration", "data", "train_data", "evaluation", "teacher")
 _CODE = re.compile(r"\.py:\w+$")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import DTYPES, Tensor
+from edge_sdk.artifact.dtypes import DTYPES
+from edge_sdk.artifact.model import Tensor
 from edge_sdk.artifact.variables import Variables, variables
 from edge_sdk.engines.entry import entry_of
 from edge_sdk.engines.executor import Arithmetic, EnginePlacement

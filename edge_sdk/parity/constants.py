@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.apart import expansions, real_constant
-from edge_sdk.artifact.model import DTYPES, Artifact, Op, Subgraph, Tensor
+from edge_sdk.artifact.dtypes import READABLE, limits
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
 from edge_sdk.parity.pairing import OpPair, pair_ops
 
 # Nearest rounding is off by half a step; rounding that learns which way to go, by one.
@@ -197,9 +198,9 @@ def _where(beyond: npt.NDArray[np.bool_]) -> tuple[int, ...]:
 
 def _clipped(want: npt.NDArray[Any], got: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.bool_]:
     """Values that a range smaller than the weights cuts off: at the end of the scale, further out in float."""
-    limits = np.iinfo(DTYPES[tensor.dtype])
+    low, high = limits(tensor.dtype)
     stored = tensor.values()
-    at_end = (stored >= limits.max) | (stored <= limits.min + 1)
+    at_end = (stored >= high) | (stored <= low + 1)
     return np.asarray(at_end & (np.sign(want) == np.sign(got)) & (np.abs(want) > np.abs(got)))
 
 
@@ -219,6 +220,6 @@ def _spread(tensor: Tensor, scale: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
 
 
 def _readable(tensor: Tensor) -> bool:
-    if tensor.constant is None or tensor.dtype not in DTYPES or tensor.is_sparse or tensor.blockwise:
+    if tensor.constant is None or tensor.dtype not in READABLE or tensor.is_sparse or tensor.blockwise:
         return False
     return tensor.constant.nbytes == tensor.size_bytes

@@ -32,11 +32,13 @@ class Weights:
     """How constants are stored.
 
     ``granularity`` is for integers: one scale for each output channel, one in all (int8), or one for each 32 or 64
-    values of a row (int4). What has no form in int4 is stored in int8.
+    values of a row (int4). What has no form in int4 is stored in int8; with ``mixed`` so are embeddings, the layers
+    that read the model's inputs, and those behind which none follows.
     """
 
     dtype: Literal["float32", "float16", "int8", "int4"] = "float32"
     granularity: Granularity = "per_channel"
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Recipe:
             nearer to it; None: where weights have one scale, which is what it is for.
         forms: ``delegate``: integer files are written in the forms that the delegate takes, float where it takes no
             others; ``plain``: as the quantizer leaves them.
-        tune: whether int8 weights are rounded anew, layer by layer, against the float file; takes minutes.
+        tune: whether weights are rounded anew, layer by layer, against the float file on calibration data: minutes.
         min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
         train: stages of training before the file is made; None for recipes that need no training.
     """
@@ -109,8 +111,8 @@ class Recipe:
 
     @property
     def needs_calibration(self) -> bool:
-        """Whether ranges of activations must be observed on data."""
-        return self.mode == "static_range"
+        """Whether ranges of activations must be observed on data, or weights be rounded on it."""
+        return self.mode == "static_range" or self.tune
 
     @property
     def equalizes(self) -> bool:
@@ -234,7 +236,8 @@ def check_recipe(recipe: Recipe, *, where: str) -> Recipe:
     if keeps and recipe.integer_only:
         problems.append(f"keep_float: io = {recipe.io} allows no float op; use io = float32")
     if recipe.train:
-        static_int8 = recipe.mode == "static_range" and recipe.activations.dtype == "int8"
+        eight = recipe.activations.dtype == recipe.weights.dtype == "int8"
+        static_int8 = recipe.mode == "static_range" and eight
         problems += train_problems(recipe.train, static_int8=static_int8)
     if problems:
         raise RecipeError(f"{where}: {'; '.join(problems)}")
@@ -245,9 +248,11 @@ def _int8_problems(recipe: Recipe) -> list[str]:
     """What is asked for that only files with int8 activations can have."""
     held = recipe.activations.dtype
     asked = [] if recipe.calibration in ("auto", "minmax") else [f"calibration: {recipe.calibration}"]
-    asked += ["tune"] if recipe.tune else []
     asked += ["equalize"] if recipe.equalize else []
-    return [f"{one} is for int8 activations, got {held}" for one in asked if held != "int8"]
+    found = [f"{one} is for int8 activations, got {held}" for one in asked if held != "int8"]
+    if recipe.tune and recipe.weights.dtype != "int4" and (held, recipe.weights.dtype) != ("int8", "int8"):
+        found.append(f"tune is for int8 activations or int4 weights, got {held} and {recipe.weights.dtype}")
+    return found
 
 
 def _int16_problems(recipe: Recipe) -> list[str]:
@@ -272,6 +277,10 @@ def _weights_problems(recipe: Recipe, allowed: Sequence[str]) -> list[str]:
     scales = _SCALES.get(dtype, (granularity,))
     if granularity not in scales:
         problems.append(f"weights.granularity: {dtype} allows {_or(scales)}, got {granularity}")
+    if recipe.mode == "static_range" and granularity.startswith("blockwise"):
+        problems.append(f"weights.granularity: static ranges go with one scale for each channel, got {granularity}")
+    if recipe.weights.mixed and dtype != "int4":
+        problems.append(f"weights.mixed: is for int4 weights, got {dtype}")
     return problems
 
 
@@ -280,7 +289,7 @@ _ALLOWED: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = 
     "float16": (("float16",), ("float32",), ("float32",)),
     "dynamic_range": (("int8", "int4"), ("float32",), ("float32",)),
     "weight_only": (("int8", "int4"), ("float32",), ("float32",)),
-    "static_range": (("int8",), ("int8", "int16"), ("float32", "int8", "uint8", "int16")),
+    "static_range": (("int8", "int4"), ("int8", "int16"), ("float32", "int8", "uint8", "int16")),
 }
 _SCALES: dict[str, tuple[Granularity, ...]] = {
     "int8": ("per_channel", "per_tensor"),

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.model import DTYPES, Signature, Tensor
+from edge_sdk.artifact.dtypes import DTYPES
+from edge_sdk.artifact.model import Signature, Tensor
 from edge_sdk.engines.executor import Executor
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.values import factors, is_scaled, output_values

@@ -62,7 +62,7 @@ def test_every_recipe_from_every_source(tmp_path: Path, workers: Workers, kind: 
             told = any(finding.rule == "forms-of-delegate" for finding in report.findings)
             in_float = {op.name for _, op in float_ops(report.artifact)}
             assert in_float == ({"SOFTMAX"} if told else set()), recipe
-            assert not told or recipe in ("static_wi8_ai8", "static_wi8_ai8_per_tensor")
+            assert not told or recipe in ("static_wi8_ai8", "static_wi8_ai8_per_tensor", "static_wi4_ai8")
             assert report.calibration is not None
         if "io8" in recipe or "iou8" in recipe:
             types = {row.dtype for row in report.artifact.signature.inputs.values()}

@@ -29,7 +29,7 @@ from edge_sdk.version import __version__
 OPTIMIZE = "optimize"
 Do = Callable[["Job", Path], dict[str, Any]]
 SCHEMA = "edge-sdk sweep job 1"
-_TOOLS = ("ai-edge-litert", "ai-edge-quantizer", "tensorflow", "torch")
+_TOOLS = ("ai-edge-litert", "ai-edge-quantizer", "litert-quantizer", "tensorflow", "torch")
 _BUDGETS = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib")
 
 

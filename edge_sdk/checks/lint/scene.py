@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.compute import macs
-from edge_sdk.artifact.model import DTYPES, Artifact, Op, Quantization, Subgraph, Tensor
+from edge_sdk.artifact.dtypes import READABLE
+from edge_sdk.artifact.model import Artifact, Op, Quantization, Subgraph, Tensor
 from edge_sdk.findings import Finding, Severity
 
 EIGHT_BITS = frozenset({"int8", "uint8"})
@@ -119,7 +120,7 @@ def scene_of(artifact: Artifact, graph: Subgraph) -> Scene:
 
 def values_of(tensor: Tensor | None) -> npt.NDArray[Any] | None:
     """A constant's values; None where it is not constant, packed, sparse, or of another size than its shape."""
-    if tensor is None or tensor.constant is None or tensor.is_sparse or tensor.dtype not in DTYPES:
+    if tensor is None or tensor.constant is None or tensor.is_sparse or tensor.dtype not in READABLE:
         return None
     return tensor.values() if tensor.constant.nbytes == tensor.size_bytes else None
 

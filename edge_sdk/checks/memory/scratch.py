@@ -14,7 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from edge_sdk.artifact.model import DTYPES, Op, Subgraph, Tensor
+from edge_sdk.artifact.dtypes import DTYPES
+from edge_sdk.artifact.model import Op, Subgraph, Tensor
 from edge_sdk.errors import ModelError
 
 Home = Literal["arena", "persistent", "heap", "elsewhere"]

@@ -26,6 +26,12 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Scales of integer weights, over the recipe's; blocks are for int4.",
         ),
         click.option(
+            "--mixed-weights",
+            is_flag=True,
+            default=None,
+            help="With int4: embeddings, first and last layers stay in int8.",
+        ),
+        click.option(
             "--keep-float-op",
             "keep_float_ops",
             multiple=True,
@@ -77,7 +83,7 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--tune",
             is_flag=True,
             default=None,
-            help="Round int8 weights anew, layer by layer, against the float file on calibration data: minutes.",
+            help="Round int8 or int4 weights anew, layer by layer, against the float file on calibration data.",
         ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
         click.option(

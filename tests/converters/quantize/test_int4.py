@@ -78,7 +78,12 @@ def test_dense_weights_are_four_bits_and_keep_their_values(
     [
         ("dynamic_range", 'dtype = "int4"\ngranularity = "per_tensor"', "int4 allows per_channel or blockwise_32"),
         ("dynamic_range", 'dtype = "int8"\ngranularity = "blockwise_32"', "int8 allows per_channel or per_tensor"),
-        ("static_range", 'dtype = "int4"', "mode static_range needs int8, got int4"),
+        ("weight_only", 'dtype = "int8"\nmixed = true', "mixed: is for int4 weights, got int8"),
+        (
+            "static_range",
+            'dtype = "int4"\ngranularity = "blockwise_32"\n[activations]\ndtype = "int8"',
+            "static ranges go with one scale for each channel",
+        ),
     ],
 )
 def test_what_has_no_form_is_refused(mode: str, weights: str, fault: str) -> None:
