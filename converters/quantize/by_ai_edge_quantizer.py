@@ -18,6 +18,7 @@ from edge_sdk.converters.quantize.four_bits import four_bit_ops
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.narrow_channels import restore, widen
 from edge_sdk.converters.quantize.quantizer_package import opened, tool
+from edge_sdk.converters.quantize.tuning import for_tuning
 from edge_sdk.converters.workers.child import running
 from edge_sdk.engines.observe import Observation
 from edge_sdk.findings import Finding
@@ -35,7 +36,7 @@ _GRANULARITIES = {
 
 
 def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Weights in int8: used in int8 kernels (dynamic range), or expanded to float32 before use (weight-only).
+    """Weights in int8 or int4: used in int8 kernels (dynamic range), or expanded to float32 before use (weight-only).
 
     Needs no samples.
     """
@@ -63,7 +64,8 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
     Path(target).write_bytes(data)
     if wanted.weights.dtype == "int4":
         findings += [finding.as_json() for finding in int4_findings(parse_artifact(data).main, wanted.name)]
-    return {"tool": tool(), "findings": findings}
+    made = {"tool": tool(), "findings": findings}
+    return made | for_tuning(Path(path).read_bytes(), Path(target)) if wanted.tune else made
 
 
 def int4_findings(graph: Subgraph, recipe: str) -> Iterator[Finding]:

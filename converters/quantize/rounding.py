@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-_LIMIT = 127
+LARGEST = 127
 _BLOCK = 128
 # Share of the mean power that is added to every input: what few samples cannot tell apart is not relied upon.
 _DAMPING = 0.01
@@ -21,7 +21,7 @@ _DAMPING = 0.01
 
 @dataclass(frozen=True)
 class Rounded:
-    """Integers from -127 to 127, and the real weights that each was rounded from: within half a step of it."""
+    """Integers, and the real weights that each was rounded from: within half a step of it, or beyond the largest."""
 
     integers: npt.NDArray[np.int8]
     weights: Floats
@@ -34,24 +34,26 @@ def covariance(rows: npt.NDArray[np.float32]) -> Floats:
     return found
 
 
-def round_weights(weights: Floats, steps: Floats, spread: Floats) -> Rounded:
+def round_weights(weights: Floats, steps: Floats, spread: Floats, largest: int = LARGEST) -> Rounded:
     """Rounds a layer's weights.
 
     Args:
         weights: ``[outputs, d]``.
-        steps: the scale of each output, ``[outputs]``.
+        steps: the scale of each output, ``[outputs]``, or of each weight, ``[outputs, d]``.
         spread: covariance of the inputs, ``[d, d]``.
+        largest: integer that may stand for a weight.
     """
     order = np.argsort(-np.diag(spread), kind="stable")
     upper = _factor(spread[np.ix_(order, order)])
-    left, step = weights[:, order].copy(), steps[:, np.newaxis]
+    left, every = weights[:, order].copy(), np.broadcast_to(steps.reshape(len(weights), -1), weights.shape)[:, order]
     integers = np.zeros(left.shape, np.int8)
     for begin in range(0, left.shape[1], _BLOCK):
         end = min(begin + _BLOCK, left.shape[1])
         errors = np.zeros((len(left), end - begin))
         for place in range(begin, end):
             column = left[:, place : place + 1]
-            integers[:, place : place + 1] = np.clip(np.rint(column / step), -_LIMIT, _LIMIT)
+            step = every[:, place : place + 1]
+            integers[:, place : place + 1] = np.clip(np.rint(column / step), -largest, largest)
             error = (column - integers[:, place : place + 1] * step) / upper[place, place]
             left[:, place + 1 : end] -= error * upper[place, place + 1 : end]
             errors[:, place - begin] = error[:, 0]
@@ -60,13 +62,14 @@ def round_weights(weights: Floats, steps: Floats, spread: Floats) -> Rounded:
     return Rounded(integers[:, back], left[:, back])
 
 
-def round_channels(weights: Floats, steps: Floats, spread: Floats) -> Rounded:
+def round_channels(weights: Floats, steps: Floats, spread: Floats, largest: int = LARGEST) -> Rounded:
     """Likewise for layers of one result each, all at once.
 
     Args:
         weights: ``[layers, d]``.
         steps: the scale of each, ``[layers]``.
         spread: covariance of each one's inputs, ``[layers, d, d]``.
+        largest: integer that may stand for a weight.
     """
     count, depth = weights.shape
     order = np.argsort(-np.diagonal(spread, axis1=1, axis2=2), axis=1, kind="stable")
@@ -74,7 +77,7 @@ def round_channels(weights: Floats, steps: Floats, spread: Floats) -> Rounded:
     upper = _factor(spread[every[:, :, np.newaxis], order[:, :, np.newaxis], order[:, np.newaxis, :]])
     left, integers = weights[every, order], np.zeros(weights.shape, np.int8)
     for place in range(depth):
-        integers[:, place] = np.clip(np.rint(left[:, place] / steps), -_LIMIT, _LIMIT)
+        integers[:, place] = np.clip(np.rint(left[:, place] / steps), -largest, largest)
         error = (left[:, place] - integers[:, place] * steps) / upper[:, place, place]
         left[:, place + 1 :] -= error[:, np.newaxis] * upper[:, place, place + 1 :]
     back = np.argsort(order, axis=1)

@@ -32,7 +32,7 @@ from edge_sdk.converters.quantize.four_bits import with_four_bits
 from edge_sdk.converters.quantize.joins import Join, joins_of_kinds, quantized_apart, told
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.ranges import Ranges, find_ranges, spread
-from edge_sdk.converters.quantize.tuning import count_layers
+from edge_sdk.converters.quantize.tuning import for_tuning
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
 from edge_sdk.engines.observe import Observation
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError
@@ -73,7 +73,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
         made = better_equalized(path, target, made, again, lambda: spread(every(), _CORRECTED_ON, count))
     ready = made.pop("ready")
     if wanted.tune:
-        made |= _for_tuning(ready, Path(target))
+        made |= for_tuning(ready, Path(target))
     if "int16" not in (wanted.activations.dtype, wanted.weights.dtype) and wanted.bias_correction:
         found = _corrected(ready, Path(target), lambda: spread(every(), _CORRECTED_ON, made["count"]))
         made |= found | {"corrections": made["corrections"] | found.get("corrections", {})}
@@ -121,15 +121,6 @@ def _joins_in_float(graph: Subgraph, recipe: Recipe, observations: Mapping[int, 
     """Final joins of parts of different range, where the file may hold float and TensorFlow's quantizer makes it."""
     plain = recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16
     return [] if plain or find_spec("tensorflow") is None else joins_of_kinds(graph, observations)
-
-
-def _for_tuning(ready: bytes, target: Path) -> dict[str, Any]:
-    """What :func:`~edge_sdk.converters.quantize.tuning.tune` begins with, as files beside the target."""
-    reference, uncorrected = (target.with_suffix(f".{word}.tflite") for word in ("reference", "uncorrected"))
-    reference.write_bytes(ready)
-    uncorrected.write_bytes(target.read_bytes())
-    files = {"reference": str(reference), "uncorrected": str(uncorrected)}
-    return {"tunable": files, "layers": count_layers(ready, target.read_bytes())}
 
 
 def _corrected(ready: bytes, target: Path, samples: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Accuracy won back from calibration data alone: the weights of an int8 file rounded anew, layer by layer.
+"""Accuracy won back from calibration data alone: the weights of a file rounded anew, layer by layer.
 
 The teacher is the float .tflite, the student the int8 file itself, so that every source is served. Each layer is
 rounded on what the *quantized* layers before it hand on (:mod:`.rounding`); it is taken where its results come nearer
 to the float layer's on samples that it was not rounded on. Then biases are corrected (:mod:`.biases`). The whole is
-kept only where the outputs are nearer to the float file's on calibration samples held out of all this.
+kept only where the outputs are nearer to the float file's on calibration samples held out of all this. Files with
+weights of 4 bits, which lose far more, go by :mod:`.four_bit_tuning`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,26 +21,22 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.constants import ConstantEdit
-from edge_sdk.artifact.model import Op, Tensor, parse_artifact
+from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.biases import correct_biases, output_sqnr_db
+from edge_sdk.converters.quantize.dot_layers import DotLayer, dot_layers
+from edge_sdk.converters.quantize.four_bit_tuning import Chain, has_four_bits, save_arrays
 from edge_sdk.converters.quantize.rounding import Rounded, covariance, noise, round_channels, round_weights
-from edge_sdk.converters.quantize.windows import windows
 from edge_sdk.converters.workers.child import report_progress
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.engines.runner import Runner
-from edge_sdk.engines.values import to_real
-from edge_sdk.files import write_bytes
 from edge_sdk.folders import temporary_folder
-from edge_sdk.parity.pairing import pair_ops
 from edge_sdk.signature import Arrays
 
 Floats = npt.NDArray[np.float64]
-_AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
 # A layer with more weights to a result than this would take longer than all others.
 _WIDEST = 2304
-_ROWS, _ROWS_EACH = 4096, 4
 _HELD_OUT, _MOST_HELD_OUT = 0.2, 32
 _MOST = 64
 _CORRECTED_ON = 16
@@ -75,30 +71,6 @@ class Tuning:
         return asdict(self) | {"sqnr_db": list(self.sqnr_db)}
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """A dot product of both files; ``kernel`` are its weights in the int8 file, ``weights`` in the float one."""
-
-    op: Op
-    data: int
-    kernel: Tensor
-    original: int
-    weights: npt.NDArray[np.float32]
-
-    @property
-    def depth(self) -> int:
-        """Weights to a result."""
-        axis = _AXIS[self.op.name]
-        return int(self.weights.size // self.weights.shape[axis])
-
-    @property
-    def steps(self) -> Floats:
-        """The scale of each result."""
-        count = self.weights.shape[_AXIS[self.op.name]]
-        known = self.kernel.quantization
-        return np.broadcast_to(np.asarray(known.scale if known else 1.0, np.float64).reshape(-1), (count,))
-
-
 def tune(
     target: str,
     files: Mapping[str, str],
@@ -128,7 +100,7 @@ def tune(
     """
     folder = Path(checkpoint) if checkpoint else None
     read = {name: Path(path).read_bytes() for name, path in files.items()}
-    made = _Tuner(read["reference"], Path(target).read_bytes(), read["uncorrected"], folder, seed)
+    made = _tuner(read["reference"], Path(target).read_bytes(), read["uncorrected"], folder, seed)
     drawn = _drawn(sum(1 for _ in laid_out(samples, axes)), seed)
     tuned, explained, tuning = made.tuned(lambda part: _at(laid_out(samples, axes), drawn[part]))
     if folder:
@@ -163,9 +135,26 @@ def tuned_in(
     return {**said, **made, "corrections": said.get("corrections", {}) | made["corrections"]}
 
 
+def for_tuning(ready: bytes, target: Path) -> dict[str, Any]:
+    """What :func:`tune` begins with, as files beside the target."""
+    reference, uncorrected = (target.with_suffix(f".{word}.tflite") for word in ("reference", "uncorrected"))
+    reference.write_bytes(ready)
+    uncorrected.write_bytes(target.read_bytes())
+    files = {"reference": str(reference), "uncorrected": str(uncorrected)}
+    return {"tunable": files, "layers": count_layers(ready, target.read_bytes())}
+
+
 def count_layers(reference: bytes, quantized: bytes) -> int:
     """How many layers tuning rounds anew at most."""
-    return sum(layer.depth <= _WIDEST for layer in _layers(reference, quantized))
+    if has_four_bits(quantized):
+        return len(Chain(reference, quantized, None, 0).layers)
+    return sum(layer.depth <= _WIDEST for layer in _eight_bits(reference, quantized))
+
+
+def _eight_bits(reference: bytes, quantized: bytes) -> list[DotLayer]:
+    """Those whose operand is of 8 bits too, so that biases can be corrected."""
+    tensors = parse_artifact(quantized).main.tensors
+    return [one for one in dot_layers(reference, quantized) if tensors[one.data].dtype == one.kernel.dtype == "int8"]
 
 
 def _clear(folder: Path) -> None:
@@ -188,13 +177,37 @@ def _at(samples: Iterable[Arrays], places: frozenset[int]) -> Iterator[Arrays]:
     return (sample for place, sample in enumerate(samples) if place in places)
 
 
+def _tuner(reference: bytes, quantized: bytes, plain: bytes, folder: Path | None, seed: int) -> _Tuner | _Chained:
+    kind = _Chained if has_four_bits(quantized) else _Tuner
+    return kind(reference, quantized, plain, folder, seed)
+
+
+class _Chained:
+    """Of a file with 4-bit weights."""
+
+    def __init__(self, reference: bytes, quantized: bytes, plain: bytes, folder: Path | None, seed: int) -> None:
+        self._reference, self._quantized = reference, quantized
+        self._key = hashlib.sha256(reference + quantized + bytes([seed % 256])).hexdigest()[:16]
+        stored = (lambda place: folder / f"tuned_{self._key}_{place}.npz") if folder else None
+        self._chain = Chain(reference, plain, stored, seed)
+
+    def tuned(self, samples: Any) -> tuple[bytes, bytes, Tuning]:
+        made, explained, rounded = self._chain.rounded(lambda: samples("rounding"), report_progress)
+        before = output_sqnr_db(self._reference, self._quantized, samples("held_out"))
+        after = output_sqnr_db(self._reference, made, samples("held_out"))
+        counts = [sum(1 for _ in samples(part)) for part in ("rounding", "held_out")]
+        wide = self._chain.too_wide
+        layers = len(self._chain.layers) + wide
+        return made, explained, Tuning(layers, rounded, wide, counts[0], counts[1], (before, after), after > before)
+
+
 class _Tuner:
     def __init__(self, reference: bytes, quantized: bytes, plain: bytes, folder: Path | None, seed: int) -> None:
         self._reference, self._quantized, self._plain = reference, quantized, plain
         self._folder = folder
         self._seed = seed
         self._key = hashlib.sha256(reference + quantized + bytes([seed % 256])).hexdigest()[:16]
-        every = list(_layers(reference, quantized))
+        every = _eight_bits(reference, quantized)
         self._layers = [layer for layer in every if layer.depth <= _WIDEST]
         self._wide = len(every) - len(self._layers)
 
@@ -221,21 +234,20 @@ class _Tuner:
         tuning = Tuning(layers_all, len(found), self._wide, counts[0], counts[1], (before, after), after > before)
         return corrected.quantized, explained, tuning
 
-    def _portions(self) -> Iterator[list[_Layer]]:
+    def _portions(self) -> Iterator[list[DotLayer]]:
         """Layers in order, as many at a time as there is room for the rows of."""
-        part: list[_Layer] = []
+        part: list[DotLayer] = []
         held = 0.0
         for layer in self._layers:
-            size = _count(layer) * (layer.weights.size if layer.op.name == "DEPTHWISE_CONV_2D" else layer.depth)
-            if part and held + size > _HELD:
+            if part and held + layer.held > _HELD:
                 yield part
                 part, held = [], 0.0
             part.append(layer)
-            held += size
+            held += layer.held
         if part:
             yield part
 
-    def _rows(self, layers: Sequence[_Layer], samples: Iterable[Arrays]) -> dict[int, npt.NDArray[np.float32]]:
+    def _rows(self, layers: Sequence[DotLayer], samples: Iterable[Arrays]) -> dict[int, npt.NDArray[np.float32]]:
         """What results of each layer read in the int8 file: ``[rows, depth]``, depthwise ``[channels, ...]``."""
         rng = np.random.default_rng(self._seed)
         found: dict[int, list[npt.NDArray[np.float32]]] = {layer.op.index: [] for layer in layers}
@@ -250,11 +262,11 @@ class _Tuner:
                 for layer in layers:
                     raw = runner.tensor(layer.data)
                     if raw is not None:
-                        each = -(-_count(layer) // len(every))
-                        found[layer.op.index].append(_read(layer, raw, tensors[layer.data], each, rng))
+                        each = -(-layer.count // len(every))
+                        found[layer.op.index].append(layer.read(raw, tensors[layer.data], each, rng))
         return {index: np.concatenate(parts, axis=-2) for index, parts in found.items() if parts}
 
-    def _one(self, layer: _Layer, rows: npt.NDArray[np.float32] | None) -> Rounded | None:
+    def _one(self, layer: DotLayer, rows: npt.NDArray[np.float32] | None) -> Rounded | None:
         """A layer's weights where they come nearer to the float layer's; None where not."""
         stored = self._stored(layer)
         if stored is not None and self._is_stored(layer):
@@ -263,14 +275,14 @@ class _Tuner:
         made = None if rows is None else _rounded(layer, rows)
         if stored is not None:
             stored.parent.mkdir(parents=True, exist_ok=True)
-            _save(stored, {} if made is None else {"integers": made.integers, "weights": made.weights})
+            save_arrays(stored, {} if made is None else {"integers": made.integers, "weights": made.weights})
         return made
 
-    def _is_stored(self, layer: _Layer) -> bool:
+    def _is_stored(self, layer: DotLayer) -> bool:
         stored = self._stored(layer)
         return stored is not None and stored.exists()
 
-    def _stored(self, layer: _Layer) -> Path | None:
+    def _stored(self, layer: DotLayer) -> Path | None:
         return self._folder / f"tuned_{self._key}_{layer.op.index}.npz" if self._folder else None
 
     def _written(self, found: Mapping[int, Rounded]) -> tuple[bytes, bytes]:
@@ -279,57 +291,14 @@ class _Tuner:
         for layer in self._layers:
             made = found.get(layer.op.index)
             if made is not None:
-                new.set_values(layer.kernel.index, _back(layer, made.integers))
-                old.set_values(layer.original, _back(layer, made.weights).astype(np.float32))
+                new.set_values(layer.kernel.index, layer.back(made.integers))
+                old.set_values(layer.original, layer.back(made.weights).astype(np.float32))
         return pack_tree(ints), pack_tree(floats)
 
 
-def _layers(reference: bytes, quantized: bytes) -> Iterator[_Layer]:
-    """Dot products with int8 weights that no other op reads, in order."""
-    one, other = parse_artifact(reference), parse_artifact(quantized)
-    readers = [Counter(i for op in graph.ops for i in op.inputs) for graph in (one.main, other.main)]
-    for pair in pair_ops(one, other):
-        left, right = pair.reference, pair.candidate
-        if right.name not in _AXIS or len(right.inputs) < 2:
-            continue
-        original, kernel = one.main.tensors[left.inputs[1]], other.main.tensors[right.inputs[1]]
-        data = other.main.tensors[right.inputs[0]]
-        own = readers[0][left.inputs[1]] == 1 and readers[1][right.inputs[1]] == 1
-        known = original.dtype == "float32" and original.constant is not None and kernel.constant is not None
-        int8 = kernel.dtype == data.dtype == "int8" and original.shape == kernel.shape
-        if own and known and int8 and _is_plain(right, kernel, data):
-            yield _Layer(right, right.inputs[0], kernel, left.inputs[1], original.values())
-
-
-def _is_plain(op: Op, kernel: Tensor, data: Tensor) -> bool:
-    """Neither grouped nor with several results to a channel."""
-    if op.name == "FULLY_CONNECTED":
-        return data.elements % kernel.shape[1] == 0
-    return len(data.shape) == 4 and data.shape[3] == kernel.shape[3]
-
-
-def _count(layer: _Layer) -> int:
-    """How many rows a layer is rounded on; a depthwise one reads as many for each channel."""
-    rows = _ROWS // 8 if layer.op.name == "DEPTHWISE_CONV_2D" else _ROWS
-    return max(rows, _ROWS_EACH * layer.depth)
-
-
-def _read(layer: _Layer, raw: npt.NDArray[Any], tensor: Tensor, each: int, rng: Any) -> npt.NDArray[np.float32]:
-    values = to_real(raw, tensor).astype(np.float32)
-    if layer.op.name == "FULLY_CONNECTED":
-        rows = values.reshape(-1, layer.depth)
-        return rows if len(rows) <= each else rows[rng.choice(len(rows), each, replace=False)]
-    kernel = layer.kernel.shape[1:3]
-    found = windows(layer.op, values, (kernel[0], kernel[1]), each, rng)
-    if layer.op.name == "DEPTHWISE_CONV_2D":
-        return np.ascontiguousarray(np.moveaxis(found.reshape(len(found), layer.depth, -1), 2, 0))
-    return found.reshape(len(found), -1)
-
-
-def _rounded(layer: _Layer, rows: npt.NDArray[np.float32]) -> Rounded | None:
-    weights = np.moveaxis(layer.weights, _AXIS[layer.op.name], 0).reshape(len(layer.steps), -1).astype(np.float64)
-    stored = np.moveaxis(layer.kernel.values(), _AXIS[layer.op.name], 0).reshape(weights.shape)
-    return _better(weights, stored, layer.steps, rows)
+def _rounded(layer: DotLayer, rows: npt.NDArray[np.float32]) -> Rounded | None:
+    weights, stored = layer.rows_of(layer.weights).astype(np.float64), layer.rows_of(layer.kernel.values())
+    return _better(weights, stored, layer.steps[:, 0], rows)
 
 
 def _better(
@@ -348,12 +317,6 @@ def _better(
     return Rounded(np.where(nearer, made.integers, stored), np.where(nearer, made.weights, weights))
 
 
-def _back(layer: _Layer, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    axis, shape = _AXIS[layer.op.name], layer.kernel.shape
-    moved = values.reshape(shape[axis], *(extent for place, extent in enumerate(shape) if place != axis))
-    return np.ascontiguousarray(np.moveaxis(moved, 0, axis))
-
-
 def _first(samples: Iterable[Arrays], count: int) -> Iterator[Arrays]:
     return (sample for place, sample in enumerate(samples) if place < count)
 
@@ -367,11 +330,3 @@ def _with_biases(data: bytes, plain: bytes, corrected: bytes) -> bytes:
         if one.constant is not None and other.constant is not None and not np.array_equal(one.constant, other.constant):
             edit.set_values(one.index, other.values())
     return pack_tree(root)
-
-
-def _save(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    from io import BytesIO
-
-    file = BytesIO()
-    np.savez(file, **arrays)
-    write_bytes(path, file.getvalue())

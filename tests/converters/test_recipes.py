@@ -49,7 +49,8 @@ def test_every_recipe_from_every_source(tmp_path: Path, workers: Workers, kind: 
         path,
         tmp_path,
         workers,
-        [name for name in recipe_names() if find_recipe(name).train is None],
+        # The few layers here are first and last ones, of which a mixed recipe would leave none in 4 bits.
+        [name for name in recipe_names() if not (find_recipe(name).train or find_recipe(name).weights.mixed)],
         inputs=inputs,
         outputs=outputs,
         options={"calibration": calibration},

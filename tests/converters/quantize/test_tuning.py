@@ -206,5 +206,5 @@ def test_tuning_needs_int8_activations() -> None:
     from edge_sdk.converters.options.recipe import recipe_from
     from edge_sdk.errors import RecipeError
 
-    with pytest.raises(RecipeError, match="tune is for int8 activations, got float32"):
+    with pytest.raises(RecipeError, match="tune is for int8 activations or int4 weights, got float32 and float16"):
         recipe_from("float16", {"tune": True})
