@@ -45,7 +45,7 @@ class Correction:
 
     Attributes:
         ops: dot products whose bias was corrected.
-        left: those with int8 weights that have no bias of their own to correct.
+        left: those with integer weights that have no bias of their own to correct.
         largest_steps: by how much the mean of a channel was off at most, in steps of its result.
         samples: that were looked at.
         sqnr_db: of the outputs against the float file's on some calibration samples, before and after; measured
@@ -100,16 +100,14 @@ class _Biases:
         self._floats, self._ints = parse_artifact(reference).main, parse_artifact(quantized).main
         readers = Counter(index for op in self._ints.ops for index in op.inputs)
         both = [p for p in pairs if has_twin(self._floats, p.reference) and has_twin(self._ints, p.candidate)]
-        dots = [p for p in both if self._weights_are_int8(p.candidate)]
+        dots = [p for p in both if self._is_integer(p.candidate)]
         self._pairs = [p for p in dots if self._own_bias(p.candidate, readers)]
         self._left = len(dots) - len(self._pairs)
 
-    def _weights_are_int8(self, op: Op) -> bool:
+    def _is_integer(self, op: Op) -> bool:
         data, weights, _ = _PLACES[op.name]
-        return (self._ints.tensors[op.inputs[data]].dtype, self._ints.tensors[op.inputs[weights]].dtype) == (
-            "int8",
-            "int8",
-        )
+        kernel = self._ints.tensors[op.inputs[weights]].dtype
+        return self._ints.tensors[op.inputs[data]].dtype == "int8" and kernel in ("int8", "int4")
 
     def _own_bias(self, op: Op, readers: Mapping[int, int]) -> bool:
         place = _PLACES[op.name][2]

@@ -309,8 +309,8 @@ def _sums(weights: Floats, values: Floats) -> Floats:
 def _miss(weights: Floats, rounded: Floats, shift: Floats, wanted: Rows, given: Rows) -> Floats:
     """Mean square error of each result."""
     if wanted.ndim == 2:
-        off = wanted @ weights.T.astype(np.float32) - given @ rounded.T.astype(np.float32) - shift.astype(np.float32)
-        return np.asarray(np.mean(np.square(off, dtype=np.float32), axis=0), np.float64)
+        want, got = (rows @ kernel.T.astype(np.float32) for rows, kernel in ((wanted, weights), (given, rounded)))
+        return np.asarray(np.mean(np.square(want - got - shift), axis=0))
     want = np.matmul(wanted, weights[..., np.newaxis])[..., 0]
     got = np.matmul(given, rounded[..., np.newaxis])[..., 0]
     return np.asarray(np.mean(np.square(want - got - shift[:, np.newaxis]), axis=1))

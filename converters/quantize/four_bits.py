@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -179,8 +180,8 @@ def put_bias(
     edit: ConstantEdit,
     graph: Subgraph,
     op: Op,
-    bias: npt.NDArray[np.floating] | None,
-    steps: npt.NDArray[np.floating],
+    bias: npt.NDArray[Any] | None,
+    steps: npt.NDArray[Any],
 ) -> None:
     """Writes an op's real bias in steps of input times weights; None keeps the real values that it had."""
     stored = graph.tensors[op.inputs[2]]

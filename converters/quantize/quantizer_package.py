@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module, util
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from edge_sdk.converters.workers.child import tool_version
@@ -32,4 +33,4 @@ def tool() -> str:
 
 
 def _installed() -> str | None:
-    return next((module for module in MODULES if util.find_spec(module) is not None), None)
+    return next((module for module in MODULES if find_spec(module) is not None), None)

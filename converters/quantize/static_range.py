@@ -74,7 +74,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     ready = made.pop("ready")
     if wanted.tune:
         made |= for_tuning(ready, Path(target))
-    if "int16" not in (wanted.activations.dtype, wanted.weights.dtype) and wanted.bias_correction:
+    if wanted.activations.dtype == "int8" and wanted.bias_correction:
         found = _corrected(ready, Path(target), lambda: spread(every(), _CORRECTED_ON, made["count"]))
         made |= found | {"corrections": made["corrections"] | found.get("corrections", {})}
         made["findings"] = [*made["findings"], *found.get("findings", ())]

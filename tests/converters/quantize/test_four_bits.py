@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +23,8 @@ INPUT, RESULT = 0.05, 0.1
 def stack(count: int, dtype: str = "float32", *, bias: float = 0.3) -> bytes:
     """Dense layers in a row, float or int8, the same weights in both."""
     graph = Graph()
-    scales: dict[str, Any] = {"scale": [INPUT]} if dtype == "int8" else {}
-    value = first = graph.tensor("x", (1, WIDE), dtype, **scales)
+    scale = [INPUT] if dtype == "int8" else None
+    value = first = graph.tensor("x", (1, WIDE), dtype, scale=scale)
     for place in range(count):
         weights = _weights(place)
         added = np.full(WIDE, bias, np.float32)
@@ -40,7 +39,7 @@ def stack(count: int, dtype: str = "float32", *, bias: float = 0.3) -> bytes:
             )
         else:
             operands = graph.constant(f"w{place}", weights), graph.constant(f"b{place}", added)
-        result = graph.tensor(f"y{place}", (1, WIDE), dtype, **({"scale": [INPUT]} if dtype == "int8" else {}))
+        result = graph.tensor(f"y{place}", (1, WIDE), dtype, scale=scale)
         graph.op("FULLY_CONNECTED", (value, *operands), (result,), options("FullyConnectedOptions"))
         value = result
     return graph.finish((first,), (value,))
@@ -124,6 +123,6 @@ def test_weights_that_an_op_in_eight_bits_reads_too_stay_as_they_are() -> None:
 def test_either_name_of_the_quantizer_will_do(
     monkeypatch: pytest.MonkeyPatch, here: tuple[str, ...], tool: str
 ) -> None:
-    monkeypatch.setattr(quantizer_package.util, "find_spec", lambda name: name if name in here else None)
+    monkeypatch.setattr(quantizer_package, "find_spec", lambda name: name if name in here else None)
     monkeypatch.setattr(quantizer_package, "tool_version", lambda name: f"of {name}")
     assert quantizer_package.tool() == f"{tool} of {tool}"
