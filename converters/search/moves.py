@@ -9,12 +9,14 @@ Clustering and sparse weights are no moves: they make a file smaller only once i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import get_args
 
 from edge_sdk.converters.search import training_moves
+from edge_sdk.converters.search.crossing import Crossing
 from edge_sdk.converters.search.cut import Member, Spared
 from edge_sdk.converters.search.records import MIB, Point
 from edge_sdk.converters.search.view import Move, Proposal, View
@@ -22,6 +24,8 @@ from edge_sdk.recipe import CalibrationMethod, Int16, KeepFloat, Recipe, check_r
 
 INT16 = "static_wi8_ai16"
 _SLACK = 1.1
+_TOLD = 0.01
+"""Share of a file's time that measurements of two files tell apart."""
 _FLOAT_BYTES = 3
 """What a weight takes more in float32 than in int8."""
 
@@ -43,7 +47,7 @@ def int16_groups(view: View) -> Generator[Proposal, Point, None]:
     if INT16 not in view.fallbacks or not _int8_loses(view) or best is None or best.move != "int16":
         return
     # Who is spared last is int16 too where all are: that end is known to be accurate.
-    yield from _fewest(view, [member.spared for member in view.family()], view.base, widened)
+    yield from _fewest(view, view.family(), view.base, widened)
 
 
 def spare(view: View) -> Generator[Proposal, Point, None]:
@@ -56,7 +60,7 @@ def spare(view: View) -> Generator[Proposal, Point, None]:
     if view.budgets.objective == "metric":
         yield from _most_accurate(view)
     elif not point.accurate:
-        found = yield from _fewest(view, [member.spared for member in _within(view)], view.base)
+        found = yield from _fewest(view, _within(view), view.base)
         if found is not None and view.has_time:
             yield from _take_back(view, found)
 
@@ -79,25 +83,38 @@ def _most_accurate(view: View) -> Generator[Proposal, Point, None]:
 
 
 def _fewest(
-    view: View, family: Sequence[Spared], base: Recipe, make: Callable[[View, Spared, Recipe], Recipe] | None = None
+    view: View, family: Sequence[Member], base: Recipe, make: Callable[[View, Spared, Recipe], Recipe] | None = None
 ) -> Generator[Proposal, Point, Spared | None]:
-    """The fewest groups out of int8 that are accurate: bisection along a nested family; None where none is."""
+    """The fewest groups out of int8 that are accurate, along a nested family; None where none is.
+
+    It ends where no member that is left would be faster by what a clock can tell.
+    """
     made, what = (sparing, "float") if make is None else (make, "int16")
-    low, high, found = 0, len(family), None
-    last = len(view.groups)
+    last, found = len(view.groups), None
     # The end of the family is the float file, which is known to be accurate.
-    if family and len(family[-1]) == last:
-        high -= 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        spared = family[middle]
-        why = f"{len(spared)} of {last} groups in {what}: between {low} and {high} of {len(family) - 1}"
+    end = len(family) - (bool(family) and len(family[-1].spared) == last)
+    crossing = Crossing([member.damage for member in family], view.budgets.max_drop or 0.0, 0, end)
+    if view.plain is not None and view.plain.score is not None and not base.tune:
+        crossing.note(0, view.plain.score.drop.value, holds=False)
+    while crossing.high - crossing.low > 1 and not _alike(view, family, crossing):
+        place = crossing.next_place()
+        spared = family[place].spared
+        why = (
+            f"{len(spared)} of {last} groups in {what}: between {crossing.low} and {crossing.high} of {len(family) - 1}"
+        )
         point = yield Proposal(made(view, spared, base), why, spared, decides=True)
-        if point.accurate:
-            high, found = middle, spared
-        else:
-            low = middle
+        crossing.note(place, point.score.drop.value if point.score else None, holds=point.accurate)
+        if crossing.high == place:
+            found = spared
     return found
+
+
+def _alike(view: View, family: Sequence[Member], crossing: Crossing) -> bool:
+    """Whether all members that are left are predicted to take what the one that holds takes."""
+    if crossing.high >= len(family):
+        return False
+    fastest, holds = (expected(view, family[place])[0] for place in (crossing.low + 1, crossing.high))
+    return fastest is not None and holds is not None and holds - fastest < _TOLD * holds
 
 
 def _take_back(view: View, spared: Spared) -> Generator[Proposal, Point, None]:
@@ -152,10 +169,10 @@ def tune(view: View) -> Generator[Proposal, Point, None]:
     tuned = replace(view.base, name=f"{view.base.name}_tuned", short_names=(), tune=True)
     point = yield Proposal(tuned, "int8 loses too much: its weights are rounded anew, layer by layer")
     if point.score is not None and not point.accurate:
-        family = [member.spared for member in _within(view)]
         best = view.best
         # What is in float without tuning need not be with it.
-        shorter = [one for one in family if best is None or best.move != "spare" or len(one) <= len(best.spared)]
+        most = len(view.groups) if best is None or best.move != "spare" else len(best.spared)
+        shorter = [member for member in _within(view) if len(member.spared) <= most]
         yield from _fewest(view, shorter, tuned)
 
 
@@ -166,7 +183,12 @@ def repair(view: View) -> Generator[Proposal, Point, None]:
         return
     noise = view.added_noise()
     order = sorted(range(len(noise)), key=lambda group: (-noise[group], group))
-    yield from _fewest(view, [frozenset(order[:count]) for count in range(len(order) + 1)], view.base)
+    yield from _fewest(view, [_noisy(noise, order, count) for count in range(len(order) + 1)], view.base)
+
+
+def _noisy(noise: Sequence[float], order: Sequence[int], count: int) -> Member:
+    """The groups of most noise in float, and what is left; what that costs in time is not known."""
+    return Member(frozenset(order[:count]), math.nan, sum(noise[group] for group in order[count:]))
 
 
 def _int8_loses(view: View) -> bool:

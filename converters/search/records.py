@@ -281,6 +281,12 @@ class Result(Tabular):
     folder: str = ""
 
     @property
+    def full_evaluations(self) -> float:
+        """Evaluations, each counted by the share of its samples that it took to decide."""
+        scores = [one for p in (self.reference, *self.points) for one in (p.score, p.confirmed) if one is not None]
+        return round(sum(score.drop.samples / score.drop.of for score in scores), 2)
+
+    @property
     def confirmation(self) -> Confirmation | None:
         """What unseen data says of the answer; None where it was not asked: the float file, or no drop was allowed."""
         return self.best.confirmation if self.best else None
@@ -328,6 +334,7 @@ class Result(Tabular):
             "why": self.why,
             "stopped": self.stopped,
             "evaluations": self.evaluations,
+            "full_evaluations": self.full_evaluations,
             "samples_run": self.samples_run,
             "seconds": round(self.seconds, 1),
             "ranking": self.ranking,

@@ -54,8 +54,10 @@ def _about(result: Result) -> Iterator[str]:
         yield field("ranked by", result.ranking)
     ended = {"max-evals": "the evaluations allowed were used", "budget": "the time allowed was used"}
     how = ended.get(result.stopped, result.stopped)
+    tried = f"{result.evaluations} evaluations ({result.full_evaluations:g} full ones)"
     yield field(
-        "effort", f"{result.evaluations} evaluations, {result.samples_run} samples run, {result.seconds:.0f} s; {how}"
+        "effort",
+        f"{tried}, {result.samples_run} samples run, {result.seconds:.0f} s; {how}",
     )
 
 

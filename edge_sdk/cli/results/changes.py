@@ -78,6 +78,7 @@ _SEARCH: dict[str, Any] = {
         records.Confirmation | None,
         "What unseen data says of the answer; null where it was not asked: the float file, or no drop was allowed.",
     ],
+    "full_evaluations": Annotated[float, "Evaluations, each by the share of its samples that it took to decide."],
     "family": LEFT_OUT,
     "predicted_front": list[Expectation],
 }
