@@ -44,6 +44,7 @@ RESOLVED = (
     "tensorboard",
     "tfmot",
     "torch",
+    "wandb",
 )
 # Never installed by us as they are, and why.
 ELSEWHERE = {

@@ -38,6 +38,8 @@ class TrainingOptions(TypedDict, total=False):
     """Go on from that folder."""
     tensorboard: str | Path | None
     """A folder for TensorBoard: the loss of each step, loss and metric of each epoch, a run for each stage."""
+    wandb: str | None
+    """A project of Weights & Biases: the same as one run, kept here unless ``WANDB_MODE=online``."""
 
 
 TrainData = str | Path | Mapping[str, Any] | tuple[Any, Any] | Iterable[Any]

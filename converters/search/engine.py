@@ -37,11 +37,7 @@ from edge_sdk.recipe import Recipe, find_recipe
 
 Part = Literal["search", "confirm"]
 Tell = Callable[[str], None]
-_CONFIRMATIONS: dict[State, Confirmation] = {
-    "within": "confirmed",
-    "beyond": "contradicted",
-    "undecided": "undecided",
-}
+_CONFIRMATIONS: dict[State, Confirmation] = {"within": "confirmed", "beyond": "contradicted", "undecided": "undecided"}
 
 
 class Bench(Protocol):

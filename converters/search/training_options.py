@@ -22,7 +22,7 @@ from edge_sdk.recipe.training import Train
 
 _WAYS = ("loss", "train_step", "fit")
 _TABLE = ("epochs", "learning_rate", "batch_size", "patience")
-_LESSON = (*_WAYS, "teacher", "tensorboard")
+_LESSON = (*_WAYS, "teacher", "tensorboard", "wandb")
 _LOWERING = ("lowering", "layout", "workers")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +113,7 @@ def blocks_of(
     makers: Sequence[tuple[str, Ids]],
     weights: Sequence[Weight],
     channels: Channels,
-    gradients: Mapping[int, npt.NDArray[Any]] | None = None,
+    judge: Callable[[Sequence[Weight], Channels], Mapping[int, float]] | None = None,
 ) -> tuple[Block, ...]:
     """Groups layers that share a channel, leaves out what must stay, and scores the rest.
 
@@ -121,10 +121,10 @@ def blocks_of(
         makers: name and made channels of every layer that makes any.
         weights: all variables of the model.
         channels: where the numbers come from.
-        gradients: of the loss, by the ``id`` of a variable; None scores by magnitude.
+        judge: gives each root a score; None takes the magnitude of its weights.
     """
     kept = channels.kept()
-    scores = _scores(weights, channels) if gradients is None else _taylor(weights, channels, gradients)
+    scores = (judge or _scores)(weights, channels)
     found: list[tuple[list[str], set[int]]] = []
     for name, ids in makers:
         roots = {int(r) for r in channels.roots(ids)} - kept
@@ -160,26 +160,6 @@ def _scores(weights: Iterable[Weight], channels: Channels) -> dict[int, float]:
             for root, norm in zip(channels.roots(ids).tolist(), norms.tolist(), strict=True):
                 sums.setdefault(root, []).append(norm)
     return {root: float(np.mean(norms)) for root, norms in sums.items()}
-
-
-def _taylor(
-    weights: Iterable[Weight], channels: Channels, gradients: Mapping[int, npt.NDArray[Any]]
-) -> dict[int, float]:
-    """By how much the loss is expected to change without a channel: the sum of weight times gradient in each slice.
-
-    First order (Molchanov et al., CVPR 2019), the mean over all slices that go with a channel.
-    """
-    sums: dict[int, list[float]] = {}
-    for weight in weights:
-        gradient = gradients.get(id(weight.variable))
-        if not weight.counts or gradient is None:
-            continue
-        moved = np.asarray(weight.variable, np.float64) * gradient
-        for axis, ids in weight.axes.items():
-            found = np.abs(np.moveaxis(moved, axis, 0).reshape(len(ids), -1).sum(1))
-            for root, value in zip(channels.roots(ids).tolist(), found.tolist(), strict=True):
-                sums.setdefault(root, []).append(value)
-    return {root: float(np.mean(values)) for root, values in sums.items()}
 
 
 def cost_of(weights: Iterable[Weight], channels: Channels, removed: frozenset[int]) -> Cost:

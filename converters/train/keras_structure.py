@@ -22,6 +22,7 @@ from edge_sdk.converters.train.channels import (
     stays,
 )
 from edge_sdk.converters.train.keras_rules import Call, Shape, rule_of
+from edge_sdk.converters.train.scores import Evidence, check_told, scored_by_gradients, scored_by_layers, told_by
 from edge_sdk.errors import ModelError
 
 
@@ -39,19 +40,26 @@ class KerasStructure:
 
     Args:
         model: Functional or Sequential, of Keras 3 or tf_keras; nested ones are followed.
-
-        gradients: by the ``id`` of a variable, for scores by them; None scores by magnitude.
+        evidence: what channels are judged by.
+        gradients: by the ``id`` of a variable, where it is by them.
 
     Raises:
+        TrainingError: nothing tells of some channels.
         ModelError: a subclassed or unbuilt model, whose graph cannot be read.
     """
 
-    def __init__(self, model: Any, gradients: Mapping[int, npt.NDArray[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        evidence: Evidence = Evidence(),  # noqa: B008 - frozen
+        gradients: Mapping[int, npt.NDArray[Any]] | None = None,
+    ) -> None:
         self._model = model
         self._keras = importlib.import_module(_generation(model))
         self._channels = Channels()
         self._layers: dict[int, _Visited] = {}
         self._makers: list[tuple[str, Ids]] = []
+        self._told: list[tuple[int, Ids]] = []
         self.unfollowed: list[Any] = []
         self.open_layers: list[str] = []
         self._normed: list[Ids] = []
@@ -59,9 +67,24 @@ class KerasStructure:
         entering = [self._channels.new(_extent(t), kept=True) for t in model.inputs]
         for ids in self._walk(model, entering, ""):
             self._channels.keep(ids)
-        self.blocks: tuple[Block, ...] = blocks_of(self._makers, self._weights(), self._channels, gradients)
+        self._evidence = evidence
+        self.blocks: tuple[Block, ...] = blocks_of(
+            self._makers, self._weights(), self._channels, self._judge(gradients)
+        )
         kept = self._channels.kept()
         self.normalizes = any(set(self._channels.roots(ids).tolist()) - kept for ids in self._normed)
+
+    def check_scores(self, blocks: Sequence[Block]) -> None:
+        """See :class:`~edge_sdk.converters.train.structure.Structure`."""
+        if self._evidence.layers:
+            told = told_by(self._evidence, self._told)
+            roots = {int(root) for _, ids in told for root in self._channels.roots(ids)}
+            check_told(self._evidence, blocks, lambda block: roots.issuperset(block.channels))
+
+    def _judge(self, gradients: Mapping[int, npt.NDArray[Any]] | None) -> Any:
+        if self._evidence.layers:
+            return scored_by_layers(self._evidence, self._told, self._channels)
+        return scored_by_gradients(gradients) if gradients else None
 
     def layers_behind(self, unfollowed: Unfollowed) -> list[str]:
         """The layers whose channels an unfollowed layer ties up, and nothing else does."""
@@ -129,6 +152,8 @@ class KerasStructure:
         if followed.weights and any(None in shape[1:] for shape in (*shapes, call.output_shape)):
             self.open_layers.append(name)
         self._layers[id(layer)] = _Visited(followed, inputs)
+        if followed.weights:
+            self._told.append((id(layer), inputs[0]))
         if type(layer).__name__ in ("LayerNormalization", "Softmax") or _is_softmax(layer):
             self._normed.append(followed.out)
         if len(followed.makes):

@@ -97,6 +97,7 @@ class ChannelStage(PlainStage):
         structure = structure_of(self.context, model, self._settings.score)
         self._check_followed(structure)
         blocks = tuple(b for b in structure.blocks if not any(_matches(name, exclude) for name in b.layers))
+        structure.check_scores(blocks)
         if not blocks:
             raise TrainingError("prune: there is no layer whose channels may be cut", hint="exclude fewer layers")
         gone = emptied(blocks, self._settings.pruning_ratio or 0.0)

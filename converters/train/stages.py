@@ -11,6 +11,7 @@ from edge_sdk.errors import RecipeError
 
 STAGES: dict[str, dict[str, str]] = {
     "distil": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.distil:DistilStage"),
+    "slim": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.slim:SlimStage"),
     "prune": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.prune:make_prune_stage"),
     "cluster": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.cluster:ClusterStage"),
     "qat": {

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from edge_sdk.converters.train.channels import Block, Cost
+from edge_sdk.converters.train.scores import evidence_for
 from edge_sdk.converters.train.stage import Context
-from edge_sdk.errors import TrainingError
-
-# Means of gradients over some hundred samples: channels are ordered by them, no more.
-_SCORED_BATCHES = 16
+from edge_sdk.recipe.training import Score
 
 
 class Structure(Protocol):
@@ -28,6 +25,10 @@ class Structure(Protocol):
     unfollowed: list[Any]
     open_layers: list[str]
     normalizes: bool
+
+    def check_scores(self, blocks: Sequence[Block]) -> None:
+        """Raises TrainingError where what channels are judged by says nothing of some of these blocks."""
+        ...
 
     def layers_behind(self, unfollowed: Any) -> list[str]:
         """The layers whose channels stay because of it."""
@@ -50,33 +51,23 @@ class Structure(Protocol):
         ...
 
 
-def structure_of(context: Context, model: Any, score: Literal["magnitude", "taylor"] = "magnitude") -> Structure:
+def structure_of(context: Context, model: Any, score: Score = "magnitude") -> Structure:
     """The channel graph of a model of the context's framework.
 
     Raises:
-        TrainingError: scores by gradients, without a loss that has some.
+        TrainingError: as :func:`~edge_sdk.converters.train.scores.evidence_for`.
     """
-    gradients = _gradients(context, model) if score == "taylor" else None
+    evidence = evidence_for(context, model, score)
     if context.framework.name == "keras":
         from edge_sdk.converters.train.framework_keras import variables_by_name
         from edge_sdk.converters.train.keras_structure import KerasStructure
 
         named = variables_by_name(model)
-        found = None if gradients is None else {id(named[name]): value for name, value in gradients.items()}
-        return KerasStructure(model, found)
+        found = {id(named[name]): value for name, value in evidence.gradients.items()}
+        return KerasStructure(model, evidence, found)
     from edge_sdk.converters.train.torch_structure import TorchStructure
 
-    return TorchStructure(model, one_sample(context, model), gradients)
-
-
-def _gradients(context: Context, model: Any) -> Mapping[str, Any]:
-    if context.loss is None:
-        raise TrainingError(
-            "prune: score = taylor needs a loss, and a step or loop of your own has none that is seen",
-            hint="give --loss, or take score = magnitude",
-        )
-    batches = islice(context.data.epoch(0), _SCORED_BATCHES)
-    return context.framework.gradients(model, context.loss, batches)
+    return TorchStructure(model, one_sample(context, model), evidence)
 
 
 def one_sample(context: Context, model: Any) -> Mapping[str, Any]:

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy.typing as npt
+import numpy as np
 
 from edge_sdk.converters.train.channels import Block, Cost
+from edge_sdk.converters.train.scores import Evidence, check_told, relative
 from edge_sdk.converters.workers.child import running
 from edge_sdk.errors import MissingDependencyError
 
@@ -38,12 +39,10 @@ class TorchStructure:
     Args:
         module: in any mode; it is looked at in eval mode.
         examples: what it is called with, by name; typical values, for blocks are tried on them.
-        gradients: by the name of a parameter, for scores by them; None scores by magnitude.
+        evidence: what channels are judged by.
     """
 
-    def __init__(
-        self, module: Any, examples: Mapping[str, Any], gradients: Mapping[str, npt.NDArray[Any]] | None = None
-    ) -> None:
+    def __init__(self, module: Any, examples: Mapping[str, Any], evidence: Evidence = Evidence()) -> None:  # noqa: B008
         self._module = module
         self._examples = dict(examples)
         self.normalizes = _normalizes(module)
@@ -53,7 +52,12 @@ class TorchStructure:
         groups = _Groups(copy.deepcopy(module), self._examples)
         self.blocks: tuple[Block, ...] = ()
         self.unfollowed: list[Any] = []
-        self.blocks, self.unfollowed = self._tried(tuple(groups.blocks(gradients)), groups)
+        self.blocks, self.unfollowed = self._tried(tuple(groups.blocks(evidence)), groups)
+        self._evidence, self._silent = evidence, groups.silent
+
+    def check_scores(self, blocks: Sequence[Block]) -> None:
+        """See :class:`~edge_sdk.converters.train.structure.Structure`."""
+        check_told(self._evidence, blocks, lambda block: block.name not in self._silent)
 
     def layers_behind(self, unfollowed: Unfollowed) -> list[str]:
         """The layers that an unfollowed one ties up."""
@@ -134,30 +138,50 @@ class _Groups:
         self._module = module.eval()
         self._names = {part: name for name, part in module.named_modules()}
         self._tied: list[str] = []
+        self.silent: set[str] = set()
         self._graph = torch_pruning.DependencyGraph()
         with running("torch-pruning", "tracing the model"), _quiet(), torch.enable_grad():
             self._graph.build_dependency(module, dict(examples), verbose=False)
 
-    def blocks(self, gradients: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Block]:
+    def blocks(self, evidence: Evidence) -> Iterator[Block]:
         """Every group, those of the model's own outputs included."""
         import torch
 
         begin = 0
         importance = self._tp.importance.GroupMagnitudeImportance(p=2)
-        if gradients is not None:
+        if evidence.gradients:
             importance = self._tp.importance.GroupTaylorImportance()
             for name, parameter in self._module.named_parameters():
-                parameter.grad = torch.from_numpy(gradients[name]).to(parameter)
+                parameter.grad = torch.from_numpy(evidence.gradients[name]).to(parameter)
         for root, group in self._roots():
             layers = tuple(dict.fromkeys(self._layer_names(group)))
             with _quiet():
-                scores = importance(group)
+                scores = self._by_layers(group, evidence) if evidence.layers else importance(group)
             count = len(group[0].idxs)
             if scores is None:
                 continue
             scores = scores / (scores.mean() or 1.0)
             yield Block(self._names[root], layers, tuple(range(begin, begin + count)), tuple(scores.tolist()))
             begin += count
+
+    def _by_layers(self, group: Any, evidence: Evidence) -> Any:
+        """The mean over all layers that read these channels, or scale them, of what was seen there."""
+        import torch
+
+        total, count = np.zeros(len(group[0].idxs)), np.zeros(len(group[0].idxs))
+        for place, (dependency, indices) in enumerate(group):
+            layer = dependency.target.module
+            name = self._names.get(layer)
+            entering = evidence.score == "scale" or not self._graph.is_out_channel_pruning_fn(dependency.handler)
+            if name not in evidence.layers or not entering:
+                continue
+            values, roots = relative(evidence, evidence.layers[name]), group[place].root_idxs
+            if None not in roots:
+                np.add.at(total, list(roots), values[list(indices)])
+                np.add.at(count, list(roots), 1)
+        if not count.all():
+            self.silent.add(self._names[group[0].dep.target.module])
+        return torch.from_numpy(total / np.maximum(count, 1))
 
     def untraced(self) -> list[tuple[str, str, tuple[str, ...]]]:
         """Recurrent layers, with what feeds them: torch-pruning cuts them wrongly, or not at all, without a word."""

@@ -86,7 +86,11 @@ def train(
         RecipeError: no ``[train]`` table, or a stage that the framework does not have.
         CheckpointError: the checkpoint belongs to another run.
     """
-    return _Run(model, data, _recipe(recipe, options), options).go()
+    run = _Run(model, data, _recipe(recipe, options), options)
+    try:
+        return run.go()
+    finally:
+        run.board.close()
 
 
 class _Run:
@@ -98,7 +102,7 @@ class _Run:
         self._train: Train = _table(recipe)
         self._seed = options.get("seed", 0)
         self._progress: Progress = options.get("progress") or Silent()
-        self._board = open_board(options.get("tensorboard"))
+        self.board = open_board(options.get("tensorboard"), options.get("wandb"))
         self._progress.stage("open the model and the training data")
         opened = options.get("source_options") or SourceOptions()
         self._framework = open_framework(source, opened)
@@ -184,7 +188,7 @@ class _Run:
             self._progress,
             self._train.patience,
             [_as_json(one) for one in done],
-            self._board,
+            self.board,
         )
         return StageLoop(plan, stage, model, stepper, epochs=epochs, place=place).run()
 

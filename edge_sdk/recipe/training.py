@@ -6,8 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-STAGE_NAMES = ("distil", "prune", "cluster", "qat")
+STAGE_NAMES = ("distil", "slim", "prune", "cluster", "qat")
 """The order in which stages are run, whatever the order in the file."""
+
+
+Score = Literal["magnitude", "taylor", "activation", "apoz", "scale"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,17 @@ class Distil(StageSettings):
 
 
 @dataclass(frozen=True)
+class Slim(StageSettings):
+    """Scales of batch norms are drawn to zero, so that a cut by ``score = "scale"`` takes what is not needed.
+
+    Attributes:
+        strength: factor on the sum of their absolute values, in the loss.
+    """
+
+    strength: float = 1e-4
+
+
+@dataclass(frozen=True)
 class Prune(StageSettings):
     """Weights are set to zero, or whole channels are taken out.
 
@@ -53,8 +67,10 @@ class Prune(StageSettings):
         size_ratio: or: share of parameters.
         time_ratio: or: share of the time of a run, measured on this machine.
         ratios: rising, those that the analysis of sensitivity tries; the last is the most that any layer may lose.
-        score: by what channels are judged, for ``structured``: ``magnitude`` of all weights that go with one, or
-            ``taylor``, by how much the loss is expected to change without them, from gradients over training data.
+        score: by what channels are judged, for ``structured``: ``magnitude`` of all weights that go with one;
+            ``taylor``, by how much the loss is expected to change without them, from gradients over training data;
+            ``activation``, the mean absolute value of what is read of them, and ``apoz``, by the share that is zero,
+            both over training data; ``scale``, of their batch norm, which a stage ``slim`` makes small.
         round_to: channels left are a multiple of it, for ``structured``.
         smallest: kernels with fewer weights stay as they are, unless ``structured``.
         exclude: regular expressions, searched in the names of layers that stay as they are.
@@ -68,7 +84,7 @@ class Prune(StageSettings):
     size_ratio: float | None = None
     time_ratio: float | None = None
     ratios: tuple[float, ...] = (0.25, 0.5, 0.7, 0.8, 0.9)
-    score: Literal["magnitude", "taylor"] = "magnitude"
+    score: Score = "magnitude"
     round_to: int = 8
     smallest: int = 0
     exclude: tuple[str, ...] = ()
@@ -128,6 +144,7 @@ class Train:
         batch_size: samples for each step.
         patience: epochs without a better metric after which a stage ends; None trains all.
         distil: the stage's settings, None where it is left out.
+        slim: likewise.
         prune: likewise.
         cluster: likewise.
         qat: likewise.
@@ -139,6 +156,7 @@ class Train:
     batch_size: int = 32
     patience: int | None = None
     distil: Distil | None = None
+    slim: Slim | None = None
     prune: Prune | None = None
     cluster: Cluster | None = None
     qat: Qat | None = None
@@ -179,6 +197,8 @@ def train_problems(train: Train, *, static_int8: bool) -> list[str]:
         problems.append(f"train.learning_rate: must be above 0, got {train.learning_rate:g}")
     if train.qat and not static_int8:
         problems.append("train.qat: needs mode = static_range with int8 activations")
+    if train.slim and train.slim.strength <= 0:
+        problems.append(f"train.slim.strength: must be above 0, got {train.slim.strength:g}")
     if train.prune:
         problems += _prune_problems(train.prune)
     return problems + _distil_problems(train)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_sdk.recipe import Recipe
+from edge_sdk.recipe.training import STAGE_NAMES
 from edge_sdk.report.lines import field
 
 _WHEN = (
@@ -47,7 +48,7 @@ def recipes_text(every: Sequence[Recipe]) -> str:
 def recipe_text(recipe: Recipe) -> str:
     """One recipe in full."""
     kept = [*recipe.keep_float.ops, *recipe.keep_float.tensors]
-    stages = [name for name in ("prune", "cluster", "distil", "qat") if getattr(recipe.train, name, None)]
+    stages = [name for name in STAGE_NAMES if getattr(recipe.train, name, None)]
     wide = [*recipe.int16.ops, *recipe.int16.tensors]
     lines = [
         f"{recipe.name}: {recipe.description}",

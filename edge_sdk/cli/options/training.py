@@ -22,6 +22,7 @@ def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
         *_HOW,
         click.option("--checkpoint", help="Folder for checkpoints; default: OUTPUT.checkpoint, gone when done."),
         _TENSORBOARD,
+        _WANDB,
         click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run."),
         group="Training",
     )
@@ -29,11 +30,14 @@ def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def moves_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What moves of `optimize` that train need to know; metric, data for it and resuming are the search's own."""
-    return apply(function, _TRAIN_DATA, _LOSS, *_HOW, _TENSORBOARD, group="Training")
+    return apply(function, _TRAIN_DATA, _LOSS, *_HOW, _TENSORBOARD, _WANDB, group="Training")
 
 
 _TRAIN_DATA = click.option("--train-data", help="What to train on: .npz with inputs and targets, or file.py:function.")
 _TENSORBOARD = click.option("--tensorboard", metavar="DIR", help="Write curves of every stage there, for TensorBoard.")
+_WANDB = click.option(
+    "--wandb", metavar="PROJECT", help="Curves of every stage for Weights & Biases; sent with WANDB_MODE=online alone."
+)
 _LOSS = click.option(
     "--loss",
     help="cross_entropy (of logits), cross_entropy_probabilities, binary_cross_entropy, mse, mae, huber, "
