@@ -19,7 +19,7 @@ from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
 from edge_sdk.converters.proving.labels import with_labels
 from edge_sdk.converters.proving.ladder import Ladder
-from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside
+from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside, refuse_slow
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
@@ -131,6 +131,8 @@ class Line:
             findings += [*self._proof.findings(judged.rows), *lint]
         details = self._details(path, lowered)
         timings, slow = self._time([lowered.path, path, *([made.plain] if made.plain else [])], job.recipe)
+        if not self._settings.allow_slow:
+            refuse_slow(timings, job.recipe, self._settings.profile, slow)
         report = ConversionReport(
             verified=judged.right.ok and judged.accuracy.state != "lost" and lowered.verified,
             right=judged.right,

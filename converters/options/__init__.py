@@ -27,6 +27,8 @@ class Options(OpeningOptions, DataOptions, RecipeOptions, TrainingOptions, total
 
     train_data: TrainData | None
     """What to train on, for recipes that train; see ``edge_sdk.converters.train.data.open_training_data``."""
+    allow_slow: bool
+    """Whether a file with activations in int16 is written where it is slower than the float file, not refused."""
     keep_unverified: bool
     """Write a file even if it is beyond its bound; the report says so."""
     repair: bool
@@ -63,6 +65,7 @@ def settings_from(options: Options) -> Settings:
         seed=options.get("seed", 0),
         images=options.get("images", ImageOptions()),
         boxes=options.get("boxes", {}),
+        allow_slow=options.get("allow_slow", False),
         keep_unverified=options.get("keep_unverified", False),
         timing=options.get("timing", True),
         details=options.get("details", False),
@@ -110,6 +113,7 @@ class Settings:
     seed: int = 0
     images: ImageOptions = field(default_factory=ImageOptions)
     boxes: Mapping[str, str] = field(default_factory=dict)
+    allow_slow: bool = False
     keep_unverified: bool = False
     timing: bool = True
     details: bool = False

@@ -11,8 +11,10 @@ from typing import Any
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.converters.workers.worker import Worker
+from edge_sdk.errors import SlowError
 from edge_sdk.findings import Finding
 from edge_sdk.measure.side_by_side import Timing
+from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.recipe import Recipe
 
 _SECONDS = 2.0
@@ -90,6 +92,39 @@ def outside(worker: Worker, path: Path, folder: Path, final: Timing) -> Outside:
 def is_slower(timings: Sequence[Timing]) -> bool:
     """Whether the file takes longer than the float file, beyond the noise."""
     return timings[1].ratio_low > _SLOWER
+
+
+def refuse_slow(
+    timings: Sequence[Timing], recipe: Recipe, profile: DeviceProfile | None, left: Sequence[Finding]
+) -> None:
+    """Activations in int16 are for accelerators: a CPU has no fast kernels for them.
+
+    Args:
+        timings: the float file's and the file's; none where nothing was measured, and nothing is refused.
+        recipe: of the file.
+        profile: the device; not asked where an NPU or DSP comes first there.
+        left: what was found of the latency.
+
+    Raises:
+        SlowError: the file is slower than the float file.
+    """
+    wide = recipe.activations.dtype == "int16" or bool(recipe.int16)
+    if not wide or _has_accelerator(profile) or not timings or not is_slower(timings):
+        return
+    ratio = timings[1].ratio
+    said = next(finding.message for finding in left if finding.rule == "slower-than-float")
+    where = f"{profile.id} has no accelerator for" if profile else "no device was named that has an accelerator for"
+    raise SlowError(
+        f"recipe {recipe.name} refused: {said}; {where} activations in int16",
+        ratio=ratio,
+        hint="static_wi8_ai8 is the fast form on CPUs, --repair keeps what it loses in float; --profile names a device "
+        "with an NPU or DSP; --allow-slow writes it all the same",
+    )
+
+
+def _has_accelerator(profile: DeviceProfile | None) -> bool:
+    first = next(iter(profile.device.delegates), None) if profile else None
+    return first is not None and first.accelerator in ("npu", "dsp")
 
 
 def latency_findings(timings: Sequence[Timing], recipe: Recipe, left: Outside | None = None) -> list[Finding]:

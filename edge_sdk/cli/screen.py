@@ -17,7 +17,7 @@ from edge_sdk.cli.ending import Ended, heard
 from edge_sdk.cli.grouping import GroupedCommand
 from edge_sdk.cli.noise import log_path
 from edge_sdk.cli.took import Took
-from edge_sdk.errors import AccuracyError, EdgeSdkError, NothingPlacedError, ToolError
+from edge_sdk.errors import AccuracyError, EdgeSdkError, NothingPlacedError, SlowError, ToolError
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
 # As a shell reports a signal.
@@ -103,8 +103,8 @@ class Screen:
         """Says what ended the command: an error, a signal or Ctrl-C; its exit code."""
         if isinstance(ended_by, EdgeSdkError):
             self.error(ended_by)
-            # Wrong is a failure; right and too inaccurate, or without the NPU, was checked and found not to fit.
-            return UNFIT if isinstance(ended_by, AccuracyError | NothingPlacedError) else FAILED
+            # Wrong is a failure; right and too inaccurate, slow, or without the NPU, was checked and found not to fit.
+            return UNFIT if isinstance(ended_by, AccuracyError | NothingPlacedError | SlowError) else FAILED
         if isinstance(ended_by, Ended):
             self._ended("Terminated", f"ended by {ended_by.signal.name}; {self.kept}")
             return SIGNALLED + ended_by.signal

@@ -11,6 +11,7 @@ Import them from here; the files beside this one hold them by whose they are.
         ConversionError                a converter or quantizer
           ParityError                  the file does not compute what it should: .report
             AccuracyError              it does, but its precision costs more than it may
+          SlowError                    a precision that is slower than float where it shall run: .ratio
         BuildError                     a compiler, linker or signer
       CalibrationError                 no data, bad values, or data that does not match the signature
       TrainingError                    training cannot begin or go on: .checkpoint
@@ -74,6 +75,7 @@ from edge_sdk.errors.tools import LicenseError as LicenseError
 from edge_sdk.errors.tools import MissingDependencyError as MissingDependencyError
 from edge_sdk.errors.tools import MissingToolError as MissingToolError
 from edge_sdk.errors.tools import ParityError as ParityError
+from edge_sdk.errors.tools import SlowError as SlowError
 from edge_sdk.errors.tools import ToolError as ToolError
 from edge_sdk.errors.training import CheckpointError as CheckpointError
 from edge_sdk.errors.training import RecipeError as RecipeError

@@ -68,6 +68,24 @@ class AccuracyError(ParityError):
     """The file is right, but lost more accuracy to its precision than the source itself explains, or than was asked."""
 
 
+class SlowError(ConversionError):
+    """A file of a precision that is slow where it shall run.
+
+    Args:
+        message: how long it takes, against what, and where that was measured.
+        ratio: its time over the float file's.
+        hint: the next thing to try.
+        about: see :class:`ToolError`.
+    """
+
+    def __init__(self, message: str, *, ratio: float, hint: str | None = None, **about: Any) -> None:
+        super().__init__(message, hint=hint, **about)
+        self.ratio = ratio
+
+    def as_json(self) -> dict[str, Any]:
+        return {**super().as_json(), "ratio": self.ratio}
+
+
 class MissingToolError(EdgeSdkError):
     """A program that pip cannot bring is absent, or too old."""
 

@@ -13,6 +13,7 @@ from edge_sdk.errors import (
     EdgeSdkError,
     MissingDependencyError,
     ParityError,
+    SlowError,
     UnsupportedOpError,
     error_from_json,
     nearest,
@@ -25,6 +26,7 @@ SPECIAL = {
     ConversionError: ConversionError("it failed", tool="onnx2tf", version="1", log_tail="last line", hint="try"),
     AccuracyError: AccuracyError("beyond", report={"parity": []}, hint="accept"),
     ParityError: ParityError("beyond", report={"parity": []}, hint="accept"),
+    SlowError: SlowError("slow", ratio=38.1, hint="allow"),
 }
 
 

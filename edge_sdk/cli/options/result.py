@@ -22,6 +22,7 @@ def result_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=path,
             help="Draw there what each layer can lose (.png, .svg, .pdf), for recipes that prune by it.",
         ),
+        click.option("--allow-slow", is_flag=True, help="Write int16 files even where slower than float."),
         click.option("--keep-unverified", is_flag=True, help="Write the file even if it is beyond its bound."),
         click.option("--no-timing", is_flag=True, help="Do not measure it against the float file."),
         click.option(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_sdk.converters.proving.latency import Outside, is_slower, latency_findings, outside
+from edge_sdk.converters.proving.latency import Outside, is_slower, latency_findings, outside, refuse_slow
+from edge_sdk.errors import SlowError
 from edge_sdk.measure.side_by_side import Timing
-from edge_sdk.recipe import find_recipe
+from edge_sdk.profile.reading import find_profile
+from edge_sdk.recipe import Int16, find_recipe
 from tests.converters.quantize.test_islands import sums_around
 
 INT8 = find_recipe("int8")
@@ -45,6 +48,40 @@ def test_16_bits_on_a_cpu_are_told_what_they_are_for() -> None:
     (found,) = latency_findings(rows, find_recipe("int16x8"))
     assert "are for NPUs with kernels for them (Ethos-U, Hexagon), not for CPUs" in found.hint
     assert [one.hint for one in latency_findings(rows, INT8)] == ["the device may differ"]
+
+
+@pytest.mark.parametrize("device", [None, "raspberry-pi-4"])
+def test_16_bits_are_refused_where_no_accelerator_is_and_float_is_faster(device: str | None) -> None:
+    rows, recipe = [timing(100, 1.0), timing(3000, 30.0)], find_recipe("int16x8")
+    profile = find_profile(device) if device else None
+    with pytest.raises(SlowError, match=r"recipe static_wi8_ai16 refused: takes 30\.00x the time of the float") as caught:
+        refuse_slow(rows, recipe, profile, latency_findings(rows, recipe))
+    assert (device or "no device was named") in str(caught.value)
+    assert caught.value.as_json()["ratio"] == 30.0
+    assert "--allow-slow" in str(caught.value.hint)
+
+
+def test_single_ops_in_16_bits_are_held_to_the_same() -> None:
+    rows, recipe = [timing(100, 1.0), timing(300, 3.0)], replace(INT8, int16=Int16(ops=("SOFTMAX",)))
+    with pytest.raises(SlowError, match="refused: takes 3.00x"):
+        refuse_slow(rows, recipe, None, latency_findings(rows, recipe))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "device", "ratio", "count"),
+    [
+        ("int16x8", "imx93", 30.0, 2),
+        ("int16x8", None, 0.9, 2),
+        ("int16x8", None, 30.0, 0),
+        ("int8", None, 30.0, 2),
+    ],
+)
+def test_nothing_is_refused_for_an_npu_nor_without_a_measured_ratio(
+    recipe: str, device: str | None, ratio: float, count: int
+) -> None:
+    rows, wanted = [timing(100, 1.0), timing(100 * ratio, ratio)][:count], find_recipe(recipe)
+    found = latency_findings(rows, wanted) if rows else []
+    refuse_slow(rows, wanted, find_profile(device) if device else None, found)
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 1.05])
