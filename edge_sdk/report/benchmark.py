@@ -117,18 +117,18 @@ def _memory(result: Result) -> str:
     return ", ".join(parts) or "this system does not tell"
 
 
-def condition_lines(conditions: Conditions) -> Iterator[str]:
-    """What was seen of the machine, a line each."""
+def seen_of_machine(conditions: Conditions) -> Iterator[tuple[str, str]]:
+    """What was seen of the machine: names and words."""
     looks = (conditions.before, *conditions.during, conditions.after)
-    yield from (f"{name:<9} {words}" for name, words in _seen(looks) if words)
+    yield from ((name, words) for name, words in _seen(looks) if words)
     if conditions.not_seen:
-        yield f"not seen  {'; '.join(conditions.not_seen)}"
-    yield from (f"note      {note}" for note in conditions.notes)
+        yield "not seen", "; ".join(conditions.not_seen)
+    yield from (("note", note) for note in conditions.notes)
 
 
 def _conditions(conditions: Conditions) -> Iterator[str]:
     yield f"conditions: {len(conditions.during) + 2} looks at the machine"
-    yield from (f"  {line}" for line in condition_lines(conditions))
+    yield from (f"  {name:<9} {words}" for name, words in seen_of_machine(conditions))
 
 
 def _seen(looks: tuple[Look, ...]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from edge_sdk.measure.records import Benchmark, Comparison, Result, Validity
 from edge_sdk.measure.schema import read_benchmark
 from edge_sdk.measure.timed import Figure
-from edge_sdk.report.benchmark import condition_lines, quotable
+from edge_sdk.report.benchmark import quotable, seen_of_machine
 from edge_sdk.report.html.latency import distribution, interval, minutes, over_time, scale_of
 from edge_sdk.report.html.markup import Data, Html, facts, paragraph, plural, section, short, table, text
 from edge_sdk.report.html.next_steps import command, steps_html
@@ -134,26 +134,26 @@ def _bar(share: float) -> Html:
 
 
 def _conditions(found: Benchmark) -> str:
-    lines = "".join(f"<li>{text(line)}</li>" for line in condition_lines(found.conditions))
-    return f"{paragraph(f'{len(found.conditions.during) + 2} looks at the machine.')}<ul>{lines}</ul>"
+    looks = f"{len(found.conditions.during) + 2} looks at the machine."
+    return paragraph(looks) + facts(seen_of_machine(found.conditions))
 
 
 def _next(found: Benchmark) -> Iterator[tuple[str, str]]:
-    path = found.results[0].backend_settings.model_path
+    paths = list(dict.fromkeys(one.backend_settings.model_path for one in found.results))
     rules = dict.fromkeys(reason.rule for one in found.results for reason in one.validity.reasons)
     if rules:
         yield (
             "Measure again when the machine is still; the reasons above say what disturbed it.",
-            command("benchmark", path),
+            command("benchmark", *paths),
         )
     if found.meta.run_mode != "quotable":
         yield (
             "Take numbers that may be quoted: 1,024 queries and 60 s.",
-            command("benchmark", path, "-o", "result.json"),
+            command("benchmark", *paths, "-o", "result.json"),
         )
     if found.results[0].op_profile is None:
-        yield "See which ops take the time.", command("benchmark", path, "--quick", "--ops")
-    yield "See whether it drifts when the device is warm.", command("benchmark", path, "--sustained", "30")
+        yield "See which ops take the time.", command("benchmark", *paths, "--quick", "--ops")
+    yield "See whether it drifts when the device is warm.", command("benchmark", paths[0], "--sustained", "30")
 
 
 def _provenance(found: Benchmark) -> str:

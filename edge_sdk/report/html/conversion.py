@@ -149,7 +149,7 @@ def _strip(one: Data, columns: int) -> str:
         words = f"Noise is the error of a result against the float file's, on {count}: "
         words += "a tall bar is a low SQNR; 60 dB and more is none."
     if not placed:
-        words += " No device was named: --profile shows where each op would run."
+        words += " No device was named: with a profile each op's place is shown."
     times = times_of(details)
     strip = Strip(ops, placed, reasons, sqnr_by_op(details["tensors"]), times)
     return paragraph(words + times_words(times, len(ops))) + strip.html(most=columns)

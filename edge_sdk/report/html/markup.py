@@ -17,6 +17,7 @@ __all__ = [
     "decibels",
     "facts",
     "folded",
+    "milliseconds",
     "number",
     "paragraph",
     "plural",
@@ -110,6 +111,11 @@ def folded(summary: str, body: str) -> str:
     return f"<details><summary>{text(summary)}</summary>\n{body}\n</details>" if body else ""
 
 
+def milliseconds(value: float) -> str:
+    """A time, in microseconds where it is short."""
+    return f"{value:.3g} ms" if value >= 1 else f"{value * 1000:.3g} us"
+
+
 def code(words: object) -> Html:
     """A name or a short command."""
     return Html(f"<code>{text(words)}</code>")
@@ -134,5 +140,5 @@ def plural(count: int, noun: str) -> str:
 
 
 def short(name: str, most: int = 60) -> str:
-    """A name's end, which tells tensors apart."""
-    return name if len(name) <= most else f"…{name[1 - most :]}"
+    """A name's end, which tells tensors apart; no line breaks behind the dots."""
+    return name if len(name) <= most else f"…\u2060{name[1 - most :]}"

@@ -77,10 +77,15 @@ def after_comparison(one: Data) -> Iterator[Step]:
 
 def _to_keep_accuracy(one: Data, source: str, output: str) -> Iterator[Step]:
     calibrated = ("--calibration", "DATA")
+    again = ("convert", source, "-o", output, "-r", one["recipe"], *calibrated)
+    if one["calibration"] and not one["training"]:
+        if "tuned" not in one["corrections"]:
+            yield "Round the weights anew, against the float file and without labels.", command(*again, "--tune")
+        fewest = command(*again, "--repair", "--min-sqnr-db", 30)
+        yield "Leave the fewest ops in float that reach a bound of yours.", fewest
     for row in _noisiest(one):
         kept = ("--keep-float-tensor", pattern(row["tensor"]))
-        words = command("convert", source, "-o", output, "-r", one["recipe"], *calibrated, *kept)
-        yield f"{row['op']} {row['op_index']} adds most noise: leave it in float.", words
+        yield f"{row['op']} {row['op_index']} adds most noise: leave it in float.", command(*again, *kept)
     wider = command("convert", source, "-o", output, "-r", "static_wi8_ai16", *calibrated)
     yield (
         "Keep int8 weights and give activations 16 bits: larger steps cost no accuracy, the file runs slower on most.",

@@ -23,7 +23,7 @@ from edge_sdk.report.html.pareto import Axis, Dot, pareto
 
 _MIB = 1 << 20
 _KEY = (
-    '<div class="key"><span>small: tried</span><span>dark, joined by a line: no other is better in all</span>'
+    '<div class="key"><span>small: tried</span><span>joined by a line: no other is better in all</span>'
     "<span>large, red: chosen</span><span>thin lines: intervals</span><span>dashed: budgets</span></div>"
 )
 

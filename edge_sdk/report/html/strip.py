@@ -11,6 +11,7 @@ from edge_sdk.report.html.markup import (
     Html,
     decibels,
     folded,
+    milliseconds,
     number,
     paragraph,
     plural,
@@ -105,7 +106,7 @@ class Strip:
             yield Track("MACs", macs, f"most {number(max(macs))}")
         if self.times_ms:
             times = [self.times_ms.get(i, 0.0) for i in range(len(self.ops))]
-            yield Track("time", times, f"{self.times_word}, most {max(times):.3g} ms")
+            yield Track("time", times, f"{self.times_word}, most {milliseconds(max(times))}")
         if self.sqnr_db:
             values = [min(max(_BEST_DB - self.sqnr_db.get(i, _BEST_DB), 0.0), _BEST_DB) for i in range(len(self.ops))]
             yield Track("noise", values, f"least {min(self.sqnr_db.values()):.1f} dB", _BEST_DB)
@@ -129,7 +130,7 @@ class Strip:
         if place in self.sqnr_db:
             costs.append(f"SQNR {decibels(self.sqnr_db[place])}")
         if place in self.times_ms:
-            costs.append(f"{self.times_ms[place]:.3g} ms {self.times_word}")
+            costs.append(f"{milliseconds(self.times_ms[place])} {self.times_word}")
         yield ", ".join(costs)
         yield from self.reasons.get(place, ())
 

@@ -19,12 +19,13 @@ small, .soft { color: var(--soft); } small { font-size: .86em; }
 .kind { color: var(--soft); font-size: .8rem; letter-spacing: .07em; text-transform: uppercase; margin: 0 0 .5rem; }
 .verdict { font-weight: 600; margin: 0 0 1rem; max-width: none; }
 .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.6rem, 1fr)); gap: 1px; background: var(--line);
-  border: 1px solid var(--line); border-radius: .45rem; overflow: hidden; margin: 1rem 0; }
-.tiles div { background: var(--ground); padding: .6rem .8rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.6rem, 1fr)); border: 1px solid var(--line);
+  border-radius: .45rem; overflow: hidden; margin: 1rem 0; }
+.tiles div { padding: .6rem .8rem; margin: 0 -1px -1px 0; border: solid var(--line); border-width: 0 1px 1px 0; }
 .tiles b { display: block; font-size: 1.18rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .tiles span { color: var(--soft); font-size: .82rem; display: block; line-height: 1.35; }
-.wide { overflow-x: auto; margin: .6rem 0 1rem; }
+.wide { overflow-x: auto; margin: .6rem 0 1rem; background: linear-gradient(to left, var(--ground) 40%, transparent)
+  right / 4rem 100% no-repeat local, linear-gradient(to left, var(--touch), transparent) right / 1.4rem no-repeat; }
 table { border-collapse: collapse; font-size: .9rem; min-width: 100%; }
 th { text-align: left; color: var(--soft); font-weight: 500; } th, td { padding: .28rem 1rem .28rem 0;
   border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -36,7 +37,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 ul, ol { margin: .4rem 0; padding-left: 1.15rem; } li { margin: .3rem 0; overflow-wrap: anywhere; }
 code, pre { font: .87em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 pre { background: var(--panel); border-radius: .35rem; padding: .5rem .75rem; margin: .25rem 0 .8rem;
-  overflow-x: auto; }
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 details { margin: .5rem 0; } summary { cursor: pointer; color: var(--soft); }
 svg { display: block; width: 100%; } svg .c { fill: transparent; } svg .c:hover { fill: var(--touch); }
 .ink { fill: var(--ink); } .blue { fill: var(--blue); } .pale { fill: var(--pale); } .mark { fill: var(--bad); }
@@ -67,6 +68,8 @@ figcaption { font-size: .84rem; line-height: 1.4; overflow-wrap: anywhere; } fig
   vertical-align: middle; } .key .k-dash { border-top: 1.5px dashed var(--bad); height: 0; vertical-align: middle; }
 @media (max-width: 34rem) { body { padding: 1.4rem .9rem 3rem; } .strip { grid-template-columns: 5.6rem 1fr;
   column-gap: .5rem; } .strip .names div { font-size: .7rem; } dl { grid-template-columns: 1fr; gap: 0; }
-  dd { margin-bottom: .45rem; } th, td { padding-right: .7rem; } }
+  dd { margin-bottom: .45rem; } th, td { padding-right: .7rem; } td.t { min-width: 7.5rem; }
+  td.t:last-child:not(:first-child) { min-width: 15rem; }
+  th:first-child, td:first-child { position: sticky; left: 0; background: var(--ground); } }
 @media print { details { display: block; } body { max-width: none; } }
 """

@@ -90,6 +90,12 @@ def test_lost_accuracy_has_commands_against_it() -> None:
     name = "a/b(1).c+d;fused"
     assert re.search(pattern(name), f"x/{name}")
     assert not re.search(pattern(name), "a/b1xc+d")
+    assert "--tune" not in page, "without calibration data"
+    calibrated = {**lost, "calibration": {"count": 5, "description": "photos"}, "corrections": {}, "training": None}
+    again = page_of(calibrated).html()
+    assert "--repair --min-sqnr-db 30" in again
+    assert "--tune" in again
+    assert "--tune" not in page_of({**calibrated, "corrections": {"tuned": {"kept": True}}}).html()
     assert "-r static_wi8_ai16" in page
     assert "-r qat_wi8_ai8" in page
     assert "-r qat_wi8_ai8" not in page_of(conversion()).html()
@@ -121,7 +127,7 @@ def test_predicted_times_are_a_track_and_said_to_be_predicted() -> None:
     page = page_of({**check_result(6), "time": time}).html()
     assert "a run, predicted (90%: 4 to 6), pixel-8, 1 thread" in page
     assert "<b>time</b><span>predicted, most 1.5 ms</span>" in page
-    assert "0.25 ms predicted" in page
+    assert "250 us predicted" in page
     assert "<b>time</b>" not in page_of(check_result(6)).html()
 
 
