@@ -19,7 +19,9 @@ def comparison_text(comparison: Comparison) -> str:
     lines.append(field("on", f"{comparison.data.count} samples of {comparison.data.description}"))
     lines += ["", *parity_lines(comparison.outputs)]
     if comparison.tensors:
-        rows = ((_end_of(t["tensor"]), t["op"], f"{t['sqnr_db']:.1f}", f"{t['loss_db']:.1f}") for t in comparison.tensors)
+        rows = (
+            (_end_of(t["tensor"]), t["op"], f"{t['sqnr_db']:.1f}", f"{t['loss_db']:.1f}") for t in comparison.tensors
+        )
         lines += ["", *table(("result", "op", "SQNR dB", "lost here dB"), rows)]
     if comparison.findings:
         lines += ["", *(f"  {finding}" for finding in comparison.findings)]
