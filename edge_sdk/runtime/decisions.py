@@ -132,6 +132,10 @@ class Apart(NamedTuple):
 
     found: float
     allowed: float
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.found:.3g}{self.unit}"
 
 
 def differing(cut: Cut, artifact: Artifact, expected: Arrays, got: Arrays) -> list[Op]:
@@ -157,13 +161,14 @@ def apart(op: Op, artifact: Artifact, expected: Arrays, got: Arrays) -> Apart | 
     values, moved = (side[name_of(artifact, op.inputs[0])].astype(np.float64) for side in (expected, got))
     ours, theirs = (side[name_of(artifact, op.outputs[_RANKS[op.name]])].astype(np.int64) for side in (expected, got))
     error = float(np.max(np.abs(values - moved), initial=0.0))
+    unit = "" if expected[name_of(artifact, op.inputs[0])].dtype.kind == "f" else " steps"
     axis = _axis(op, artifact, values.ndim)
     if ours.ndim < values.ndim:
         ours, theirs = np.expand_dims(ours, axis), np.expand_dims(theirs, axis)
     if np.any((theirs < 0) | (theirs >= values.shape[axis])):
-        return Apart(float("inf"), 2 * error)
+        return Apart(float("inf"), 2 * error, unit)
     between = np.take_along_axis(values, ours, axis) - np.take_along_axis(values, theirs, axis)
-    return Apart(float(np.max(np.abs(between), initial=0.0)), 2 * error)
+    return Apart(float(np.max(np.abs(between), initial=0.0)), 2 * error, unit)
 
 
 def _axis(op: Op, artifact: Artifact, rank: int) -> int:
@@ -177,11 +182,11 @@ Run = Callable[[ModelSource, Sequence[Arrays]], Sequence[Arrays]]
 """Runs a model on raw inputs, by the names of its own signature."""
 
 
-def decide_words(cut: Cut, margins: Mapping[int, float]) -> str:
+def decide_words(cut: Cut, margins: Mapping[int, Apart]) -> str:
     """Which ops, for people; and how far apart the values were, where that is known."""
     return ", ".join(
         f"{op.name.removeprefix('CUSTOM:')} (op {index}"
-        + (f", values at most {margins[index]:.3g} apart)" if index in margins else ")")
+        + (f", values at most {margins[index]} apart)" if index in margins else ")")
         for index, op in sorted(cut.decisions.items())
     )
 

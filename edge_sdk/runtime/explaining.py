@@ -113,7 +113,7 @@ def explained(
         again = len(margins) == len(cut.decisions) and _is_close(judged, looked, trial, margins)
     if not again:
         return verdict
-    return replace(found, decided=decide_words(cut, {index: one.found for index, one in margins.items()}))
+    return replace(found, decided=decide_words(cut, margins))
 
 
 def _replayed(

@@ -1,6 +1,7 @@
 """What the Edge TPU compiler asks of an op beyond ``device_profiles/rules/edgetpu.toml``, and where it cuts the graph.
 
-All of it is *predicted* from the compiler's public table; the compiler itself is closed.
+All of it is *predicted*, from the compiler's public table and from what files that it compiled leave to the CPU; the
+compiler itself is closed.
 """
 
 from __future__ import annotations
@@ -14,29 +15,59 @@ from edge_sdk.checks.placement.rules import RuleSet
 from edge_sdk.checks.placement.site import Check, Reason, Site
 
 _INNERMOST = 3
+_MOST_RESIZED, _MOST_TIMES = 128, 2
 
 
 def place_first_run(
     rules: RuleSet, graph: Subgraph, checks: Mapping[str, Check], *, level: int | None = None
 ) -> Placement:
-    """One run of ops: all after the first op that is not mapped stay on the CPU, mapped or not.
+    """One run of ops: what comes behind an op that is not mapped stays on the CPU, mapped or not.
 
-    Source: coral.ai, edgetpu/models-intro. That ops before the first that is mapped do not end the run (a QUANTIZE of
-    a float input) is believed, not read.
+    Sources: coral.ai, edgetpu/models-intro; and what the compiled files of google-coral/test_data left to the CPU: ops
+    before the first that is mapped do not end the run (CAST, QUANTIZE of MoveNet's input), nor does one that is not
+    mapped end branches that do not read it (MoveNet's four heads).
     """
     plain = place(rules, graph, checks, level=level)
-    if not plain.claimed:
-        return plain
-    end = next((index for index in sorted(plain.refused) if index > plain.claimed[0]), len(graph.ops))
-    late = {op.index: _late(op, graph.ops[end]) for op in graph.ops if op.index > end}
-    claimed = tuple(index for index in plain.claimed if index < end)
+    late: dict[int, Reason] = {}
+    # Of each tensor, whether something mapped is on its way, and the op that is not and cuts it off.
+    mapped: set[int] = set()
+    cut_by: dict[int, Op] = {}
+    for op in graph.ops:
+        cut = next((cut_by[index] for index in op.inputs if index in cut_by), None)
+        reached = any(index in mapped for index in op.inputs)
+        if cut is not None:
+            late[op.index] = _late(op, cut)
+        elif op.index in plain.refused and reached:
+            cut = op
+        if cut is not None:
+            cut_by |= dict.fromkeys(op.outputs, cut)
+        elif reached or op.index not in plain.refused:
+            mapped.update(op.outputs)
+    claimed = tuple(index for index in plain.claimed if index not in late)
     return Placement(graph.index, claimed, MappingProxyType({**late, **plain.refused}))
 
 
 def _late(op: Op, cut: Op) -> Reason:
     found = f"op {cut.index} {cut.name}"
-    message = f"comes after {found}, the first that is not mapped: the compiler cuts the graph there"
+    message = f"comes behind {found}, which is not mapped: the compiler cuts the graph there"
     return Reason("after-cut", message, op.index, op.name, found, "ops before the first that is not mapped")
+
+
+def small_resize(site: Site) -> Reason | None:
+    """No larger than what a public file shows to be mapped; the table says only that it depends on the size.
+
+    Mapped: 6 to 12, 12 to 24, 24 to 48 (MoveNet) and 33 to 33 (DeepLab) of google-coral/test_data, 64 to 128
+    (google-coral/edgetpu issue 31). Left to the CPU: 1 to 33 and 33 to 513 (DeepLab), 256 to 512 (issue 31), sizes of a
+    U-Net of 256 (issue 187).
+    """
+    before, after = (site[name].shape[-3:-1] for name in ("input", "output"))
+    if all(
+        large <= _MOST_RESIZED and large <= _MOST_TIMES * small for small, large in zip(before, after, strict=False)
+    ):
+        return None
+    found = f"makes {'x'.join(map(str, after))} of {'x'.join(map(str, before))}"
+    takes = f"{_MOST_RESIZED} a side at most and {_MOST_TIMES} times the input's, as far as files show"
+    return site.about("tensor-shape", site["output"], found, takes)
 
 
 def three_innermost(site: Site) -> Reason | None:
@@ -166,6 +197,6 @@ CHECKS: dict[str, Check] = {
     for check in (
         three_innermost, one_dimension_in, one_dimension_out, slope_in_a_row, same_dilation, constant_of_zeros,
         axes_without_batch, split_without_batch, pack_without_batch, pad_without_batch, leading_ones,
-        depth_of_fours,
+        depth_of_fours, small_resize,
     )
 }  # fmt: skip
