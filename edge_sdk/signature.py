@@ -83,13 +83,18 @@ def fix_shapes(
     fixed = tuple(_fix(spec, batch, given.get(spec.name)) for spec in specs)
     still_open = [spec for spec in fixed if None in spec.shape]
     if still_open:
-        example = still_open[0]
-        filled = ",".join("SIZE" if extent is None else str(extent) for extent in example.shape)
+        named = ", ".join(f"`{spec.name}` ({spec.dtype}{shape_text(spec.shape)})" for spec in still_open)
+        many = len(still_open) > 1
+        asked = " ".join(f"--input {spec.name}={_to_fill(spec)}" for spec in still_open)
         raise SignatureError(
-            f"input {example} has open dimensions besides the batch",
-            hint=f"give its shape: --input {example.name}={filled}",
+            f"input{'s' * many} {named} {'have' if many else 'has'} open dimensions besides the batch",
+            hint=f"give {'their shapes' if many else 'its shape'}: {asked}",
         )
     return fixed
+
+
+def _to_fill(spec: TensorSpec) -> str:
+    return ",".join("SIZE" if extent is None else str(extent) for extent in spec.shape)
 
 
 def _fix(spec: TensorSpec, batch: int | None, given: tuple[int, ...] | None) -> TensorSpec:

@@ -184,9 +184,12 @@ def _layout_hint(shape: tuple[int, ...], spec: TensorSpec) -> str | None:
     if len(shape) == 4 and len(spec.shape) == 4:
         _, a, b, c = shape
         if spec.layout == "NCHW" and (c, a, b) == spec.shape[1:]:
-            return "this looks like NHWC; data is given in the source model's layout, NCHW"
+            return "this looks like NHWC, and NCHW is taken here: save it as .transpose(0, 3, 1, 2)"
         if spec.layout == "NHWC" and (b, c, a) == spec.shape[1:]:
-            return "this looks like NCHW; data is given in the source model's layout, NHWC"
+            return (
+                "this looks like NCHW, and NHWC is taken here, as phones give pictures: save it as "
+                ".transpose(0, 2, 3, 1); `convert --layout source` keeps a PyTorch model's NCHW"
+            )
     return None
 
 

@@ -29,6 +29,12 @@ _METHODS = {
 }
 
 
+_WIN_BACK = (
+    "--tune rounds the weights anew; --repair --min-sqnr-db 30 leaves the fewest ops in float; --html PAGE shows where "
+    "it is lost"
+)
+
+
 def conversion_text(report: ConversionReport) -> str:
     """A conversion's report; an unverified file says so in the first line."""
     lines = [_headline(report)]
@@ -61,6 +67,8 @@ def conversion_text(report: ConversionReport) -> str:
     lines += ["", *parity_lines(report.parity)]
     if report.timings:
         lines += ["", field("time", timing_text(report.timings[1]))]
+    if report.calibration and report.verified and report.accuracy.state == "reduced":
+        lines += ["", field("next", _WIN_BACK)]
     if report.training:
         lines += ["", *training_lines(report.training)]
     if report.findings:

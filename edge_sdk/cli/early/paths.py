@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_sdk.errors import CalibrationError, EdgeSdkError, ModelError, RecipeError, nearest
 
 _MODELS = "a .keras, .h5, .pt2, .onnx or .tflite file, a SavedModel folder, or file.py:function"
+_SOUND = (".wav", ".mp3", ".flac", ".ogg", ".m4a")
 _NPY = b"\x93NUMPY"
 
 
@@ -43,10 +44,14 @@ def check_data(option: str, data: str | None) -> None:
     """
     if data is None:
         return
-    _check_there(
-        data, CalibrationError, f"{option} is a .npz, a .npy, an image or a folder of images, or file.py:function"
-    )
+    hint = f"{option} is a .npz, a .npy, an image or a folder of images, or file.py:function"
+    _check_there(data, CalibrationError, hint)
     path = Path(data)
+    if path.suffix.lower() in _SOUND:
+        raise CalibrationError(
+            f"{data}: sound is not read, for a model takes frames or features of it",
+            hint=f"compute them as in training, and save them as arrays: {hint}",
+        )
     if path.suffix == ".npz" and path.is_file() and not zipfile.is_zipfile(path):
         raise CalibrationError(f"{path}: not a whole .npz file", hint="write it with numpy.savez")
     if path.suffix == ".npy" and path.is_file() and not _begins_with(path, _NPY):

@@ -113,7 +113,7 @@ def test_keras_recurrent_layers_are_loops_or_unrolled(tmp_path: Path, workers: W
 @pytest.mark.keras
 def test_open_dimension_must_be_given(tmp_path: Path, workers: Workers) -> None:
     path = write(workers, KERAS, "save", name="open_sequence", path=str(tmp_path / "s.keras"))
-    with pytest.raises(SignatureError, match=r"input sequence: float32\[1, \?, 5\] has open dimensions") as caught:
+    with pytest.raises(SignatureError, match=r"input `sequence` \(float32\[1, \?, 5\]\) has open dimensions") as caught:
         convert(path, tmp_path / "s.tflite", workers=workers)
     assert caught.value.hint == "give its shape: --input sequence=1,SIZE,5"
     check_conversion(
