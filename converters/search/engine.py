@@ -18,7 +18,6 @@ from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.moves import MOVES, expected
 from edge_sdk.converters.search.paired import State
 from edge_sdk.converters.search.records import (
-    MIB,
     Budgets,
     Confirmation,
     Expectation,
@@ -31,7 +30,7 @@ from edge_sdk.converters.search.records import (
     distance,
 )
 from edge_sdk.converters.search.view import Move, Proposal, Training
-from edge_sdk.converters.search.words import confirmation_text, drop_text, facts_text, number_text, sureness_text
+from edge_sdk.converters.search.words import confirmation_text, drop_text, facts_text, over, sureness_text
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError, TargetError, TrainingError
 from edge_sdk.recipe import Recipe, find_recipe
 
@@ -294,16 +293,16 @@ class Search:
             if same := next((p for p in self.points if p.file and p.file.key == file.key), None):
                 return point.missing(f"the same file as {same.recipe.name}", state="not evaluated")
             point = replace(point, latency=self.bench.latency(file))
-            over = self._over(point)
-            if not proposal.decides and (reason := over or self._cannot_win(point)):
-                return point.missing(*reason, state="misses" if over else "not evaluated")
+            missed = over(self.budgets, point)
+            if not proposal.decides and (reason := missed or self._cannot_win(point)):
+                return point.missing(*reason, state="misses" if missed else "not evaluated")
             score = self._score(file, "search", self.budgets.max_drop)
         except (ConversionError, MissingDependencyError, ModelError, TargetError, TrainingError) as error:
             return point.missing(str(error), state="failed")
         return self._judged(replace(point, score=score, accurate=self._accurate(score)))
 
     def _judged(self, point: Point) -> Point:
-        reasons = self._over(point)
+        reasons = over(self.budgets, point)
         if point.score and not point.accurate:
             reasons = (f"the metric drops by {drop_text(point.score)}, {self.budgets.max_drop:g} allowed", *reasons)
         return replace(point, state="misses" if reasons else "fits", misses=reasons)
@@ -311,20 +310,6 @@ class Search:
     def _accurate(self, score: Score) -> bool:
         most = self.budgets.max_drop
         return most is None or score.drop.allows(most)
-
-    def _over(self, point: Point) -> tuple[str, ...]:
-        """Budgets of time, size and memory that a file misses."""
-        budgets, file, time_ms = self.budgets, point.file, point.latency.ms if point.latency else None
-        found = []
-        if budgets.max_latency_ms is not None and (time_ms is None or time_ms > budgets.max_latency_ms):
-            found.append(f"takes {number_text(time_ms)} ms, {budgets.max_latency_ms:g} allowed")
-        size = file.size_bytes / MIB if file else None
-        if budgets.max_size_mib is not None and (size is None or size > budgets.max_size_mib):
-            found.append(f"has {number_text(size)} MiB, {budgets.max_size_mib:g} allowed")
-        memory = file.memory_bytes / MIB if file and file.memory_bytes is not None else None
-        if budgets.max_memory_mib is not None and (memory is None or memory > budgets.max_memory_mib):
-            found.append(f"needs {number_text(memory)} MiB (predicted), {budgets.max_memory_mib:g} allowed")
-        return tuple(found)
 
     def _cannot_win(self, point: Point) -> tuple[str, ...]:
         best = self.best

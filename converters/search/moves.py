@@ -4,7 +4,7 @@ A move is a generator of proposals; a function here and a line in :data:`MOVES` 
 need not ask whether a proposal can still win: the search makes and times a file before it is evaluated, and leaves out
 those that cannot be better than the best so far.
 
-Clustering and sparse weights are no moves: they make a file smaller only once it is compressed, which no budget counts.
+Sparse weights are no move: as clustered ones they make a file smaller only once it is compressed, and lose more for it.
 """
 
 from __future__ import annotations
@@ -210,6 +210,7 @@ MOVES: dict[str, Move] = {
     "repair": Move(repair, needs="time"),
     "qat": Move(training_moves.qat, needs="training"),
     "prune": Move(training_moves.prune, needs="training"),
+    "cluster": Move(training_moves.cluster, needs="training"),
 }
 """By name, in the order in which they are tried."""
 

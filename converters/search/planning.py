@@ -31,7 +31,7 @@ class SearchOptions(Options, total=False):
     moves: Sequence[str] | None
     """Names from ``moves.MOVES`` beside ``plain``; default: all that fit the device and what was given: ``ranges``,
     ``tune`` and ``repair`` where there is more time than a proof takes, ``qat`` and ``prune`` where there is
-    ``train_data``."""
+    ``train_data``, ``cluster`` where there is a budget of compressed bytes besides."""
     on: str | None
     """Address of a device whose time counts, as ``edge-sdk benchmark --on``; default: this machine's CPU."""
     calibration_table: str | Path | None
@@ -77,6 +77,11 @@ def planned(source: object, options: SearchOptions) -> Plan:
     if sure and budgets.max_drop is None:
         raise CalibrationError("--require-confirmed without a drop that is allowed", hint="give --max-drop")
     training = check_training(source, options)
+    if "cluster" in (moves or ()) and budgets.max_compressed_mib is None:
+        raise RecipeError(
+            "move cluster makes a file smaller only once it is compressed, and no budget counts that",
+            hint="give --max-compressed-mib",
+        )
     wanted = Wanted(base, why, _fallbacks(profile), budgets, moves, training, confirmed=sure)
     return Plan(budgets, limits, profile, wanted)
 
@@ -96,7 +101,8 @@ def check_moves(names: Sequence[str] | None, *, trains: bool) -> tuple[str, ...]
         raise RecipeError(f"move {training[0]} trains, and there is no training data", hint="give --train-data")
     if trains and not training:
         raise RecipeError(
-            f"training data was given, and none of the moves {', '.join(names)} trains", hint="add --move qat or prune"
+            f"training data was given, and none of the moves {', '.join(names)} trains",
+            hint="add --move qat, prune or cluster",
         )
     return tuple(dict.fromkeys(("plain", *names)))
 

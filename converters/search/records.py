@@ -27,12 +27,14 @@ class Budgets:
         max_latency_ms: of one run.
         max_size_mib: of the file.
         max_memory_mib: of the process, predicted for a profile.
+        max_compressed_mib: of the file once it is compressed (deflate), as it travels in an app or an update.
     """
 
     max_drop: float | None = None
     max_latency_ms: float | None = None
     max_size_mib: float | None = None
     max_memory_mib: float | None = None
+    max_compressed_mib: float | None = None
 
     @property
     def objective(self) -> Objective:
@@ -96,6 +98,7 @@ class File:
     Attributes:
         key: its SHA-256.
         size_bytes: of it.
+        compressed_bytes: of it once it is compressed, by zlib at level 9.
         int8_macs: share of multiply-accumulates, 0 to 1.
         memory_bytes: predicted for the profile; None without one.
         on_device: predicted for the profile; None without one, or where its CPU is tried first.
@@ -103,6 +106,7 @@ class File:
 
     key: str
     size_bytes: int
+    compressed_bytes: int
     int8_macs: float
     memory_bytes: int | None = None
     on_device: OnDevice | None = None
@@ -363,6 +367,7 @@ def distance(budgets: Budgets, point: Point) -> tuple[float, int]:
     for most, value in (
         (budgets.max_latency_ms, point.latency.ms if point.latency else None),
         (budgets.max_size_mib, point.file.size_bytes / MIB if point.file else None),
+        (budgets.max_compressed_mib, point.file.compressed_bytes / MIB if point.file else None),
         (budgets.max_drop, max(0.0, point.score.drop.value) if point.score else None),
     ):
         if most is not None and value is not None:

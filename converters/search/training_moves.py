@@ -9,10 +9,12 @@ from typing import Any
 from edge_sdk.converters.search.records import Point
 from edge_sdk.converters.search.view import Proposal, View
 from edge_sdk.recipe import Recipe, check_recipe
-from edge_sdk.recipe.training import Distil, Prune, Qat
+from edge_sdk.recipe.training import Cluster, Distil, Prune, Qat
 
 _FIRST, _MORE, _LESS = 0.3, (0.5, 0.7), (0.15,)
 """Shares of channels that are taken out: at first, and where that is accurate, or is not."""
+_CLUSTERS = (64, 32, 16)
+"""Values of each layer."""
 
 
 def qat(view: View) -> Generator[Proposal, Point, None]:
@@ -39,6 +41,21 @@ def prune(view: View) -> Generator[Proposal, Point, None]:
             return
         point = yield _pruned(view, ratio)
         if point.score is not None and not point.accurate:
+            return
+
+
+def cluster(view: View) -> Generator[Proposal, Point, None]:
+    """Few values for the weights of each layer, where the compressed file is too large: the most that fit, first."""
+    most = view.budgets.max_compressed_mib
+    if view.training is None or most is None or (view.best is not None and view.best.order):
+        return
+    for count in _CLUSTERS:
+        stages: dict[str, Any] = {"cluster": Cluster(clusters=count)}
+        if _is_int8(view.base):
+            stages["qat"] = Qat()
+        recipe = _trained(view, f"clustered_{count}", **stages)
+        point = yield Proposal(recipe, f"{count} values for the weights of each layer, which compress well")
+        if point.file is None or point.fits or (point.score is not None and not point.accurate):
             return
 
 

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from edge_sdk.converters.search.paired import CONFIDENCE
-from edge_sdk.converters.search.records import MIB, Point, Score
+from edge_sdk.converters.search.records import MIB, Budgets, Point, Score
 
 
 def number_text(value: float | None) -> str:
     """A number, or that it is not known."""
     return "an unknown number of" if value is None else f"{value:.4g}"
+
+
+def over(budgets: Budgets, point: Point) -> tuple[str, ...]:
+    """Budgets of time, size and memory that a file misses; what is not known misses them too."""
+    file = point.file
+    memory = file.memory_bytes if file else None
+    asked = (
+        ("takes {} ms", budgets.max_latency_ms, point.latency.ms if point.latency else None),
+        ("has {} MiB", budgets.max_size_mib, file.size_bytes / MIB if file else None),
+        ("has {} MiB compressed", budgets.max_compressed_mib, file.compressed_bytes / MIB if file else None),
+        ("needs {} MiB (predicted)", budgets.max_memory_mib, None if memory is None else memory / MIB),
+    )
+    return tuple(
+        f"{text.format(number_text(value))}, {most:g} allowed"
+        for text, most, value in asked
+        if most is not None and (value is None or value > most)
+    )
 
 
 def drop_text(score: Score) -> str:

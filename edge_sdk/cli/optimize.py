@@ -62,6 +62,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 @click.option("--max-latency-ms", type=_POSITIVE, help="Of one run.")
 @click.option("--max-size-mib", type=_POSITIVE, help="Of the file.")
 @click.option("--max-memory-mib", type=_POSITIVE, help="Of the process, predicted; needs --profile.")
+@click.option("--max-compressed-mib", type=_POSITIVE, help="Of the file compressed (deflate), as an update sends it.")
 @click.option(
     "--max-evals", type=click.IntRange(2), help="Files run over the data at most; default: what a proof needs."
 )
@@ -72,8 +73,8 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     multiple=True,
     metavar="NAME",
     help="Only these, after plain int8: int16, int16_groups, spare (ops in float), whole (other precisions), four_bit, "
-    "ranges, tune, repair, qat, prune. Default: those that need nothing more; ranges, tune and repair with more time "
-    "(--budget, --max-evals); qat and prune with --train-data.",
+    "ranges, tune, repair, qat, prune, cluster. Default: those that need nothing more; ranges, tune and repair with "
+    "more time (--budget, --max-evals); qat and prune with --train-data, cluster with --max-compressed-mib besides.",
 )
 @click.option(
     "--require-confirmed",
@@ -128,7 +129,7 @@ def optimize(
     check_data("--calibration", arguments["calibration"])
     check_data("--train-data", arguments["train_data"])
     shapes, dtypes = shapes_and_dtypes(inputs)
-    names = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib")
+    names = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib", "max_compressed_mib")
     budgets = Budgets(**{name: arguments.pop(name) for name in names})
     limits = Limits(arguments.pop("max_evals"), budget)
     images = image_options(arguments)

@@ -44,6 +44,7 @@ def _about(result: Result) -> Iterator[str]:
         "drop": budgets.max_drop,
         "ms": budgets.max_latency_ms,
         "MiB of file": budgets.max_size_mib,
+        "MiB of compressed file": budgets.max_compressed_mib,
         "MiB of memory": budgets.max_memory_mib,
     }
     yield field("budgets", ", ".join(f"at most {most:g} {name}" for name, most in asked.items() if most is not None))

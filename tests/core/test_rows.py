@@ -81,7 +81,9 @@ def test_a_run_and_its_receipt(tflite: Path, tmp_path: Path) -> None:
 
 def test_a_search_and_a_sweep() -> None:
     drop = Drop(0.5, 0.1, 0.9, 100, 100, "within")
-    reference = Point(0, "reference", "", find_recipe("float32"), file=File("ab", 400, 0.0), score=Score(0.9, drop))
+    reference = Point(
+        0, "reference", "", find_recipe("float32"), file=File("ab", 400, 300, 0.0), score=Score(0.9, drop)
+    )
     best = replace(reference, order=1, recipe=find_recipe("int8"), latency=Latency(1.5, 1.4, 1.6, "measured", "here"))
     failed = Point(2, "repair", "", find_recipe("int8"), state="failed")
     metric = MetricFacts("top1", "points", True, "data", 100, 0, "")

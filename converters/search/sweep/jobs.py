@@ -30,7 +30,7 @@ OPTIMIZE = "optimize"
 Do = Callable[["Job", Path], dict[str, Any]]
 SCHEMA = "edge-sdk sweep job 1"
 _TOOLS = ("ai-edge-litert", "ai-edge-quantizer", "litert-quantizer", "tensorflow", "torch")
-_BUDGETS = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib")
+_BUDGETS = ("max_drop", "max_latency_ms", "max_size_mib", "max_memory_mib", "max_compressed_mib")
 
 
 @dataclass(frozen=True)

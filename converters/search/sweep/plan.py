@@ -61,6 +61,7 @@ class OptimizeTable:
     max_latency_ms: float | None = None
     max_size_mib: float | None = None
     max_memory_mib: float | None = None
+    max_compressed_mib: float | None = None
     max_evals: int | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +83,11 @@ class Planted:
         size = {"float16": 2000, "dynamic_range": 1000}.get(recipe.mode, 1000 + 3 * 1000 * count / len(self.drops))
         size /= 2 if recipe.weights.dtype == "int4" else 1
         placed = self._placed(recipe) if self.accelerator else None
-        return File(self._key(recipe), int(size * MIB / 1000), 1 - count / len(self.drops), on_device=placed)
+        size_bytes = int(size * MIB / 1000)
+        clusters = recipe.train.cluster.clusters if recipe.train and recipe.train.cluster else 256
+        # Bits of a value, of eight.
+        packed = int(size_bytes * math.log2(clusters) / 8)
+        return File(self._key(recipe), size_bytes, packed, 1 - count / len(self.drops), on_device=placed)
 
     def _placed(self, recipe: Recipe) -> OnDevice:
         spared = self.spared(recipe)

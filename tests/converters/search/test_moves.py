@@ -106,6 +106,25 @@ def test_what_must_leave_an_accelerator_is_as_little_as_can_be() -> None:
     assert found.best.file.on_device.cost == (1000, 1, 15_000)
 
 
+def test_weights_are_clustered_where_the_compressed_file_is_too_large() -> None:
+    def trained(recipe: Recipe) -> float:
+        assert recipe.train is not None
+        return 0.3 if recipe.train.cluster else 0.0
+
+    training = Training(Train(), "classes")
+    for most, clusters in ((0.8, 64), (0.55, 16)):
+        bench = Planted([0.001] * 8, trained=trained)
+        found = search(bench, Budgets(max_drop=0.5, max_compressed_mib=most), moves=("cluster",), training=training)
+        assert found.best is not None
+        assert (found.best.move, found.best.recipe.name) == ("cluster", f"clustered_{clusters}_static_wi8_ai8")
+        assert found.best.recipe.train is not None
+        assert found.best.recipe.train.qat is not None
+    # 4 bits of a value are the least.
+    none = search(bench, Budgets(max_drop=0.5, max_compressed_mib=0.4), moves=("cluster",), training=training)
+    assert none.best is None
+    assert "MiB compressed, 0.4 allowed" in none.why()
+
+
 def test_training_is_the_last_and_stops_where_it_need_not_go_on() -> None:
     def trained(recipe: Recipe) -> float:
         assert recipe.train is not None

@@ -137,7 +137,7 @@ def optimization(**changes: Any) -> dict[str, Any]:
     drop = {"value": 0.2, "low": -0.1, "high": 0.6, "samples": 100, "of": 200, "state": "within"}
     drop |= {"confidence": 0.97, "needed": None}
     latency = {"ms": 2.0, "low_ms": 1.9, "high_ms": 2.1, "truth": "measured", "where": "this machine's CPU"}
-    file = {"key": "ab", "size_bytes": 1 << 20, "int8_macs": 0.9, "memory_bytes": None}
+    file = {"key": "ab", "size_bytes": 1 << 20, "compressed_bytes": 9 << 16, "int8_macs": 0.9, "memory_bytes": None}
     plain = {"order": 0, "move": "reference", "why": HOSTILE, "recipe": "float32", "spared": [], "file": file}
     plain |= {"latency": {**latency, "ms": 4.0, "low_ms": None, "high_ms": None}, "confirmed": None, "misses": []}
     plain |= {"confirmation": None}
