@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from benchmarks import (
     search,
     search_cases,
     startup,
+    sweep_faults,
     tables,
     training,
     weights,
@@ -93,6 +95,25 @@ def search_command(names: tuple[str, ...], packages: Path | None, greedy_evaluat
         _keep("search", [*kept, *made])
         for row in made:
             click.echo(str(row))
+
+
+@main.command("sweep-faults")
+@click.option("--jobs", "count", default=100, show_default=True)
+@click.option("--kills", default=10, show_default=True, help="With -9, of the scheduler or one of two workers.")
+@click.option("--seconds", default=0.5, show_default=True, help="Of each job.")
+@click.option("--seed", default=0, show_default=True, help="Of what is killed, and when.")
+@click.option(
+    "--long-jobs", default=120, show_default=True, help="Of 2 s each, to time what is on top; 0 leaves it out."
+)
+def sweep_faults_command(count: int, kills: int, seconds: float, seed: int, long_jobs: int) -> None:
+    """Kill a sweep's scheduler and workers at random moments, and time what a sweep takes beyond its jobs."""
+    with tempfile.TemporaryDirectory() as name:
+        rows = [sweep_faults.kills(Path(name) / "killed", count, kills, seconds, seed)]
+        if long_jobs:
+            rows.append(sweep_faults.overhead(Path(name) / "long", long_jobs, 2.0, 2))
+    _keep("sweep_faults", rows, seed=seed)
+    for row in rows:
+        click.echo(str(row))
 
 
 @main.command("latency")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from edge_sdk.errors import MissingDependencyError, TargetError
 Keyed = tuple[str, Job]
 Act = Callable[[Mapping[str, Any], str, str], dict[str, Any]]
 _AHEAD = 4
+_METHOD = "distributed.worker.multiprocessing-method"
 _LOST_WORKERS = 10
 """So many workers may die under one job before it counts as what kills them."""
 _CONNECT_SECONDS = 30
@@ -127,8 +129,13 @@ def _client(scheduler: str | None, workers: int, devices: set[str]) -> Iterator[
     try:
         import dask
         from dask.distributed import Client
+        from distributed.utils import get_mp_context
     except ImportError as error:
         raise MissingDependencyError("distributed", extra="dask", why="a sweep on several workers") from error
+    if dask.config.get(_METHOD) == "spawn" and "forkserver" in get_all_start_methods():
+        # Workers are forks of one process that has imported what they need, not each a start from nothing.
+        dask.config.set({_METHOD: "forkserver"})
+        get_mp_context().set_forkserver_preload(["distributed", __name__])
     dask.config.set({"distributed.scheduler.allowed-failures": _LOST_WORKERS})
     if scheduler is not None:
         try:
