@@ -81,7 +81,7 @@ def conversion_command(rounds: int) -> None:
 @main.command("search")
 @click.argument("names", nargs=-1, type=click.Choice(list(search_cases.CASES)))
 @click.option("--packages", type=click.Path(exists=True, path_type=Path), help="Folder of int8-accuracy's packages.")
-@click.option("--greedy-evaluations", default=24, show_default=True, help="After which the greedy search gives up.")
+@click.option("--greedy-evaluations", default=24, show_default=True, help="After which it gives up; 0 for none.")
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for models, data and searches."
 )
@@ -91,7 +91,8 @@ def search_command(names: tuple[str, ...], packages: Path | None, greedy_evaluat
         int8_accuracy.use(packages)
     for name in names or search_cases.CASES:
         made = search.rows(search_cases.make(name, output), output, greedy_evaluations)
-        kept = [row for row in results.read("search")["rows"] if row["model"] != name]
+        ways = {row["way"] for row in made}
+        kept = [row for row in results.read("search")["rows"] if (row["model"], row["way"] in ways) != (name, True)]
         _keep("search", [*kept, *made])
         for row in made:
             click.echo(str(row))

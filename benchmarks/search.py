@@ -12,6 +12,8 @@ from edge_sdk.converters.search import moves
 from edge_sdk.converters.search.records import Limits, Point, Result
 from edge_sdk.converters.search.view import Move, Proposal, View
 
+OURS = "optimize"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -25,10 +27,14 @@ class Case:
 
 
 def rows(case: Case, folder: Path, greedy_evaluations: int) -> list[dict[str, Any]]:
-    """Bisection along the cut's family, and greedy reverting by the same ranking, one group a step."""
+    """The search along the cut's family, and greedy reverting by the same ranking, one group a step.
+
+    Greedy is left out where it may evaluate nothing.
+    """
     moves.MOVES["greedy"] = Move(greedy)
+    ways = ("spare", "greedy") if greedy_evaluations else ("spare",)
     try:
-        return [_row(case, way, folder, greedy_evaluations) for way in ("spare", "greedy")]
+        return [_row(case, way, folder, greedy_evaluations) for way in ways]
     finally:
         del moves.MOVES["greedy"]
 
@@ -67,9 +73,11 @@ def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[st
     best, plain = result.best, result.points[0]
     return {
         "model": case.name,
-        "way": "bisection" if way == "spare" else "greedy",
+        "way": OURS if way == "spare" else "greedy",
         "groups": len(result.groups),
         "evaluations": result.evaluations,
+        "full_evaluations": result.full_evaluations,
+        "confirmation": result.confirmation,
         "minutes": None if again else round(result.seconds / 60, 1),
         "plain_drop": plain.score.drop.value if plain.score else None,
         "found": best is not None,
@@ -90,8 +98,8 @@ def _predicted(result: Result) -> float | None:
     return found[0] if found else None
 
 
-_COLUMNS = ("model", "groups", "way", "evaluations", "minutes", "found", "drop", "of int8", "MACs in int8", "time",
-            "predicted")  # fmt: skip
+_COLUMNS = ("model", "groups", "way", "evaluations", "full ones", "minutes", "found", "unseen data", "drop", "of int8",
+            "MACs in int8", "time", "predicted")  # fmt: skip
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -107,14 +115,17 @@ def table(result: Mapping[str, Any]) -> str:
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Times as a ratio to the float file; the prediction as its error."""
-    first = (row["model"], str(row["groups"]), row["way"], str(row["evaluations"]), str(row["minutes"] or ""))
+    full = row.get("full_evaluations")
+    effort = (str(row["evaluations"]), "" if full is None else f"{full:.1f}", str(row["minutes"] or ""))
+    first = (row["model"], str(row["groups"]), row["way"], *effort)
     plain = f"{row['plain_drop']:.2f}"
     if not row["found"]:
-        return (*first, "nothing", "", plain, "", "", "")
+        return (*first, "nothing", "", "", plain, "", "", "")
     predicted = row["predicted_ms"]
     return (
         *first,
         f"{row['in_float']} groups in float",
+        row.get("confirmation") or "",
         f"{row['drop']:.2f}",
         plain,
         f"{row['int8_macs']:.0%}",

@@ -7,6 +7,7 @@ two on one. Jobs are handed out a few at a time: the scheduler's memory does not
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -158,11 +159,14 @@ def _cluster(workers: int, devices: set[str]) -> Any:
 
     held: Mapping[str, float] = {_resource(device): 1.0 for device in devices}
     specs = {
-        number: {"cls": Nanny, "options": {"nthreads": 1, "resources": held if number == 0 else {}}}
+        number: {
+            "cls": Nanny,
+            "options": {"nthreads": 1, "resources": held if number == 0 else {}, "silence_logs": logging.ERROR},
+        }
         for number in range(workers)
     }
     scheduler = {"cls": Scheduler, "options": {"dashboard": False, "port": 0, "host": "127.0.0.1"}}
-    return SpecCluster(workers=specs, scheduler=scheduler)
+    return SpecCluster(workers=specs, scheduler=scheduler, silence_logs=logging.ERROR)
 
 
 def _check_devices(client: Any, jobs: Iterable[Keyed]) -> None:
