@@ -9,6 +9,8 @@ from edge_sdk.findings import Finding
 _GRAVE = ("error", "warning")
 # What a quantizer hides: integers have no NaN.
 _OF_THE_SOURCE = frozenset({"nan-constant"})
+# What a quantizer of weights of 4 bits says itself, for each engine: `int4-outside-delegate`.
+_SAID_BEFORE = frozenset({"int4-expanded", "int4-unpacked"})
 
 
 def lint_findings(artifact: Artifact, lowered: Artifact, *, islands: bool = False) -> list[Finding]:
@@ -19,7 +21,7 @@ def lint_findings(artifact: Artifact, lowered: Artifact, *, islands: bool = Fals
         lowered: the float file that it was made of.
         islands: whether ops in float between integers are meant, and told elsewhere.
     """
-    elsewhere = _OF_THE_SOURCE | ({"float-island"} if islands else set())
+    elsewhere = _OF_THE_SOURCE | _SAID_BEFORE | ({"float-island"} if islands else set())
     found = [finding for finding in lint(lowered) if finding.rule in _OF_THE_SOURCE]
     found += [finding for finding in lint(artifact) if finding.severity in _GRAVE and finding.rule not in elsewhere]
     worst = {finding.rule: finding for finding in reversed(found)}

@@ -14,6 +14,7 @@ from edge_sdk.checks.conclusions import conclusions
 from edge_sdk.checks.delegation import Placed, check_delegate, place_delegate, summed_up
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.checks.lint.scene import LintFinding
+from edge_sdk.checks.narrow_engines import narrow_engines
 from edge_sdk.checks.refusals import refusals
 from edge_sdk.checks.runtimes import XnnpackEngine, check_runtime, xnnpack_engines
 from edge_sdk.checks.timeline import timeline
@@ -65,7 +66,7 @@ def _check(
     memory = check_memory(artifact, profile, placed, engine)
     runtimes = tuple(check_runtime(artifact, runtime) for runtime in profile.device.runtimes)
     said = conclusions(checked, memory, runtimes, _elsewhere(artifact, placed, engines))
-    findings = (*refusals(artifact), *said, *traits(artifact, placed))
+    findings = (*refusals(artifact), *narrow_engines(artifact, profile), *said, *traits(artifact, placed))
     linted = (*measured, *lint(artifact))
     return CheckReport(
         artifact=str(artifact.path or "model"),

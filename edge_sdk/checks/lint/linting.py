@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_sdk.artifact.model import Artifact, Subgraph, Tensor
 from edge_sdk.artifact.sound import formed
-from edge_sdk.checks.lint import claims, conversions, leftovers, loops, scales, weights
+from edge_sdk.checks.lint import claims, conversions, leftovers, loops, narrow, scales, weights
 from edge_sdk.checks.lint.scene import LintFinding, Mark, Rule, Scene, scene_of
 
 LINT_RULES: tuple[Rule, ...] = (
@@ -18,6 +18,7 @@ LINT_RULES: tuple[Rule, ...] = (
     *conversions.RULES,
     *leftovers.RULES,
     *loops.RULES,
+    *narrow.RULES,
 )
 """Every rule, in order. A new family is one file and one line here."""
 _NAME = 40
