@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_sdk.artifact.joining import Part, joined
+from edge_sdk.artifact.joining import Part, entered, joined
 from edge_sdk.artifact.model import Artifact, Tensor, read_artifact
 from edge_sdk.artifact.tree import parse_tree
 from edge_sdk.converters.composing.drawing import Drawing
@@ -65,11 +65,11 @@ def chain(files: Sequence[str | Path], output: str | Path) -> Composed:
     Between a float and an integer end a QUANTIZE or DEQUANTIZE is put.
 
     Args:
-        files: two .tflite files at least.
+        files: two .tflite files at least; ``FILE:SIGNATURE`` enters one that has several by that signature.
         output: the file to write.
 
     Raises:
-        SignatureError: numbers, shapes or dtypes of ends do not fit.
+        SignatureError: numbers, shapes or dtypes of ends do not fit; a file has several signatures and none is named.
         ParityError: the file does not compute what its parts do.
     """
     artifacts = _read(files, 2)
@@ -103,7 +103,7 @@ def ensemble(
     """Files of one signature, asked together.
 
     Args:
-        files: two .tflite files at least, with the same inputs and outputs.
+        files: two .tflite files at least, with the same inputs and outputs; as for :func:`chain`.
         output: the file to write.
         way: ``mean`` of each output; ``weighted`` mean; ``vote``: the class (int32, the last axis' index) that most
             files put first, the lowest of equals.
@@ -143,7 +143,7 @@ def embed(
     """Pre- and post-processing inside the file.
 
     Args:
-        file: a .tflite file.
+        file: a .tflite file; as for :func:`chain`.
         output: the file to write.
         inputs: input name to what becomes of the pixels that the new file takes.
         outputs: output name to what becomes of it.
@@ -166,7 +166,7 @@ def embed(
     drawing.move(begin, 0)
     new_outputs = _with_steps(drawing, dict(zip(signature.outputs, own_outputs, strict=True)), outputs or {})
     data = drawing.finished(new_inputs, new_outputs, _note("embed", [artifact]))
-    runner = Runner(file, try_first=True)
+    runner = _runner(artifact)
 
     def reference(sample: Arrays) -> Arrays:
         ready = {n: inputs[n].apply(v) if inputs and n in inputs else v for n, v in sample.items()}
@@ -192,11 +192,37 @@ def _with_steps(drawing: Drawing, outputs: Mapping[str, int], steps: Mapping[str
 def _read(files: Sequence[str | Path], least: int) -> list[Artifact]:
     if len(files) < least:
         raise SignatureError(f"{len(files)} files, expected {least} at least")
-    return [read_artifact(file) for file in files]
+    return [_entered(file) for file in files]
+
+
+def _entered(file: str | Path) -> Artifact:
+    """By the signature behind the last colon, where no file has the whole name; else by the only one there is."""
+    path, key = Path(file), ""
+    if not path.exists() and ":" in str(file):
+        name, _, key = str(file).rpartition(":")
+        path = Path(name)
+    artifact = read_artifact(path)
+    if key:
+        return artifact.with_signature(key)
+    if len(artifact.signatures) > 1:
+        keys = ", ".join(one.key for one in artifact.signatures)
+        raise SignatureError(f"{path} has several signatures: {keys}", hint=f"name one of them: {path}:SIGNATURE")
+    return artifact
+
+
+def _part_name(artifact: Artifact) -> str:
+    return f"{artifact.path}:{artifact.entry}" if artifact.entry is not None else str(artifact.path)
+
+
+def _runner(artifact: Artifact) -> Runner:
+    runner = Runner(str(artifact.path), try_first=True)
+    return runner if artifact.entry is None else runner.entered(artifact.entry)
 
 
 def _drawn(artifacts: Sequence[Artifact]) -> tuple[Drawing, list[Part]]:
-    roots = [parse_tree(Path(str(a.path)).read_bytes(), path=a.path)[0] for a in artifacts]
+    roots = [
+        entered(parse_tree(Path(str(a.path)).read_bytes(), path=a.path)[0], a.signature.subgraph) for a in artifacts
+    ]
     root, parts = joined(roots)
     return Drawing(root), parts
 
@@ -317,12 +343,12 @@ def _run_chain(artifacts: Sequence[Artifact], sample: Arrays) -> Arrays:
         if place:
             links = _links(artifacts[place - 1], artifact)
             values = {name: values[source] for name, source in links.items()}
-        values = Runner(str(artifact.path), try_first=True).run_real(values)
+        values = _runner(artifact).run_real(values)
     return values
 
 
 def _run_ensemble(artifacts: Sequence[Artifact], sample: Arrays, way: Way, shares: Sequence[float]) -> Arrays:
-    every = [Runner(str(artifact.path), try_first=True).run_real(sample) for artifact in artifacts]
+    every = [_runner(artifact).run_real(sample) for artifact in artifacts]
     if way != "vote":
         return {n: np.sum([s * one[n] for s, one in zip(shares, every, strict=True)], axis=0) for n in every[0]}
     joint = {}
@@ -349,7 +375,7 @@ def _written(
         candidate.write_bytes(data)
         worst = _compared(Runner(candidate, try_first=True), reference)
     write_bytes(output, data)
-    parts = tuple(str(artifact.path) for artifact in artifacts)
+    parts = tuple(_part_name(artifact) for artifact in artifacts)
     return Composed(output, read_artifact(output), parts, worst, _SAMPLES)
 
 

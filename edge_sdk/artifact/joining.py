@@ -33,6 +33,43 @@ class Part:
     operators: range
 
 
+def entered(root: Node, main: int) -> Node:
+    """The tree with one subgraph as its main one, and of the others those that it runs; taken apart.
+
+    Before: entries of several signatures. After: one of them, what it calls, and their buffers alone.
+    """
+    kept: list[int] = []
+    left = [main]
+    while left:
+        index = left.pop(0)
+        if index not in kept:
+            kept.append(index)
+            left += [called for operator in root.subgraphs[index].operators or [] for called, _, _ in _calls(operator)]
+    places = {index: place for place, index in enumerate(kept)}
+    root.subgraphs = [root.subgraphs[index] for index in kept]
+    buffers = [root.buffers[0]]
+    moved = {0: 0}
+    for graph in root.subgraphs:
+        for operator in graph.operators or []:
+            for called, options, name in _calls(operator):
+                setattr(options, name, places[called])
+        for tensor in graph.tensors or []:
+            if tensor.buffer not in moved:
+                moved[tensor.buffer] = len(buffers)
+                buffers.append(root.buffers[tensor.buffer])
+            tensor.buffer = moved[tensor.buffer]
+    root.buffers = buffers
+    return root
+
+
+def _calls(operator: Node) -> Iterator[tuple[int, Node, str]]:
+    """Subgraphs that an operator runs, and the fields that say so."""
+    for options in _options(operator):
+        for name in _SUBGRAPH_FIELDS:
+            if name in vars(options):
+                yield int(getattr(options, name)), options, name
+
+
 def joined(roots: Sequence[Node]) -> tuple[Node, list[Part]]:
     """One tree of several.
 

@@ -39,6 +39,8 @@ def compose(
     edge-sdk compose --embed image=uint8,mean=127.5,std=127.5 --embed scores=top_k:5 model.tflite -o app.tflite
     edge-sdk compose --embed boxes=nms:scores,count=50,iou=0.5,score=0.3 detector.tflite -o app.tflite
 
+    A file that has several signatures is entered by one of them: FILE:SIGNATURE.
+
     A mean or std for each channel is written 123.7:116.3:103.5. nms takes boxes [1, N, 4] as y1, x1, y2, x2.
     """
     if sum([chain, ensemble is not None, bool(steps)]) != 1:

@@ -84,6 +84,15 @@ class Runner:
         callees = [(key, _RealCalls(self._beside(executor, key), after)) for key in calls]
         return CallSequence(callees, executor.reset, self.artifact)
 
+    def entered(self, key: str) -> Runner:
+        """The same open model by another of its signatures.
+
+        Raises:
+            SignatureError: there is none of that name.
+            ModelError: it cannot be run by name.
+        """
+        return self._beside(self._executor, key)
+
     def _beside(self, executor: InterpreterExecutor, key: str) -> Runner:
         other = copy.copy(self)
         other.artifact = self.artifact.with_signature(key)

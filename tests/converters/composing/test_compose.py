@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from edge_sdk.artifact.model import Quantization
+from edge_sdk.artifact.tree import pack_tree
+from edge_sdk.cli import cli
 from edge_sdk.converters.composing import ArgMax, Nms, Pixels, Softmax, TopK, chain, embed, ensemble
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.lower.direct.builder import Builder
@@ -17,6 +20,7 @@ from edge_sdk.converters.lower.direct.writing import write
 from edge_sdk.converters.proving.finish import finish
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import ParityError, SignatureError
+from tests.graphs import Graph, options
 
 pytestmark = pytest.mark.runtime
 
@@ -163,4 +167,56 @@ def test_what_errs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
     with pytest.raises(ParityError, match="output `y` differs by"):
         ensemble(files, tmp_path / "c.tflite")
+    assert not (tmp_path / "c.tflite").exists()
+
+
+def coder(path: Path) -> Path:
+    """``encode``: y = Wx; ``decode``: z = Vy, which runs two subgraphs more."""
+    draw, graph = np.random.default_rng(3), Graph()
+    x, y = graph.tensor("x", (1, 6)), graph.tensor("y", (1, 4))
+    weights = graph.constant("w", draw.standard_normal((4, 6)).astype(np.float32))
+    graph.op("FULLY_CONNECTED", (x, weights), (y,), options("FullyConnectedOptions"))
+    graph.entry("encode", (x,), (y,))
+    other = graph.another("decode")
+    y, z, large = other.tensor("y", (1, 4)), other.tensor("z", (1, 3)), other.tensor("large", (1, 3))
+    weights = other.constant("v", draw.standard_normal((3, 4)).astype(np.float32))
+    other.op("FULLY_CONNECTED", (y, weights), (z,), options("FullyConnectedOptions"))
+    flag = other.constant("flag", np.array([True]))
+    other.op("IF", (flag, z), (large,), options("IfOptions", then_subgraph_index=2, else_subgraph_index=3))
+    other.entry("decode", (y,), (large,))
+    for name, kind in (("then", "ABS"), ("else", "NEG")):
+        branch = graph.another(name)
+        a, b = branch.tensor("a", (1, 3)), branch.tensor("b", (1, 3))
+        branch.op(kind, (a,), (b,), options(f"{kind.capitalize()}Options"))
+        branch.node.inputs, branch.node.outputs = [a], [b]
+    path.write_bytes(pack_tree(graph.root))
+    return path
+
+
+def test_a_part_of_several_signatures_is_entered_by_the_one_that_is_named(tmp_path: Path) -> None:
+    both = coder(tmp_path / "both.tflite")
+    made = chain([f"{both}:encode", f"{both}:decode"], tmp_path / "c.tflite")
+    want = Runner(both).entered("decode").run_real(Runner(both).entered("encode").run_real({"x": X}))
+    np.testing.assert_allclose(run(made.output, x=X)["large"], want["large"], rtol=1e-5)
+    assert made.parts == (f"{both}:encode", f"{both}:decode")
+    # Of the first part neither the other entry nor its weights are there.
+    alone = ensemble([f"{both}:encode"] * 2, tmp_path / "e.tflite")
+    assert len(alone.artifact.subgraphs) == 1
+    assert alone.artifact.size_bytes < both.stat().st_size + 2000
+    embed(f"{both}:decode", tmp_path / "d.tflite", outputs={"large": Softmax()})
+    assert (
+        CliRunner()
+        .invoke(cli, ["compose", "--chain", f"{both}:encode", f"{both}:decode", "-o", str(tmp_path / "cli.tflite")])
+        .exit_code
+        == 0
+    )
+
+
+def test_a_part_of_several_signatures_is_not_guessed(tmp_path: Path) -> None:
+    both = coder(tmp_path / "both.tflite")
+    with pytest.raises(SignatureError, match=r"has several signatures: encode, decode") as caught:
+        chain([both, f"{both}:decode"], tmp_path / "c.tflite")
+    assert caught.value.hint == f"name one of them: {both}:SIGNATURE"
+    with pytest.raises(SignatureError, match="`encod` does not exist, did you mean `encode`"):
+        chain([f"{both}:encod", f"{both}:decode"], tmp_path / "c.tflite")
     assert not (tmp_path / "c.tflite").exists()
