@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 class Comparison(Tabular):
     """What two models gave on the same samples.
 
-    ``tensors`` are intermediate results that two .tflite files hold under the same name, and ``details`` what a page
-    shows of them, where asked for.
+    ``tensors`` are intermediate results that two .tflite files hold under the same name, the worst first by what each
+    costs alone, and ``details`` what a page shows of them, where asked for.
     """
 
     reference: str

@@ -9,7 +9,7 @@ from typing import Any
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.converters.layout import Axes
-from edge_sdk.converters.proving.details import details_of, with_op_times
+from edge_sdk.converters.proving.details import details_of, with_losses_alone, with_op_times
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import read_outputs
@@ -126,6 +126,7 @@ class Pairing:
         got = read_outputs(shop.path("got"), self._right.outputs, count)
         files = Path(str(reference)), Path(str(self._candidate))
         found = details_of(shop, *files, samples, zip(wanted, got, strict=True), self.input_axes)
+        found = with_losses_alone(found, shop, *files, samples, self.input_axes)
         return with_op_times(found, shop, files[1])
 
 

@@ -5,21 +5,26 @@ All functions run in a worker. Arrays come and go in the source's layout.
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.artifact.model import read_artifact
+from edge_sdk.artifact.model import parse_artifact, read_artifact
 from edge_sdk.converters.layout import Axes, laid_out, undone
 from edge_sdk.converters.proving.alone import each_us, times_alone
 from edge_sdk.converters.sources.source import write_outputs
 from edge_sdk.engines.runner import Runner
+from edge_sdk.folders import temporary_folder
 from edge_sdk.measure.side_by_side import time_side_by_side
+from edge_sdk.parity.alone import losses_alone, roundings
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.parity.histograms import worst_histograms
 from edge_sdk.parity.localize import compare_tensors
 from edge_sdk.parity.ops import check_ops
+from edge_sdk.signature import Arrays
 
 
 def run(path: str, samples: str, outputs: str, input_axes: Axes, output_axes: Axes) -> int:
@@ -79,6 +84,26 @@ def look_closer(reference: str, candidate: str, samples: str, input_axes: Axes, 
     rows = compare_tensors(reference, candidate, islice(laid_out(samples, input_axes), limit))
     histograms = worst_histograms(reference, candidate, lambda: islice(laid_out(samples, input_axes), limit), rows)
     return {"tensors": [row.as_json() for row in rows], "histograms": [one.as_json() for one in histograms]}
+
+
+def alone(
+    reference: str, candidate: str, samples: str, input_axes: Axes, limit: int, groups: list[list[int]]
+) -> list[float | None]:
+    """What rounding each group of the candidate's ops alone costs; see :func:`losses_alone`.
+
+    None for a group of which the candidate rounds nothing that the float file has, too.
+    """
+    data = Path(reference).read_bytes(), Path(candidate).read_bytes()
+    known = roundings(*map(parse_artifact, data))
+    wanted = [[known[index] for index in group if index in known] for group in groups]
+
+    def some() -> Iterator[Arrays]:
+        return islice(laid_out(samples, input_axes), limit)
+
+    with temporary_folder("alone") as folder:
+        some_groups = (group for group in wanted if group)
+        found = losses_alone(*data, some_groups, some, Path(folder), threads=os.cpu_count() or 1)
+        return [next(found) if group else None for group in wanted]
 
 
 def op_times(path: str, folder: str, most: int) -> list[dict[str, Any]]:

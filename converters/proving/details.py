@@ -17,10 +17,13 @@ from edge_sdk.converters.reports.details import Details, Flip, OpAlone
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.png import picture_of, png_bytes
 from edge_sdk.data.store import SampleStore
+from edge_sdk.parity.alone import BEST_DB, by_module
 from edge_sdk.parity.classes import is_class_like
 from edge_sdk.signature import Arrays
 
 SAMPLES = 8
+# A few samples tell by decibels what an op costs, and each trial opens a file.
+ALONE_OPS, ALONE_MODULES, ALONE_SAMPLES = 32, 16, 4
 TIMED_OPS = 64
 _FLIPS = 12
 _PIXELS = 72
@@ -72,6 +75,41 @@ def with_op_times(details: Details, shop: Workshop, path: Path) -> Details:
         most=TIMED_OPS,
     )
     return replace(details, op_times=tuple(OpAlone(**one) for one in found))
+
+
+def with_losses_alone(
+    details: Details,
+    shop: Workshop,
+    reference: Path,
+    candidate: Path,
+    samples: SampleStore,
+    input_axes: Mapping[str, Any],
+) -> Details:
+    """The same with what the noisiest results, and their modules, cost at the outputs when each alone is rounded."""
+    noisy = sorted(details.tensors, key=lambda row: -row["added_noise"])
+    tried = list(dict.fromkeys(row["op_index"] for row in noisy if row["added_noise"] > 0))[:ALONE_OPS]
+    grouped = by_module({row["op_index"]: row["tensor"] for row in details.tensors})
+    module = {index: name for name, ops in grouped.items() for index in ops}
+    named = [name for name in dict.fromkeys(module[index] for index in tried) if len(grouped[name]) > 1]
+    losses: list[float | None] = shop.worker("engine").function(
+        "edge_sdk.converters.proving.candidate:alone",
+        "rounding one op at a time",
+        reference=str(reference.absolute()),
+        candidate=str(candidate.absolute()),
+        samples=str(samples.folder),
+        input_axes=dict(input_axes),
+        limit=ALONE_SAMPLES,
+        groups=[[index] for index in tried] + [grouped[name] for name in named[:ALONE_MODULES]],
+    )
+    costs = dict(zip(tried, losses, strict=False))
+    rows = tuple({**row, "module": module[row["op_index"]], "alone_db": costs.get(row["op_index"])} for row in noisy)
+    modules = [
+        {"module": name, "ops": len(grouped[name]), "alone_db": loss}
+        for name, loss in zip(named, losses[len(tried) :], strict=False)
+        if loss is not None
+    ]
+    worst = sorted(rows, key=lambda row: BEST_DB + 1 if row["alone_db"] is None else row["alone_db"])
+    return replace(details, tensors=tuple(worst), modules=tuple(sorted(modules, key=lambda one: one["alone_db"])))
 
 
 def _flips(outputs: Iterable[tuple[Arrays, Arrays]]) -> Iterator[Flip]:

@@ -44,7 +44,10 @@ class Details:
 
     Attributes:
         timeline: the file's ops in execution order.
-        tensors: results of the file against the float file's, as ``TensorParity.as_json`` has them.
+        tensors: results of the file against the float file's, as ``TensorParity.as_json`` has them; where one at a time
+            was rounded the worst first, with their ``module`` and ``alone_db``: the outputs' SQNR in dB when that op
+            alone is rounded and all else stays in float (emulated), null where it was not tried.
+        modules: of the source, the worst first: ``module``, the number of its ``ops``, and ``alone_db`` of all of them.
         tensor_samples: samples they were taken on.
         histograms: of the worst of them, as ``Histogram.as_json`` has them.
         flips: the gravest samples with another class.
@@ -59,6 +62,7 @@ class Details:
     flips: tuple[Flip, ...] = ()
     flipped: int = 0
     op_times: tuple[OpAlone, ...] = ()
+    modules: tuple[Mapping[str, Any], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

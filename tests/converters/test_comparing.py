@@ -46,7 +46,18 @@ def test_two_files_of_one_source_with_their_tensors(tmp_path: Path, workers: Wor
     plain, int8 = (converted(workers, TORCH_CNN, recipe, NCHW_IN) for recipe in ("float32", "static_wi8_ai8"))
     result = compare(plain, int8, tensors=True, min_sqnr_db=15, workers=workers)
     assert result.ok
-    assert [row["op"] for row in result.tensors][:1] == ["CONV_2D"]
+    losses = [row["alone_db"] for row in result.tensors if row["alone_db"] is not None]
+    assert len(losses) > 3
+    assert losses == sorted(losses)
+    # No op alone costs more than all of them together, but for what roundings take back from each other.
+    assert losses[0] > result.outputs[0].sqnr_db - 1
+    assert {row["module"] for row in result.tensors if row["op"] == "CONV_2D"} <= {
+        "model.stem.2",
+        "model.block.1",
+        "model.block.2",
+    }
+    worst = comparison_text(result).split("alone dB\n")[1].splitlines()[0]
+    assert result.tensors[0]["op"] in worst
     assert all(row["sqnr_db"] > 10 for row in result.tensors)
     assert result.details is not None
     assert [op.name for op in result.details.timeline.ops].count("CONV_2D") == 2

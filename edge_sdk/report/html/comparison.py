@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge_sdk.report.html.alone import losses_alone
 from edge_sdk.report.html.arena import arena
 from edge_sdk.report.html.findings import findings
 from edge_sdk.report.html.flips import flips
@@ -38,6 +39,7 @@ def _sections(data: Data) -> Iterator[str]:
         yield section("The candidate, in execution order", paragraph(words), strip.html())
         roots = paragraph("Heights are square roots of counts, so that outliers show.") if details["histograms"] else ""
         yield section("Results that add most noise", roots, histograms(details["histograms"]))
+        yield section("What each costs alone", *losses_alone(details))
         yield section("Samples that flipped", flips(details))
         yield section("Memory over time", arena(details["timeline"]))
     yield section("Findings", findings(data["findings"]))

@@ -111,6 +111,21 @@ def test_what_is_in_float_already_is_not_to_be_left_in_float() -> None:
     assert "adds most noise" in page
 
 
+def test_what_each_op_costs_alone_is_listed_the_ten_worst_first() -> None:
+    told = details(14)
+    assert "What each costs alone" not in page_of(comparison(details=told)).html(), "none was tried"
+    for place, row in enumerate(told["tensors"]):
+        row |= {"module": f"block.{place}", "alone_db": 20.0 + place if place < 13 else None}
+    told["modules"] = [{"module": "block", "ops": 7, "alone_db": 12.5}]
+    page = page_of(comparison(details=told)).html()
+    worst, rest = page.split("What each costs alone")[1].split("3 more results")
+    assert "20.0 dB" in worst
+    assert "29.0 dB" in worst
+    assert "30.0 dB" not in worst
+    assert "32.0 dB" in rest
+    assert "12.5 dB" in rest
+
+
 def test_reasons_are_there_on_hover_and_in_the_table() -> None:
     data = check_result(40)
     page = page_of(data).html()
