@@ -39,7 +39,7 @@ def calibrate_command(
     partial: Path | None,
     tell: bool,
 ) -> int | None:
-    """Time some 550 kernels and small networks on ADDRESS (local, ssh://user@host:port) in about four minutes.
+    """Time some 880 kernels and small networks on ADDRESS (local, ssh://user@host:port) in about four minutes.
 
     The table belongs to that device, engine version and number of threads. Rules are the benchmark's own: where other
     programs, the clock or heat disturbed the times it is INVALID (exit code 3) and nothing predicts from it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def test_a_kernel_that_the_engine_refuses_is_named(tmp_path: Path) -> None:
     found = calibrate(wanted=[*some(1), Kernel("broken", "x", build)])
     assert [one.id for one in found.timed] == [some(1)[0].id]
     assert set(found.refused) == {"broken"}
+
+
+def test_a_kernel_without_room_is_left_out(tmp_path: Path) -> None:
+    large = replace(some(1)[0], id="large", needs_bytes=1 << 50)
+    found = calibrate(wanted=[*some(1), large])
+    assert [one.id for one in found.timed] == [some(1)[0].id]
+    assert found.refused["large"].startswith("needs 1073741824 MiB, and ")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ the networks of the table; how far such a sum is off, from those networks too, e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ import numpy as np
 from edge_sdk.checks.delegates.xnnpack.kernels import KERNELS, CpuKernels
 from edge_sdk.checks.timing.amounts import Vector, amounts, place
 from edge_sdk.checks.timing.fitting import KindFit, fit_kind, towards
+from edge_sdk.checks.timing.streams import run_bytes, streams_of
 from edge_sdk.checks.timing.table import Table, Timed
 from edge_sdk.checks.timing.work import DEPTHWISE, PLAIN, PRODUCTS, Work
 from edge_sdk.errors import MeasurementError
@@ -27,10 +28,12 @@ _FEWEST_NETWORKS = 12
 # A kind that was timed in one shape only says nothing about others.
 _FEWEST_KERNELS = 2
 _USUAL_ERROR = 0.05
-# How far a group's times in a network may be from its kernels'; then overheads in us, weights and border in us a MB.
-_GROUP, _OVERHEAD, _WEIGHTS, _BORDER = 0.25, 0.5, 20.0, 50.0
+# How far a group's times in a network may be from its kernels', what is behind products farther; overheads in us, the
+# border in us a MB, and how much of its weights' longer way may be hidden behind arithmetic.
+_GROUP, _BEHIND, _OVERHEAD, _BORDER, _STREAM = 0.25, 2.0, 0.5, 50.0, 0.5
 _MB = 1e6
 _OTHERS = 4
+_BEHIND_PRODUCTS = " behind products"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Context:
         plain_op_us: to each of the engine's own kernels.
         partition_us: to each row of ops beyond the first.
         border_us: to each byte that crosses.
-        weight_us: to each byte of weights.
+        streamed: share of what weights cost more by their longer way that shows.
     """
 
     factors: Mapping[str, float]
@@ -51,7 +54,7 @@ class Context:
     plain_op_us: float
     partition_us: float
     border_us: float
-    weight_us: float
+    streamed: float
 
 
 class Model:
@@ -76,7 +79,11 @@ class Model:
             )
         self._singles = singles = [one for one in usable if not one.is_network and len(one.work) == 1]
         self.invoke_us = 0.9 * min(one.us for one in singles)
+        self._streams = streams_of(usable, self.invoke_us)
+        self._overheads = dict(self._cheapest(singles))
         self.kinds = dict(self._fitted(singles))
+        self._alone_us: dict[Work, float] = {}
+        self._contexts: dict[str, Context] = {}
         self.context = self._context(self.networks)
 
     def _fitted(self, singles: Sequence[Timed]) -> list[tuple[Key, KindFit]]:
@@ -88,21 +95,46 @@ class Model:
     def _fit(self, listed: Sequence[Timed]) -> KindFit:
         numbers = np.array([amounts(one.work[0], self.kernels) for one in listed])
         places = np.array([place(one.work[0]) for one in listed])
-        times = np.array([max(one.us - self.invoke_us, 0.05 * one.us) for one in listed])
+        around = self.invoke_us + self._overheads[listed[0].work[0].place]
+        times = np.array([max(one.us - around, 0.05 * one.us) for one in listed])
         return fit_kind(numbers, places, times)
+
+    def _cheapest(self, singles: Sequence[Timed]) -> Iterator[tuple[str, float]]:
+        """What any op of a place costs, whatever its kind: the least of all."""
+        for place_of in {one.work[0].place for one in singles}:
+            yield place_of, min(one.us for one in singles if one.work[0].place == place_of) - self.invoke_us
 
     def alone_us(self, work: Work) -> float | None:
         """Microseconds of an op by itself; None of a kind that was not timed."""
         kind = self.kinds.get(work.key)
-        return None if kind is None else kind.us(amounts(work, self.kernels), place(work))
+        if kind is None:
+            return None
+        # The table's networks are asked again for each block that is held out.
+        if work not in self._alone_us:
+            self._alone_us[work] = self._once_us(kind, work)
+        return self._alone_us[work]
 
-    def op_us(self, work: Work, context: Context | None = None) -> float | None:
-        """Microseconds of an op in a network, its weights' way included; None of a kind that was not timed."""
+    def _once_us(self, kind: KindFit, work: Work) -> float:
+        return self._overheads[work.place] + kind.us(amounts(work, self.kernels), place(work))
+
+    def overhead_us(self, place_of: str) -> float:
+        """What any op of a place costs in a network."""
+        more = self.context.plain_op_us if place_of == PLAIN else self.context.op_us
+        return max(0.0, self._overheads.get(place_of, 0.0) + more)
+
+    def op_us(self, work: Work, run: int, context: Context | None = None) -> float | None:
+        """Microseconds of an op in a network, its weights' way included; None of a kind that was not timed.
+
+        Args:
+            work: of the op.
+            run: bytes that one run of the network goes through, see :func:`~.streams.run_bytes`.
+            context: of other networks than the table's.
+        """
         alone, held = self.alone_us(work), context or self.context
         if alone is None:
             return None
         more = held.plain_op_us if work.place == PLAIN else held.op_us
-        whole = held.factors.get(group(work), 1.0) * alone + more + held.weight_us * work.weight_bytes
+        whole = held.factors.get(group(work), 1.0) * alone + more + held.streamed * self._streams.more_us(work, run)
         return max(whole, 0.2 * alone)
 
     def file_us(
@@ -110,7 +142,8 @@ class Model:
     ) -> float | None:
         """Microseconds of a whole file; None where an op was not timed."""
         held = context or self.context
-        ops = [self.op_us(work, held) for work in works]
+        run = run_bytes(works)
+        ops = [self.op_us(work, run, held) for work in works]
         if any(one is None for one in ops):
             return None
         around = held.partition_us * max(0, partitions - 1) + held.border_us * border
@@ -124,7 +157,7 @@ class Model:
     def _least(self) -> dict[str, float]:
         found: dict[str, float] = {}
         for one in self._singles:
-            us = self.op_us(one.work[0])
+            us = self.op_us(one.work[0], 0)
             if us is not None:
                 found[one.work[0].place] = min(us, found.get(one.work[0].place, math.inf))
         return found
@@ -145,7 +178,9 @@ class Model:
 
     def context_without(self, held_out: str) -> Context:
         """As if the networks of one kind of block had not been timed."""
-        return self._context([one for one in self.networks if one.group != held_out])
+        if held_out not in self._contexts:
+            self._contexts[held_out] = self._context([one for one in self.networks if one.group != held_out])
+        return self._contexts[held_out]
 
     @cached_property
     def scores(self) -> Vector:
@@ -176,28 +211,31 @@ class Model:
             sums = dict.fromkeys(groups, 0.0)
             for work, us in alone:
                 sums[group(work)] += us or 0.0
-            plain = sum(work.place == PLAIN for work in one.work)
-            weights = sum(work.weight_bytes for work in one.work) / _MB
-            around = (len(one.work) - plain, plain, max(0, one.partitions - 1), one.border_bytes / _MB, weights)
+            plain, run = sum(work.place == PLAIN for work in one.work), run_bytes(one.work)
+            streamed = sum(self._streams.more_us(work, run) for work in one.work)
+            around = (len(one.work) - plain, plain, max(0, one.partitions - 1), one.border_bytes / _MB, streamed)
             rows.append(np.array([*sums.values(), *around]) / one.us / _USUAL_ERROR)
             wanted.append((one.us - self.invoke_us) / one.us / _USUAL_ERROR)
         ones = np.ones(len(groups))
-        prior = np.concatenate([ones, np.zeros(5)])
-        extent = np.array([*(_GROUP * ones), _OVERHEAD, _OVERHEAD, 2 * _OVERHEAD, _BORDER, _WEIGHTS])
+        prior = np.concatenate([ones, np.zeros(4), [1.0]])
+        reaches = (_BEHIND if one.endswith(_BEHIND_PRODUCTS) else _GROUP for one in groups)
+        extent = np.array([*reaches, _OVERHEAD, _OVERHEAD, 2 * _OVERHEAD, _BORDER, _STREAM])
         found = towards(np.array(rows), np.array(wanted), prior, extent)
-        op, plain_op, partition, border, weight = found[len(groups) :]
+        op, plain_op, partition, border, streamed = found[len(groups) :]
         return Context(
             factors=dict(zip(groups, map(float, found), strict=False)),
             op_us=float(op),
             plain_op_us=float(plain_op),
             partition_us=float(max(0.0, partition)),
             border_us=float(max(0.0, border)) / _MB,
-            weight_us=float(max(0.0, weight)) / _MB,
+            streamed=float(max(0.0, streamed)),
         )
 
 
 def group(work: Work) -> str:
     """Ops whose times shift together between a kernel alone and a network."""
+    if work.behind_product:
+        return f"{work.kind} {work.arithmetic}{_BEHIND_PRODUCTS}"
     if work.kind in PRODUCTS:
         return f"products {work.arithmetic} {work.place}"
     if work.kind.startswith(DEPTHWISE):

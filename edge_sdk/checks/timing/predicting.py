@@ -10,6 +10,7 @@ from typing import Literal
 from edge_sdk.artifact.model import Artifact
 from edge_sdk.checks.timing.amounts import place
 from edge_sdk.checks.timing.model import COVERAGE, Model
+from edge_sdk.checks.timing.streams import run_bytes
 from edge_sdk.checks.timing.table import Table
 from edge_sdk.checks.timing.work import Placed, Work, Workload, workload
 
@@ -119,7 +120,8 @@ class Predictor:
 
     def predict_work(self, load: Workload) -> Prediction:
         """Likewise, of a file that need not exist."""
-        ops = tuple(self._op(placed) for placed in load.ops)
+        run = run_bytes([placed.work for placed in load.ops if placed.work is not None])
+        ops = tuple(self._op(placed, run) for placed in load.ops)
         abstentions = list(self._abstentions(load))
         known = [one for one in ops if one.us]
         whole = sum(one.us or 0.0 for one in known)
@@ -147,13 +149,13 @@ class Predictor:
             ops=ops,
         )
 
-    def _op(self, placed: Placed) -> OpTime:
+    def _op(self, placed: Placed, run: int) -> OpTime:
         work, op = placed.work, placed.op
         if work is None:
             return OpTime(
                 op.index, op.name, placed.result, placed.place, 0.0, 0.0, 0.0, interpolated=False, bound="folded"
             )
-        us = self._us(work)
+        us = self._us(work, run)
         if us is None:
             return OpTime(
                 op.index, op.name, placed.result, placed.place, None, None, None, interpolated=True, bound="compute"
@@ -167,8 +169,8 @@ class Predictor:
             op.index, op.name, placed.result, placed.place, us, low, high, interpolated=interpolated, bound=bound
         )
 
-    def _us(self, work: Work) -> float | None:
-        found = self.model.op_us(work)
+    def _us(self, work: Work, run: int = 0) -> float | None:
+        found = self.model.op_us(work, run)
         if found is None and _moved(work) <= _BOOKKEEPING_BYTES:
             return self.model.least_us(work.place)
         return found
@@ -177,7 +179,7 @@ class Predictor:
         memory = _moved(work) / self._bytes_a_us
         compute = work.macs / self._macs_a_us.get(work.arithmetic, math.inf) if work.depth > 1 else 0.0
         kind = self.model.kinds.get(work.key)
-        if kind is None or kind.coefficients[0] > us / 2:
+        if kind is None or self.model.overhead_us(work.place) > us / 2:
             return "overhead"
         return "memory" if memory > compute else "compute"
 

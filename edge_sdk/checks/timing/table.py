@@ -18,7 +18,7 @@ from edge_sdk.files import write_bytes
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.records import RecordError, read_record
 
-SCHEMA: Final = "edge-sdk-calibration/1"
+SCHEMA: Final = "edge-sdk-calibration/2"
 _AGAIN = "measure it anew: edge-sdk devices calibrate local -o FILE"
 
 
@@ -98,7 +98,7 @@ class Table:
         seconds: that it all took.
     """
 
-    schema: Literal["edge-sdk-calibration/1"]
+    schema: Literal["edge-sdk-calibration/2"]
     subject: Subject
     creation_date: str
     plan: str

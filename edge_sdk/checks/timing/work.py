@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from math import prod
 
 from edge_sdk.artifact.compute import compute_type, macs
@@ -25,6 +25,8 @@ _ELEMENTWISE = frozenset(
     {"ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU", "POW", "FLOOR_DIV"}
 )
 _MERGED = frozenset({"PAD", *RESHAPES, *CLAMPS})
+# Products without windows: of the others' kernels no such thing was seen.
+_LEAVING = frozenset({"pointwise", "dense"})
 _PREPARED = frozenset({"DEQUANTIZE", "DENSIFY"})
 
 
@@ -45,7 +47,9 @@ class Work:
         taps: places of a convolution's window, each of which is a short product of its own; 1 for all else.
         read_bytes: of values that are not constants.
         written_bytes: of results.
-        weight_bytes: of constants.
+        weight_bytes: of constants, as they are when the model runs: float16 weights were widened when it was opened.
+        behind_product: whether it runs in the engine's own kernels right behind a product of dynamic range by XNNPACK,
+            whose kernels may leave vector registers so that other code is slow: three times on Zen 5 (measured).
     """
 
     kind: str
@@ -58,6 +62,7 @@ class Work:
     read_bytes: int
     written_bytes: int
     weight_bytes: int
+    behind_product: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -108,7 +113,9 @@ def workload_of(graph: Subgraph, engine: str, version: str | None, *, plain: boo
     parts = partition(graph, claimed)
     folded = {index for part in parts if part.delegated for index in _folded(graph, part)} | _prepared(graph)
     inside = {index for part in parts if part.delegated for index in part.ops}
-    ops = tuple(_placed(graph, op, XNNPACK if op.index in inside else PLAIN, folded) for op in graph.ops)
+    ready = frozenset(output for index in _prepared(graph) for output in graph.ops[index].outputs)
+    placed = (_placed(graph, op, XNNPACK if op.index in inside else PLAIN, folded, ready) for op in graph.ops)
+    ops = tuple(_behind_products(placed))
     delegated = [part for part in parts if part.delegated]
     border = sum(_border(graph, part) for part in delegated)
     return Workload(ops, len(parts), border, sum(one.work.weight_bytes for one in ops if one.work))
@@ -129,17 +136,28 @@ def _border(graph: Subgraph, part: Partition) -> int:
     return sum(tensor.size_bytes for tensor in crossing if not tensor.is_stored)
 
 
-def _placed(graph: Subgraph, op: Op, place: str, folded: set[int]) -> Placed:
+def _placed(graph: Subgraph, op: Op, place: str, folded: set[int], ready: Collection[int]) -> Placed:
     result = next((tensor.name for tensor in graph.results(op)), "")
-    return Placed(op, result, place, None if op.index in folded else work_of(graph, op, place))
+    return Placed(op, result, place, None if op.index in folded else work_of(graph, op, place, ready))
 
 
-def work_of(graph: Subgraph, op: Op, place: str) -> Work:
-    """One op's amounts; see :class:`Work`."""
+def _behind_products(placed: Iterable[Placed]) -> Iterator[Placed]:
+    """In the order in which they run: any kernel of XNNPACK but these products leaves registers as it should."""
+    behind = False
+    for one in placed:
+        work = one.work
+        if work is not None and work.place == XNNPACK:
+            behind = work.kind in _LEAVING and work.arithmetic.startswith("hybrid")
+        yield replace(one, work=replace(work, behind_product=True)) if work and work.place == PLAIN and behind else one
+
+
+def work_of(graph: Subgraph, op: Op, place: str, ready: Collection[int] = ()) -> Work:
+    """One op's amounts; see :class:`Work`. ``ready``: values that were made of constants when the file was opened."""
     kind, rows, columns, depth = _extents(graph, op)
     if kind == DEPTHWISE and place == XNNPACK:
         kind = f"{DEPTHWISE} {next((most for most in _TAPS if depth <= most), 'wide')}"
     operands, results = graph.operands(op), graph.results(op)
+    fixed = {tensor.index: tensor for tensor in operands if tensor.is_stored or tensor.index in ready}
     return Work(
         kind=kind,
         arithmetic=_arithmetic(graph, op),
@@ -148,9 +166,9 @@ def work_of(graph: Subgraph, op: Op, place: str) -> Work:
         columns=columns,
         depth=depth,
         taps=_taps(graph, op),
-        read_bytes=sum(tensor.size_bytes for tensor in operands if not tensor.is_stored),
+        read_bytes=sum(tensor.size_bytes for tensor in operands if tensor.index not in fixed),
         written_bytes=sum(tensor.size_bytes for tensor in results),
-        weight_bytes=sum(tensor.size_bytes for tensor in operands if tensor.is_stored),
+        weight_bytes=sum(tensor.size_bytes for tensor in fixed.values()),
     )
 
 

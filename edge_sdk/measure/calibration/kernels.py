@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Final
 
+from edge_sdk.checks.timing.streams import GROUP
 from edge_sdk.measure.calibration.layers import Layers, Mode, layers
 
 # Side, channels in and out.
@@ -44,12 +46,18 @@ _DENSE: Final = (
 _HYBRID_DEPTHWISE: Final = _DEPTHWISE[::2]
 # Side, channels in and out, window, stride, groups.
 _GROUPED: Final = ((28, 128, 128, 3, 1, 32), (14, 256, 256, 3, 1, 32), (14, 160, 160, 3, 2, 10), (28, 64, 128, 1, 1, 4))
-_IMAGES: Final = ((56, 64), (14, 256), (7, 960), (112, 96), (1, 480), (28, 96), (56, 24), (14, 80))
-_FEW: Final = 2
-_ROWS: Final = ((1, 1000), (196, 192), (588, 196), (49, 49))
-
-
-_TRANSPOSED: Final = ((16, 128, 64), (8, 256, 128), (32, 48, 24))
+# As many groups as channels, which frameworks write for depthwise windows: XNNPACK takes them in dynamic range too.
+_CHANNELWISE: Final = ((28, 96, 7), (14, 192, 7), (7, 384, 7), (28, 96, 3), (14, 256, 3), (14, 192, 5), (7, 480, 5))
+_IMAGES: Final = ((56, 64), (4, 96), (14, 256), (7, 960), (112, 96), (1, 480), (28, 96), (56, 24), (14, 80))
+_OF_EACH: Final = 4
+_FEW: Final = 3
+_ROWS: Final = ((1, 1000), (196, 192), (16, 96), (588, 196))
+_TRANSPOSED: Final = ((16, 128, 64), (8, 256, 128), (32, 48, 24), (16, 32, 16), (4, 128, 64))
+# MiB of weights that one run reads once: from what any cache holds to what none does.
+_STREAMS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
+_STREAMED: Final = 512
+# Constants, the file, the engine's copy of it, and packed weights.
+_COPIES: Final = 4
 Make = Callable[[Layers, int], int]
 """From an empty file and its input to a result."""
 
@@ -63,12 +71,14 @@ class Kernel:
         group: the kind of thing; of networks the kind of block, which is held out as a whole when errors are estimated.
         build: makes the file.
         plain: whether it is timed in the engine's own kernels, without XNNPACK: what XNNPACK leaves outside runs there.
+        needs_bytes: of memory, where that is much: it is left out where there is less.
     """
 
     id: str
     group: str
     build: Callable[[], bytes]
     plain: bool = False
+    needs_bytes: int = 0
 
 
 def kernels() -> Iterator[Kernel]:
@@ -78,6 +88,23 @@ def kernels() -> Iterator[Kernel]:
     yield from _sequences()
     yield from _borders()
     yield from _outside()
+    yield from _streams()
+
+
+def _streams() -> Iterator[Kernel]:
+    """Rows of layers on a single row of values: a run is as long as its weights take to come."""
+    for size in _STREAMS:
+        needs = _COPIES * (size << 20)
+        yield Kernel(f"float32 stream {size} MiB", GROUP, partial(_stream, size), needs_bytes=needs)
+
+
+def _stream(size: int) -> bytes:
+    made = layers("float32")
+    x = made.entry(1, _STREAMED)
+    for _ in range((size << 20) // (4 * _STREAMED * _STREAMED)):
+        x = made.dense(x, _STREAMED)
+    made.finish(x)
+    return made.content()
 
 
 def _products() -> Iterator[Kernel]:
@@ -92,6 +119,9 @@ def _products() -> Iterator[Kernel]:
         for side, few, many, size, stride, groups in _GROUPED:
             make = _conv(many, size, stride, groups)
             yield _kernel(mode, "grouped", (side, side, few), make, many, size, stride, groups)
+        for side, channels, size in _CHANNELWISE if mode == "hybrid" else ():
+            make = _conv(channels, size, groups=channels)
+            yield _kernel(mode, "channelwise", (side, side, channels), make, size)
         for side, few, many in _TRANSPOSED:
             yield _kernel(mode, "TRANSPOSE_CONV", (side, side, few), _transposed(many), many)
         for rows, few, many in _DENSE:
@@ -150,10 +180,10 @@ def _images() -> Iterator[Kernel]:
     modes: tuple[Mode, ...] = ("float32", "int8")
     for mode in modes:
         for name, make in makers.items():
-            for side, channels in _IMAGES[:3]:
+            for side, channels in _IMAGES[:_OF_EACH]:
                 yield _kernel(mode, name, (side, side, channels), make)
     for name in ("ADD", "MUL channel", "HARD_SWISH", "LOGISTIC", "MUL"):
-        for side, channels in _IMAGES[3:]:
+        for side, channels in _IMAGES[_OF_EACH:]:
             for mode in modes:
                 yield _kernel(mode, name, (side, side, channels), makers[name])
 
@@ -192,7 +222,7 @@ def _sequences(*, every: bool = False) -> Iterator[Kernel]:
 
 
 def _borders() -> Iterator[Kernel]:
-    for side, channels in _IMAGES[:3]:
+    for side, channels in _IMAGES[:_OF_EACH]:
         yield _kernel("int8", "rescaled", (side, side, channels), lambda to, x: to.rescaled(x), of="other")
         yield _kernel(
             "int8", "QUANTIZE", (side, side, channels), lambda to, x: to.converted(x, "QUANTIZE"), of="float32"
@@ -208,6 +238,7 @@ def _outside() -> Iterator[Kernel]:
         "ADD", "MUL", "MUL channel", "ADD channel", "SUB", "SUB channel", "LOGISTIC", "MEAN", "AVERAGE_POOL_2D",
         "MAX_POOL_2D", "CONCATENATION", "PAD", "STRIDED_SLICE", "RESHAPE", "SOFTMAX", "TRANSPOSE", "TANH", "LEAKY_RELU",
         "RESIZE_BILINEAR", "SQUARED_DIFFERENCE", "RSQRT", "MEAN last", "pointwise", "conv", "depthwise", "dense",
+        "products", "weighted",
     }  # fmt: skip
     seen: Counter[tuple[str, str]] = Counter()
     for one in (*_products(), *_images(), *_sequences(every=True)):

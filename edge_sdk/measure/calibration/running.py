@@ -30,6 +30,7 @@ from edge_sdk.measure.timed import WarmUp
 from edge_sdk.measure.validity import machine_reasons, sample_reasons
 from edge_sdk.profile.detect import this_cores, this_isa
 from edge_sdk.progress import Progress, Silent
+from edge_sdk.runtime.memory import limits
 
 # A file is timed for a tenth of a second once it has settled, which takes three twentieths.
 _TIMED_NS, _PATIENCE_S = 100_000_000, 1.0
@@ -167,7 +168,12 @@ class _Calibrating:
         return made
 
     def _try(self, kernel: Kernel, done: dict[str, Timed]) -> None:
-        """An older engine lacks an op or two: nothing is predicted of them then."""
+        """An older engine lacks an op or two, a small board room for some: nothing is predicted of them then."""
+        free = min((limit.free_bytes for limit in limits()), default=kernel.needs_bytes)
+        if free < kernel.needs_bytes:
+            needs = f"needs {kernel.needs_bytes >> 20} MiB, and {free >> 20} MiB are free"
+            self._refused[kernel.id] = needs
+            return
         try:
             done[kernel.id] = self._timed(kernel)
         except ModelError as error:

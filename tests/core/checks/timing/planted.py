@@ -14,6 +14,7 @@ from edge_sdk.measure.calibration.networks import networks
 
 SUBJECT = Subject("planted board", "", "x86_64", 2, "ai-edge-litert", "2.1.0", 1, "x86-avx512-vnni")
 INVOKE_US = 3.0
+_ROOM = 128 << 20
 
 
 def law_us(work: Work) -> float:
@@ -26,8 +27,9 @@ def law_us(work: Work) -> float:
 
 @cache
 def planted(law: Callable[[Work], float] = law_us) -> Table:
-    """Every kernel and network, timed by the law."""
-    timed = tuple(_timed(one, law) for one in chain(kernels(), networks()))
+    """Every kernel and network, timed by the law, but for files that a test has no room for."""
+    listed = (one for one in chain(kernels(), networks()) if one.needs_bytes <= _ROOM)
+    timed = tuple(_timed(one, law) for one in listed)
     return Table(SCHEMA, SUBJECT, "2026-01-01T00:00:00+00:00", "planted", True, (), {}, timed, {}, 1.0)
 
 

@@ -15,7 +15,8 @@ from edge_sdk.checks.timing.fitting import fit_kind, non_negative
 from edge_sdk.checks.timing.helping import will_it_help
 from edge_sdk.checks.timing.model import Model
 from edge_sdk.checks.timing.predicting import Predictor, op_times
-from edge_sdk.checks.timing.table import beside, check_belongs, read_table, write_table
+from edge_sdk.checks.timing.streams import GROUP
+from edge_sdk.checks.timing.table import Timed, beside, check_belongs, read_table, write_table
 from edge_sdk.checks.timing.work import Work, workload
 from edge_sdk.errors import MeasurementError
 from edge_sdk.measure.calibration.layers import Layers, Mode, layers
@@ -152,6 +153,56 @@ def test_coefficients_that_cannot_be_negative_fulfil_the_conditions_of_kuhn_and_
         assert abs(gradient @ found) < 1e-8
 
 
+def test_weights_that_a_run_finds_in_no_cache_cost_what_was_measured() -> None:
+    """A planted machine: a byte costs 1 ns where a run goes through less than 8 MiB, and 3 ns beyond."""
+    plain = planted()
+    rows = [one for one in plain.timed if one.group == GROUP]
+    assert len(rows) == 6
+
+    def slower(one: Timed) -> Timed:
+        size = sum(work.weight_bytes for work in one.work)
+        return replace(one, us=3.0 + size * (1e-3 if size < 8 << 20 else 3e-3))
+
+    timed = tuple(slower(one) if one.group == GROUP else one for one in plain.timed)
+    model = Model(replace(plain, timed=timed))
+    work = next(one.work[0] for one in timed if one.id.startswith("float32 pointwise 14x14x256-1024"))
+    near, far = (model.op_us(work, run) for run in (work.weight_bytes + 1, 64 << 20))
+    assert near is not None
+    assert far is not None
+    assert far - near == pytest.approx(model.context.streamed * work.weight_bytes * 2e-3, rel=0.01)
+    without = Model(replace(plain, timed=tuple(one for one in timed if one.group != GROUP)))
+    assert without.op_us(work, 64 << 20) == pytest.approx(without.op_us(work, 0))
+
+
+def test_what_runs_behind_a_product_is_told_apart() -> None:
+    made = layers("hybrid")
+    x = made.depthwise(made.conv(made.entry(1, 16, 16, 8), 8), 3)
+    x = made.depthwise(made.unary("HARD_SWISH", x), 3)
+    made.finish(made.depthwise(x, 3))
+    works = [one.work for one in workload(parse_artifact(made.content()), "ai-edge-litert", "2.1.0").ops if one.work]
+    assert [(work.kind, work.behind_product) for work in works] == [
+        ("pointwise", False),
+        ("depthwise", True),
+        ("HARD_SWISH", False),
+        ("depthwise", False),
+        ("depthwise", False),
+    ]
+
+
+def test_weights_of_float16_are_weights() -> None:
+    """They are widened when the file is opened, and a run reads them in float32."""
+    works = []
+    modes: tuple[Mode, ...] = ("float32", "float16")
+    for mode in modes:
+        made = layers(mode)
+        made.finish(made.conv(made.entry(1, 16, 16, 8), 24, 3))
+        load = workload(parse_artifact(made.content()), "ai-edge-litert", "2.1.0")
+        works.append([one.work for one in load.ops if one.work is not None])
+    (plain,), (half,) = works
+    assert half.weight_bytes == plain.weight_bytes == 4 * (24 * 9 * 8 + 24)
+    assert half.read_bytes == plain.read_bytes
+
+
 def test_a_kind_predicts_what_was_left_out() -> None:
     rows = np.array([[1.0, 2.0**n, 1, 1, 1, 1, 1, 1] for n in range(3, 14)])
     places = np.array([[float(n), 3.0, 3.0] for n in range(3, 14)])
@@ -172,9 +223,9 @@ def test_a_table_is_written_and_read_again(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("{", "it is not JSON"),
-        ("[]", "expected 'edge-sdk-calibration/1'"),
-        ('{"schema": "edge-sdk-benchmark/1"}', "expected 'edge-sdk-calibration/1'"),
-        ('{"schema": "edge-sdk-calibration/1"}', "required field missing"),
+        ("[]", "expected 'edge-sdk-calibration/2'"),
+        ('{"schema": "edge-sdk-benchmark/1"}', "expected 'edge-sdk-calibration/2'"),
+        ('{"schema": "edge-sdk-calibration/2"}', "required field missing"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path: Path, content: str, words: str) -> None:
