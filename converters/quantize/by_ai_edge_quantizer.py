@@ -16,6 +16,7 @@ from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact, read
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.converters.quantize.four_bits import four_bit_ops
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
+from edge_sdk.converters.quantize.lookups import with_lookups
 from edge_sdk.converters.quantize.narrow_channels import restore, widen
 from edge_sdk.converters.quantize.quantizer_package import opened, tool
 from edge_sdk.converters.quantize.tuning import for_tuning
@@ -41,7 +42,8 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
     Needs no samples.
     """
     wanted = recipe_from_json(recipe)
-    path = _named_apart(path)
+    given = _named_apart(path)
+    path = _with_lookups(given, wanted) if wanted.mode == "dynamic_range" else given
     artifact = read_artifact(path)
     kept = [op for _, op in kept_ops(artifact, wanted)]
     findings = []
@@ -64,7 +66,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
     Path(target).write_bytes(data)
     if wanted.weights.dtype == "int4":
         findings += [finding.as_json() for finding in int4_findings(parse_artifact(data).main, wanted.name)]
-    made = {"tool": tool(), "findings": findings}
+    made = {"tool": tool(), "findings": findings, "reference": None if path == given else path}
     return made | for_tuning(Path(path).read_bytes(), Path(target)) if wanted.tune else made
 
 
@@ -114,6 +116,17 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
         data = quantizer.quantize(ranges).quantized_model
     Path(target).write_bytes(by_way_of_float(restore(bytes(data), widened)))
     return {"tool": tool(), "findings": []}
+
+
+def _with_lookups(path: str, recipe: Recipe) -> str:
+    """A file whose tables of embeddings can be stored in integers."""
+    data = Path(path).read_bytes()
+    made = with_lookups(data, recipe)
+    if made is data:
+        return path
+    apart = Path(path).with_suffix(f".{recipe.name}.lookups.tflite")
+    apart.write_bytes(made)
+    return str(apart)
 
 
 def _named_apart(path: str) -> str:

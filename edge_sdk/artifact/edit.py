@@ -130,12 +130,14 @@ class GraphEdit:
         """Other results of an op."""
         self._operators[index].outputs = np.array(outputs, np.int32)
 
-    def add_tensor(self, like: int, name: str, dtype: str | None = None) -> int:
+    def add_tensor(self, like: int, name: str, dtype: str | None = None, *, shape: Sequence[int] | None = None) -> int:
         """A new tensor of the shape and type of tensor ``like``, or of type ``dtype``, without scales; its index."""
         model = self._graph.tensors[like]
         fields = {field: getattr(model, field) for field in ("shape", "shape_signature", "type", "has_rank")}
         if dtype is not None:
             fields["type"] = enum_value("TensorType", dtype.upper())
+        if shape is not None:
+            fields |= {"shape": np.array(shape, np.int32), "shape_signature": None}
         self._graph.tensors.append(new_node(schema(), "Tensor", name=name, **fields))
         return len(self._graph.tensors) - 1
 
