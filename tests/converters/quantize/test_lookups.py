@@ -45,7 +45,7 @@ def test_what_is_looked_up_is_what_was_gathered(tmp_path: Path, shape: tuple[int
     for name, file in (("before", data), ("after", made)):
         (tmp_path / name).write_bytes(file)
         results.append(Runner(tmp_path / name).run(ids)["scores"])
-    np.testing.assert_array_equal(*results)
+    np.testing.assert_array_equal(results[0], results[1])
 
 
 @pytest.mark.parametrize("data", [tokens(tied=True), tokens()])
