@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from edge_sdk.cli.screen import Screen, command
+from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
 
 @command(short_help="Make a page of what a command wrote with --json, or of what changed between two.")
@@ -25,6 +26,7 @@ from edge_sdk.cli.screen import Screen, command
     type=click.Path(path_type=Path),
     help="Write the times of ops there as a trace for ui.perfetto.dev, instead of a page.",
 )
+@click.option("--fail-if-worse", is_flag=True, help="Of two results: exit code 3 if a number became worse.")
 def report(
     screen: Screen,
     result: Path,
@@ -32,7 +34,8 @@ def report(
     output: Path | None,
     model_explorer: Path | None,
     perfetto: Path | None,
-) -> None:
+    fail_if_worse: bool,
+) -> int:
     """Make one self-contained HTML page of RESULT.json: it loads nothing, runs nothing, and can be mailed.
 
     RESULT.json is what convert, check, compare, benchmark or optimize wrote with --json; `--html PAGE` of those
@@ -42,27 +45,34 @@ def report(
     \b
     edge-sdk convert model.keras -o model.tflite -r int8 --calibration data.npz --json > result.json
     edge-sdk report result.json -o result.html
-    edge-sdk report last_week.json today.json -o change.html
+    edge-sdk report last_week.json today.json -o change.html --fail-if-worse
     edge-sdk report result.json --model-explorer nodes/
     """
     if model_explorer or perfetto:
         if other or output:
             raise click.UsageError("--model-explorer and --perfetto are of one result, and make no page")
         _export(screen, result, model_explorer, perfetto)
-        return
+        return OK
+    if fail_if_worse and other is None:
+        raise click.UsageError("--fail-if-worse is of two results: RESULT.json LATER.json")
     from edge_sdk.files import check_writable, write_bytes
+    from edge_sdk.report.html.diff import Change, changes
     from edge_sdk.report.html.kinds import page_of, page_of_both, read_result
 
-    source = other or result
-    target = output or source.parent / f"{source.stem}.html"
+    target = output or (other or result).with_suffix(".html")
     check_writable(target)
+    first, changed = read_result(result), tuple[Change, ...]()
     if other is None:
-        page = page_of(read_result(result), str(result))
+        page = page_of(first, str(result))
     else:
-        page = page_of_both(read_result(result), read_result(other), (str(result), str(other)))
+        both = first, read_result(other), (str(result), str(other))
+        page, changed = page_of_both(*both), changes(*both)
     write_bytes(target, page.html().encode())
-    words = page.verdict.words
-    screen.result({"page": str(target), "size_bytes": target.stat().st_size, "verdict": words}, f"{target}: {words}")
+    told = {"page": str(target), "size_bytes": target.stat().st_size, "verdict": page.verdict.words}
+    worse = [one for one in changed if one.state == "worse"]
+    lines = [f"{target}: {page.verdict.words}", *(f"  worse: {one}" for one in worse)]
+    screen.result(told | {"changes": [asdict(one) for one in changed]}, "\n".join(lines))
+    return UNFIT if worse and fail_if_worse else OK
 
 
 def _export(screen: Screen, result: Path, model_explorer: Path | None, perfetto: Path | None) -> None:

@@ -267,12 +267,30 @@ class Benchmarks(TypedDict):
     devices: list[DeviceBenchmark]
 
 
+class ChangeShown(TypedDict):
+    """A number of two results.
+
+    Attributes:
+        state: better, worse, undecided (intervals overlap), changed (neither is better), same, or only (in one).
+    """
+
+    name: str
+    before: float | None
+    after: float | None
+    state: str
+
+
 class PageWritten(TypedDict):
-    """A page that was written, with its verdict in words."""
+    """A page that was written, with its verdict in words.
+
+    Attributes:
+        changes: of two results; empty for one.
+    """
 
     page: str
     size_bytes: int
     verdict: str
+    changes: list[ChangeShown]
 
 
 class FilesWritten(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from edge_sdk.errors import EdgeSdkError
 from edge_sdk.report.html.figures import Measure, measures
@@ -40,6 +41,33 @@ def diff_page(before: Data, after: Data, names: tuple[str, str]) -> Page:
         section("Provenance", facts((("before", names[0]), ("after", names[1])))),
     )
     return Page("difference", f"{names[1]} against {names[0]}", Verdict(state, words), sections)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A number of two results.
+
+    ``state`` is ``better``, ``worse``, ``undecided`` (intervals overlap), ``changed`` (neither is better), ``same`` or
+    ``only`` (in one of them).
+    """
+
+    name: str
+    before: float | None
+    after: float | None
+    state: str
+
+    def __str__(self) -> str:
+        before, after = ("none" if value is None else f"{value:.4g}" for value in (self.before, self.after))
+        return f"{self.name}: {after}, was {before}"
+
+
+def changes(before: Data, after: Data, names: tuple[str, str]) -> tuple[Change, ...]:
+    """Each number that either result has; errors as :func:`diff_page`."""
+    pairs = _paired(measures(before), measures(after), names)
+    return tuple(
+        Change(name, old.value if old else None, new.value if new else None, _state(old, new))
+        for name, (old, new) in pairs
+    )
 
 
 _Pair = tuple[Measure | None, Measure | None]

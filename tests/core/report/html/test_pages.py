@@ -244,6 +244,25 @@ def test_a_sweep_shows_jobs_front_and_changes() -> None:
     assert "✓ 2 jobs, 0 failed, 0 regressions" in page_of(table_alone).html()
 
 
+def test_a_gate_stops_where_a_number_became_worse(tmp_path: Path) -> None:
+    for name, drop in (("old", 30.0), ("new", 20.0)):
+        parity = [{**output(), "sqnr_db": drop}]
+        (tmp_path / f"{name}.json").write_text(json.dumps(conversion(parity=parity)))
+
+    def told(*words: str) -> Any:
+        files = [str(tmp_path / word) if word.endswith(".json") else word for word in words]
+        return CliRunner().invoke(cli, ["report", *files], prog_name="edge-sdk")
+
+    assert told("old.json", "new.json").exit_code == 0
+    done = told("old.json", "new.json", "--fail-if-worse")
+    assert done.exit_code == 3
+    assert re.search(r"^  worse: .*: 20, was 30$", done.stdout, re.MULTILINE), done.stdout
+    found = json.loads(told("old.json", "new.json", "--fail-if-worse", "--json").stdout)["changes"]
+    assert [one["state"] for one in found if (one["before"], one["after"]) == (30.0, 20.0)] == ["worse"]
+    assert told("new.json", "old.json", "--fail-if-worse").exit_code == 0
+    assert told("old.json", "--fail-if-worse").exit_code == 2
+
+
 def test_a_difference_says_what_is_better_and_what_is_worse() -> None:
     timing = {"ratio": 0.5, "ratio_low": 0.45, "ratio_high": 0.55, "median_us": 10.0}
     slower = {**timing, "ratio": 0.52, "ratio_low": 0.47, "ratio_high": 0.57}
