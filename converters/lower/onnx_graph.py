@@ -248,7 +248,8 @@ def onnx_specs(values: Iterable[Any]) -> tuple[TensorSpec, ...]:
     specs = []
     for value in values:
         tensor = value.type.tensor_type
-        shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
+        # Paddle's exporter writes -1 for an open one.
+        shape = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in tensor.shape.dim)
         dtype = computed_dtype(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name)
         image = len(shape) == 4 and shape[1] in (1, 3, 4) and dtype in ("float32", "uint8")
         specs.append(TensorSpec(value.name, shape, dtype, "NCHW" if image else None))

@@ -43,6 +43,19 @@ class Border:
 
 
 @dataclass(frozen=True)
+class Value:
+    """One value that passes between groups, and what rounding it does: exact only where all of them are spared.
+
+    Attributes:
+        damage: of its rounding.
+        groups: that make and read it.
+    """
+
+    damage: float
+    groups: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Member:
     """One configuration of the family: what is spared, and what that is expected to cost.
 
@@ -61,22 +74,40 @@ class Network:
     """Groups with their prices.
 
     Args:
-        damage: of each group in int8, shape (groups,).
+        damage: of each group in int8, beside that of values, shape (groups,).
         extra_us: time that each takes longer where it is spared; negative where it is faster.
-        borders: values between them.
+        borders: conversions of values between them.
+        values: what rounding of such values does.
     """
 
-    def __init__(self, damage: Sequence[float], extra_us: Sequence[float], borders: Sequence[Border]) -> None:
+    def __init__(
+        self,
+        damage: Sequence[float],
+        extra_us: Sequence[float],
+        borders: Sequence[Border],
+        values: Sequence[Value] = (),
+    ) -> None:
         self.damage = np.asarray(damage, np.float64)
         self.extra_us = np.asarray(extra_us, np.float64)
         self.borders = tuple(borders)
+        self.values = tuple(values)
+
+    @cached_property
+    def shares(self) -> Numbers:
+        """Damage of each group with its share of that of its values, shape (groups,)."""
+        shares = self.damage.copy()
+        for value in self.values:
+            for group in value.groups:
+                shares[group] += value.damage / len(value.groups)
+        return shares
 
     def member(self, spared: Spared) -> Member:
         """A configuration with its prices."""
         chosen = sorted(spared)
         kept = np.setdiff1d(np.arange(len(self.damage)), chosen)
         extra = float(self.extra_us[chosen].sum()) + self._borders(spared) - self._plain_us
-        return Member(spared, extra, float(self.damage[kept].sum()))
+        rounded = sum(value.damage for value in self.values if not value.groups <= spared)
+        return Member(spared, extra, float(self.damage[kept].sum()) + rounded)
 
     def cut(self, price: float) -> Spared:
         """The best groups to spare where a unit of damage is worth ``price`` microseconds.
@@ -109,15 +140,16 @@ class Network:
 
     @property
     def _size(self) -> int:
-        """Nodes: groups, two for each value, and the two ends."""
-        return len(self.damage) + 2 * len(self.borders) + 2
+        """Nodes: groups, two for each border, one for each value, and the two ends."""
+        return len(self.damage) + 2 * len(self.borders) + len(self.values) + 2
 
     @cached_property
     def _edges(self) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """From, to, capacity, and capacity for each unit of the price of damage.
 
         Paid where ``from`` is spared and ``to`` is int8; the last two nodes are the ends. A value's two conversions
-        have a node each, which says whether any reader needs it.
+        have a node each, which says whether any reader needs it, and its rounding has one, which is int8 with any of
+        its groups.
         """
         groups, spared, whole = len(self.damage), self._size - 2, self._size - 1
         edges = [
@@ -131,6 +163,9 @@ class Network:
             for reader in border.readers:
                 node = spared if reader is None else reader
                 edges += [(node, up, np.inf, 0.0), (down, node, np.inf, 0.0)]
+        for place, value in enumerate(self.values, groups + 2 * len(self.borders)):
+            edges.append((spared, place, 0.0, value.damage))
+            edges += [(place, group, np.inf, 0.0) for group in value.groups]
         merged: dict[tuple[int, int], tuple[float, float]] = {}
         for one, other, fixed, priced in edges:
             if other not in (one, spared) and fixed + priced > 0:
@@ -212,4 +247,4 @@ def _filled(network: Network, last: Member, member: Member) -> Iterator[Member]:
 
 
 def _worth(network: Network, group: int) -> float:
-    return float(network.damage[group] / max(network.extra_us[group], 1e-3))
+    return float(network.shares[group] / max(network.extra_us[group], 1e-3))

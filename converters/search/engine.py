@@ -216,12 +216,12 @@ class Search:
 
     def damage(self, group: int) -> float:
         """Likewise."""
-        return 0.0 if self._network is None else float(self._network.damage[group])
+        return 0.0 if self._network is None else float(self._network.shares[group])
 
     def worth(self, group: int) -> float:
         """Likewise."""
         network = self._network
-        return 0.0 if network is None else float(network.extra_us[group] / max(network.damage[group], 1e-30))
+        return 0.0 if network is None else float(network.extra_us[group] / max(network.shares[group], 1e-30))
 
     # --- what it leaves ---------------------------------------------------------------------------------------------
 
@@ -238,7 +238,7 @@ class Search:
         spared = set(best.spared) if best else set()
         return tuple(
             GroupFacts(
-                g.name, len(g.ops), g.macs, float(network.damage[i]), float(network.extra_us[i]), g.name in spared
+                g.name, len(g.ops), g.macs, float(network.shares[i]), float(network.extra_us[i]), g.name in spared
             )
             for i, g in enumerate(self.groups)
         )

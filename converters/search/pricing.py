@@ -7,8 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_sdk.artifact.model import Artifact
-from edge_sdk.converters.search.cut import Border, Network
+from edge_sdk.converters.search.cut import Border, Network, Value
 from edge_sdk.converters.search.groups import Group
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What int8 is expected to do, by the name of an op's first result.
+
+    Attributes:
+        own: of the op itself: its rounded weights, or all where the two are not told apart.
+        rounding: of its results on their grid, which stays while any op that reads them is int8.
+    """
+
+    own: Mapping[str, float]
+    rounding: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,7 @@ class Prices:
 def price(
     lowered: Artifact,
     groups: Sequence[Group],
-    damage: Mapping[str, float],
+    damage: Damage,
     times: Mapping[str, Any],
     whole_us: tuple[float, float] | None,
 ) -> Prices:
@@ -38,7 +51,7 @@ def price(
     Args:
         lowered: the float file that groups are of.
         groups: its groups.
-        damage: of each op, by the name of its first result.
+        damage: of each op.
         times: of single ops; see ``op_times``.
         whole_us: measured time of the float and of the int8 file; None where they were not measured.
     """
@@ -50,15 +63,12 @@ def price(
     if whole_us is not None and total > 0 and whole_us[0] > whole_us[1]:
         correction = (whole_us[0] - whole_us[1]) / total
     borders = _borders(lowered, groups, float(times["up"]), float(times["down"]))
-    network = Network(
-        [sum(damage.get(name, 0.0) for name in group.results) for group in groups],
-        [value * correction for value in extra],
-        borders,
-    )
+    own, values = _rounded(lowered, groups, damage)
+    network = Network(own, [value * correction for value in extra], borders, values)
     return Prices(network, sum(len(group.results) for group in groups) - len(known), correction)
 
 
-def placement_prices(lowered: Artifact, groups: Sequence[Group], damage: Mapping[str, float]) -> Network:
+def placement_prices(lowered: Artifact, groups: Sequence[Group], damage: Damage) -> Network:
     """The network where no time of a device is known: a group in float leaves its accelerator, and so breaks its part.
 
     What a group costs is its multiply-accumulates, and a border as much as a group of mean size: that a break should
@@ -67,12 +77,37 @@ def placement_prices(lowered: Artifact, groups: Sequence[Group], damage: Mapping
     Args:
         lowered: the float file that groups are of.
         groups: its groups.
-        damage: of each op, by the name of its first result.
+        damage: of each op.
     """
     work = [float(group.macs) for group in groups]
     each = max(1.0, sum(work) / max(1, len(work)))
     borders = [Border(one.maker, one.readers, each, each) for one in _borders(lowered, groups, 1.0, 1.0)]
-    return Network([sum(damage.get(name, 0.0) for name in group.results) for group in groups], work, borders)
+    own, values = _rounded(lowered, groups, damage)
+    return Network(own, work, borders, values)
+
+
+def _rounded(lowered: Artifact, groups: Sequence[Group], damage: Damage) -> tuple[list[float], list[Value]]:
+    """Damage of each group alone, and of values between groups: a spared group's result is rounded for int8 readers."""
+    graph = lowered.main
+    group_of = {op: group.index for group in groups for op in group.ops}
+    readers: dict[int, set[int]] = {}
+    for op in graph.ops:
+        for index in op.inputs:
+            if op.index in group_of:
+                readers.setdefault(index, set()).add(group_of[op.index])
+    own = [sum(damage.own.get(name, 0.0) for name in group.results) for group in groups]
+    values = []
+    for op in graph.ops:
+        lost = damage.rounding.get(graph.tensors[op.outputs[0]].name, 0.0) if op.outputs else 0.0
+        if op.index not in group_of or lost <= 0:
+            continue
+        one = group_of[op.index]
+        touched = frozenset({one}.union(*(readers.get(index, set()) for index in op.outputs)))
+        if len(touched) == 1:
+            own[one] += lost
+        else:
+            values.append(Value(lost, touched))
+    return own, values
 
 
 def _borders(lowered: Artifact, groups: Sequence[Group], up_us: float, down_us: float) -> list[Border]:

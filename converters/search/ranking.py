@@ -2,10 +2,10 @@
 
 The float file is run in TensorFlow or PyTorch by the kernels that quantization-aware training has. For each op: by how
 much its result moves when its own weights and result are rounded as the int8 file rounds them, its inputs being exact
-(``d``); and the gradient ``g`` of a random direction of the outputs. ``E[(g . d)^2]`` is then the expected squared
-movement of the outputs, which adds up over ops. For scores of classes the direction is the likelihood of a class drawn
-by its own probability, whose square is twice the Kullback-Leibler divergence from the float file (Fisher's
-information); no labels are needed. Runs in a worker.
+(``d``, the two apart); and the gradient ``g`` of a random direction of the outputs. ``E[(g . d)^2]`` is then the
+expected squared movement of the outputs, which adds up over ops. For scores of classes the direction is the likelihood
+of a class drawn by its own probability, whose square is twice the Kullback-Leibler divergence from the float file
+(Fisher's information); no labels are needed. Runs in a worker.
 """
 
 from __future__ import annotations
@@ -49,37 +49,46 @@ def rank(lowered: str, quantized: str, samples: str, axes: Axes, seed: int) -> d
         seed: of the directions.
 
     Returns:
-        ``damage`` and ``how`` it was found: by gradients, or where an op cannot be run in a framework, or there is
-        none, by the noise that each op adds to its own result.
+        ``damage`` of the op itself, ``rounding`` of its results, and ``how`` they were found: by gradients, or where
+        an op cannot be run in a framework, or there is none, by the noise that each op adds to its own result, in
+        which the two are not told apart.
     """
     try:
-        damage = _by_gradients(lowered, quantized, list(islice(laid_out(samples, axes), SAMPLES)), seed)
+        damage, rounding = _by_gradients(lowered, quantized, list(islice(laid_out(samples, axes), SAMPLES)), seed)
     except TrainingError as error:
         rows = compare_tensors(lowered, quantized, islice(laid_out(samples, axes), SAMPLES))
         noise = {row.tensor: max(0.0, row.added_noise) for row in rows}
-        return {"damage": noise, "how": f"noise that each op adds to its own result; no gradients: {error}"}
-    return {"damage": damage, "how": f"gradients over {SAMPLES} samples at most, one pass"}
+        return {
+            "damage": noise,
+            "rounding": {},
+            "how": f"noise that each op adds to its own result; no gradients: {error}",
+        }
+    return {"damage": damage, "rounding": rounding, "how": f"gradients over {SAMPLES} samples at most, one pass"}
 
 
-def _by_gradients(lowered: str, quantized: str, samples: Sequence[Arrays], seed: int) -> dict[str, float]:
+def _by_gradients(
+    lowered: str, quantized: str, samples: Sequence[Arrays], seed: int
+) -> tuple[dict[str, float], dict[str, float]]:
     plan = make_plan(read_artifact(quantized), read_artifact(lowered))
     framework = _framework()
     draws = np.random.default_rng(seed)
     signature = plan.template.signature
     parts = {t.index: parts_of(plan.template, name) for name, t in signature.outputs.items()}
-    total: dict[str, float] = {}
+    own: dict[str, float] = {}
+    rounding: dict[str, float] = {}
     for begin in range(0, len(samples), _AT_ONCE):
         batch = samples[begin : begin + _AT_ONCE]
         feeds = {t.index: np.stack([sample[name] for sample in batch]) for name, t in signature.inputs.items()}
-        for name, value in _moved(plan, framework, feeds, parts, draws):
-            total[name] = total.get(name, 0.0) + value / len(samples)
-    return total
+        for name, *moved in _moved(plan, framework, feeds, parts, draws):
+            for total, value in zip((own, rounding), moved, strict=True):
+                total[name] = total.get(name, 0.0) + value / len(samples)
+    return own, rounding
 
 
 def _moved(
     plan: Plan, framework: Any, feeds: Mapping[int, Array], parts: Mapping[int, Sequence[Part]], draws: Any
-) -> Iterator[tuple[str, float]]:
-    """Each op's squared movement of the outputs, summed over the samples of a batch."""
+) -> Iterator[tuple[str, float, float]]:
+    """Each op's squared movements of the outputs, by itself and by its results' grid, summed over a batch's samples."""
     b = framework.backend()
     exact = _Exact(plan, b)
     steps = [step for step in plan.steps if step.op.name not in _CONVERSIONS]
@@ -96,14 +105,15 @@ def _moved(
     rounded = _Rounded(plan, b)
     for step in steps:
         made = execute_step(plan, b, step, values, rounded)
-        moved = np.zeros(len(next(iter(feeds.values()))))
+        moved = np.zeros((2, len(next(iter(feeds.values())))))
         for index in step.results:
             gradient = gradients.get(index)
             if gradient is not None:
-                after = _rounded(plan, index, framework.array(made[index]))
-                difference = (after - framework.array(values[index])) * gradient
-                moved += difference.reshape(len(moved), -1).sum(1)
-        yield called(plan.template.main, step.op), float((moved**2).sum())
+                exact = framework.array(values[index])
+                for place, after in enumerate((framework.array(made[index]), _rounded(plan, index, exact))):
+                    moved[place] += ((after - exact) * gradient).reshape(moved.shape[1], -1).sum(1)
+        own, rounding = (float((row**2).sum()) for row in moved)
+        yield called(plan.template.main, step.op), own, rounding
 
 
 def _rounded(plan: Plan, index: int, values: Array) -> Array:

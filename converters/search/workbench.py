@@ -26,7 +26,7 @@ from edge_sdk.converters.search.groups import Group, find_groups
 from edge_sdk.converters.search.making import file_facts
 from edge_sdk.converters.search.metrics import Metric, rows, whole_drop
 from edge_sdk.converters.search.paired import LOOKS, Drop, Values, drop_of
-from edge_sdk.converters.search.pricing import placement_prices, price
+from edge_sdk.converters.search.pricing import Damage, placement_prices, price
 from edge_sdk.converters.search.records import File, Latency, Point, Score
 from edge_sdk.converters.search.trainer import Trainer
 from edge_sdk.converters.workers.workshop import Workshop
@@ -347,14 +347,15 @@ class Workbench:
         file, line = plain.file, self._line
         ranked = self._archive.recall("damage", file.key, self._rank)
         self.ranking = ranked["how"]
+        damage = Damage(ranked["damage"], ranked["rounding"])
         both = (reference.latency, plain.latency)
         whole = None if both[0] is None or both[1] is None else (both[0].ms * 1e3, both[1].ms * 1e3)
         lowered = line.lowered(self._base).artifact
         if self._tools.by_placement:
             self.ranking = f"{ranked['how']}; costs by placement: MACs that leave the accelerator, and borders"
-            return placement_prices(lowered, self.groups, ranked["damage"])
+            return placement_prices(lowered, self.groups, damage)
         times = self._archive.recall("op times", file.key, lambda: self._op_times(file))
-        prices = price(lowered, self.groups, ranked["damage"], times, whole)
+        prices = price(lowered, self.groups, damage, times, whole)
         self.ranking += f"; times of {sum(len(g.ops) for g in self.groups) - prices.unpriced} ops measured one by one"
         self.ranking += f", {prices.unpriced} unknown" if prices.unpriced else ""
         return prices.network

@@ -48,7 +48,7 @@ def _array(value: Any, numbers: Sequence[float], shape: Sequence[int] | None) ->
     declared = value.type.tensor_type
     dtype = tensor_dtype_to_np_dtype(declared.elem_type)
     extents = tuple(shape) if shape is not None else tuple(dim.dim_value for dim in declared.shape.dim)
-    if shape is None and any(dim.WhichOneof("value") != "dim_value" for dim in declared.shape.dim):
+    if shape is None and any(d.WhichOneof("value") != "dim_value" or d.dim_value < 0 for d in declared.shape.dim):
         raise SignatureError(
             f"input `{value.name}` has open dimensions", hint=f"say --input {value.name}=SHAPE as well"
         )

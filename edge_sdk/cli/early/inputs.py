@@ -143,7 +143,8 @@ def _of_value(value: Any) -> TensorSpec:
     import onnx
 
     kind = value.type.tensor_type
-    shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim)
+    # Paddle's exporter writes -1 for an open one.
+    shape = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in kind.shape.dim)
     dtype = str(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
     # Other floats are computed, and fed, in float32.
     dtype = "float32" if dtype in ("float16", "bfloat16", "float64") else dtype

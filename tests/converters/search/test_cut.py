@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from edge_sdk.converters.search.cut import Border, Network, family
+from edge_sdk.converters.search.cut import Border, Network, Value, family
 
 
 def _network(seed: int, groups: int = 7) -> Network:
@@ -17,7 +17,12 @@ def _network(seed: int, groups: int = 7) -> Network:
         others = draws.choice(np.arange(maker + 1, groups), min(2, groups - maker - 1), replace=False)
         readers = frozenset[int | None](int(other) for other in others)
         borders.append(Border(maker, readers, *draws.uniform(0, 4, 2).tolist()))
-    return Network(draws.uniform(0, 1, groups).tolist(), draws.uniform(-1, 5, groups).tolist(), borders)
+    made = [border for border in borders if border.maker is not None]
+    values = [
+        Value(float(draws.uniform(0, 1)), frozenset(one for one in (border.maker, *border.readers) if one is not None))
+        for border in made
+    ]
+    return Network(draws.uniform(0, 1, groups).tolist(), draws.uniform(-1, 5, groups).tolist(), borders, values)
 
 
 def _cost(network: Network, spared: frozenset[int], price: float) -> float:
@@ -70,3 +75,16 @@ def test_a_value_is_converted_once_for_all_its_readers() -> None:
     network = Network([0.0] * 3, [1.0] * 3, [Border(0, frozenset({1, 2}), 4.0, 4.0)])
     assert network.member(frozenset({1, 2})).extra_us == 6.0
     assert network.member(frozenset({1})).extra_us == 5.0
+
+
+def test_a_value_is_exact_only_where_all_that_touch_it_are_spared() -> None:
+    network = Network([1.0, 0.0, 0.0], [1.0] * 3, [], [Value(4.0, frozenset({0, 1})), Value(2.0, frozenset({1, 2}))])
+    spared = {
+        frozenset(): 7.0,
+        frozenset({0}): 6.0,
+        frozenset({0, 1}): 2.0,
+        frozenset({1, 2}): 5.0,
+        frozenset({0, 1, 2}): 0.0,
+    }
+    assert {choice: network.member(choice).damage for choice in spared} == spared
+    assert network.shares.tolist() == [3.0, 3.0, 1.0]
