@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -98,10 +99,13 @@ class WeightsAndBiases:
     """
 
     def __init__(self, project: str) -> None:
+        if find_spec("wandb") is None:
+            raise MissingDependencyError("wandb", extra="wandb", why="--wandb")
         try:
             import wandb
         except ImportError as error:
-            raise MissingDependencyError("wandb", extra="wandb", why="--wandb") from error
+            text = f"wandb is installed, and cannot be imported ({error})"
+            raise OutputError(text, hint="mend it (its protobuf may be another's), or leave --wandb out") from error
         mode = os.environ.get("WANDB_MODE") or "offline"
         try:
             self._run: Any = wandb.init(project=project, mode=mode)

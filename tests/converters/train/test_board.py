@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -77,12 +78,21 @@ def test_weights_and_biases_is_asked_as_the_user_says(stand_in: Path, monkeypatc
     monkeypatch.setenv("WANDB_MODE", "online")
     open_board(None, "mine").close()
     assert json.loads((stand_in / "told.json").read_text())["mode"] == "online"
+    (stand_in / "wandb.py").write_text("from numpy import no_such_name")
+    sys.modules.pop("wandb")
+    importlib.invalidate_caches()
+    with pytest.raises(OutputError, match=r"wandb is installed, and cannot be imported \(cannot import name"):
+        open_board(None, "mine")
+
+
+def test_a_project_that_cannot_be_begun_says_why(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
     with pytest.raises(OutputError, match=r"cannot begin a run of project closed \(mode online\): no such project"):
         open_board(None, "closed")
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.setattr("edge_sdk.converters.train.board.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="wandb") as told:
         open_board(None, "mine")
     assert "edge-sdk[wandb]" in str(told.value.hint)
