@@ -20,7 +20,9 @@ def finish(data: bytes, inputs: Sequence[Port], outputs: Sequence[Port], note: M
     """Rewrites the signature and the note of a file.
 
     Before: inputs in the converter's order, named ``serving_default_x:0``; or no signature at all.
-    After: the main subgraph's inputs and outputs in the order given, under ``serving_default`` by the names given.
+    After: the main subgraph's inputs and outputs in the order given, under ``serving_default`` by the names given; and
+    no tensor with an ``@`` in its name, at which TensorFlow's quantizer cuts names off (``op_or_arg_name_mapper.cc``),
+    so that nothing in its file would be known again.
 
     Args:
         data: a .tflite file.
@@ -35,8 +37,21 @@ def finish(data: bytes, inputs: Sequence[Port], outputs: Sequence[Port], note: M
     root.signature_defs = [
         new_node(schema(), "SignatureDef", signature_key=_KEY, inputs=input_maps, outputs=output_maps, subgraph_index=0)
     ]
+    for subgraph in root.subgraphs:
+        _name_whole(subgraph.tensors or [])
     put_note(root, note)
     return pack_tree(root)
+
+
+def _name_whole(tensors: Sequence[Node]) -> None:
+    taken = {tensor.name for tensor in tensors}
+    for tensor in tensors:
+        if tensor.name and "@" in tensor.name:
+            name = tensor.name.replace("@", "_")
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            tensor.name = name
 
 
 def _ordered(present: Sequence[int], ports: Sequence[Port]) -> tuple[np.ndarray[Any, Any], list[Node]]:
