@@ -87,7 +87,7 @@ def _fewest(
 ) -> Generator[Proposal, Point, Spared | None]:
     """The fewest groups out of int8 that are accurate, along a nested family; None where none is.
 
-    It ends where no member that is left would be faster by what a clock can tell.
+    It ends where one holds, and none that is left would be faster by what a clock can tell.
     """
     made, what = (sparing, "float") if make is None else (make, "int16")
     last, found = len(view.groups), None
@@ -96,7 +96,7 @@ def _fewest(
     crossing = Crossing([member.damage for member in family], view.budgets.max_drop or 0.0, 0, end)
     if view.plain is not None and view.plain.score is not None and not base.tune:
         crossing.note(0, view.plain.score.drop.value, holds=False)
-    while crossing.high - crossing.low > 1 and not _alike(view, family, crossing):
+    while crossing.high - crossing.low > 1 and not (found is not None and _alike(view, family, crossing)):
         place = crossing.next_place()
         spared = family[place].spared
         why = (
