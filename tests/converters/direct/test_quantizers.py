@@ -39,8 +39,28 @@ def float_model() -> Any:
     return model(nodes, {"x": np.zeros(SHAPE, np.float32)}, ["y"], weights, opset=17)
 
 
-def quantized_model(folder: Path, **options: Any) -> Any:
-    """The same, as ONNX Runtime quantizes it."""
+def squeezing_model() -> Any:
+    """As MobileNetV3 and ResNet have it: a product with a hard sigmoid, a pool with borders, a mean, a dense layer."""
+    from onnx import helper
+
+    generator = np.random.default_rng(3)
+    shapes = {"w1": (8, 3, 3, 3), "w2": (8, 8, 1, 1), "w3": (5, 8)}
+    weights = {name: generator.standard_normal(shape).astype(np.float32) * 0.5 for name, shape in shapes.items()}
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["c1"], name="c1", pads=[1, 1, 1, 1]),
+        helper.make_node("HardSigmoid", ["c1"], ["h"], name="h", alpha=1 / 6),
+        helper.make_node("Mul", ["c1", "h"], ["m"], name="m"),
+        helper.make_node("MaxPool", ["m"], ["p"], name="p", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["p", "w2"], ["c2"], name="c2"),
+        helper.make_node("GlobalAveragePool", ["c2"], ["g"], name="g"),
+        helper.make_node("Flatten", ["g"], ["f"], name="f"),
+        helper.make_node("Gemm", ["f", "w3"], ["y"], name="y", transB=1),
+    ]
+    return model(nodes, {"x": np.zeros(SHAPE, np.float32)}, ["y"], weights, opset=17)
+
+
+def quantized_model(folder: Path, source_model: Any = float_model, **options: Any) -> Any:
+    """A model as ONNX Runtime quantizes it."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
@@ -54,7 +74,7 @@ def quantized_model(folder: Path, **options: Any) -> Any:
 
     source, target = folder / "float.onnx", folder / "quantized.onnx"
     # The quantizer wants the results' shapes.
-    onnx.save(onnx.shape_inference.infer_shapes(float_model()), str(source))
+    onnx.save(onnx.shape_inference.infer_shapes(source_model()), str(source))
     quantize_static(str(source), str(target), Reader(), **options)
     return onnx.load(str(target))
 
@@ -89,6 +109,48 @@ def test_scales_of_the_source_are_kept(tmp_path: Path, form: str, activations: s
     (result,), (want,) = run(graph, feeds), expected(proto, feeds)
     # One step, and what float32 makes of a difference of one step.
     assert np.abs(result - want).max() <= step_of(graph) * 1.001
+
+
+@pytest.mark.parametrize("form", ["QDQ", "QOperator"])
+@pytest.mark.parametrize("activations", ["QInt8", "QUInt8"])
+def test_nothing_between_two_grids_stays_in_float(tmp_path: Path, form: str, activations: str) -> None:
+    from onnxruntime.quantization import QuantFormat, QuantType
+
+    kinds = {"quant_format": QuantFormat[form], "activation_type": QuantType[activations]}
+    proto = quantized_model(tmp_path, squeezing_model, weight_type=QuantType.QInt8, **kinds)
+    worst = []
+    for seed in range(8):
+        feeds = {"x": np.random.default_rng(seed).standard_normal(SHAPE).astype(np.float32)}
+        graph = lowered(proto, feeds, grids=True)
+        floats = [op.kind for op in graph.graph.ops if op.outputs[0].dtype == "float32"]
+        assert floats in (["TRANSPOSE", "DEQUANTIZE"], ["DEQUANTIZE"])
+        (result,), (want,) = run(graph, feeds), expected(proto, feeds)
+        worst.append(np.abs(result - want).max() / step_of(graph))
+    # The hard sigmoid is ADD with its clamp and a product, of which only the first rounds.
+    assert [op.kind for op in graph.graph.ops].count("ADD") == 1
+    assert max(worst) <= 1.001
+
+
+def test_a_number_of_a_sum_is_exact_on_its_own_grid() -> None:
+    from edge_sdk.converters.lower.direct.graph import Op, Tensor
+    from edge_sdk.converters.lower.direct.passes.integer_constants import as_product, factor_of, numbers_grid
+
+    def number(value: float) -> Tensor:
+        return Tensor("n", (), "float32", np.array(value, np.float32))
+
+    x = Tensor("x", (4,), "float32")
+    for value in (3.0, -0.1, 0.0, 1e-3):
+        made = numbers_grid(Op("ADD", (x, number(value)), (x,)), number(value), "int8")
+        assert made is not None
+        assert made.data is not None
+        assert made.quantization is not None
+        # Half a unit of float32 in the scale.
+        np.testing.assert_allclose(int(made.data) * made.quantization.scale[0], value, rtol=1e-7)
+    assert numbers_grid(Op("MAXIMUM", (x, number(3)), (x,)), number(3), "int8") is None
+    assert as_product(Op("DIV", (x, number(8)), (x,))).kind == "MUL"
+    assert factor_of(Op("DIV", (x, number(8)), (x,))) == 0.125
+    assert factor_of(Op("DIV", (number(8), x), (x,))) is None
+    assert factor_of(Op("MUL", (x, number(-2)), (x,))) is None
 
 
 def test_quantizers_are_left_out_of_a_float_file(tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ import numpy as np
 
 from edge_sdk.artifact.model import Quantization
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
+from edge_sdk.converters.lower.direct.passes.integer_constants import as_product, border, factor_of, numbers_grid
 
 # Ops that hand values on: one grid for operand and result.
 _MOVES = frozenset(
     {"BATCH_TO_SPACE_ND", "CONCATENATION", "DEPTH_TO_SPACE", "GATHER", "MAX_POOL_2D", "PAD", "RESHAPE", "SLICE"}
     | {"SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "STRIDED_SLICE", "TILE", "TRANSPOSE"}
 )
+# Those of one operand and one result.
+_MOVES_ONE = _MOVES - {"CONCATENATION", "SPLIT", "SPLIT_V"}
 # Ops that compute from one grid to another, and what they ask of their constants.
 _WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
 _COMPUTES = frozenset(
@@ -97,8 +100,17 @@ class _Integers:
         return tensor
 
     def _wanted_grid(self, tensor: Tensor) -> Grid | None:
-        """The one grid that all readers round the value to."""
+        """The one grid that all readers round the value to, also behind a move.
+
+        Before a product with a number it is that grid in the product's steps.
+        """
         readers = self._users.get(tensor, [])
+        if len(readers) == 1 and tensor not in self._ends:
+            if readers[0].kind in _MOVES_ONE and readers[0].inputs[0] is tensor:
+                return self._wanted_grid(readers[0].output)
+            if factor := factor_of(readers[0]):
+                wanted = self._wanted_grid(readers[0].output)
+                return _in_steps(wanted, factor) if wanted is not None else None
         grids = {(op.options["grid"], op.options["grid_dtype"]) for op in readers if op.kind == "GRID"}
         alone = len(grids) == 1 and all(op.kind == "GRID" for op in readers) and tensor not in self._ends
         return next(iter(grids)) if alone else None
@@ -107,6 +119,8 @@ class _Integers:
 
     def _moved(self, op: Op) -> Op | None:
         """A move of integers, on the grid of its operands."""
+        if op.kind == "PADV2":
+            return self._bordered(op)
         if op.kind not in _MOVES:
             return None
         place = 1 if op.kind == "SPLIT" else 0
@@ -116,6 +130,13 @@ class _Integers:
         if len(grids) != 1 or None in grids:
             return None
         return self._put(op, twins, place, next(iter(grids)))
+
+    def _bordered(self, op: Op) -> Op | None:
+        twin = self._twin.get(op.inputs[0]) if op.inputs[0] is not None else None
+        value = border(op, twin, self._users.get(op.output, [])) if twin is not None else None
+        if twin is None or value is None or op.output in self._ends:
+            return None
+        return self._put(op.reading(*op.inputs[:2], value), [twin], 0, (twin.quantization, twin.dtype))
 
     def _put(self, op: Op, twins: Sequence[Tensor | None], place: int, grid: Any) -> Op:
         inputs = list(op.inputs)
@@ -128,6 +149,7 @@ class _Integers:
 
     def _computed(self, op: Op) -> Op | None:
         """A computation in integers: operands on grids, the result rounded to one."""
+        op = as_product(op)
         wanted = self._wanted_grid(op.output) if op.kind in {*_COMPUTES, "CONCATENATION"} else None
         if wanted is None:
             return None
@@ -161,7 +183,7 @@ class _Integers:
             if tensor is None or tensor.dtype != "float32":
                 made.append(tensor)
                 continue
-            twin = self._twin.get(tensor) or _on_grid(tensor, dtype, None)
+            twin = self._twin.get(tensor) or _on_grid(tensor, dtype, None) or numbers_grid(op, tensor, dtype)
             if twin is None or twin.dtype != dtype:
                 return None
             made.append(twin)
@@ -180,6 +202,13 @@ class _Integers:
             return None
         rounded = _bias(bias, twin.quantization, integers, _BIAS[dtype])
         return [op.inputs[0], integers, twin, rounded] if first else [twin, integers, rounded]
+
+
+def _in_steps(grid: Grid, factor: float) -> Grid:
+    """The grid whose integers are the given one's once its values are multiplied."""
+    quantization, dtype = grid
+    scale = tuple(float(np.float32(one / factor)) for one in quantization.scale)
+    return replace(quantization, scale=scale), dtype
 
 
 def _on_grid(tensor: Tensor, dtype: str, axis: int | None) -> Tensor | None:
