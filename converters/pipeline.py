@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.artifact.model import Artifact, own_artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device, in_forms_of_delegate
 from edge_sdk.converters.jobs import Job, Quantized, Template, check_calibration, quantized_from
@@ -35,7 +35,7 @@ from edge_sdk.converters.sources.quantized_already import may_be_quantized
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.opening import Data
 from edge_sdk.errors import ConversionError
-from edge_sdk.files import check_writable, write_bytes
+from edge_sdk.files import check_writable, own_content, write_bytes, write_own
 from edge_sdk.findings import Finding, gravest_first
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.profile.records import DeviceProfile
@@ -124,7 +124,7 @@ class Line:
         findings = list(made.findings)
         lowered = made.inside(lowered)
         with self._stage("compare with the source"):
-            artifact = read_artifact(path)
+            artifact = own_artifact(path)
             findings += check_form(artifact, lowered.artifact, job.recipe, made.islands)
             judged = self._proof.of_file(path, lowered, job.recipe, explained=made.explained)
             lint = lint_findings(artifact, lowered.artifact, islands=bool(made.islands))
@@ -164,7 +164,7 @@ class Line:
         )
         if not report.verified and not self._settings.keep_unverified:
             raise self._proof.error(report, path, lowered)
-        write_bytes(job.output, path.read_bytes())
+        write_bytes(job.output, own_content(path))
         profile = self._settings.profile
         return report if profile is None else self._fit(report, job.output, profile)
 
@@ -242,7 +242,7 @@ class Line:
     def _quantize(self, recipe: Recipe, lowered: FloatModel, *, place: bool) -> tuple[Path, Quantized]:
         """The finished file; in the forms that the delegate takes if it shall be placed."""
         if recipe.mode == "float":
-            return self._finished(lowered.path.read_bytes(), recipe, lowered), Quantized()
+            return self._finished(own_content(lowered.path), recipe, lowered), Quantized()
         if lowered.quantized is not None:
             data, made = lowered.quantized_bytes(recipe), Quantized()
         else:
@@ -261,10 +261,10 @@ class Line:
         made = replace(made, findings=told, islands=made.islands | placed.names, plain=plain)
         return self._finished(placed.data, recipe, lowered), made
 
-    def _finished(self, data: bytes, recipe: Recipe, lowered: FloatModel) -> Path:
+    def _finished(self, data: bytes | memoryview, recipe: Recipe, lowered: FloatModel) -> Path:
         path = self._shop.path(f"{recipe.name}.tflite")
         done = finish(data, lowered.inputs, lowered.outputs, self._note(recipe, lowered))
-        path.write_bytes(with_labels(done, self._settings.labels) if self._settings.labels else done)
+        write_own(path, with_labels(done, self._settings.labels) if self._settings.labels else done)
         return path
 
     def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from collections.abc import Iterator
@@ -72,6 +73,31 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+MAPPED_BYTES = 64 << 20
+"""From this size on a file of one's own is mapped, not read."""
+
+
+def own_content(path: Path) -> bytes | memoryview:
+    """What a file in a folder of one's own holds; a large one takes no memory beside the system's cache.
+
+    Only for files that nobody else writes, and that are replaced by :func:`write_own`: to cut one short that is mapped
+    would end the process.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size < MAPPED_BYTES:
+            return file.read()
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def write_own(path: Path, data: bytes | memoryview) -> None:
+    """A new file under a name in a folder of one's own; who has the old one mapped keeps it."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:

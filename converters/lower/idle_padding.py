@@ -12,7 +12,7 @@ from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 
-def without_idle_padding(data: bytes) -> bytes:
+def without_idle_padding(data: bytes | memoryview) -> bytes | memoryview:
     """A .tflite with such convolutions as VALID ones; the same bytes where there are none."""
     found = [
         (place, op.index) for place, graph in enumerate(parse_artifact(data).subgraphs) for op in idle_paddings(graph)

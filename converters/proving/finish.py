@@ -16,7 +16,7 @@ from edge_sdk.converters.layout import Port
 _KEY = "serving_default"
 
 
-def finish(data: bytes, inputs: Sequence[Port], outputs: Sequence[Port], note: Mapping[str, Any]) -> bytes:
+def finish(data: bytes | memoryview, inputs: Sequence[Port], outputs: Sequence[Port], note: Mapping[str, Any]) -> bytes:
     """Rewrites the signature and the note of a file.
 
     Before: inputs in the converter's order, named ``serving_default_x:0``; or no signature at all.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.artifact.model import Artifact, own_artifact
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.lower.idle_padding import without_idle_padding
 from edge_sdk.converters.proving.finish import finish
@@ -19,6 +19,7 @@ from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.errors import ConversionError, EdgeSdkError, ModelError, ParityError, UnsupportedOpError
+from edge_sdk.files import own_content, write_own
 from edge_sdk.parity.compare import ParityMeter
 
 _NAMED = 3
@@ -113,10 +114,9 @@ class Ladder:
     def _checked(self, handed: Mapping[str, Any], folder: Path, role: str) -> FloatModel:
         inputs = tuple(_port(port) for port in handed["inputs"])
         outputs = tuple(_port(port) for port in handed["outputs"])
-        data = finish(without_idle_padding(Path(handed["path"]).read_bytes()), inputs, outputs, {})
         path = folder / "float32.tflite"
-        path.write_bytes(data)
-        artifact = parse_artifact(data, path=path)
+        write_own(path, finish(without_idle_padding(own_content(Path(handed["path"]))), inputs, outputs, {}))
+        artifact = own_artifact(path)
         if not self._proof.begun:
             self._prepare(artifact)
         # In the finished file the place in the list says which tensor a port is.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.artifact.model import Artifact, own_artifact
 from edge_sdk.converters.layout import laid_out
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place, with_rounded_weights
 from edge_sdk.converters.proving.details import details_of, with_op_times
@@ -120,7 +120,7 @@ class Proof:
             input_axes=dict(input_axes),
             output_axes=dict(output_axes),
         )
-        artifact = read_artifact(path)
+        artifact = own_artifact(path)
         parts = {name: parts_of(artifact, name, output_axes.get(name)) for name in names}
         meter = ParityMeter(parts, {name: step_of(artifact, name) for name in names}, self._boxes)
         references = read_outputs(self._shop.path(reference), names, self._reference_count)
@@ -142,7 +142,7 @@ class Proof:
         bounds = {} if recipe.mode == "float" else self._bounds(lowered, recipe, reference)
         meter = self.measure(path, lowered.input_axes, lowered.output_axes, reference=reference)
         if recipe.mode == "float" and recipe.min_sqnr_db is None:
-            artifact = read_artifact(path)
+            artifact = own_artifact(path)
             rows = self.float_rows(artifact, meter)
             return Judgement(rows, self._right_as_source(rows, path, lowered), replace(accuracy_of(rows), state="kept"))
         rows = meter.report(bounds or self._bounds(lowered, recipe, reference))

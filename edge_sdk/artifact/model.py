@@ -20,6 +20,7 @@ from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.sound import check_size, check_zero_points, own_names
 from edge_sdk.artifact.tree import DAMAGED, op_name, parse_tree
 from edge_sdk.errors import ModelError, SignatureError, nearest
+from edge_sdk.files import own_content
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,11 @@ def read_artifact(path: str | Path) -> Artifact:
     except ValueError as error:
         raise ModelError(f"{str(path)!r} is no path: {error}") from error
     return parse_artifact(data, path=path)
+
+
+def own_artifact(path: Path) -> Artifact:
+    """Reads and checks a file in a folder of one's own, as :func:`read_artifact`; see :func:`own_content`."""
+    return parse_artifact(own_content(path), path=path)
 
 
 def parse_artifact(data: bytes | memoryview, *, path: Path | None = None, sha256: str | None = None) -> Artifact:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_sdk import files
 from edge_sdk.errors import OutputError
 from edge_sdk.files import check_writable, replacing, write_bytes
 
@@ -95,3 +96,19 @@ def test_full_disk_is_one_error_and_no_file(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_file_of_ones_own_is_mapped_and_outlives_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAPPED_BYTES", 4)
+    path = tmp_path / "model"
+    files.write_own(path, b"abc")
+    assert files.own_content(path) == b"abc"
+    files.write_own(path, b"a longer one")
+    mapped = files.own_content(path)
+    assert isinstance(mapped, memoryview)
+    files.write_own(path, b"short")
+    assert bytes(mapped) == b"a longer one"
+    path.unlink()
+    assert bytes(mapped) == b"a longer one"

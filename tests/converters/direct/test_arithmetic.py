@@ -227,3 +227,36 @@ def test_a_known_mask_is_a_list_of_indices() -> None:
     x = {"x": RNG.standard_normal((3, 4)).astype(FLOAT)}
     check(model([_node("Compress", "x", "m", axis=1)], x, ["y"], {"m": np.array([True, False, True, True])}), x)
     check(model([_node("Compress", "x", "m")], x, ["y"], {"m": np.array([True, False, True, True])}), x)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "known", "kinds"),
+    [
+        # Beyond three batch axes they are one; one matrix for all is read by rows, and a known one is a dense layer.
+        ([(2, 3, 2, 2, 4, 5), (2, 3, 2, 2, 5, 3)], 0, ["RESHAPE", "RESHAPE", "BATCH_MATMUL", "RESHAPE"]),
+        ([(2, 3, 2, 2, 2, 4, 5), (5, 3)], 0, ["RESHAPE", "BATCH_MATMUL", "RESHAPE"]),
+        ([(2, 3, 2, 2, 2, 4, 5), (1, 1, 1, 1, 1, 5, 3)], 0, ["RESHAPE", "RESHAPE", "BATCH_MATMUL", "RESHAPE"]),
+        ([(2, 3, 2, 2, 2, 4, 5), (5, 3)], 1, ["RESHAPE", "FULLY_CONNECTED", "RESHAPE"]),
+    ],
+)
+def test_products_of_high_ranks(shapes: list[tuple[int, ...]], known: int, kinds: list[str]) -> None:
+    generator = np.random.default_rng(5)
+    arrays = {
+        name: generator.standard_normal(shape).astype(np.float32) for name, shape in zip("ab", shapes, strict=True)
+    }
+    weights = {"b": arrays["b"]} if known else {}
+    feeds = {name: array for name, array in arrays.items() if name not in weights}
+    graph = check(model([_node("MatMul", "a", "b")], feeds, ["y"], weights), feeds)
+    assert [op.kind for op in graph.graph.ops] == kinds
+
+
+@pytest.mark.parametrize("equation", ["abcdefg,acbdegh->habcdef", "abcdefg,abcdefh->abcdefgh", "abcdefg,fbdecah->agch"])
+def test_einsum_of_high_ranks(equation: str) -> None:
+    generator = np.random.default_rng(6)
+    left, right = equation.split("->", maxsplit=1)[0].split(",")
+    extents = {letter: 2 + (letter in "bg") for letter in left + right}
+    feeds = {
+        name: generator.standard_normal([extents[letter] for letter in letters]).astype(np.float32)
+        for name, letters in (("a", left), ("b", right))
+    }
+    check(model([_node("Einsum", "a", "b", equation=equation)], feeds, ["y"], {}), feeds)

@@ -107,12 +107,22 @@ def _product(builder: Builder, a: Value, b: Value) -> Tensor:
     right, transposed = _right(builder, b)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     shape = (*batch, a.shape[-2], b.shape[-1])
+    if len(batch) > _BATCH_AXES and right.size == shape[-1] * a.shape[-1]:
+        return builder.reshaped(_by_rows(builder, left, right, transposed=transposed), shape)
     if len(batch) > _BATCH_AXES:
         left, right = (_one_batch(builder, tensor, batch) for tensor in (left, right))
         flat = (int(np.prod(batch)), *shape[-2:])
         made = builder.emit("BATCH_MATMUL", [left, right], flat, adj_x=False, adj_y=transposed)
         return builder.reshaped(made, shape)
     return builder.emit("BATCH_MATMUL", [left, right], shape, adj_x=False, adj_y=transposed)
+
+
+def _by_rows(builder: Builder, left: Tensor, right: Tensor, *, transposed: bool) -> Tensor:
+    """One matrix for all: their rows are one axis."""
+    matrix = builder.reshaped(right, right.shape[-2:])
+    rows = builder.reshaped(left, (left.size // left.shape[-1], left.shape[-1]))
+    shape = (rows.shape[0], matrix.shape[-2 if transposed else -1])
+    return builder.emit("BATCH_MATMUL", [rows, matrix], shape, adj_x=False, adj_y=transposed)
 
 
 # TFLite's kernel takes three batch axes.

@@ -250,8 +250,21 @@ def _softmax(builder: Builder, op: Op) -> list[Tensor] | None:
     return [builder.reshaped(builder.emit(op.kind, [flat], flat.shape, **op.options), source.shape)]
 
 
+def _fully_connected(builder: Builder, op: Op) -> list[Tensor] | None:
+    """Of a high rank all rows are one axis."""
+    source, *others = op.inputs
+    if source is None or len(source.shape) <= _RANK_OF_JOINS:
+        return None
+    flat = builder.reshaped(source, (source.size // source.shape[-1], source.shape[-1]))
+    shape = (flat.shape[0], op.output.shape[-1])
+    options = {**op.options, "keep_num_dims": False}
+    made = builder.emit(op.kind, [flat, *others], shape, op.output.dtype, **options)
+    return [builder.reshaped(made, op.output.shape)]
+
+
 _FORMS: Mapping[str, Callable[[Builder, Op], list[Tensor] | None]] = {
     "CONCATENATION": _concatenation,
+    "FULLY_CONNECTED": _fully_connected,
     "LOG_SOFTMAX": _softmax,
     "MEAN": _reduce,
     "PAD": _pad,
