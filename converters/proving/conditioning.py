@@ -74,9 +74,11 @@ def _rounded(values: npt.NDArray[np.float32], axis: int | None, dtype: str) -> n
     if dtype not in _LIMITS:
         return np.clip(values, -65504, 65504).astype(np.float16).astype(np.float32)
     others = None if axis is None else tuple(i for i in range(values.ndim) if i != axis)
-    largest = np.max(np.abs(values), axis=others, keepdims=True)
+    finite = np.isfinite(values)
+    largest = np.max(np.abs(values), axis=others, keepdims=True, where=finite, initial=0.0)
     step = np.where(largest > 0, largest, 1) / _LIMITS[dtype]
-    return (np.round(values / step) * step).astype(np.float32)
+    # Infinities are masks, such as a row of an embedding that a softmax shall take for nothing.
+    return np.where(finite, np.round(np.where(finite, values, 0) / step) * step, values).astype(np.float32)
 
 
 def float_rows(

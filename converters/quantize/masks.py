@@ -10,7 +10,7 @@ What a sum with the mask leaves below that is cut off by the end of its range, w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -44,7 +44,10 @@ def with_soft_masks(data: bytes, observations: dict[int, Observation]) -> bytes:
     root, _ = parse_tree(data)
     masks = _Masks(graph, root, observations)
     found = [masks.soften(op) for op in graph.ops if op.name == "SOFTMAX"]
-    return pack_tree(root) if any(found) else data
+    if not any(found):
+        return data
+    masks.apply()
+    return pack_tree(root)
 
 
 class _Masks:
@@ -53,9 +56,10 @@ class _Masks:
         self._root = root
         self._seen = observations
         self._makers = graph.makers
+        self._wanted: dict[int, float] = {}
 
     def soften(self, softmax: Op) -> bool:
-        """Clamps the mask that reaches a SOFTMAX; says whether there is one."""
+        """Has the mask that reaches a SOFTMAX clamped; says whether there is one."""
         depth = math.log(_HALF_STEP * max(1, self._graph.tensors[softmax.inputs[0]].shape[-1]))
         way, index = [softmax.inputs[0]], softmax.inputs[0]
         pads: list[int] = []
@@ -122,23 +126,50 @@ class _Masks:
     def _unmasked(self, index: int) -> tuple[float, float]:
         """What a mask adds where it masks nothing: a bias such as ALiBi's, most often zero."""
         tensor, seen = self._graph.tensors[index], self._seen.get(index)
-        if tensor.constant is None:
-            return 0.0, max(0.0, seen.maximum) if seen else 0.0
-        kept = tensor.values()[tensor.values() > -MASK]
-        return min(0.0, float(np.min(kept, initial=0.0))), max(0.0, float(np.max(kept, initial=0.0)))
+        if tensor.constant is None and (seen is None or seen.minimum > -MASK):
+            return (min(0.0, seen.minimum), max(0.0, seen.maximum)) if seen else (0.0, 0.0)
+        every = [index] if tensor.constant is not None else self._constants(index)
+        kept = [values[values > -MASK] for values in (self._graph.tensors[i].values() for i in every)]
+        lowest = min((float(np.min(some, initial=0.0)) for some in kept), default=0.0)
+        highest = max((float(np.max(some, initial=0.0)) for some in kept), default=0.0)
+        return lowest, highest if seen is None else max(0.0, seen.maximum)
 
-    def _clamp(self, index: int, limit: float) -> None:
-        """No value of a mask, nor of what it is computed from, goes beyond ``limit``."""
-        constants = list(self._constants(index))
-        for place in constants:
-            values = np.clip(self._graph.tensors[place].values(), -limit, limit).astype(np.float32)
+    def apply(self) -> None:
+        """Clamps every mask that was found, and all that it is made of: to what the softmax that asks most needs."""
+        limits: dict[int, float] = {}
+        for index, limit in self._wanted.items():
+            for place in self._cone(index):
+                limits[place] = max(limit, limits.get(place, 0.0))
+        large = [place for place in limits if self._large(place)]
+        fed = self._fed(limits, large)
+        for place in large:
+            values = np.clip(self._graph.tensors[place].values(), -limits[place], limits[place]).astype(np.float32)
             self._root.buffers.append(_like(self._root.buffers[0], values))
             self._root.subgraphs[0].tensors[place].buffer = len(self._root.buffers) - 1
-        for place in self._cone(index):
-            if place in self._seen:
-                seen = self._seen[place]
-                low, high = max(seen.minimum, -limit), min(seen.maximum, limit)
-                self._seen[place] = replace(seen, minimum=low, maximum=high, mean_square=0.0)
+        for place in limits.keys() & self._seen.keys():
+            seen, limit, signs = self._seen[place], limits[place], fed.get(place, ())
+            # Where no sample set the mask its range must hold it all the same.
+            low = -limit if -1 in signs else max(seen.minimum, -limit)
+            high = limit if 1 in signs else min(seen.maximum, limit)
+            self._seen[place] = replace(seen, minimum=low, maximum=high, mean_square=0.0)
+
+    def _fed(self, cone: Container[int], large: Iterable[int]) -> dict[int, set[int]]:
+        """The signs of the large constants that reach each tensor of a cone; their product is a mask, below zero."""
+        found = {place: {self._sign(place)} for place in large}
+        for op in self._graph.ops:
+            signs = set().union(*(found.get(index, ()) for index in op.inputs)) if op.name in _MAKING else set()
+            for index in op.outputs if signs else ():
+                if index in cone:
+                    found[index] = {-1} if op.name == "MUL" else signs
+        return found
+
+    def _sign(self, index: int) -> int:
+        values = self._graph.tensors[index].values()
+        return int(np.sign(values.flat[int(np.argmax(np.abs(values)))]))
+
+    def _clamp(self, index: int, limit: float) -> None:
+        """No value of a mask, nor of what it is computed from, shall go beyond ``limit``, or the largest asked."""
+        self._wanted[index] = max(limit, self._wanted.get(index, 0.0))
 
     def _constants(self, index: int) -> Iterable[int]:
         return [i for i in self._cone(index) if self._large(i)]

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.artifact.flatbuffer import new_node
-from edge_sdk.artifact.model import Artifact, Subgraph, parse_artifact, read_artifact
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact, read_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.summary import float_ops
+from edge_sdk.artifact.ties import FIXED
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.biases import correct_biases
@@ -89,6 +90,7 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     ready, observations = ranges.data, ranges.observations
     if wanted.activations.dtype == "int8":
         center_second_factors(parse_artifact(ready).main, observations)
+        hold_fixed_scales(parse_artifact(ready).main, observations)
     if wanted.int16:
         unclip(parse_artifact(ready), wanted, ranges)
     joins = _joins_in_float(parse_artifact(ready).main, wanted, observations)
@@ -200,6 +202,28 @@ def center_second_factors(graph: Subgraph, observations: Mapping[int, Observatio
         seen.minimum = -seen.maximum * 128 / 127
 
 
+def hold_fixed_scales(graph: Subgraph, observations: Mapping[int, Observation]) -> None:
+    """Gives values that are moved from a result of fixed scale, in place, the range of that scale.
+
+    TensorFlow's quantizer gives the two ends of a BROADCAST_TO two scales; its kernel copies the bytes.
+    """
+    held: dict[int, tuple[float, int]] = {}
+    for op in graph.ops:
+        fixed = held.get(_moved(op)) if op.name in _MOVING else FIXED.get(op.name)
+        if fixed is None:
+            continue
+        held |= dict.fromkeys(op.outputs, fixed)
+        scale, zero_point = fixed
+        for index in observations.keys() & set(op.outputs) if op.name in _MOVING else ():
+            observations[index].minimum = (-128 - zero_point) * scale
+            observations[index].maximum = (127 - zero_point) * scale
+
+
+def _moved(op: Op) -> int:
+    """The tensor whose values an op of ``_MOVING`` moves."""
+    return op.inputs[1 if op.name == "SPLIT" else 0]
+
+
 def _second_factors(graph: Subgraph) -> set[int]:
     """Second operands of BATCH_MATMUL, and what their values are taken from."""
     makers = graph.makers
@@ -209,7 +233,7 @@ def _second_factors(graph: Subgraph) -> set[int]:
         maker = makers.get(waiting.pop())
         if maker is None or maker.name not in _MOVING:
             continue
-        source = maker.inputs[1 if maker.name == "SPLIT" else 0]
+        source = _moved(maker)
         if source not in found:
             found.add(source)
             waiting.append(source)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 MOVING = frozenset(
     {
@@ -19,8 +20,16 @@ AVERAGING = frozenset({"AVERAGE_POOL_2D", "RESIZE_BILINEAR"})
 """Ops that keep their operand's scale too, but round: halves away from zero, in integers."""
 
 
-FIXED = frozenset({"LOGISTIC", "SOFTMAX", "TANH", "LOG_SOFTMAX", "L2_NORMALIZATION"})
-"""Ops whose result has the scale that TFLite's specification gives it."""
+FIXED: Mapping[str, tuple[float, int]] = MappingProxyType(
+    {
+        "LOGISTIC": (1 / 256, -128),
+        "SOFTMAX": (1 / 256, -128),
+        "TANH": (1 / 128, 0),
+        "LOG_SOFTMAX": (16 / 256, 127),
+        "L2_NORMALIZATION": (1 / 128, 0),
+    }
+)
+"""Ops whose result has the scale and zero point that TFLite's quantization specification gives it in int8."""
 
 
 class Ties:

@@ -15,17 +15,12 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import Op, Quantization, Subgraph, Tensor
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.ties import FIXED
 from edge_sdk.checks.advice.rewriting import with_tensors, without_conversions
 from edge_sdk.checks.lint.ranges import MOVERS, sources
 
 _FLOATS = frozenset({"float32", "float16"})
 _USUAL = (0.05, 0)
-_FIXED = {
-    "SOFTMAX": (1 / 256, -128),
-    "LOGISTIC": (1 / 256, -128),
-    "L2_NORMALIZATION": (1 / 128, 0),
-    "TANH": (1 / 128, 0),
-}
 _SIX = (6 / 255, -128)
 _ROLES = {  # op: place of the weights with the axis of its channels, and place of the bias
     "CONV_2D": (1, 0, 2), "DEPTHWISE_CONV_2D": (1, 3, 2), "FULLY_CONNECTED": (1, 0, 2), "TRANSPOSE_CONV": (1, 0, 3),
@@ -97,7 +92,7 @@ def _scales(graph: Subgraph) -> Iterator[tuple[int, tuple[float, int]]]:
             for output in op.outputs:
                 parent[root(index)] = root(output)
     for op in graph.ops:
-        pair = _FIXED.get(op.name) or (_SIX if "RELU6" in {op.name, _activation(op)} else None)
+        pair = FIXED.get(op.name) or (_SIX if "RELU6" in {op.name, _activation(op)} else None)
         for output in op.outputs if pair else ():
             first = wanted.get(root(output))
             wanted[root(output)] = pair if first is None or pair != _SIX else first  # type: ignore[assignment]

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.making import Making
+from edge_sdk.artifact.ties import FIXED
 
 Mode = Literal["float32", "float16", "hybrid", "hybrid4", "int8"]
 """``float16`` stores weights so and computes in float32; ``hybrid``: dynamic range; ``hybrid4``: weights of 4 bits."""
 _SCALE, _WEIGHT = 0.05, 0.01
 # So many are drawn and repeated: no time depends on what weights are, as long as they are not zero.
 _DRAWN = 4093
-# Scales that TFLite's specification fixes: of values in [0, 1) and (-1, 1).
-_SHARE: dict[str, Any] = {"scale": (1 / 256,), "zero_point": (-128,)}
-_SIGNED: dict[str, Any] = {"scale": (1 / 128,), "zero_point": (0,)}
-_FIXED = {"LOGISTIC": _SHARE, "SOFTMAX": _SHARE, "TANH": _SIGNED}
+_FIXED: dict[str, dict[str, Any]] = {
+    name: {"scale": (scale,), "zero_point": (zero_point,)} for name, (scale, zero_point) in FIXED.items()
+}
 
 
 @dataclass

@@ -75,6 +75,61 @@ def test_masked_scores_keep_their_resolution(tmp_path: Path, form: str, fill: fl
     assert max(float(got[ahead].max()) for _, got in pairs) <= 1 / 256
 
 
+@pytest.mark.parametrize("fill", [-np.inf, -1e9])
+def test_mask_that_no_sample_set_works_in_int8(fill: float) -> None:
+    """A mask chosen at run time, ``where(ids == 0, fill, 0)``, added to the scores of two layers of different range."""
+    from edge_sdk.converters.quantize.masks import with_soft_masks
+
+    graph = Graph()
+    ids = graph.tensor("ids", (1, N), "int32")
+    hidden, mask = graph.tensor("hidden", (1, N), "bool"), graph.tensor("mask", (1, N))
+    graph.op("EQUAL", (ids, graph.constant("none", np.array(0, np.int32))), (hidden,), options("EqualOptions"))
+    far = graph.constant("fill", np.array(fill, np.float32))
+    near = graph.constant("zeros", np.zeros((1, N), np.float32))
+    graph.op("SELECT_V2", (hidden, far, near), (mask,), options("SelectV2Options"))
+    layers = [graph.tensor(name, (N, N)) for name in ("x", "scores", "y", "wide", "wide_scores", "z")]
+    for scores, added, shares in (layers[:3], layers[3:]):
+        graph.op("ADD", (scores, mask), (added,), options("AddOptions"))
+        graph.op("SOFTMAX", (added,), (shares,), options("SoftmaxOptions", beta=1.0))
+    x, added, _, wide, wide_added, _ = layers
+    data = graph.finish((ids, x, wide), (layers[2], layers[5]))
+    seen = {mask: Observation(0.0, 0.0), x: Observation(-2.0, 2.0), added: Observation(-2.0, 2.0)}
+    seen |= {wide: Observation(-50.0, 50.0), wide_added: Observation(-50.0, 50.0)}
+
+    root = parse_artifact(with_soft_masks(data, seen)).main
+
+    depth = float(np.log(512 * N))
+    kept = float(root.tensors[far].values())
+    assert kept == pytest.approx(-(100 + depth)), "the wider layer asks most"
+    assert seen[mask].minimum == pytest.approx(kept), "no sample set it, and its range holds it"
+    assert seen[added].minimum == pytest.approx(-2 - depth)
+
+
+def test_row_of_infinities_in_an_embedding_is_no_scale() -> None:
+    from edge_sdk.converters.proving.conditioning import _rounded
+
+    table = np.array([[-np.inf, -np.inf], [0.5, 1.27]], np.float32)
+    np.testing.assert_allclose(_rounded(table, None, "int8"), [[-np.inf, -np.inf], [0.5, 1.27]], rtol=1e-6)
+    np.testing.assert_allclose(_rounded(table, 0, "int8"), [[-np.inf, -np.inf], [0.5, 1.27]], rtol=1e-2)
+
+
+def test_values_moved_from_a_fixed_scale_keep_it() -> None:
+    """BROADCAST_TO copies bytes: TensorFlow's quantizer would give its ends the two scales that were observed."""
+    from edge_sdk.converters.quantize.static_range import hold_fixed_scales
+
+    graph = Graph()
+    x, y, row, rows = (
+        graph.tensor(*one) for one in (("x", (1, N)), ("y", (1, N)), ("row", (1, 1, N)), ("z", (1, 2, N)))
+    )
+    graph.op("TANH", (x,), (y,))
+    graph.op("RESHAPE", (y, graph.constant("shape", np.array([1, 1, N], np.int32))), (row,), options("ReshapeOptions"))
+    graph.op("BROADCAST_TO", (row, graph.constant("to", np.array([1, 2, N], np.int32))), (rows,))
+    seen = {index: Observation(-0.9, 0.8) for index in (x, y, row, rows)}
+    hold_fixed_scales(parse_artifact(graph.finish((x,), (rows,))).main, seen)
+    assert (seen[rows].minimum, seen[rows].maximum) == (-1.0, 127 / 128)
+    assert (seen[x].minimum, seen[x].maximum) == (-0.9, 0.8)
+
+
 def test_graph_without_a_mask_is_left_alone(tmp_path: Path) -> None:
     from edge_sdk.converters.quantize.masks import with_soft_masks
 

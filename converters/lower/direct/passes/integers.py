@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.artifact.model import Quantization
+from edge_sdk.artifact.ties import FIXED
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
 from edge_sdk.converters.lower.direct.passes.integer_constants import as_product, border, factor_of, numbers_grid
 
@@ -30,11 +31,7 @@ _COMPUTES = frozenset(
     | {*_WEIGHTED}
 )
 # Ops whose result has one grid in TFLite's specification, and those whose operands and result share one.
-_FIXED = {
-    "LOGISTIC": Quantization((1 / 256,), (-128,), 0),
-    "SOFTMAX": Quantization((1 / 256,), (-128,), 0),
-    "TANH": Quantization((1 / 128,), (0,), 0),
-}
+_FIXED = {name: Quantization((scale,), (zero,), 0) for name, (scale, zero) in FIXED.items()}
 _SHARED = frozenset({"MAXIMUM", "MINIMUM", "AVERAGE_POOL_2D", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"})
 Grid = tuple[Quantization, str]
 _BIAS = {"int8": "int32", "int16": "int64"}
