@@ -16,6 +16,7 @@ from benchmarks import (
     checking,
     conversion,
     coverage,
+    edge_compat,
     int8_accuracy,
     latency,
     memory,
@@ -317,6 +318,14 @@ def time_prediction_command(
     facts = {"subject": str(made.subject), "table_valid": made.valid, "table_reasons": list(made.reasons)}
     # A smaller set is no figure of the whole.
     _keep("time_prediction" if most is None else f"time_prediction_{most}", figures, networks=rows, help=helps, **facts)
+
+
+@main.command("edge-compat")
+@click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def edge_compat_command(archive: Path) -> None:
+    """Hold our GPU, NPU and CPU rules against edge-compat's entries; ARCHIVE: pip download --no-binary edge-compat."""
+    found = list(_told(edge_compat.rows(archive), lambda row: f"{row['backend']} {row['version']}: {row['agree']}"))
+    _keep("edge_compat", found, archive=archive.name)
 
 
 @main.command("tables")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import results
+from benchmarks import edge_compat, results
 from benchmarks.corpus.lowering import is_wrong
 from benchmarks.coverage import LEAST_DB
 from benchmarks.int8_accuracy import table as int8_accuracy
@@ -389,5 +389,6 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "onnx_cases": onnx_cases,
     "onnx_cases_peers": onnx_cases_peers,
     "time_prediction": time_prediction,
+    "edge_compat": edge_compat.table,
 }
 """Result name to what makes its table."""

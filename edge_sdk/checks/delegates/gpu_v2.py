@@ -72,6 +72,16 @@ def no_dense_weights(site: Site) -> Reason | None:
     return site.about("dequantized-weights", source, found, "such weights in float32, or widened from float16")
 
 
+def no_scalars(site: Site) -> Reason | None:
+    """A value made at run time has a dimension: a statistic reduced to none is refused ("has bad input dims size: 0").
+
+    Measured by edge-compat with LiteRT 0.16.1 on Metal, for DIV and MUL; ``ExtractTensorShape`` in LiteRT's
+    model_builder_helper.cc takes one to four dimensions.
+    """
+    bare = next((tensor for tensor in computed(site) if not tensor.shape), None)
+    return None if bare is None else site.about("tensor-rank", bare, "has no dimension", "rank 1 to 4")
+
+
 def broadcast(site: Site) -> Reason | None:
     """Where ranks differ, both above 1: [1, h, w, c] takes three dimensions or [1, 1], [b, h, w, c] takes [b, c]."""
     first, second = site["first input"], site["second input"]
@@ -218,7 +228,7 @@ def corners_or_centers(site: Site) -> Reason | None:
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
-        some_computed, all_computed, two_computed_at_most, input_computed, first_computed, no_dense_weights,
+        some_computed, all_computed, two_computed_at_most, input_computed, first_computed, no_dense_weights, no_scalars,
         broadcast, read_as_number, cast_pair,
         choices, depthwise_shapes, kept_dimensions, lstm_kernel, one_hot_indices, paddings_shape, corners_or_centers,
     )

@@ -115,6 +115,8 @@ GPU = [
     Case("gpu_v2", "CONV_2D", (PICTURE, f(4, 3, 3, 3), f(4)), (RESULT,), "computed-inputs", "3", "2", options=conv()),
     Case("gpu_v2", "ADD", (f(1, 4, 4, 3), f(4, 4, 3)), (f(1, 4, 4, 3),)),
     Case("gpu_v2", "ADD", (f(2, 4, 4, 3), f(4, 4, 3)), (f(2, 4, 4, 3),), "tensor-shape", "[4, 4, 3]", "equal ranks"),
+    Case("gpu_v2", "MUL", (f(1, 4), f()), (f(1, 4),), "tensor-rank", "no dimension", "rank 1 to 4"),
+    Case("gpu_v2", "DIV", (f(1, 4), f(values=0)), (f(1, 4),)),
     Case("gpu_v2", "TANH", (f(1, 2, 2, 2, 2),), (f(1, 2, 2, 2, 2),), "tensor-rank", "5", "4 or less"),
     Case("gpu_v2", "TANH", (T((1, 4), "int32"),), (f(1, 4),), "tensor-type", "int32", "float32"),
     Case("gpu_v2", "TANH", (f(1, 4, values=0),), (f(1, 4),), "computed-inputs", "0", "1 or more"),
