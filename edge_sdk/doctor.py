@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -39,6 +40,8 @@ class Extra:
     name: str
     installed: dict[str, str]
     missing: tuple[str, ...]
+    adds_bytes: int | None = None
+    """On disk, with all that those bring along and that is not here; None where it was not measured."""
 
     @property
     def complete(self) -> bool:
@@ -84,9 +87,12 @@ class Diagnosis:
             if extra.complete:
                 lines.append(f"  [{extra.name}] complete")
             else:
+                size = f", {_size(extra.adds_bytes)}" if extra.adds_bytes else ""
                 lines.append(
-                    f"  [{extra.name}] would add {', '.join(extra.missing)}: pip install 'edge-sdk[{extra.name}]'"
+                    f"  [{extra.name}] would add {', '.join(extra.missing)}{size}: pip install 'edge-sdk[{extra.name}]'"
                 )
+        if any(extra.adds_bytes for extra in self.extras):
+            lines += ["", f"  {_sizes_words()}"]
         versions = {name: version for extra in self.extras for name, version in extra.installed.items()}
         lines += ["", "  installed: " + (", ".join(f"{n} {v}" for n, v in sorted(versions.items())) or "none of them")]
         lines.append("")
@@ -176,12 +182,38 @@ def _cpu_flags() -> tuple[str, ...]:
     return tuple(flag for flag in _CPU_FLAGS if flag in words)
 
 
+def _sizes() -> dict[str, Any]:
+    """``packages`` to bytes and ``extras`` to all packages they bring, as benchmarks/extras.py ``measured`` them."""
+    found: dict[str, Any] = json.loads(Path(__file__).with_name("package_sizes.json").read_bytes())
+    return found
+
+
+def _sizes_words() -> str:
+    told = _sizes()
+    cuda = sum(count for name, count in told["packages"].items() if name.startswith(("nvidia-", "cuda-", "triton")))
+    return (
+        f"sizes are on disk, measured on {told['measured']}; {_size(cuda)} of [torch]'s are CUDA, which edge-sdk "
+        "does not use: install PyTorch's build for CPUs first"
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 1):.0f} MB"
+
+
+def _adds(extra: str, sizes: dict[str, Any]) -> int | None:
+    names = sizes["extras"].get(extra)
+    return None if names is None else sum(sizes["packages"][name] for name in names if not _version(name))
+
+
 def _extras() -> Iterable[Extra]:
+    sizes = _sizes()
     for name in metadata.metadata(_DISTRIBUTION).get_all("Provides-Extra") or []:
         wanted = sorted(_closure(name))
         found = dict(_here(package) for package in wanted)
         here = {package: version for package, version in found.items() if version}
-        yield Extra(name, here, tuple(package for package, version in found.items() if not version))
+        missing = tuple(package for package, version in found.items() if not version)
+        yield Extra(name, here, missing, _adds(name, sizes) if missing else 0)
 
 
 def _here(package: str) -> tuple[str, str | None]:

@@ -32,15 +32,16 @@ REAL = {
     "signing": "cryptography",
 }
 # Of gigabytes: that what each asks for goes together is resolved; environments of the Makefile's have them installed.
-# Not litert-torch: without constraints pip tries its versions for minutes; `make test-litert-torch` installs it.
 RESOLVED = (
     "ethos-u",
     "keras",
     "litert-quantizer",
+    "litert-torch",  # a minute, for pip tries versions
     "onnx",
     "onnx2tf",
     "openvino",
     "qualcomm",
+    "rockchip",  # a minute too
     "tensorboard",
     "tfmot",
     "torch",

@@ -119,7 +119,8 @@ def prepare(
     with temporary_folder("wheel") as made:
         ours, others = _ours(folder, Path(made))
         told.stage(f"{device.address}: choosing wheels for {there}")
-        chosen = _choose(device, there, ours, _engines(engine), folder, offline=offline)
+        wheels_here = _Wheels(ours, folder, offline, told)
+        chosen = _choose(device, there, wheels_here, _engines(engine))
         return _install(device, there, replace(chosen, refused=(*others, *chosen.refused)), told)
 
 
@@ -203,18 +204,26 @@ def _engines(name: str | None) -> tuple[str, ...]:
     return (name,)
 
 
-def _choose(
-    device: Device, there: Python, ours: Wheel, engines: Sequence[str], folder: Path, *, offline: bool
-) -> Chosen:
+@dataclass(frozen=True)
+class _Wheels:
+    """Where wheels come from: ours, and those of a folder, to which pip adds unless ``offline``."""
+
+    ours: Wheel
+    folder: Path
+    offline: bool
+    told: Progress
+
+
+def _choose(device: Device, there: Python, wheels: _Wheels, engines: Sequence[str]) -> Chosen:
     reasons: list[str] = []
     for engine in engines:
         try:
-            found = _closed(there, ours, engine, folder, offline=offline)
+            found = _closed(there, wheels, engine)
         except Unfit as unfit:
             reasons += unfit.reasons or [f"there is no wheel of {unfit.name}{unfit.specifier}"]
             continue
         return Chosen(found.wheels, found.own, (*reasons, *found.refused))
-    where = f"in {folder}" if offline else "to be had"
+    where = f"in {wheels.folder}" if wheels.offline else "to be had"
     raise TargetError(
         f"{device.address}: no engine {where} fits {there}: {'; '.join(dict.fromkeys(reasons))}",
         limit="engine",
@@ -222,8 +231,9 @@ def _choose(
     )
 
 
-def _closed(there: Python, ours: Wheel, engine: str, folder: Path, *, offline: bool) -> Chosen:
+def _closed(there: Python, wheels: _Wheels, engine: str) -> Chosen:
     """Wheels for edge-sdk with an engine; what is missing is fetched, and where it does not fit, the one before it."""
+    ours, folder = wheels.ours, wheels.folder
     needs = [*ours.requires, *_extra(ours, ENGINES[engine])]
     below: dict[str, SpecifierSet] = {}
     for _ in range(_TRIES):
@@ -231,8 +241,9 @@ def _closed(there: Python, ours: Wheel, engine: str, folder: Path, *, offline: b
         try:
             return choose([Requirement("edge-sdk"), *needs], known, there)
         except Unfit as unfit:
-            if offline:
+            if wheels.offline:
                 raise
+            wheels.told.stage(f"fetching {unfit.name} by pip into {folder}, once")
             asked = unfit.specifier & below.get(unfit.name, SpecifierSet())
             refusal = fetch(unfit.name, asked, there, folder)
             if refusal is not None:

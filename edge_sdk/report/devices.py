@@ -31,7 +31,7 @@ def prepared_text(address: str, found: Prepared) -> str:
 
 
 def ran_text(address: str, found: Mapping[str, Any]) -> str:
-    """What `run` printed there, in a few lines."""
+    """What `run` printed there, in a few lines, the receipt last."""
     chosen = found["receipt"]["openings"][-1]["chosen"]
     lines = [f"{address}: {found['artifact']} on {found['engine']}, {chosen['candidate']}"]
     for name, output in found["outputs"].items():
@@ -39,7 +39,11 @@ def ran_text(address: str, found: Mapping[str, Any]) -> str:
             f"from {output['minimum']:.4g} to {output['maximum']:.4g}" if output["minimum"] is not None else "empty"
         )
         lines.append(f"  {name}: {output['dtype']}{output['shape']}, {spread}")
-    return "\n".join(lines)
+    if found["accuracy"]:
+        lines.append(
+            f"  accuracy: {found['accuracy']['share']:.2%} of {found['accuracy']['samples']} samples (measured)"
+        )
+    return "\n".join([*lines, f"  receipt: {found['receipt_line']}"])
 
 
 def benchmarks_text(found: Sequence[Outcome[Benchmark]]) -> str:

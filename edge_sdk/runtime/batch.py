@@ -71,6 +71,7 @@ class BatchResult(Tabular):
             "outputs": self._ranges(),
             "accuracy": self._accuracy(),
             "receipt": self.receipt.as_json(),
+            "receipt_line": self.receipt.line(),
         }
 
     def text(self, top: int) -> str:

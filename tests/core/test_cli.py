@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,7 +143,12 @@ def test_doctor_ends_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = invoke("doctor").stdout.splitlines()
     assert lines[-len(told["steps"]) - 1 :] == ["what to do", *(f"  {step}" for step in told["steps"])]
     monkeypatch.setattr("edge_sdk.doctor._version", lambda name: None)
-    bare = json.loads(invoke("doctor", "--json").stdout)["steps"]
+    without = json.loads(invoke("doctor", "--json").stdout)
+    bare = without["steps"]
+    adds = {extra["name"]: extra["adds_bytes"] for extra in without["extras"]}
+    assert adds["keras"] > 1e9 > adds["onnx"] > adds["images"] > 1e6, "as measured; see benchmarks/extras.py"
+    assert adds["rockchip"] is None
+    assert re.search(r"\[keras\] would add .*, 2\.\d GB: pip install", invoke("doctor").stdout)
     assert any("pip install 'edge-sdk[keras]'" in step for step in bare)
     assert any("pip install 'edge-sdk[torch]'" in step for step in bare)
     assert not any(step.startswith("ready to convert") for step in bare)

@@ -242,6 +242,7 @@ class Ran(_RanThere):
         output: the .npz file with all outputs; null where none was asked for.
         outputs: by name, over all runs.
         receipt: what ran where and why, measured.
+        receipt_line: the same in one line.
     """
 
     artifact: str
@@ -250,6 +251,7 @@ class Ran(_RanThere):
     outputs: Mapping[str, OutputRange]
     accuracy: RunAccuracy | None
     receipt: Receipt
+    receipt_line: str
     output: str | None
 
 
