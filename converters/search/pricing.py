@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.model import Artifact, Subgraph
+from edge_sdk.artifact.ties import MOVING
 from edge_sdk.converters.search.cut import Border, Network, Value
 from edge_sdk.converters.search.groups import Group
 
@@ -90,11 +91,7 @@ def _rounded(lowered: Artifact, groups: Sequence[Group], damage: Damage) -> tupl
     """Damage of each group alone, and of values between groups: a spared group's result is rounded for int8 readers."""
     graph = lowered.main
     group_of = {op: group.index for group in groups for op in group.ops}
-    readers: dict[int, set[int]] = {}
-    for op in graph.ops:
-        for index in op.inputs:
-            if op.index in group_of:
-                readers.setdefault(index, set()).add(group_of[op.index])
+    touched = _touching(graph, group_of)
     own = [sum(damage.own.get(name, 0.0) for name in group.results) for group in groups]
     values = []
     for op in graph.ops:
@@ -102,12 +99,23 @@ def _rounded(lowered: Artifact, groups: Sequence[Group], damage: Damage) -> tupl
         if op.index not in group_of or lost <= 0:
             continue
         one = group_of[op.index]
-        touched = frozenset({one}.union(*(readers.get(index, set()) for index in op.outputs)))
-        if len(touched) == 1:
+        together = frozenset({one}.union(*(touched.get(index, set()) for index in op.outputs)))
+        if len(together) == 1:
             own[one] += lost
         else:
-            values.append(Value(lost, touched))
+            values.append(Value(lost, together))
     return own, values
+
+
+def _touching(graph: Subgraph, group_of: Mapping[int, int]) -> dict[int, set[int]]:
+    """Tensor to the groups that read it, or what is moved of it, on its grid."""
+    found: dict[int, set[int]] = {}
+    for op in reversed(graph.ops):
+        moved = [found.get(index, set()) for index in op.outputs] if op.name in MOVING else []
+        for index in op.inputs:
+            if op.index in group_of:
+                found.setdefault(index, set()).update({group_of[op.index]}, *moved)
+    return found
 
 
 def _borders(lowered: Artifact, groups: Sequence[Group], up_us: float, down_us: float) -> list[Border]:

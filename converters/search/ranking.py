@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.apart import real_constant
-from edge_sdk.artifact.model import read_artifact
+from edge_sdk.artifact.model import Op, Tensor, read_artifact
+from edge_sdk.artifact.ties import MOVING
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.replay.engine import execute, execute_step
 from edge_sdk.converters.replay.plan import make_plan
@@ -110,10 +111,23 @@ def _moved(
             gradient = gradients.get(index)
             if gradient is not None:
                 exact = framework.array(values[index])
-                for place, after in enumerate((framework.array(made[index]), _rounded(plan, index, exact))):
+                grid = exact if _only_moves(plan, step.op, index) else _rounded(plan, index, exact)
+                for place, after in enumerate((framework.array(made[index]), grid)):
                     moved[place] += ((after - exact) * gradient).reshape(moved.shape[1], -1).sum(1)
         own, rounding = (float((row**2).sum()) for row in moved)
         yield called(plan.template.main, step.op), own, rounding
+
+
+def _only_moves(plan: Plan, op: Op, index: int) -> bool:
+    """Whether a result is on its operands' own grid: what was rounded there is not rounded again."""
+    tensors = plan.template.main.tensors
+    before = [tensors[i] for i in op.inputs if i >= 0 and tensors[i].constant is None]
+    return op.name in MOVING and all(_grid(tensor) == _grid(tensors[index]) for tensor in before)
+
+
+def _grid(tensor: Tensor) -> tuple[Any, ...]:
+    own = tensor.quantization
+    return (tensor.dtype,) if own is None else (tensor.dtype, *map(float, own.scale), *map(int, own.zero_point))
 
 
 def _rounded(plan: Plan, index: int, values: Array) -> Array:
