@@ -27,6 +27,7 @@ from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks.placement.partition import partition
 from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.runtimes import XnnpackEngine
+from edge_sdk.converters.quantize.clamps import with_quantized_clamps
 from edge_sdk.converters.quantize.kept import result_name
 from edge_sdk.findings import Finding
 from edge_sdk.parity.pairing import pair_ops
@@ -42,6 +43,7 @@ class Islands:
     Attributes:
         data: the file.
         ops: type and name of the result of each such op.
+        clamps: RELU_0_TO_1 that are a QUANTIZE now (:mod:`.clamps`).
         engine: whose rules were asked.
         before: partitions that XNNPACK takes of the file as it was.
         after: likewise of this one.
@@ -52,6 +54,7 @@ class Islands:
     engine: str
     before: int
     after: int
+    clamps: int = 0
 
     @property
     def names(self) -> frozenset[str]:
@@ -63,11 +66,14 @@ class Islands:
         kinds = Counter(kind for kind, _ in self.ops)
         listing = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_NAMED))
         more = f" and {len(kinds) - _NAMED} more types" if len(kinds) > _NAMED else ""
-        verb, them = "computes" if len(self.ops) == 1 else "compute", "it" if len(kinds) == 1 else "them"
+        verb = "computes" if len(self.ops) == 1 else "compute"
+        said = [f"{listing}{more} {verb} in float between integers"] if kinds else []
+        said += [f"{self.clamps} RELU_0_TO_1 written as QUANTIZE"] if self.clamps else []
+        them = "it" if len(kinds) + bool(self.clamps) == 1 else "them"
         return Finding(
             "forms-of-delegate",
             "info",
-            f"{listing}{more} {verb} in float between integers: XNNPACK of {self.engine} has no integer form of {them} "
+            f"{', '.join(said)}: XNNPACK of {self.engine} has no integer form of {them} "
             f"(predicted: {self.after} partition{'s' * (self.after != 1)} instead of {self.before})",
             recipe,
             "--forms plain leaves every op in integers",
@@ -85,23 +91,31 @@ def with_islands(data: bytes, engine: XnnpackEngine, reference: bytes | None = N
         reference: the float file that it was made from, whose constants, never rounded, an op in float gets; without it
             they are what the integers stand for.
     """
-    artifact = parse_artifact(data)
-    graph = artifact.main
-    chosen = _taken_in_float(graph, engine)
-    if not chosen:
+    before = parse_artifact(data).main
+    clamped, clamps = with_quantized_clamps(data)
+    artifact = parse_artifact(clamped)
+    chosen = _taken_in_float(artifact.main, engine)
+    if not chosen and not clamps:
         return None
-    root, _ = parse_tree(data)
-    edit = GraphEdit(root)
     exact = {} if reference is None else _exact(parse_artifact(reference), artifact)
-    _Writer(graph, chosen, edit, exact).write()
-    edit.finish()
-    made = pack_tree(root)
+    made = _in_float(clamped, artifact.main, chosen, exact)
     after = parse_artifact(made).main
-    parts, refused = _placed(graph, engine), _placed(after, engine)
+    parts, refused = _placed(before, engine), _placed(after, engine)
     if refused[1] >= parts[1]:
         return None
     names = [(op.name, result_name(after, op)) for op in after.ops if _floats(after, op)]
-    return Islands(made, tuple(names), engine.runtime, parts[0], refused[0])
+    return Islands(made, tuple(names), engine.runtime, parts[0], refused[0], clamps)
+
+
+def _in_float(data: bytes, graph: Subgraph, chosen: Collection[int], exact: Mapping[int, Any]) -> bytes:
+    """The file with the chosen ops written in float."""
+    if not chosen:
+        return data
+    root, _ = parse_tree(data)
+    edit = GraphEdit(root)
+    _Writer(graph, chosen, edit, exact).write()
+    edit.finish()
+    return pack_tree(root)
 
 
 def _exact(reference: Artifact, artifact: Artifact) -> dict[int, npt.NDArray[np.float32]]:
@@ -131,7 +145,7 @@ def _floats(graph: Subgraph, op: Op) -> bool:
 def _taken_in_float(graph: Subgraph, engine: XnnpackEngine) -> set[int]:
     """Ops on 8 bits that compute no products, which XNNPACK refuses as they are and takes in float."""
     refused = place_by(engine.rules, graph, engine=engine.version).refused
-    floats = replace(graph, tensors=tuple(_in_float(tensor) for tensor in graph.tensors))
+    floats = replace(graph, tensors=tuple(_float_tensor(tensor) for tensor in graph.tensors))
     taken = place_by(engine.rules, floats, engine=engine.version)
     candidates = set(taken.claimed) & refused.keys() - taken.failures.keys()
     return {index for index in candidates if _on_eight_bits(graph, graph.ops[index])}
@@ -143,7 +157,7 @@ def _on_eight_bits(graph: Subgraph, op: Op) -> bool:
     return bool(whole) and op.name not in CONVERT_OPS and not macs(graph, op)
 
 
-def _in_float(tensor: Tensor) -> Tensor:
+def _float_tensor(tensor: Tensor) -> Tensor:
     if tensor.dtype not in _EIGHT_BITS or tensor.quantization is None:
         return tensor
     constant = None if tensor.constant is None else real_values(tensor).reshape(-1).view(np.uint8)

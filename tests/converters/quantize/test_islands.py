@@ -134,11 +134,50 @@ def test_computes_the_same_to_a_step(data: bytes, tmp_path: Path) -> None:
     assert np.unique(after).size > 3
 
 
-@pytest.mark.parametrize("kind", ["LOGISTIC", "RELU_0_TO_1"])
+@pytest.mark.parametrize("kind", ["LOGISTIC", "SIGN"])
 def test_what_the_delegate_takes_stays(kind: str) -> None:
     """LOGISTIC has an integer kernel; ops that have none in float either stay where they are."""
     data = sums_around(kind)
     assert with_islands(data, NEWEST) is None
+
+
+def clamped(scale: float, zero_point: int) -> bytes:
+    """``x + x -> RELU_0_TO_1 -> + x``, whose result has a scale of its own."""
+    made = Int8()
+    x = made.tensor("x", ([0.02], [0]))
+    twice = made.op("ADD", (x, x), made.tensor("twice", ([0.02], [0])), "AddOptions")
+    last = made.op("RELU_0_TO_1", (twice,), made.tensor("clamped", ([scale], [zero_point])))
+    y = made.op("ADD", (last, x), made.tensor("y", ([0.02], [0])), "AddOptions")
+    return made.graph.finish((x,), (y,))
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "between"),
+    [(1 / 255, -128, 1), (0.7 / 255, -128, 1), (1.2 / 255, -128, 2), (0.02, -100, 2)],
+)
+def test_a_clamp_to_one_is_a_quantize(scale: float, zero_point: int, between: int, tmp_path: Path) -> None:
+    data = clamped(scale, zero_point)
+    made = islands(data)
+    assert kinds_of(made.data) == ["ADD", *["QUANTIZE"] * between, "ADD"]
+    assert (made.before, made.after, made.clamps, made.ops) == (2, 1, 1, ())
+    assert "1 RELU_0_TO_1 written as QUANTIZE: XNNPACK of ai-edge-litert 2.3.0 has no integer form of it" in str(
+        made.finding("r").message
+    )
+    before, after = outputs(data, tmp_path / "a.tflite"), outputs(made.data, tmp_path / "b.tflite")
+    # One rounding more where a second QUANTIZE follows: half a step of 1/255, less than one of the last sum.
+    assert np.max(np.abs(before.astype(int) - after)) <= 1
+    assert np.unique(after).size > 30
+    # Inputs go up to 2.56 after the sum: both ends are reached.
+    assert not np.array_equal(after, outputs(sums_around(), tmp_path / "c.tflite"))
+
+
+def test_clamps_and_hard_swishes_go_together() -> None:
+    made = islands(sums_around("HARD_SWISH", "RELU_0_TO_1"))
+    assert kinds_of(made.data) == ["ADD", "DEQUANTIZE", "HARD_SWISH", "QUANTIZE", "QUANTIZE", "QUANTIZE", "ADD"]
+    assert (
+        "1 HARD_SWISH computes in float between integers, 1 RELU_0_TO_1 written as QUANTIZE"
+        in made.finding("r").message
+    )
 
 
 def test_the_first_delegate_decides() -> None:
