@@ -7,7 +7,7 @@ CONCATENATION`` in float, each part on its own scale; XNNPACK takes that too, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,30 +57,29 @@ def joins_of_kinds(graph: Subgraph, observations: Mapping[int, Observation]) -> 
     return [join for op in graph.ops if op.name in _JOINS and (join := _join(graph, op, observations))]
 
 
-def told(graph: Subgraph, recipe: Recipe, joins: Sequence[Join]) -> tuple[list[str], Finding]:
-    """Names of the results that are in float, and what to say of it."""
+def told(graph: Subgraph, recipe: Recipe, joins: Sequence[Join]) -> Finding:
+    """What to say of joins in float."""
     listing = "; ".join(
         f"`{result_name(graph, join.op)}` joins parts of different range, `{join.part}` would have {join.levels:.3g} "
         f"of {_LEVELS} levels"
         for join in joins[:_NAMED]
     )
     message = f"{listing}: joined in float, each part on its own scale"
-    names = [result_name(graph, graph.ops[index]) for index in _cut_ops(joins)]
-    return names, Finding("joined-in-float", "info", message, recipe.name, "--forms plain joins in integers")
+    return Finding("joined-in-float", "info", message, recipe.name, "--forms plain joins in integers")
 
 
-def quantized_apart(data: bytes, joins: Sequence[Join], quantize: Callable[[bytes], bytes]) -> bytes:
-    """The file that a quantizer makes of one without its final joins, and the joins behind it in float.
+def quantized_apart(data: bytes, ops: Collection[int], quantize: Callable[[bytes], bytes]) -> bytes:
+    """The file that a quantizer makes of one without its last ops, and those behind it in float.
 
     TFLite's quantizer gives all parts of a join one scale even where it is told to leave the join in float.
 
     Args:
         data: the float file, with ranges.
-        joins: of its main subgraph, from :func:`joins_of_kinds`.
+        ops: of its main subgraph, with all that reads their results.
         quantize: keeps inputs and outputs in float, and their order.
     """
     graph = parse_artifact(data).main
-    cut = _cut_ops(joins)
+    cut = sorted(ops)
     made = {index for op in cut for index in graph.ops[op].outputs}
     parts = [i for i in dict.fromkeys(i for op in cut for i in graph.ops[op].inputs) if _flows(graph, i, made)]
     ends = list(dict.fromkeys([*(index for index in graph.outputs if index not in made), *parts]))
@@ -115,8 +114,9 @@ def _signed(data: bytes, original: bytes) -> bytes:
     return pack_tree(root)
 
 
-def _cut_ops(joins: Sequence[Join]) -> list[int]:
-    return sorted({op.index for join in joins for op in (join.op, *join.moved_by)})
+def cut_ops(joins: Sequence[Join]) -> set[int]:
+    """The joins, and what moves their values on."""
+    return {op.index for join in joins for op in (join.op, *join.moved_by)}
 
 
 def _flows(graph: Subgraph, index: int, made: set[int]) -> bool:
@@ -124,7 +124,7 @@ def _flows(graph: Subgraph, index: int, made: set[int]) -> bool:
 
 
 def _tail(data: bytes, cut: Sequence[int], parts: Sequence[int]) -> Node:
-    """The joins as a file of their own, whose inputs are their parts."""
+    """The last ops as a file of their own, whose inputs are what they read of the others."""
     root, _ = parse_tree(data)
     main = root.subgraphs[0]
     operators = [main.operators[index] for index in cut]

@@ -30,9 +30,10 @@ from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, qua
 from edge_sdk.converters.quantize.equalized import better_equalized
 from edge_sdk.converters.quantize.factors import with_single_scales
 from edge_sdk.converters.quantize.four_bits import with_four_bits
-from edge_sdk.converters.quantize.joins import Join, joins_of_kinds, quantized_apart, told
+from edge_sdk.converters.quantize.joins import Join, cut_ops, joins_of_kinds, quantized_apart, told
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.ranges import Ranges, find_ranges, spread
+from edge_sdk.converters.quantize.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.tuning import for_tuning
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
 from edge_sdk.engines.observe import Observation
@@ -93,7 +94,9 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
         hold_fixed_scales(parse_artifact(ready).main, observations)
     if wanted.int16:
         unclip(parse_artifact(ready), wanted, ranges)
-    joins = _joins_in_float(parse_artifact(ready).main, wanted, observations)
+    graph = parse_artifact(ready).main
+    joins, tail = _in_float(graph, wanted, observations)
+    cut = cut_ops(joins) | {op.index for op in tail}
     wide = wanted.activations.dtype == "int16" or bool(wanted.int16)
     if wide or (find_spec("tensorflow") is None and wanted.io != "uint8"):
         padded = Path(target).with_suffix(".padded.tflite")
@@ -102,7 +105,7 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     else:
         ranged = with_ranges(ready, observations)
         kept = [result_name(graph, op) for graph, op in kept_ops(parse_artifact(ranged), wanted)]
-        data = quantized_apart(ranged, joins, lambda head: _quantize_int8(head, wanted, kept)) if joins else None
+        data = quantized_apart(ranged, cut, lambda head: _quantize_int8(head, wanted, kept)) if cut else None
         data = data or _quantize_int8(ranged, wanted, kept)
         Path(target).write_bytes(with_single_scales(data))
         tool = f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}"
@@ -113,16 +116,23 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
         told_of = [finding.as_json() for finding in int4_findings(parse_artifact(narrow).main, wanted.name)]
         made |= {"findings": [*made["findings"], *told_of]}
     made |= {"ranges": ranges.as_json(), "ready": ready, "count": ranges.count, "corrections": {}}
-    if joins:
-        names, finding = told(parse_artifact(ready).main, wanted, joins)
-        made |= {"findings": [*made["findings"], finding.as_json()], "floats": names}
+    if cut:
+        findings = [told(graph, wanted, joins)] if joins else []
+        findings += [told_of_tail(graph, wanted, tail, observations)] if tail else []
+        names = [result_name(graph, graph.ops[index]) for index in sorted(cut)]
+        made |= {"findings": [*made["findings"], *(one.as_json() for one in findings)], "floats": names}
     return made
 
 
-def _joins_in_float(graph: Subgraph, recipe: Recipe, observations: Mapping[int, Observation]) -> list[Join]:
-    """Final joins of parts of different range, where the file may hold float and TensorFlow's quantizer makes it."""
+def _in_float(graph: Subgraph, recipe: Recipe, observations: Mapping[int, Observation]) -> tuple[list[Join], list[Op]]:
+    """Final joins of parts of different range, and a tail that no int8 scale holds.
+
+    None where the file may hold no float, or TensorFlow's quantizer does not make it.
+    """
     plain = recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16
-    return [] if plain or find_spec("tensorflow") is None else joins_of_kinds(graph, observations)
+    if plain or find_spec("tensorflow") is None:
+        return [], []
+    return joins_of_kinds(graph, observations), poor_tail(graph, observations)
 
 
 def _corrected(ready: bytes, target: Path, samples: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:

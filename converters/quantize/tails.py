@@ -1,0 +1,82 @@
+"""What a file computes behind its last product, left in float where int8 has no scale that holds it.
+
+Before: ``CONV_2D -> LOGISTIC -> DEQUANTIZE``, all int8. A LOGISTIC or SOFTMAX has the scale 1/256 whatever it
+computes, so that scores which are all below a few steps come out as zeros; and the result of an EXP, which users read
+on a logarithmic scale (a pitch in Hz), has steps that are fine for its largest values alone. After:
+``CONV_2D -> DEQUANTIZE -> LOGISTIC``, with all that follows in float: a few values, beside the products before them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from edge_sdk.artifact.compute import CONVERT_OPS, macs
+from edge_sdk.artifact.model import Op, Subgraph
+from edge_sdk.artifact.ties import MOVING
+from edge_sdk.converters.quantize.kept import result_name
+from edge_sdk.engines.observe import Observation
+from edge_sdk.findings import Finding
+from edge_sdk.recipe import Recipe
+
+_STEPS = {"LOGISTIC": 1 / 256, "SOFTMAX": 1 / 256, "TANH": 1 / 128}
+_GROWING = frozenset({"EXP", "POW"})
+# As for joins: a quarter of the 256 levels is two bits less.
+_FEWEST = 64
+# Values read and written behind the last product, of its multiply-accumulates.
+_CHEAP = 0.01
+_NAMED = 4
+
+
+def poor_tail(graph: Subgraph, observations: Mapping[int, Observation]) -> list[Op]:
+    """Ops behind the last product, in order, where one of them needs float; none where they would take long.
+
+    Args:
+        graph: the float graph.
+        observations: ranges by tensor index.
+    """
+    tail = _behind_products(graph)
+    if not any(_needs_float(op, observations) for op in tail) or any(op.name in CONVERT_OPS for op in tail):
+        return []
+    values = sum(tensor.elements for op in tail for tensor in (*graph.operands(op), *graph.results(op)))
+    return tail if values <= _CHEAP * sum(macs(graph, op) for op in graph.ops) else []
+
+
+def told_of_tail(graph: Subgraph, recipe: Recipe, tail: Sequence[Op], seen: Mapping[int, Observation]) -> Finding:
+    """What is in float, and why."""
+    computing = Counter(op.name for op in tail if op.name not in MOVING)
+    listing = ", ".join(f"{count} {kind}" for kind, count in computing.most_common(_NAMED))
+    more = f" and {len(computing) - _NAMED} more types" if len(computing) > _NAMED else ""
+    op = next(op for op in tail if _needs_float(op, seen))
+    why = "grows with the exponent of what it reads, and int8 has one step for all its values"
+    if op.name in _STEPS:
+        why = f"has {_levels(op, seen):.3g} of its 256 levels on the calibration data"
+    message = f"{listing}{more} behind the last product compute in float: `{result_name(graph, op)}` {why}"
+    return Finding("tail-in-float", "info", message, recipe.name, "--forms plain leaves every op in integers")
+
+
+def _behind_products(graph: Subgraph) -> list[Op]:
+    """Ops from which no product is reached, and which are reached from one."""
+    ahead: set[int] = set()
+    behind: list[Op] = []
+    for op in reversed(graph.ops):
+        if macs(graph, op) or any(index in ahead for index in op.outputs):
+            ahead |= set(op.inputs)
+        else:
+            behind.append(op)
+    made = {index for op in graph.ops if macs(graph, op) for index in op.outputs}
+    found = []
+    for op in reversed(behind):
+        if made & set(op.inputs):
+            made |= set(op.outputs)
+            found.append(op)
+    return found
+
+
+def _needs_float(op: Op, seen: Mapping[int, Observation]) -> bool:
+    return op.name in _GROWING or (op.name in _STEPS and op.outputs[0] in seen and _levels(op, seen) < _FEWEST)
+
+
+def _levels(op: Op, seen: Mapping[int, Observation]) -> float:
+    one = seen[op.outputs[0]]
+    return max(abs(one.minimum), abs(one.maximum)) / _STEPS[op.name]
