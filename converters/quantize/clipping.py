@@ -46,7 +46,8 @@ def grid(ends: Ends) -> tuple[float, int]:
     scale = (high - low) / _LEVELS
     if not scale > np.finfo(np.float32).tiny:
         return 1.0, 0
-    return scale, int(np.clip(round(-128 - low / scale), -128, 127))
+    # Called a million times for a model of thousands of tensors: numpy's clip of one number is slow.
+    return scale, min(max(round(-128 - low / scale), -128), 127)
 
 
 def noise(histogram: Histogram, ends: Ends) -> float:
