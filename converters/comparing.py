@@ -16,6 +16,7 @@ from edge_sdk.converters.options import Options, source_options_from
 from edge_sdk.converters.pairing import Pairing, is_tflite
 from edge_sdk.converters.pixels import Fed, feed_pixels
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place
+from edge_sdk.converters.proving.proof import few_carriers
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import HAS_SIGNATURES, SourceOptions, front_end_name, read_outputs
@@ -150,7 +151,7 @@ def compare(
         moved = partial(moved_by_last_place, shop, left, store.folder, expected)
         rows = _held(meter, candidate, asked, moved, left.description.precision)
         details = pairing.details(shop, reference, store, expected) if tensors else None
-    powerless = (*_powerless(rows), *_same_file(reference, candidate, rows))
+    powerless = (*_powerless(rows), *few_carriers(rows), *_same_file(reference, candidate, rows))
     blamed = tuple(dict(row) for row in details.tensors) if details else ()
     return Comparison(
         str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *powerless), blamed, details

@@ -29,7 +29,7 @@ from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.parity.labelled import Labelled, labelled
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
-from edge_sdk.parity.verdict import Accuracy, Rightness, accuracy_of, output_faults
+from edge_sdk.parity.verdict import KEPT_DB, Accuracy, Rightness, accuracy_of, output_faults
 from edge_sdk.recipe import Recipe, Weights
 from edge_sdk.signature import Arrays
 
@@ -262,7 +262,7 @@ class Proof:
         return zip(wanted, got, strict=True)
 
     def findings(self, rows: Sequence[OutputParity]) -> list[Finding]:
-        """What the comparison itself could not tell, or had to count as equal."""
+        """What the comparison itself could not tell, or had to count as equal, and what few samples decide."""
         odd = [
             Finding(
                 "source-not-finite",
@@ -275,6 +275,7 @@ class Proof:
             for row in rows
             if row.not_finite
         ]
+        odd += few_carriers(rows)
         return odd + [
             Finding(
                 "parity-no-power",
@@ -353,6 +354,27 @@ class Proof:
         if self._store is None:
             raise ValueError("begin() first")
         return self._store.folder
+
+
+def few_carriers(rows: Sequence[OutputParity]) -> list[Finding]:
+    """Outputs whose rounding costs accuracy on a few samples above all; not of those that are all but equal anyway."""
+    found = []
+    for row in rows:
+        few = row.carriers
+        if few is None or row.sqnr_db >= KEPT_DB or (row.bound and row.bound.kind != "sqnr_db"):
+            continue
+        listing = ", ".join(map(str, few.samples))
+        others = "the others are equal" if few.sqnr_db is None else f"the others have {few.sqnr_db:.1f} dB"
+        found.append(
+            Finding(
+                "few-samples-lose",
+                "warning",
+                f"{few.share:.0%} of the error is in {len(few.samples)} of {row.samples} samples ({listing}): {others}",
+                f"output `{row.name}`",
+                "look at these samples; where they are usual in use, calibrate on more of their kind",
+            )
+        )
+    return found
 
 
 def _derivation(rows: Sequence[OutputParity]) -> str:

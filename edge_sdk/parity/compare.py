@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.parity.bounds import Bound
+from edge_sdk.parity.carriers import Carriers, carriers_of
 from edge_sdk.parity.classes import ClassSums, is_class_like
 from edge_sdk.parity.iou import BoxParity, BoxSums
 from edge_sdk.parity.slices import VARIES, AxisSums, Part, SliceParity, watched_axes
@@ -41,6 +42,7 @@ class OutputParity:
             all one: these samples tell nothing of it.
         not_finite: values, over all samples, that are NaN or infinite in the reference; where the candidate has the
             same they are equal, and count in no sum.
+        carriers: the few samples that hold most of the error; None where it is spread.
         boxes: how well the candidate's cover the reference's; None where the output is not known to hold boxes.
     """
 
@@ -63,6 +65,7 @@ class OutputParity:
     unresolved: tuple[float, float] | None = None
     not_finite: int = 0
     boxes: BoxParity | None = None
+    carriers: Carriers | None = None
 
     @property
     def has_power(self) -> bool:
@@ -97,6 +100,8 @@ class _Sums:
         self.samples = self.not_finite = 0
         self.reference_power = self.candidate_power = self.error_power = self.product = 0.0
         self.max_abs_error = self.max_abs_reference = 0.0
+        self.errors: list[float] = []
+        self.powers: list[float] = []
         self.mean: npt.NDArray[Any] | None = None
         self.squares: npt.NDArray[Any] | None = None
 
@@ -117,9 +122,11 @@ class _Sums:
         self.samples += 1
         self.max_abs_error = max(self.max_abs_error, worst)
         self.max_abs_reference = max(self.max_abs_reference, float(np.max(np.abs(wide), initial=0.0)))
-        self.reference_power += float(np.sum(wide * wide))
+        self.powers.append(float(np.sum(wide * wide)))
+        self.errors.append(float(np.sum(error * error)) if math.isfinite(worst) else math.inf)
+        self.reference_power += self.powers[-1]
         self.candidate_power += float(np.sum(other * other))
-        self.error_power += float(np.sum(error * error)) if math.isfinite(worst) else math.inf
+        self.error_power += self.errors[-1]
         self.product += float(np.sum(wide * other))
         self.mean = wide if self.mean is None else self.mean + wide
         self.squares = wide * wide if self.squares is None else self.squares + wide * wide
@@ -227,6 +234,7 @@ def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputPari
         constant=still and unresolved is None,
         unresolved=unresolved,
         not_finite=sums.not_finite,
+        carriers=carriers_of(sums.errors, sums.powers),
     )
 
 

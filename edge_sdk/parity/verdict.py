@@ -11,8 +11,9 @@ from edge_sdk.parity.compare import OutputParity
 from edge_sdk.parity.iou import BoxParity
 
 State = Literal["kept", "reduced", "lost"]
-# 1 % of noise; and one row of a hundred that goes to another class.
-_KEPT_DB = 20.0
+KEPT_DB = 20.0
+"""1 % of noise; below it accuracy is reduced."""
+# One row of a hundred that goes to another class.
 _KEPT_ROWS = 0.99
 # COCO's strictest thresholds are 0.9 and 0.95: below this mean a detector's score is lower.
 _KEPT_IOU = 0.9
@@ -85,7 +86,7 @@ def accuracy_of(rows: Sequence[OutputParity]) -> Accuracy:
     words += [str(one).removeprefix("boxes: ") for one in sorted(boxes, key=lambda one: one.mean_iou or 0)[:1]]
     if any(not row.ok for row in rows):
         state: State = "lost"
-    elif worst < _KEPT_DB or any((row.top1_agreement or 0) < _KEPT_ROWS for row in moved) or not _boxes_kept(boxes):
+    elif worst < KEPT_DB or any((row.top1_agreement or 0) < _KEPT_ROWS for row in moved) or not _boxes_kept(boxes):
         state = "reduced"
     else:
         state = "kept"
