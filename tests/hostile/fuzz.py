@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import resource
 import signal
@@ -16,14 +17,18 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.hostile.lanes import LANES, in_folder, outcome
+from tests.hostile.models import BASES
 
-# 10 s where nothing else runs, and here others may.
-HANG_S = 20
-# Of virtual memory: what Python, numpy and an engine map before they do anything, and 1 GB.
-_MEMORY_BYTES = 3 << 30
+# Of processor time, of this process and of those that it started and waited for: a busy machine changes nothing of it.
+CPU_S = 10.0
+# Of the clock, for what sleeps for ever.
+_CLOCK_S = 120
+# And ten times the file. Nothing may be mapped to be written beyond it (RLIMIT_DATA), whether it is touched or not.
+MEMORY_BYTES = 1 << 30
 _SHARES = {"read": 0.2, "check": 0.3, "session": 0.35, "bundle": 0.15}
 
 
@@ -40,13 +45,16 @@ class Tally:
 
 
 class HangError(BaseException):
-    """More than :data:`HANG_S` seconds: no error that a lane may take for its own."""
+    """More than :data:`CPU_S` seconds: no error that a lane may take for its own."""
 
 
 def child(lane: str, first: int, count: int) -> None:
     """Prints a line before and after each seed."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    signal.signal(signal.SIGALRM, _hang)
+    _warm_up()
+    bound = _mapped_bytes() + MEMORY_BYTES + 10 * max(map(len, BASES.values()))
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, _hang)
     seeds = range(first, first + count)
     if lane == "bundle":
         in_folder(seeds, _one)
@@ -55,19 +63,43 @@ def child(lane: str, first: int, count: int) -> None:
             _one(seed, LANES[lane])
 
 
+def _warm_up() -> None:
+    """What every lane loads once: toolchains of the first mutant are not that mutant's."""
+    for lane in LANES.values():
+        with contextlib.suppress(Exception):
+            lane(0)
+
+
+def _mapped_bytes() -> int:
+    """What this process may write to by now, as RLIMIT_DATA counts it."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+    return 1024 * int(lines["VmData"].split()[0])
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _one(seed: int, lane: Callable[[int], str]) -> None:
     print(seed, flush=True)
-    signal.alarm(HANG_S)
+    others = _children_s()
+    signal.alarm(_CLOCK_S)
+    signal.setitimer(signal.ITIMER_PROF, CPU_S)
     try:
         became = outcome(lane, seed)
     except (Exception, HangError) as error:  # whatever broke is what is looked for
         became = f"broken {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    signal.setitimer(signal.ITIMER_PROF, 0)
     signal.alarm(0)
+    if (took := _children_s() - others) > CPU_S:
+        became = f"broken HangError: {took:.1f} s of processor time in children"
     print(became, flush=True)
 
 
-def _hang(*_: object) -> None:
-    raise HangError(f"more than {HANG_S} s")
+def _hang(number: int, _: object) -> None:
+    what = f"{CPU_S:.0f} s of processor time" if number == signal.SIGPROF else f"{_CLOCK_S} s"
+    raise HangError(f"more than {what}")
 
 
 def run(lane: str, *, first: int, count: int, seconds: float) -> Tally:
@@ -88,7 +120,7 @@ def _run_child(lane: str, tally: Tally, count: int, end: float) -> None:
     seed = None
     for line in process.stdout:
         watch.cancel()
-        watch = threading.Timer(2 * HANG_S, process.kill)
+        watch = threading.Timer(2 * _CLOCK_S, process.kill)
         watch.start()
         word = line.rstrip("\n")
         if seed is None:
@@ -124,9 +156,10 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--count", type=int, default=10**9, help="Of mutants in each lane, at most.")
     asked = parser.parse_args()
     seconds = {lane: share * asked.minutes * 60 for lane, share in _SHARES.items()}
-    found = {lane: run(lane, first=asked.first, count=10**9, seconds=budget) for lane, budget in seconds.items()}
+    found = {lane: run(lane, first=asked.first, count=asked.count, seconds=budget) for lane, budget in seconds.items()}
     print(json.dumps({lane: tally.as_json() for lane, tally in found.items()}, indent=2))
     return int(any(tally.broken for tally in found.values()))
 
