@@ -16,7 +16,7 @@ def seeded_inputs(artifact: Artifact) -> list[Arrays]:
     """Images with the spectrum of natural ones, rounded where quantized.
 
     Raises:
-        ModelError: an input is of a type for which nothing can be drawn, such as text.
+        ModelError: an input is of a type for which nothing can be drawn, such as text, or of a size beyond memory.
     """
     tensors = artifact.signature.inputs
     specs = [_spec(name, tensor) for name, tensor in tensors.items()]
@@ -24,6 +24,8 @@ def seeded_inputs(artifact: Artifact) -> list[Arrays]:
         drawn = list(seeded_samples(specs, count=SEEDED_CASES, seed=0, index_bounds=index_bounds(artifact)))
     except TypeError as error:
         raise ModelError(f"no inputs can be drawn for {', '.join(map(str, specs))}: {error}") from error
+    except MemoryError as error:
+        raise ModelError(f"there is no memory to draw inputs: {', '.join(map(str, specs))}") from error
     return [{name: to_raw(values, tensors[name]) for name, values in sample.items()} for sample in drawn]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -30,6 +31,7 @@ _LEAST_DB = {"integer": 6.0, "float32": 60.0, "float16": 30.0, "bfloat16": 20.0}
 _LEAST_FLOAT_ERROR, _FEW_STEPS = 1e-6, 4
 # Of an output's largest value.
 _HARDLY = 1e-3
+_FLOAT64_BYTES = 8
 _INTEGER_COMPUTE = ("int8", "uint8", "int16", "hybrid_int8")
 
 
@@ -87,7 +89,8 @@ def trial_bytes(artifact: Artifact) -> int:
     """What the seeded cases take; while an input is drawn it is there in float64 as well."""
     inputs = [tensor.size_bytes for tensor in artifact.signature.inputs.values()]
     outputs = [tensor.size_bytes for tensor in artifact.signature.outputs.values()]
-    return SEEDED_CASES * (sum(inputs) + sum(outputs)) + 2 * max(inputs, default=0)
+    drawn = max((_FLOAT64_BYTES * math.prod(tensor.shape) for tensor in artifact.signature.inputs.values()), default=0)
+    return SEEDED_CASES * (sum(inputs) + sum(outputs)) + drawn
 
 
 def judge(

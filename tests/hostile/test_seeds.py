@@ -15,6 +15,7 @@ from edge_sdk.artifact import parse_artifact
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.engines.seeded_inputs import seeded_inputs
 from edge_sdk.errors import ModelError, PolicyError, SignatureError
 from tests.graphs import Graph, conv_model, int8_model, options, requantizing_model
 from tests.runtime.kinds import delay, same_names
@@ -167,3 +168,23 @@ def test_subgraphs_that_call_each_other_without_end_in_sight() -> None:
         level = graph.another(f"level {index}")
     with pytest.raises(ModelError, match="call each other more often than variables can be followed"):
         Session.open(graph.finish((x,), (y,)), try_first=False)
+
+
+@pytest.mark.runtime
+def test_flags_beyond_memory_are_one_error() -> None:
+    """A bool of 2 GB is drawn as 16 GB of floats: where that cannot be had, numpy says so in its own words."""
+    graph = Graph()
+    flags, out = graph.tensor("flags", (2**31 - 1,), "bool"), graph.tensor("out", (2**31 - 1,), "bool")
+    graph.op("LOGICAL_NOT", (flags,), (out,), options("LogicalNotOptions"))
+    content = graph.finish((flags,), (out,))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, hard))
+    try:
+        with pytest.raises(ModelError, match="there is no memory to draw inputs: flags: bool"):
+            seeded_inputs(parse_artifact(content))
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+    # A session asks before it takes anything.
+    with Session.open(conv_model()) as session:
+        assert session.receipt.opening.need.trial_bytes >= 8 * 8 * 8 * 3
