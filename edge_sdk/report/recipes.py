@@ -16,7 +16,8 @@ _WHEN = (
     ("an accelerator that takes integers only, ends included", "static_wi8_ai8_io8"),
     ("an accelerator that takes one scale for each tensor", "static_wi8_ai8_per_tensor"),
     ("int8 lost accuracy, and there are labels", "qat_wi8_ai8"),
-    ("int8 lost accuracy, and there are none", "static_wi8_ai16"),
+    ("int8 lost accuracy on an NPU or DSP that has int16", "static_wi8_ai16"),
+    ("an eighth of the size, for dense layers on CPUs", "dynamic_wi4_afp32"),
     ("fewer multiplications, and there are labels", "pruned_structured_30"),
 )
 _NEEDS = ("nothing", "calibration", "training data")
@@ -27,6 +28,12 @@ def needs_of(recipe: Recipe) -> str:
     if recipe.train is not None:
         return "training data"
     return "calibration" if recipe.needs_calibration else "nothing"
+
+
+def _beside(recipe: Recipe) -> str:
+    if not recipe.weights.mixed:
+        return ""
+    return "; int8 in embeddings, first and last layers"
 
 
 def recipes_text(every: Sequence[Recipe]) -> str:
@@ -54,7 +61,7 @@ def recipe_text(recipe: Recipe) -> str:
         f"{recipe.name}: {recipe.description}",
         field("also named", ", ".join(recipe.short_names) or "-"),
         field("needs", needs_of(recipe)),
-        field("weights", f"{recipe.weights.dtype}, {recipe.weights.granularity}"),
+        field("weights", f"{recipe.weights.dtype}, {recipe.weights.granularity}{_beside(recipe)}"),
         field("activations", recipe.activations.dtype),
         field("ends", recipe.io),
         field("in float", ", ".join(kept) or "nothing by name"),
