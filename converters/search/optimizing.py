@@ -250,7 +250,9 @@ class _Run:
         self._progress.stage("read the evaluation data")
         opened = open_eval(data, description.inputs, description.outputs, images)
         store, checked = spool(opened.source, description.inputs, self._shop.path("evaluation"))
-        self._findings += [str(finding) for finding in check_samples(checked, purpose="comparison")]
+        # Raw pixels are no mistake where the model scales them.
+        pixels = [description.inputs[0].name] if is_folder(data) and images.scale == 1 else []
+        self._findings += [str(one) for one in check_samples(checked, purpose="comparison", pixels=pixels)]
         parts = split(store.count, settings.seed, calibrate=options.get("calibration") is None)
         metric = find_metric(options.get("metric"), options.get("metric_goal"), labelled=opened.targets is not None)
         self._findings += _too_few_to_confirm(len(parts.confirm), metric, self._plan.budgets.max_drop)

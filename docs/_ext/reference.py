@@ -17,6 +17,7 @@ PAGES = {
     "python.md": python_names.page,
     "recipe-toml.md": tables.recipe_page,
     "profile-toml.md": tables.profile_page,
+    "sweep-toml.md": tables.plan_page,
     "json.md": json_forms.page,
     "rules.md": rules.page,
     "devices.md": tables.devices_page,

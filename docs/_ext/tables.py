@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import textwrap
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from escaping import cell
 
+from edge_sdk.converters.search.sweep import plan
 from edge_sdk.profile.reading import find_profile, profile_names
 from edge_sdk.profile.records import Device, Soc
 from edge_sdk.recipe import Recipe, find_recipe, recipe_names
@@ -41,6 +43,17 @@ def profile_page() -> str:
     )
     chip = "## The chip: `socs/ID.toml`\n"
     return "\n".join([head, "## The device: `ID.toml`\n", *_record(Device, "", 3), chip, *_record(Soc, "", 3)])
+
+
+def plan_page() -> str:
+    """Keys of the plan of a sweep, and its example."""
+    described = inspect.getdoc(plan) or ""
+    example = textwrap.dedent(described.split("::\n", 1)[1].split("\n\nPaths")[0].strip("\n"))
+    head = (
+        "# Sweep TOML\n\nWritten from the records that read it; paths are relative to the file. What is left out does not "
+        "multiply.\n"
+    )
+    return "\n".join([head, f"```toml\n{example}\n```\n", "## Keys\n", *_record(plan.Plan, "", 3)])
 
 
 def devices_page() -> str:
