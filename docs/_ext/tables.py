@@ -50,8 +50,8 @@ def plan_page() -> str:
     described = inspect.getdoc(plan) or ""
     example = textwrap.dedent(described.split("::\n", 1)[1].split("\n\nPaths")[0].strip("\n"))
     head = (
-        "# Sweep TOML\n\nWritten from the records that read it; paths are relative to the file. What is left out does not "
-        "multiply.\n"
+        "# Sweep TOML\n\nWritten from the records that read it; paths are relative to the file. what is left out does "
+        "not multiply.\n"
     )
     return "\n".join([head, f"```toml\n{example}\n```\n", "## Keys\n", *_record(plan.Plan, "", 3)])
 
