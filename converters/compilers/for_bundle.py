@@ -30,7 +30,8 @@ class CompileFor:
     Attributes:
         profiles: ids, or ``.toml`` files.
         accepted: compilers whose licences are accepted.
-        python: environment that holds the compilers; None for this one, or what ``EDGE_SDK_<NAME>_ENV`` says.
+        python: environment that holds the compilers that may be elsewhere than in edge-sdk's own; None for that one, or
+            what ``EDGE_SDK_<NAME>_ENV`` says.
         seconds: after which each compilation is stopped.
     """
 
@@ -71,7 +72,7 @@ def chips_of(asked: CompileFor) -> tuple[Chip, ...]:
         found[compiler.name, target] = Chip(compiler, target, (*(known.profiles if known else ()), profile))
     for chip in found.values():
         require_license(chip.compiler, asked.accepted)
-        chip.compiler.ready(chip.target, asked.python)
+        chip.compiler.ready(chip.target, _environment(chip, asked))
     return tuple(found.values())
 
 
@@ -95,9 +96,13 @@ def compiled_files(
     ranked = sorted(contents, key=lambda one: _BEST_FIRST.index(precision(parse_artifact(one[1], path=one[0]))))
     for chip in chips:
         path, content = ranked[0]
-        job = Job(content, chip.target, asked.python, asked.seconds, progress)
+        job = Job(content, chip.target, _environment(chip, asked), asked.seconds, progress)
         made = chip.compiler.compile(job)
         yield CompiledFile(made.content, path, _facts(chip, made))
+
+
+def _environment(chip: Chip, asked: CompileFor) -> Path | None:
+    return asked.python if chip.compiler.elsewhere else None
 
 
 def _facts(chip: Chip, made: Compilation) -> CompiledFor:

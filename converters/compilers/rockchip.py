@@ -43,6 +43,7 @@ _TERMS = (
 class _Rockchip:
     name = "rockchip"
     extra = "rockchip"
+    elsewhere = True
     license = License("Rockchip's terms", _TERMS, asks=True)
 
     def target_of(self, profile: DeviceProfile) -> str | None:

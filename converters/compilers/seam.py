@@ -120,10 +120,14 @@ class Compilation:
 
 
 class Compiler(Protocol):
-    """One vendor's compiler. ``extra`` is what brings it, ``ending`` what its files' names get before the suffix."""
+    """One vendor's compiler.
+
+    ``extra`` is what brings it, ``elsewhere`` whether it may be in another environment than edge-sdk's own.
+    """
 
     name: str
     extra: str
+    elsewhere: bool
     license: License
 
     def target_of(self, profile: DeviceProfile) -> str | None:

@@ -21,6 +21,7 @@ from edge_sdk.profile.records import ETHOS_U_VARIANTS, DeviceProfile
 class _Vela:
     name = "vela"
     extra = "ethos-u"
+    elsewhere = False
     license = License("Apache-2.0", "Apache-2.0: nothing is asked of you", asks=False)
 
     def target_of(self, profile: DeviceProfile) -> str | None:

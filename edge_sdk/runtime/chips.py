@@ -11,6 +11,8 @@ from edge_sdk.runtime.candidates import Candidate
 if TYPE_CHECKING:
     from edge_sdk.bundle.manifest import Variant
 
+_DISPATCH = "npu"
+
 
 def compiled_for(variants: Sequence[Variant], candidate: Candidate, chip: Collection[str]) -> Variant | None:
     """The variant that was compiled for this chip and for what this candidate loads it with; None without one.
@@ -31,11 +33,22 @@ def notes_on(
     if chosen.compiled is not None:
         yield f"{chosen.id} was compiled for {chosen.compiled.target}, as this chip is, by {chosen.compiled.tool}"
     elif made:
-        targets = ", ".join(sorted({one.compiled.target for one in made if one.compiled}))
+        mine = [one for one in made if _fits(one, candidate)]
+        targets = ", ".join(sorted({one.compiled.target for one in mine or made if one.compiled}))
         this = f"this chip is {' or '.join(sorted(chip))}" if chip else "which chip this is could not be told"
-        if not any(_fits(one, candidate) for one in made):
-            this = f"{candidate.name} loads no such file"
-        yield f"variants compiled for {targets} are left aside: {this}; {chosen.id} is as it was converted"
+        why = this if mine else f"{candidate.name} loads no such file"
+        yield f"variants compiled for {targets} are left aside: {why}; {chosen.id} is as it was converted"
+
+
+def with_loader(listed: Sequence[Candidate], variants: Sequence[Variant], chip: Collection[str]) -> tuple[Candidate, ...]:
+    """Candidates with what loads a variant that was compiled for this chip before them, where none of them does.
+
+    LiteRT's dispatch needs no more than its vendor's libraries, so that no profile lists it beside other ways.
+    """
+    loaded = [one for one in variants if _is_on(one, chip) and one.compiled and one.compiled.delegate == _DISPATCH]
+    if not loaded or any(one.delegate == _DISPATCH for one in listed):
+        return tuple(listed)
+    return (Candidate(_DISPATCH, "npu"), *listed)
 
 
 def check_chip(variant: Variant, chip: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edge_sdk.engines.source import ModelSource, open_source, source_of
 from edge_sdk.errors import PolicyError
 from edge_sdk.runtime.candidates import Candidate
-from edge_sdk.runtime.chips import check_chip, compiled_for, notes_on
+from edge_sdk.runtime.chips import check_chip, compiled_for, notes_on, with_loader
 from edge_sdk.runtime.wish import Subject
 
 if TYPE_CHECKING:
@@ -94,6 +94,10 @@ class Package:
             return replace(self.subject(chosen.id), notes=tuple(notes_on(variants, chosen, candidate, chip)))
 
         return choose
+
+    def candidates(self, listed: Sequence[Candidate], chip: Collection[str]) -> tuple[Candidate, ...]:
+        """Candidates, with what loads a variant that was compiled for this chip; see :func:`.chips.with_loader`."""
+        return tuple(listed) if self.bundle is None else with_loader(listed, self.bundle.manifest.variants, chip)
 
     def close(self) -> None:
         """Closes a bundle that was opened here; models in use stay mapped."""

@@ -101,6 +101,8 @@ class Session:
         listed = candidates(delegate, known)
         engine = find_engine(wanted.engine)
         package = open_package(model, wanted.trusted_keys, signature=wanted.signature, copied=wanted.replicas > 1)
+        chip = _chip(known)
+        listed = package.candidates(listed, chip) if delegate == "auto" else listed
         asked = Asked(
             model=package.name,
             delegates=("auto",) if delegate == "auto" else tuple(one.name for one in listed),
@@ -113,7 +115,7 @@ class Session:
         opened: list[Opened] = []
         try:
             for variant in wanted.variants or (None,):
-                wish = wish_of(package.chooser(variant, _chip(known)), listed, contract, engine, wanted)
+                wish = wish_of(package.chooser(variant, chip), listed, contract, engine, wanted)
                 opened.append(open_wish(wish, wanted))
                 same_ports(opened)
         except BaseException:

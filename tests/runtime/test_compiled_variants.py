@@ -73,6 +73,16 @@ def test_the_chip_it_was_compiled_for_gets_it(bundle: Path, fake: Callable[..., 
     assert "int8_sm8650 was compiled for SM8650, as this chip is, by a compiler 1.0" in notes
 
 
+def test_auto_tries_what_loads_it_first(bundle: Path, fake: Callable[..., None]) -> None:
+    fake(npu="good", gpu="good")
+    with Session.open(bundle, profile="xiaomi-14") as session:
+        assert session.receipt.active == "int8_sm8650"
+        assert session.receipt.opening.attempts[0].candidate == "npu"
+    with Session.open(bundle, profile="galaxy-s23") as session:
+        assert session.receipt.active == "float"
+        assert "npu" not in [one.candidate for one in session.receipt.opening.attempts]
+
+
 @pytest.mark.parametrize(
     ("profile", "delegate", "words"),
     [

@@ -29,6 +29,7 @@ _OLD_ARCHITECTURE = 68
 class _Qualcomm:
     name = "qualcomm"
     extra = "qualcomm"
+    elsewhere = True
     license = License("Qualcomm AI Stack License", _TERMS, asks=True)
 
     def target_of(self, profile: DeviceProfile) -> str | None:

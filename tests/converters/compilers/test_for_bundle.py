@@ -20,7 +20,7 @@ from tests.graphs import conv_model, int8_model
 class _Copies:
     """A compiler that gives back what it was given."""
 
-    name, extra, license = "qualcomm", "qualcomm", License("none", "none", asks=False)
+    name, extra, elsewhere, license = "qualcomm", "qualcomm", True, License("none", "none", asks=False)
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
