@@ -40,7 +40,9 @@ def notes_on(
         yield f"variants compiled for {targets} are left aside: {why}; {chosen.id} is as it was converted"
 
 
-def with_loader(listed: Sequence[Candidate], variants: Sequence[Variant], chip: Collection[str]) -> tuple[Candidate, ...]:
+def with_loader(
+    listed: Sequence[Candidate], variants: Sequence[Variant], chip: Collection[str]
+) -> tuple[Candidate, ...]:
     """Candidates with what loads a variant that was compiled for this chip before them, where none of them does.
 
     LiteRT's dispatch needs no more than its vendor's libraries, so that no profile lists it beside other ways.

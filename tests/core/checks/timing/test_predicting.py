@@ -189,6 +189,23 @@ def test_what_runs_behind_a_product_is_told_apart() -> None:
     ]
 
 
+def test_a_swish_in_8_bits_is_one_look_up() -> None:
+    """Not one whose gate is of another value, nor in float."""
+    made = layers("int8")
+    x = made.entry(1, 8, 8, 16)
+    own = made.binary("MUL", x, made.unary("LOGISTIC", x))
+    made.finish(made.binary("MUL", own, made.unary("LOGISTIC", made.conv(x, 16))))
+    load = workload(parse_artifact(made.content()), "ai-edge-litert", "2.1.0")
+    assert [(one.op.name, one.work is None) for one in load.ops if one.op.name == "MUL"] == [
+        ("MUL", True),
+        ("MUL", False),
+    ]
+    made = layers("float32")
+    x = made.entry(1, 8, 8, 16)
+    made.finish(made.binary("MUL", x, made.unary("LOGISTIC", x)))
+    assert all(one.work for one in workload(parse_artifact(made.content()), "ai-edge-litert", "2.1.0").ops)
+
+
 def test_weights_of_float16_are_weights() -> None:
     """They are widened when the file is opened, and a run reads them in float32."""
     works = []
