@@ -16,7 +16,7 @@ from edge_sdk.checks.placement.rule_sets import rule_set
 from edge_sdk.checks.runtimes import XnnpackEngine, xnnpack_engines
 from edge_sdk.converters.compilers.compiling import compile_bytes
 from edge_sdk.converters.compilers.seam import find_compiler
-from edge_sdk.converters.quantize.islands import Islands, with_islands
+from edge_sdk.converters.quantize.islands import Islands, with_integers_only, with_islands
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import ConversionError, MissingDependencyError, NothingPlacedError
 from edge_sdk.files import write_bytes
@@ -73,13 +73,17 @@ def in_forms_of_delegate(
     """An integer file in the form that the device's first delegate takes; None where it is right as it is.
 
     XNNPACK alone computes in float as well as in integers, and so may have one between the other. Without a profile
-    it is that of the newest LiteRT whose rules are known. An integer-only file stays without float. ``reference`` is
+    it is that of the newest LiteRT whose rules are known. An integer-only file stays without float, and as it is where
+    no profile says that XNNPACK will run it: NPUs, which such files are for, have ops of their own. ``reference`` is
     the float file that it was made from.
     """
     if recipe.mode != "static_range" or recipe.activations.dtype != "int8" or recipe.forms == "plain":
         return None
+    if recipe.integer_only:
+        first = None if profile is None else _first_xnnpack(profile)
+        return None if first is None else with_integers_only(data, first)
     engine = _newest_xnnpack() if profile is None else _first_xnnpack(profile)
-    return None if engine is None or recipe.integer_only else with_islands(data, engine, reference)
+    return None if engine is None else with_islands(data, engine, reference)
 
 
 def _newest_xnnpack() -> XnnpackEngine:

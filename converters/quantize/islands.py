@@ -29,6 +29,7 @@ from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.converters.quantize.clamps import with_quantized_clamps
 from edge_sdk.converters.quantize.kept import result_name
+from edge_sdk.converters.quantize.swishes import with_integer_swishes
 from edge_sdk.findings import Finding
 from edge_sdk.parity.pairing import pair_ops
 
@@ -44,6 +45,7 @@ class Islands:
         data: the file.
         ops: type and name of the result of each such op.
         clamps: RELU_0_TO_1 that are a QUANTIZE now (:mod:`.clamps`).
+        swishes: HARD_SWISH that are ADD and MUL now (:mod:`.swishes`).
         engine: whose rules were asked.
         before: partitions that XNNPACK takes of the file as it was.
         after: likewise of this one.
@@ -55,6 +57,7 @@ class Islands:
     before: int
     after: int
     clamps: int = 0
+    swishes: int = 0
 
     @property
     def names(self) -> frozenset[str]:
@@ -69,7 +72,8 @@ class Islands:
         verb = "computes" if len(self.ops) == 1 else "compute"
         said = [f"{listing}{more} {verb} in float between integers"] if kinds else []
         said += [f"{self.clamps} RELU_0_TO_1 written as QUANTIZE"] if self.clamps else []
-        them = "it" if len(kinds) + bool(self.clamps) == 1 else "them"
+        said += [f"{self.swishes} HARD_SWISH written as MUL, ADD and MUL"] if self.swishes else []
+        them = "it" if len(kinds) + bool(self.clamps) + bool(self.swishes) == 1 else "them"
         return Finding(
             "forms-of-delegate",
             "info",
@@ -105,6 +109,21 @@ def with_islands(data: bytes, engine: XnnpackEngine, reference: bytes | None = N
         return None
     names = [(op.name, result_name(after, op)) for op in after.ops if _floats(after, op)]
     return Islands(made, tuple(names), engine.runtime, parts[0], refused[0], clamps)
+
+
+def with_integers_only(data: bytes, engine: XnnpackEngine) -> Islands | None:
+    """A file without float whose ops XNNPACK takes, as far as they have such a form; None where it helps nothing.
+
+    Args:
+        data: the file, whose activations are int8.
+        engine: the runtime that brings XNNPACK.
+    """
+    clamped, clamps = with_quantized_clamps(data)
+    made, swishes = with_integer_swishes(clamped)
+    parts, refused = (_placed(parse_artifact(file).main, engine) for file in (data, made))
+    if refused[1] >= parts[1]:
+        return None
+    return Islands(made, (), engine.runtime, parts[0], refused[0], clamps, swishes)
 
 
 def _in_float(data: bytes, graph: Subgraph, chosen: Collection[int], exact: Mapping[int, Any]) -> bytes:

@@ -180,6 +180,21 @@ def test_clamps_and_hard_swishes_go_together() -> None:
     )
 
 
+@pytest.mark.parametrize("kinds", [("HARD_SWISH",), ("RELU_0_TO_1",), ("HARD_SWISH", "RELU_0_TO_1")])
+def test_a_file_without_float_stays_without_where_xnnpack_runs_it(kinds: tuple[str, ...], tmp_path: Path) -> None:
+    data, recipe = sums_around(*kinds), change_recipe(INT8, io="int8")
+    made = in_forms_of_delegate(data, recipe, find_profile("raspberry-pi-5"))
+    assert made is not None
+    assert {t.dtype for t in parse_artifact(made.data).main.tensors} == {"int8"}
+    assert (made.after, made.names) == (1, frozenset())
+    assert (made.swishes, made.clamps) == (kinds.count("HARD_SWISH"), kinds.count("RELU_0_TO_1"))
+    before, after = outputs(data, tmp_path / "a.tflite"), outputs(made.data, tmp_path / "b.tflite")
+    # x goes to 6.4 and the gate is off by half a step of 1/255: 0.0125, less than a step of the result (0.02), which is
+    # two fifths of one of the last sum (0.05); each rounding adds half of its own step.
+    assert np.max(np.abs(before.astype(int) - after)) <= 1
+    assert "--forms plain" in made.finding("r").hint
+
+
 def test_the_first_delegate_decides() -> None:
     data = sums_around("HARD_SWISH")
     assert in_forms_of_delegate(data, INT8, None) is not None
