@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from edge_sdk.cli.options import html_option, image_options, pixel_options, signature_option, time_limit_option
+from edge_sdk.cli.options.completing import device_ids
 from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 @command(name="check", short_help="Will a .tflite file fit a device, and where would each op run?")
 @click.argument("artifact", type=click.Path(path_type=Path), required=False)
-@click.option("--profile", metavar="ID", help="Device; see `profiles list`, or a .toml file of your own.")
+@click.option(
+    "--profile",
+    metavar="ID",
+    shell_complete=device_ids,
+    help="Device; see `profiles list`, or a .toml file of your own.",
+)
 @click.option("--delegate", "delegates", multiple=True, metavar="RULES", help="Ask only these rules; may be repeated.")
 @click.option("--data", help="Run the file on it here and look at its activations: as for `compare`.")
 @click.option("--samples", type=click.IntRange(1), default=32, show_default=True, help="How many samples of --data.")

@@ -17,13 +17,14 @@ from edge_sdk.cli.options import (
     source_options,
     time_limit_option,
 )
+from edge_sdk.cli.options.completing import files
 from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 
 
 @command(short_help="Run two models on the same data and compare their outputs.")
-@click.argument("reference")
-@click.argument("candidate")
+@click.argument("reference", shell_complete=files)
+@click.argument("candidate", shell_complete=files)
 @data_options
 @source_options
 @click.option("--min-sqnr-db", type=float, help="What every output must reach.")

@@ -8,12 +8,18 @@ from typing import Any
 import click
 
 from edge_sdk.cli.options import image_options, pixel_options
+from edge_sdk.cli.options.completing import device_ids
 from edge_sdk.cli.screen import OK, Screen, command
 
 
 @command(long=True, name="compile", short_help="A .tflite file for a device's NPU, ahead of time.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--profile", metavar="ID", help="Device; see `profiles list`, or a .toml file of your own.")
+@click.option(
+    "--profile",
+    metavar="ID",
+    shell_complete=device_ids,
+    help="Device; see `profiles list`, or a .toml file of your own.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; default: beside FILE.")
 @click.option("--soc", metavar="CHIP", help="Over the profile's; COMPILER:CHIP, such as qualcomm:SM8650, needs none.")
 @click.option(

@@ -25,6 +25,7 @@ from edge_sdk.cli.options import (
     source_options,
     training_options,
 )
+from edge_sdk.cli.options.completing import files, recipe_ids
 from edge_sdk.cli.options.html import write_html
 from edge_sdk.cli.outputs import Target, TargetPath, beside, converted_paths, stem_of
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     short_help="Convert a model to .tflite and prove it against the source.",
     common=("output", "recipes", "calibration", "data", "profiles", "html", "as_bundle"),
 )
-@click.argument("source")
+@click.argument("source", shell_complete=files)
 @click.option(
     "-o",
     "--output",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     "--recipe",
     "recipes",
     multiple=True,
+    shell_complete=recipe_ids,
     help="Name, or a .toml file; may be repeated. Default: what --profile is served best with, else float32. "
     "`edge-sdk recipes` says which one when.",
 )

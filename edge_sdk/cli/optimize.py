@@ -17,6 +17,7 @@ from edge_sdk.cli.options import (
     shapes_and_dtypes,
     source_options,
 )
+from edge_sdk.cli.options.completing import device_ids, files
 from edge_sdk.cli.options.html import check_page_path, write_html
 from edge_sdk.cli.options.kinds import Duration
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
@@ -25,7 +26,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 
 
 @command(long=True, short_help="Find the best file for a device under budgets, with few evaluations.")
-@click.argument("source")
+@click.argument("source", shell_complete=files)
 @click.option(
     "-o",
     "--output",
@@ -37,6 +38,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
 @click.option(
     "--eval",
     "evaluation",
+    shell_complete=files,
     required=True,
     metavar="DATA",
     help="What to measure on: a folder with a subfolder for each class, a .npz with labels, or data without labels.",
@@ -47,7 +49,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     "accuracy, without labels agreement.",
 )
 @click.option("--metric-goal", type=click.Choice(["max", "min"]), help="For a metric of your own; default max.")
-@click.option("--profile", metavar="ID", help="Device to make it for; see `profiles list`.")
+@click.option("--profile", metavar="ID", shell_complete=device_ids, help="Device to make it for; see `profiles list`.")
 @click.option("--on", metavar="ADDRESS", help="Device whose time counts; default: this machine's CPU.")
 @click.option(
     "--calibration-table",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edge_sdk.cli.options.completing import device_ids
 from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 from edge_sdk.profile.records import Kind
 from edge_sdk.profile.rule_sets import rule_set_names
@@ -38,7 +39,7 @@ def list_command(screen: Screen, kind: str | None, delegate: str | None) -> None
 
 
 @command(name="show", short_help="One profile, and where its numbers come from.")
-@click.argument("profile", metavar="ID")
+@click.argument("profile", metavar="ID", shell_complete=device_ids)
 def show_command(screen: Screen, profile: str) -> None:
     """One profile: chip, memory, system, runtimes, delegates, and where each number comes from."""
     from edge_sdk.profile.reading import find_profile

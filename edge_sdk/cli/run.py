@@ -19,6 +19,7 @@ from edge_sdk.cli.options import (
     signature_option,
     time_limit_option,
 )
+from edge_sdk.cli.options.completing import files
 from edge_sdk.cli.screen import Screen, command
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _TOP = 5
 
 @command(short_help="Run a .tflite file or a bundle on data, and say what ran where.")
 @click.argument("artifact", type=click.Path(path_type=Path))
-@click.argument("given", metavar="[DATA]", required=False)
+@click.argument("given", metavar="[DATA]", required=False, shell_complete=files)
 @click.option(
     "--input",
     "data",

@@ -207,3 +207,23 @@ def test_completion_is_told_and_works() -> None:
     script = "from edge_sdk.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert done.stdout.split() == ["plain,recipes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("edge-sdk che", "plain,check"),
+        ("edge-sdk check m.tflite --profile raspberry-pi-4", "plain,raspberry-pi-4"),
+        ("edge-sdk convert m.keras -r static_wi8_ai8_io", "plain,static_wi8_ai8_io8"),
+        ("edge-sdk convert m.keras -r mine", "file,mine"),
+        ("edge-sdk convert mod", "file,mod"),
+        ("edge-sdk compare a.keras b", "file,b"),
+        ("edge-sdk run model.edge ph", "file,ph"),
+        ("edge-sdk convert m.keras --calibration ph", "file,ph"),
+        ("edge-sdk optimize m.keras --eval ph", "file,ph"),
+    ],
+)
+def test_a_shell_completes_what_is_begun(words: str, completed: str) -> None:
+    asked = {"_EDGE_SDK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = CliRunner().invoke(cli, [], prog_name="edge-sdk", env=asked)
+    assert completed in done.stdout.splitlines(), done.output

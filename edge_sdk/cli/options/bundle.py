@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edge_sdk.cli.options.completing import device_ids
 from edge_sdk.cli.options.kinds import NamedFile, apply
 
 
@@ -22,6 +23,7 @@ def bundle_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "profiles",
             multiple=True,
             metavar="ID",
+            shell_complete=device_ids,
             help="Device to make it for and to check it against; see `profiles list`. A bundle takes several.",
         ),
         click.option(

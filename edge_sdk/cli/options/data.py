@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_sdk.cli.options.completing import files
 from edge_sdk.cli.options.kinds import NamedForm, Numbers, apply
 
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What to compare on, and how images become values."""
     return apply(
         function,
-        click.option("--data", help="What to compare on: .npz, .npy, a folder of images, or file.py:function."),
+        click.option(
+            "--data",
+            shell_complete=files,
+            help="What to compare on: .npz, .npy, a folder of images, or file.py:function.",
+        ),
         click.option(
             "--samples", type=click.IntRange(1), default=32, show_default=True, help="How many samples of it."
         ),
@@ -37,7 +42,9 @@ def calibration_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What ranges are observed on."""
     return apply(
         function,
-        click.option("--calibration", help="Data to observe ranges on, for int8 and int16 activations."),
+        click.option(
+            "--calibration", shell_complete=files, help="Data to observe ranges on, for int8 and int16 activations."
+        ),
         click.option("--calibration-samples", type=click.IntRange(1), help="Use at most so many, chosen by --seed."),
         group="Data",
     )

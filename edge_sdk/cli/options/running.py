@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edge_sdk.cli.ending import time_limit
+from edge_sdk.cli.options.completing import device_ids
 from edge_sdk.cli.options.kinds import Decorator, Threads, apply
 
 
@@ -90,7 +91,10 @@ def session_options(function: Callable[..., Any]) -> Callable[..., Any]:
         function,
         click.option("--policy", metavar="RULES", help="Such as npu=require,min_mac_share=0.9,max_latency_ms=20."),
         click.option(
-            "--profile", metavar="ID", help="Device whose delegates `auto` tries; default: what is found here."
+            "--profile",
+            metavar="ID",
+            shell_complete=device_ids,
+            help="Device whose delegates `auto` tries; default: what is found here.",
         ),
         click.option("--variant", help="Of a bundle; default: what suits the accelerator."),
         click.option(
