@@ -8,8 +8,8 @@ from typing import Any
 
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
-from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.lower import Rung
+from edge_sdk.converters.sources.closed import closed
 from edge_sdk.converters.sources.source import (
     Description,
     SourceOptions,
@@ -68,18 +68,15 @@ class TfliteSource:
         return [vars(Rung("the file itself"))]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """A copy with every open dimension closed."""
+        """A copy whose sizes are all known but those that depend on data."""
         quantized = {k: n for k, n in summarize(self._artifact).ops.items() if k in _QUANTIZED}
         if quantized:
             listing = ", ".join(f"{n} ops in {kind}" for kind, n in quantized.items())
             raise ModelError(f"{self._path}: is quantized already ({listing})", hint="start from the float model")
         self._check_shapes()
-        root, _ = parse_tree(self._path.read_bytes(), path=self._path)
-        if self._open != self._inputs:
-            for tensor in root.subgraphs[0].tensors:
-                tensor.shape_signature = None
         path = Path(folder) / "source.tflite"
-        path.write_bytes(pack_tree(root))
+        content = self._path.read_bytes()
+        path.write_bytes(content if self._open == self._inputs else closed(content, self._path))
         signature = self._artifact.signature
         return {
             "kind": "tflite",

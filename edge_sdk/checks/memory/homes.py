@@ -14,7 +14,7 @@ from types import MappingProxyType
 from edge_sdk.artifact.model import Op, Subgraph, Tensor
 from edge_sdk.checks.memory.scratch import Home
 
-_SIZED_BY: MappingProxyType[str, tuple[int, ...]] = MappingProxyType(
+SIZED_BY: MappingProxyType[str, tuple[int, ...]] = MappingProxyType(
     {
         "ARG_MAX": (1,),
         "ARG_MIN": (1,),
@@ -62,6 +62,7 @@ _SIZED_BY: MappingProxyType[str, tuple[int, ...]] = MappingProxyType(
         "WHERE": (0,),
     }
 )
+"""Ops and the places of their operands whose values give the sizes of the result."""
 _NEEDS_FIXED_INPUT = frozenset({"SLICE", "TOPK_V2"})
 _ALWAYS_DYNAMIC = frozenset({"UNIQUE"})
 _FOLDED = frozenset(
@@ -133,7 +134,7 @@ def _result(graph: Subgraph, op: Op, known: Collection[int]) -> Home | None:
         return "heap"
     if op.name == "READ_VARIABLE":
         return None if graph.tensors[op.outputs[0]].shape else "heap"
-    sizes = [op.inputs[place] for place in _SIZED_BY.get(op.name, ()) if place < len(op.inputs)]
+    sizes = [op.inputs[place] for place in SIZED_BY.get(op.name, ()) if place < len(op.inputs)]
     open_input = op.name in _NEEDS_FIXED_INPUT and first is not None and -1 in first.shape_signature
     return "heap" if open_input or any(index not in known for index in sizes) else None
 
