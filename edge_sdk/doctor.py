@@ -182,6 +182,12 @@ def _cpu_flags() -> tuple[str, ...]:
     return tuple(flag for flag in _CPU_FLAGS if flag in words)
 
 
+def added_text(extra: str) -> str:
+    """How much an extra would put on this disk, in words; empty where it was not measured or nothing is missing."""
+    count = _adds(extra, _sizes())
+    return _size(count) if count else ""
+
+
 def _sizes() -> dict[str, Any]:
     """``packages`` to bytes and ``extras`` to all packages they bring, as benchmarks/extras.py ``measured`` them."""
     found: dict[str, Any] = json.loads(Path(__file__).with_name("package_sizes.json").read_bytes())

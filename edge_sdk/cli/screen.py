@@ -17,7 +17,14 @@ from edge_sdk.cli.ending import Ended, heard
 from edge_sdk.cli.grouping import GroupedCommand
 from edge_sdk.cli.noise import log_path
 from edge_sdk.cli.took import Took
-from edge_sdk.errors import AccuracyError, EdgeSdkError, NothingPlacedError, SlowError, ToolError
+from edge_sdk.errors import (
+    AccuracyError,
+    EdgeSdkError,
+    MissingDependencyError,
+    NothingPlacedError,
+    SlowError,
+    ToolError,
+)
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
 # As a shell reports a signal.
@@ -88,7 +95,7 @@ class Screen:
         self._close_bar()
         echo(f"error: {_one_line(str(error))}", err=True)
         if error.hint:
-            echo(f"hint: {_one_line(error.hint)}", err=True)
+            echo(f"hint: {_one_line(error.hint)}{_size_of(error)}", err=True)
         log = log_path() if self.as_json or not self._quiet else None
         if log is not None and not self._quiet:
             click.echo(f"what tools printed: {log}", err=True)
@@ -178,6 +185,16 @@ def _schema_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def command_of(context: click.Context) -> str:
     """The words of the command that runs, without the program's name."""
     return " ".join(context.command_path.split(" ")[1:])
+
+
+def _size_of(error: EdgeSdkError) -> str:
+    """How large what is to be installed is, where that was measured."""
+    if not isinstance(error, MissingDependencyError):
+        return ""
+    from edge_sdk.doctor import added_text
+
+    size = added_text(error.extra)
+    return f" (adds {size} on disk)" if size else ""
 
 
 def _one_line(text: str) -> str:

@@ -19,6 +19,8 @@ from edge_sdk.cli.colour import folded, painted
 from edge_sdk.cli.convert import convert
 from edge_sdk.cli.grouping import GroupedCommand
 from edge_sdk.cli.outputs import TargetPath, converted_paths
+from edge_sdk.cli.screen import Screen
+from edge_sdk.errors import MissingDependencyError
 from edge_sdk.recipe import find_recipe, recipe_names
 from edge_sdk.report.recipes import _WHEN
 
@@ -227,3 +229,15 @@ def test_a_shell_completes_what_is_begun(words: str, completed: str) -> None:
     asked = {"_EDGE_SDK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     done = CliRunner().invoke(cli, [], prog_name="edge-sdk", env=asked)
     assert completed in done.stdout.splitlines(), done.output
+
+
+def test_what_is_to_be_installed_is_told_with_its_size(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("edge_sdk.doctor._version", lambda name: None)
+    screen = Screen(as_json=False, quiet=True)
+    screen.error(MissingDependencyError("tensorflow", extra="keras", why="reading model.keras"))
+    screen.error(MissingDependencyError("rknn-toolkit2", extra="rockchip", why="compiling"))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1] == "hint: pip install 'edge-sdk[keras]' (adds 2.2 GB on disk)"
+    assert lines[3] == "hint: pip install 'edge-sdk[rockchip]'", "not measured"
