@@ -14,6 +14,14 @@ from edge_sdk.artifact.model import Artifact, Op, Subgraph
 _BROUGHT = {("LOG", "int8"): 2, ("LOG", "int16"): 2, ("RSQRT", "int16"): 3}
 
 
+# Likewise of weights in 4 bits, by op and whether its operand is float.
+_FOUR_BITS = {
+    ("DEQUANTIZE", True): 6,
+    ("CONV_2D", True): 8,
+    ("FULLY_CONNECTED", False): 11,
+}
+
+
 @dataclass(frozen=True)
 class RuntimeNeed:
     """The oldest measured runtime that has every op at the version the file uses.
@@ -52,7 +60,28 @@ def missing_ops(artifact: Artifact, runtime: str) -> tuple[tuple[str, int], ...]
 
 def _needed(graph: Subgraph, op: Op) -> int:
     first = graph.tensors[op.inputs[0]].dtype if op.inputs and op.inputs[0] >= 0 else ""
-    return max(op.version, _BROUGHT.get((op.name, first), 1))
+    return max(op.version, _BROUGHT.get((op.name, first), 1), _by_weights(graph, op))
+
+
+def _by_weights(graph: Subgraph, op: Op) -> int:
+    """The version that brought weights of such bits and scales, where a quantizer states 1.
+
+    Older kernels compute zeros or NaN from them, or refuse them: tried with tflite-runtime 2.14.0 and ai-edge-litert
+    2.0.3 (benchmarks/README.md).
+    """
+    place = 0 if op.name == "DEQUANTIZE" else 1
+    stored = graph.tensors[op.inputs[place]] if len(op.inputs) > place and op.inputs[place] >= 0 else None
+    if stored is None or not stored.is_stored:
+        return 1
+    if op.name == "EMBEDDING_LOOKUP":
+        by_row = stored.quantization is not None and stored.quantization.per_channel
+        return 4 if stored.dtype == "int4" or by_row else 1
+    if stored.dtype != "int4":
+        return 1
+    if op.name == "FULLY_CONNECTED" and stored.blockwise:
+        return 14
+    is_float = graph.tensors[op.inputs[0]].dtype == "float32"
+    return _FOUR_BITS.get((op.name, is_float or place == 0), 1)
 
 
 def runtime_need(artifact: Artifact) -> RuntimeNeed:
