@@ -36,6 +36,7 @@ def invoke(*arguments: str | Path) -> Result:
         (["model.keras", "--calibration", "none/data.npz"], "there is no folder none"),
         (["model.keras", "--data", "model.npz"], "model.npz: not a whole .npz file"),
         (["model.keras", "--calibration", "yes.wav"], "yes.wav: sound is not read"),
+        (["model.keras", "--calibration", "table.csv"], "table.csv: unknown kind of data `.csv`"),
         (["model.keras", "--calibration", "x.npy"], "x.npy: not a whole .npy file"),
         (["model.keras", "--keep-float-op", "("], "--keep-float-op `(`: not a regular expression"),
         (["model.py:make"], "model.py:make: no such file"),
@@ -49,7 +50,7 @@ def test_what_is_spelled_wrong_is_told_without_a_toolchain(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
-    for name in ("model.keras", "model.npz", "x.npy", "model.edge", "yes.wav"):
+    for name in ("model.keras", "model.npz", "x.npy", "model.edge", "yes.wav", "table.csv"):
         Path(name).write_bytes(b"whatever")
     done = invoke("convert", *arguments)
     assert done.exit_code == 1

@@ -52,10 +52,21 @@ def check_data(option: str, data: str | None) -> None:
             f"{data}: sound is not read, for a model takes frames or features of it",
             hint=f"compute them as in training, and save them as arrays: {hint}",
         )
+    _check_kind(data, hint)
     if path.suffix == ".npz" and path.is_file() and not zipfile.is_zipfile(path):
         raise CalibrationError(f"{path}: not a whole .npz file", hint="write it with numpy.savez")
     if path.suffix == ".npy" and path.is_file() and not _begins_with(path, _NPY):
         raise CalibrationError(f"{path}: not a whole .npy file", hint="write it with numpy.save")
+
+
+def _check_kind(data: str, hint: str) -> None:
+    path = Path(data)
+    if not path.is_file() or path.suffix in (".npz", ".npy"):
+        return
+    from edge_sdk.data.images import SUFFIXES
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise CalibrationError(f"{data}: unknown kind of data `{path.suffix}`", hint=hint)
 
 
 def _begins_with(path: Path, start: bytes) -> bool:

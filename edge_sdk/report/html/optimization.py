@@ -33,7 +33,7 @@ def optimization_page(data: Data) -> Page:
     chosen = _chosen(data)
     sure = data["stopped"] == "done" and data.get("confirmation") != "undecided"
     state = "bad" if chosen is None else "good" if sure else "warn"
-    words = ("Found. " if chosen else "Nothing within the budgets. ") + data["why"]
+    words = ("Found: " if chosen else "Nothing within the budgets: ") + data["why"]
     return Page(
         "optimization",
         f"{data['source']} for {data['profile'] or 'this machine'}",

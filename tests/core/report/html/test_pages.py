@@ -209,7 +209,7 @@ def test_a_page_is_not_written_in_part(tmp_path: Path) -> None:
 def test_a_search_shows_front_budget_and_choice() -> None:
     page = page_of(optimization()).html()
     for words in (
-        "✓ Found. nothing faster keeps it",
+        "✓ Found: nothing faster keeps it",
         "0.2 points",
         "✓ chosen",
         "✗ failed",
