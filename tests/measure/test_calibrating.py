@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sdk.checks.timing.table import SCHEMA, Table, parse_written, read_table
+from edge_sdk.checks.timing.table import SCHEMA, Table, Timed, parse_written, read_table
 from edge_sdk.checks.timing.work import workload
 from edge_sdk.engines.installed import find_engine
 from edge_sdk.engines.interpreter import InterpreterExecutor
@@ -19,7 +19,7 @@ from edge_sdk.errors import MeasurementError
 from edge_sdk.measure.calibration.kept import Kept
 from edge_sdk.measure.calibration.kernels import Kernel, kernels
 from edge_sdk.measure.calibration.networks import networks
-from edge_sdk.measure.calibration.running import calibrate
+from edge_sdk.measure.calibration.running import calibrate, of_the_whole
 from edge_sdk.profile.schema import schema_text
 
 pytestmark = pytest.mark.runtime
@@ -112,3 +112,24 @@ def test_a_table_that_is_read_is_of_this_form(tmp_path: Path) -> None:
     path.write_text(json.dumps({"schema": SCHEMA, "timed": 3}))
     with pytest.raises(MeasurementError, match="not a calibration table"):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("noisy", "anchors", "rules"),
+    [
+        (0, (10.0, 10.4), []),
+        (0, (10.0, 10.6), ["drift"]),
+        (0, (10.0, 9.4), ["drift"]),
+        (5, (10.0, 10.0), []),
+        (6, (10.0, 10.0), ["noisy"]),
+        (6, (10.0, 20.0), ["noisy", "drift"]),
+    ],
+)
+def test_a_busy_machine_and_a_clock_that_changes_make_a_table_invalid(
+    noisy: int, anchors: tuple[float, float], rules: list[str]
+) -> None:
+    """Of 100 files, and of one that is timed at both ends: 5 % may be disturbed, and 5 % it may have moved."""
+    timed = [Timed(str(one), "x", 1.0, None, 1, 0, (), ("noise: x",) if one < noisy else ()) for one in range(100)]
+    found = list(of_the_whole(timed, anchors))
+    assert [one.rule for one in found] == rules
+    assert all(one.message for one in found)

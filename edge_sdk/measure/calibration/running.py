@@ -225,7 +225,7 @@ class _Calibrating:
         before, *during = self._looks
         conditions = Conditions(before, tuple(during), after, self._watch.not_seen(after), tuple(notes))
         reasons = [*reasons, *machine_reasons(conditions, cpus=self._machine.cpus, sustained=False)]
-        reasons += _of_the_whole(timed, anchors)
+        reasons += of_the_whole(timed, anchors)
         return Table(
             schema=SCHEMA,
             subject=self._subject,
@@ -243,7 +243,13 @@ class _Calibrating:
         return self._clock.now_ns() / 1e9
 
 
-def _of_the_whole(timed: Sequence[Timed], anchors: Sequence[float]) -> Iterator[Reason]:
+def of_the_whole(timed: Sequence[Timed], anchors: Sequence[float]) -> Iterator[Reason]:
+    """Why no time of a table can be believed: too many files disturbed, or the first kernel's time has moved.
+
+    Args:
+        timed: all files.
+        anchors: of the first kernel, at the beginning and at the end, microseconds.
+    """
     noisy = [one for one in timed if one.reasons]
     if len(noisy) > _NOISY_SHARE * len(timed):
         yield Reason(
