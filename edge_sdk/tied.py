@@ -32,7 +32,7 @@ def tied(command: Sequence[str], **settings: Any) -> Iterator[subprocess.Popen[A
     life, ours = os.pipe()
     try:
         process = subprocess.Popen(command, start_new_session=True, pass_fds=(life,), **settings)  # noqa: S603 - a caller's own
-        _kill_at_close(life, process.pid)
+        kill_at_close(life, process.pid)
     except BaseException:
         os.close(ours)
         raise
@@ -47,7 +47,13 @@ def tied(command: Sequence[str], **settings: Any) -> Iterator[subprocess.Popen[A
         os.close(ours)
 
 
-def _kill_at_close(life: int, group: int) -> None:
+def kill_at_close(life: int, group: int) -> None:
+    """Ties a group of processes to a pipe: the kernel kills it when the other end closes. On Linux; else nothing.
+
+    Args:
+        life: the end that the group holds; whoever ties may close its own copy.
+        group: its number, that of its first process.
+    """
     if sys.platform == "linux":
         fcntl.fcntl(life, fcntl.F_SETOWN, -group)
         fcntl.fcntl(life, _F_SETSIG, signal.SIGKILL)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.errors import ConversionError, error_from_json
+from edge_sdk.tied import kill_at_close
 from edge_sdk.version import PACKAGE
 
 _LOG_LINES = 15
@@ -56,6 +57,8 @@ class Worker:
                 pass_fds=[answers_out, life],
                 start_new_session=True,
             )
+        # By us, for the worker has not come to it while it starts.
+        kill_at_close(life, self._process.pid)
         os.close(requests_out)
         os.close(answers_out)
         os.close(life)

@@ -15,10 +15,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from edge_sdk.errors import DelegateUnavailableError, OutputError
 from edge_sdk.folders import temporary_folder
+from edge_sdk.tied import tied
 from edge_sdk.version import PACKAGE
 
 TIMEOUT_S: Final = 300.0
@@ -107,34 +108,25 @@ def _run(folder: Path, request: dict[str, Any], timeout_s: float) -> Trial:
     # Files, not pipes: a driver may leave a process behind that holds a pipe open for ever.
     answers, log = folder / "answers", folder / "log"
     answers.touch()
-    with log.open("wb") as output:
-        try:
-            child = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
-                [sys.executable, "-m", "edge_sdk.engines.probe_child", str(answers), str(os.getpid())],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                env=environment(),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise DelegateUnavailableError(
-                f"a delegate is tried in a child process first, and {sys.executable} does not start: {error.strerror}"
-            ) from error
-    with _ended(child):
+    with log.open("wb") as output, _started(answers, output) as child:
         death = _wait(child, json.dumps(request).encode(), timeout_s)
     return _trial(answers.read_bytes(), death, log)
 
 
 @contextlib.contextmanager
-def _ended(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ends the child and whatever it started, also on Ctrl-C."""
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+def _started(answers: Path, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The child; it and whatever it started end with the block, also on Ctrl-C, and with this process."""
+    command = [sys.executable, "-m", "edge_sdk.engines.probe_child", str(answers), str(os.getpid())]
+    with contextlib.ExitStack() as stack:
+        try:
+            child = stack.enter_context(
+                tied(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment())
+            )
+        except OSError as error:
+            raise DelegateUnavailableError(
+                f"a delegate is tried in a child process first, and {sys.executable} does not start: {error.strerror}"
+            ) from error
+        yield child
 
 
 def _wait(child: subprocess.Popen[bytes], request: bytes, timeout_s: float) -> str | None:

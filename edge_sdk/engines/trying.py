@@ -31,6 +31,7 @@ from edge_sdk.engines.source import ModelSource
 from edge_sdk.errors import ModelError, OutputError
 from edge_sdk.files import replacing
 from edge_sdk.folders import cache_folder
+from edge_sdk.tied import kill_at_close
 from edge_sdk.version import __version__
 
 # What takes longer than a slow core needs to read and pack the weights and for the multiply-accumulates hangs.
@@ -87,6 +88,8 @@ class _Trials:
         self._link: socket.socket | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        # Its end is the end of this process, and ends the other.
+        self._life = -1
 
     def ask(self, model: ModelSource, engine: Engine, delegates: Sequence[str], threads: int) -> str:
         """``fine``, or how the engine died, in words that follow its name."""
@@ -116,6 +119,7 @@ class _Trials:
         if self._owner != os.getpid():
             # After a fork the link is the parent's.
             self._link = self._child = None
+            self._life = -1
         if self._link is None or self._child is None or self._child.poll() is not None:
             self._forget()
             self._start(engine)
@@ -127,16 +131,19 @@ class _Trials:
         if not sys.executable or not hasattr(os, "memfd_create"):
             raise OSError("this needs Linux, and a Python that knows its own program")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        life, self._life = os.pipe()
         with theirs:
             self._child = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
                 [sys.executable, "-m", "edge_sdk.engines.trying_child", str(theirs.fileno()), engine],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), life],
                 env=environment() | _PERTURBED,
                 start_new_session=True,
             )
+            kill_at_close(life, self._child.pid)
+        os.close(life)
         self._link, self._owner = ours, os.getpid()
 
     def close(self) -> None:
@@ -148,10 +155,13 @@ class _Trials:
     def _forget(self) -> None:
         if self._link is not None:
             self._link.close()
+        if self._life >= 0:
+            os.close(self._life)
         if self._child is not None:
-            # The end of its link ends it.
+            # The end of its link, or of ours, ends it.
             self._child.wait()
         self._link = self._child = None
+        self._life = -1
 
 
 _TRIALS = _Trials()

@@ -21,6 +21,7 @@ import pytest
 from edge_sdk import Session, folders
 from edge_sdk.engines.installed import find_engine
 from tests.graphs import conv_model, loop_model
+from tests.hostile import orphans
 
 # A worker that holds the interpreter's lock in C, as converters do; its own child; and where it works.
 _PROGRAM = """
@@ -247,3 +248,12 @@ def left_by(run: Callable[[], None], times: int = 6) -> Counter[str]:
     gc.collect()
     new = [one for one in gc.get_objects() if id(one) not in before and type(one) in (dict, list, set, tuple)]
     return Counter({words: count for words, count in Counter(map(repr, new)).items() if count >= times})
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize("name", ["run", "bundle"])
+def test_each_child_ends_with_its_parent(name: str) -> None:
+    """Of ``make orphans`` what is quick: the process in which a file is tried first."""
+    runs = list(orphans.every(name))
+    assert runs, "no process was started: nothing was tried"
+    assert [one for one in runs if one.left] == []
