@@ -120,7 +120,8 @@ def _below(process: int) -> Iterator[int]:
     parents = _parents()
     reached = {process}
     for one in sorted(parents):
-        line, place = [], one
+        line: list[int] = []
+        place = one
         while place in parents and place not in reached and len(line) < len(parents):
             line.append(place)
             place = parents[place]

@@ -257,3 +257,34 @@ def test_each_child_ends_with_its_parent(name: str) -> None:
     runs = list(orphans.every(name))
     assert runs, "no process was started: nothing was tried"
     assert [one for one in runs if one.left] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        pytest.param(
+            "keras",
+            "import keras\n    return keras.Sequential([keras.layers.Input((4, 4, 1), batch_size=1), keras.layers.Flatten(), "
+            "keras.layers.Dense(2)])",
+            marks=pytest.mark.keras,
+        ),
+        pytest.param(
+            "torch",
+            "import torch\n    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval(), "
+            "(torch.zeros(1, 1, 4, 4),)",
+            marks=pytest.mark.torch,
+        ),
+    ],
+)
+def test_a_conversion_leaves_the_temporary_folder_as_it_was(name: str, build: str, tmp_path: Path) -> None:
+    """What TensorFlow's autograph and PyTorch's compiler write there goes with the workers."""
+    source, temporary = tmp_path / f"{name}_source.py", tmp_path / "tmp"
+    source.write_text(f"def model():\n    {build}\n")
+    temporary.mkdir()
+    words = ["convert", f"{source}:model", "-o", str(tmp_path / "a.tflite"), "--quiet", "--json"]
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path(__file__).parents[2])}
+    program = [sys.executable, "-m", "edge_sdk", *words]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert sorted(one.name for one in temporary.iterdir()) == []
