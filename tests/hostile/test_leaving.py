@@ -265,8 +265,8 @@ def test_each_child_ends_with_its_parent(name: str) -> None:
     [
         pytest.param(
             "keras",
-            "import keras\n    return keras.Sequential([keras.layers.Input((4, 4, 1), batch_size=1), keras.layers.Flatten(), "
-            "keras.layers.Dense(2)])",
+            "import keras\n    layers = [keras.layers.Input((4, 4, 1), batch_size=1), keras.layers.Flatten()]\n"
+            "    return keras.Sequential([*layers, keras.layers.Dense(2)])",
             marks=pytest.mark.keras,
         ),
         pytest.param(
