@@ -105,3 +105,43 @@ def test_a_batch_norm_in_training_gives_what_runs_on() -> None:
     proto = model([node], x, ["y", "nm", "nv"], weights, 15)
     # ONNX Runtime trains only in builds of their own.
     check(proto, x, oracle=by_reference)
+
+
+@pytest.mark.parametrize(("key", "value"), [(4, 8), (4, 4)])
+@pytest.mark.parametrize("side", [3, 4])
+def test_heads_of_a_detector_are_turned_once_on_the_way_in_and_once_on_the_way_out(
+    key: int, value: int, side: int
+) -> None:
+    """As YOLO11 and YOLO12 have it: the values go to a convolution of their own as well."""
+    heads, count = 2, side * side
+    channels = heads * value
+    weights = {
+        "qkv": _array(1, heads * (2 * key + value), channels, 1, 1),
+        "pe": _array(2, channels, 1, 3, 3),
+        "proj": _array(3, channels, channels, 1, 1),
+        "apart": np.array([1, heads, 2 * key + value, count]),
+        "parts": np.array([key, key, value]),
+        "image": np.array([1, channels, side, side]),
+        "scale": np.array(key**-0.5, np.float32),
+    }
+    nodes = [
+        _node("Conv", ["x", "qkv"], ["a"]),
+        _node("Reshape", ["a", "apart"], ["b"]),
+        _node("Split", ["b", "parts"], ["q", "k", "v"], axis=2),
+        _node("Transpose", ["q"], ["qt"], perm=[0, 1, 3, 2]),
+        _node("MatMul", ["qt", "k"], ["s"]),
+        _node("Mul", ["s", "scale"], ["m"]),
+        _node("Softmax", ["m"], ["p"], axis=-1),
+        _node("Transpose", ["p"], ["pt"], perm=[0, 1, 3, 2]),
+        _node("MatMul", ["v", "pt"], ["o"]),
+        _node("Reshape", ["o", "image"], ["oi"]),
+        _node("Reshape", ["v", "image"], ["vi"]),
+        _node("Conv", ["vi", "pe"], ["e"], group=channels, pads=[1, 1, 1, 1]),
+        _node("Add", ["oi", "e"], ["t"]),
+        _node("Conv", ["t", "proj"], ["y"]),
+    ]
+    feeds = {"x": _array(4, 1, channels, side, side)}
+    graph = check(model(nodes, feeds, ["y"], weights), feeds, "nhwc")
+    kinds = Counter(op.kind for op in graph.graph.ops)
+    assert kinds["TRANSPOSE"] == 2
+    assert kinds["SPLIT"] + kinds["SPLIT_V"] == kinds["SLICE"] == 1

@@ -29,8 +29,11 @@ def turn_before_split(graph: Graph) -> Graph:
     After::
 
         r = RESHAPE(x, [N, T, 3 * H, D])    t = TRANSPOSE(r, [0, 2, 1, 3])    q, k, v = SPLIT(t, axis 1)
+
+    Where something else reads a part as it was, such as a convolution of the values, that part is cut from ``x``:
+    the one TRANSPOSE of heads before the products that is left.
     """
-    return by_rule(graph, _turned, "SPLIT")
+    return by_rule(by_rule(graph, _turned, "SPLIT"), _turned_beside_others, "SPLIT", "SPLIT_V")
 
 
 @dataclass(frozen=True)
@@ -92,3 +95,41 @@ def _replace(op: Op, x: Tensor, parts: list[_Part], place: int, changes: Changes
         changes.replace(part.transpose)
         if part.reshape is not None:
             changes.replace(part.reshape)
+
+
+# --- parts that others read as they are -------------------------------------------------------------------------------
+
+
+def _turned_beside_others(view: View, op: Op, changes: Changes) -> None:
+    """Before: ``a, b = SPLIT_V(x)    q = TRANSPOSE(a)    v = TRANSPOSE(b)    c = CONV_2D(RESHAPE(b))``.
+
+    After: ``q, v = SPLIT_V(TRANSPOSE(x))    b = SLICE(x)``: never more ops.
+    """
+    first = op.kind == "SPLIT"
+    x, axis = op.inputs[1 if first else 0], scalar(op.inputs[0 if first else 2])
+    turned = [[r for r in view.readers(t) if r.kind == "TRANSPOSE" and r.inputs[0] is t] for t in op.outputs]
+    orders = {integers(reader.inputs[1]) for readers in turned for reader in readers}
+    order = orders.pop() if len(orders) == 1 else None
+    if x is None or axis is None or order is None or len(turned) < 2 or any(len(readers) != 1 for readers in turned):
+        return
+    transposes = [readers[0] for readers in turned]
+    beside = [t for t in op.outputs if len(view.readers(t)) > 1 or view.is_output(t)]
+    if len(beside) == len(transposes) or changes.touches(*transposes):
+        return
+    place = int(axis) % len(x.shape)
+    whole = Tensor(op.output.origin, tuple(x.shape[i] for i in order), x.dtype)
+    where = constant(op.output.origin, order.index(place), "int32")
+    inputs = (where, whole) if first else (whole, op.inputs[1], where)
+    split = op.reading(*inputs).making(*(transpose.output for transpose in transposes))
+    cuts = [_cut(x, op, part, place) for part in beside]
+    changes.replace(op, permuted(x, order, whole), split, *cuts)
+    for transpose in transposes:
+        changes.replace(transpose)
+
+
+def _cut(x: Tensor, op: Op, part: Tensor, place: int) -> Op:
+    """One part of a SPLIT, by itself."""
+    begin = [0] * len(x.shape)
+    begin[place] = sum(other.shape[place] for other in op.outputs[: op.outputs.index(part)])
+    begins, sizes = (constant(part.origin, numbers, "int32") for numbers in (begin, part.shape))
+    return Op("SLICE", (x, begins, sizes), (part,))
