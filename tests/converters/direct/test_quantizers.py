@@ -131,6 +131,50 @@ def test_nothing_between_two_grids_stays_in_float(tmp_path: Path, form: str, act
     assert max(worst) <= 1.001
 
 
+@pytest.mark.parametrize("upper", [6.0, 6.02])
+def test_a_clamp_and_a_mean_without_a_grid_between_them(upper: float) -> None:
+    """As PyTorch's eager mode exports MobileNetV2's end: the pool with `as_strided`, which gathers all in order."""
+    from onnx import helper
+
+    generator = np.random.default_rng(4)
+    weights = {
+        "w": generator.standard_normal((8, 3, 3, 3)).astype(np.float32) * 2,
+        "s": np.array(0.05, np.float32),
+        "t": np.array(upper / 200, np.float32),
+        "z": np.array(-100, np.int8),
+        "low": np.array(0, np.float32),
+        "high": np.array(6, np.float32),
+        "axes": np.array([-1, -2]),
+        "flat": np.array([8]),
+        "order": np.arange(8).reshape(1, 8, 1, 1),
+        "rows": np.array([1, 8]),
+    }
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
+        helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]),
+        helper.make_node("QuantizeLinear", ["w", "s"], ["wq"], output_dtype=3),
+        helper.make_node("DequantizeLinear", ["wq", "s"], ["wd"]),
+        helper.make_node("Conv", ["xd", "wd"], ["c"]),
+        helper.make_node("QuantizeLinear", ["c", "t", "z"], ["cq"]),
+        helper.make_node("DequantizeLinear", ["cq", "t", "z"], ["cd"]),
+        helper.make_node("Clip", ["cd", "low", "high"], ["k"]),
+        helper.make_node("ReduceMean", ["k", "axes"], ["m"], keepdims=1),
+        helper.make_node("Reshape", ["m", "flat"], ["f"]),
+        helper.make_node("Gather", ["f", "order"], ["g"], axis=0),
+        helper.make_node("Reshape", ["g", "rows"], ["r"]),
+        helper.make_node("QuantizeLinear", ["r", "t", "z"], ["rq"]),
+        helper.make_node("DequantizeLinear", ["rq", "t", "z"], ["y"]),
+    ]
+    feeds = {"x": np.abs(np.random.default_rng(5).standard_normal(SHAPE)).astype(np.float32) * 3}
+    proto = model(nodes, feeds, ["y"], weights, opset=21)
+    graph = lowered(proto, feeds, grids=True)
+    kinds = [op.kind for op in graph.graph.ops if op.kind != "TRANSPOSE"]
+    assert kinds == ["QUANTIZE", "CONV_2D", "RELU6", "MEAN", "DEQUANTIZE"]
+    (result,), (want,) = run(graph, feeds), expected(proto, feeds)
+    assert np.ptp(want) > 10 * step_of(graph)
+    assert np.abs(result - want).max() <= step_of(graph) * 1.001
+
+
 def test_a_number_of_a_sum_is_exact_on_its_own_grid() -> None:
     from edge_sdk.converters.lower.direct.graph import Op, Tensor
     from edge_sdk.converters.lower.direct.passes.integer_constants import as_product, factor_of, numbers_grid

@@ -11,6 +11,7 @@ from edge_sdk.converters.lower.direct.graph import Tensor
 from edge_sdk.converters.lower.direct.node import Node
 from edge_sdk.converters.lower.direct.ops.elementwise import binary, scalar, select
 from edge_sdk.converters.lower.direct.ops.reduction import reduced, without_axes
+from edge_sdk.converters.lower.direct.ops.reshaping import reshape
 from edge_sdk.converters.lower.direct.ops.shape import sliced
 from edge_sdk.converters.lower.direct.value import Value, plain
 
@@ -22,6 +23,9 @@ def _gather(builder: Builder, node: Node) -> Value:
     axis = int(node.attribute("axis", 0)) % x.rank
     if indices.is_constant and (found := _as_slice(builder, x, axis, indices)) is not None:
         return found
+    if x.rank == 1 and indices.is_constant and np.array_equal(indices.data.reshape(-1), np.arange(x.shape[0])):
+        # All elements in order: PyTorch's as_strided of what is dense.
+        return reshape(builder, x, indices.shape)
     return gather(builder, x, indices, axis, never_below=never_below(node))
 
 

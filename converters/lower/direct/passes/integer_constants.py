@@ -59,3 +59,24 @@ def border(op: Op, source: Tensor, readers: list[Op]) -> Tensor | None:
         return None
     data = np.full(value.shape, max(steps, limits.min), source.dtype)
     return replace(value, data=data, dtype=source.dtype, quantization=grid)
+
+
+def clamps(op: Op, source: Tensor, readers: list[Op]) -> bool:
+    """Whether a clamp is one of integers: its bounds are on the grid, or lie beyond it.
+
+    Before a mean the upper one may lie between two steps: it is off by half a step, and so is the mean at most.
+    """
+    grid = source.quantization
+    if op.kind not in _UPPER or grid is None:
+        return False
+    steps = _UPPER[op.kind] / grid.scale[0] + grid.zero_point[0]
+    beyond = steps >= np.iinfo(source.dtype).max
+    averaged = bool(readers) and all(reader.kind in _AVERAGES for reader in readers)
+    return bool(beyond or abs(steps - np.rint(steps)) < _ON_GRID or averaged)
+
+
+# ReLU has no upper bound.
+_UPPER = {"RELU": np.inf, "RELU6": 6.0}
+_AVERAGES = frozenset({"AVERAGE_POOL_2D", "MEAN"})
+# Of a step: what float32 leaves of a whole number up to 2**15.
+_ON_GRID = 2**-8

@@ -14,7 +14,13 @@ import numpy as np
 from edge_sdk.artifact.model import Quantization
 from edge_sdk.artifact.ties import FIXED
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
-from edge_sdk.converters.lower.direct.passes.integer_constants import as_product, border, factor_of, numbers_grid
+from edge_sdk.converters.lower.direct.passes.integer_constants import (
+    as_product,
+    border,
+    clamps,
+    factor_of,
+    numbers_grid,
+)
 
 # Ops that hand values on: one grid for operand and result.
 _MOVES = frozenset(
@@ -69,7 +75,7 @@ class _Integers:
         if op.kind == "GRID":
             self._grid(op)
             return
-        made = self._moved(op) or self._computed(op)
+        made = self._moved(op) or self._computed(op) or self._clamped(op)
         if made is None:
             self._ops.append(op.reading(*(self._as_float(t) if t is not None else None for t in op.inputs)))
 
@@ -127,6 +133,13 @@ class _Integers:
         if len(grids) != 1 or None in grids:
             return None
         return self._put(op, twins, place, next(iter(grids)))
+
+    def _clamped(self, op: Op) -> Op | None:
+        """A clamp that nothing rounds, on its operand's grid."""
+        twin = self._twin.get(op.inputs[0]) if op.inputs[0] is not None else None
+        if twin is None or op.output in self._ends or not clamps(op, twin, self._users.get(op.output, [])):
+            return None
+        return self._put(op, [twin], 0, (twin.quantization, twin.dtype))
 
     def _bordered(self, op: Op) -> Op | None:
         twin = self._twin.get(op.inputs[0]) if op.inputs[0] is not None else None
