@@ -22,6 +22,7 @@ from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import AccuracyError, CalibrationError, ConversionError, ParityError
+from edge_sdk.files import write_own
 from edge_sdk.findings import Finding
 from edge_sdk.parity.bounds import Bound, measured_bound
 from edge_sdk.parity.boxes import check_told
@@ -170,7 +171,7 @@ class Proof:
         key = (lowered.path, recipe.weights, recipe.mode, reference)
         if key not in self._rounded:
             path = self._shop.path("rounded_weights.tflite")
-            path.write_bytes(with_rounded_weights(lowered.path.read_bytes(), recipe))
+            write_own(path, with_rounded_weights(lowered.path.read_bytes(), recipe))
             meter = self.measure(path, lowered.input_axes, lowered.output_axes, reference=reference)
             self._rounded[key] = {row.name: _least(row) for row in meter.report()}
         # Dynamic range rounds activations to 8 bits as well, on the fly.
