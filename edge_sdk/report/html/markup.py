@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape as _escape
@@ -29,6 +30,8 @@ __all__ = [
     "tiles",
 ]
 
+_TAG = re.compile("<[^>]*>")
+_SHORT, _SENTENCE = 20, 40
 Data = Mapping[str, Any]
 """A result, or part of one, as its command's ``--json`` has it."""
 
@@ -80,22 +83,29 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, words: Sequ
         rows: cells, escaped unless they are :class:`Html`.
         words: columns that hold words; the others are numbers, to the right.
     """
-    kinds = ["t" if place in words else "n" for place in range(len(heads))]
+    lines = [list(row) for row in rows]
+    kinds = [_kind([line[place] for line in lines]) if place in words else "n" for place in range(len(heads))]
     head = "".join(
         f'<th class="{kind}">{text(name)}</th>' if kind == "n" else f"<th>{text(name)}</th>"
         for kind, name in zip(kinds, heads, strict=True)
     )
     body = [
         "<tr>"
-        + "".join(f'<td class="{kind}">{text(cell)}</td>' for kind, cell in zip(kinds, row, strict=True))
+        + "".join(f'<td class="{kind}">{text(cell)}</td>' for kind, cell in zip(kinds, line, strict=True))
         + "</tr>"
-        for row in rows
+        for line in lines
     ]
     if not body:
         return ""
     return (
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n' + "\n".join(body) + "</tbody></table></div>"
     )
+
+
+def _kind(cells: Iterable[object]) -> str:
+    """How wide a column of words is on a phone: of short ones as they are, of sentences as one reads."""
+    longest = max((len(_TAG.sub("", text(cell))) for cell in cells), default=0)
+    return "t s" if longest <= _SHORT else "t l" if longest > _SENTENCE else "t"
 
 
 def facts(entries: Iterable[tuple[str, object]]) -> str:

@@ -69,7 +69,7 @@ figcaption { font-size: .84rem; line-height: 1.4; overflow-wrap: anywhere; } fig
 @media (max-width: 34rem) { body { padding: 1.4rem .9rem 3rem; } .strip { grid-template-columns: 5.6rem 1fr;
   column-gap: .5rem; } .strip .names div { font-size: .7rem; } dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .45rem; } th, td { padding-right: .7rem; } td.t { min-width: 7.5rem; }
-  td.t:last-child:not(:first-child) { min-width: 15rem; }
+  td.s { min-width: 0; white-space: nowrap; } td.l:not(:first-child) { min-width: 15rem; }
   th:first-child, td:first-child { position: sticky; left: 0; background: var(--ground); } }
 @media print { details { display: block; } body { max-width: none; } }
 """
