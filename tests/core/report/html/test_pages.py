@@ -279,7 +279,7 @@ def test_a_difference_says_what_is_better_and_what_is_worse() -> None:
     page = page_of_both(before, after, ("a.json", "<b>.json")).html()
     check_alone(page)
     assert "1 better, 1 worse, 1 within their intervals" in page
-    rows = {row.split("</td>")[0]: row for row in page.split('<td class="t">')}
+    rows = {row.split("</td>")[0]: row for row in re.split('<td class="t[^"]*">', page)}
     assert "-50.0%" in rows["file"]
     assert "intervals overlap" in page
     assert page.index("Findings that came") < page.index("[new-rule]") < page.index("Findings that went")
