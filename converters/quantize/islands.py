@@ -107,7 +107,9 @@ def with_islands(data: bytes, engine: XnnpackEngine, reference: bytes | None = N
     parts, refused = _placed(before, engine), _placed(after, engine)
     if refused[1] >= parts[1]:
         return None
+    were = {result_name(before, op) for op in before.ops if _floats(before, op)}
     names = [(op.name, result_name(after, op)) for op in after.ops if _floats(after, op)]
+    names = [(kind, name) for kind, name in names if name not in were]
     return Islands(made, tuple(names), engine.runtime, parts[0], refused[0], clamps)
 
 

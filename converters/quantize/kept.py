@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.errors import RecipeError, nearest
@@ -16,6 +18,12 @@ def kept_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
         RecipeError: an expression matches nothing, so that a typo would quantize what should stay float.
     """
     return _matching(artifact, recipe.keep_float, "keep_float")
+
+
+def also_kept(recipe: Recipe, graph: Subgraph, ops: Sequence[Op]) -> Recipe:
+    """The recipe with further ops of the main subgraph in float, by the names of their results."""
+    names = tuple(f"^{re.escape(result_name(graph, op))}$" for op in ops)
+    return replace(recipe, keep_float=replace(recipe.keep_float, tensors=(*recipe.keep_float.tensors, *names)))
 
 
 def int16_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:

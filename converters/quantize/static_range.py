@@ -30,8 +30,9 @@ from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, qua
 from edge_sdk.converters.quantize.equalized import better_equalized
 from edge_sdk.converters.quantize.factors import with_single_scales
 from edge_sdk.converters.quantize.four_bits import with_four_bits
+from edge_sdk.converters.quantize.front_ends import front_end, told_of_front_end
 from edge_sdk.converters.quantize.joins import Join, cut_ops, joins_of_kinds, quantized_apart, told
-from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
+from edge_sdk.converters.quantize.kept import also_kept, int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.ranges import Ranges, find_ranges, spread
 from edge_sdk.converters.quantize.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.tuning import for_tuning
@@ -97,14 +98,16 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     graph = parse_artifact(ready).main
     joins, tail = _in_float(graph, wanted, observations)
     cut = cut_ops(joins) | {op.index for op in tail}
+    front = [] if _is_plain(wanted) else front_end(graph, observations)
+    asked = also_kept(wanted, graph, front)
     wide = wanted.activations.dtype == "int16" or bool(wanted.int16)
     if wide or (find_spec("tensorflow") is None and wanted.io != "uint8"):
         padded = Path(target).with_suffix(".padded.tflite")
         padded.write_bytes(ready)
-        made = quantize_static(str(padded), target, wanted, observations)
+        made = quantize_static(str(padded), target, asked, observations)
     else:
         ranged = with_ranges(ready, observations)
-        kept = [result_name(graph, op) for graph, op in kept_ops(parse_artifact(ranged), wanted)]
+        kept = [result_name(graph, op) for graph, op in kept_ops(parse_artifact(ranged), asked)]
         data = quantized_apart(ranged, cut, lambda head: _quantize_int8(head, wanted, kept)) if cut else None
         data = data or _quantize_int8(ranged, wanted, kept)
         Path(target).write_bytes(with_single_scales(data))
@@ -116,10 +119,11 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
         told_of = [finding.as_json() for finding in int4_findings(parse_artifact(narrow).main, wanted.name)]
         made |= {"findings": [*made["findings"], *told_of]}
     made |= {"ranges": ranges.as_json(), "ready": ready, "count": ranges.count, "corrections": {}}
-    if cut:
+    if cut or front:
         findings = [told(graph, wanted, joins)] if joins else []
         findings += [told_of_tail(graph, wanted, tail, observations)] if tail else []
-        names = [result_name(graph, graph.ops[index]) for index in sorted(cut)]
+        findings += [told_of_front_end(graph, wanted, front, observations)] if front else []
+        names = [result_name(graph, graph.ops[index]) for index in sorted(cut | {op.index for op in front})]
         made |= {"findings": [*made["findings"], *(one.as_json() for one in findings)], "floats": names}
     return made
 
@@ -129,10 +133,14 @@ def _in_float(graph: Subgraph, recipe: Recipe, observations: Mapping[int, Observ
 
     None where the file may hold no float, or TensorFlow's quantizer does not make it.
     """
-    plain = recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16
-    if plain or find_spec("tensorflow") is None:
+    if _is_plain(recipe) or find_spec("tensorflow") is None:
         return [], []
     return joins_of_kinds(graph, observations), poor_tail(graph, observations)
+
+
+def _is_plain(recipe: Recipe) -> bool:
+    """Whether no op may be left in float that was not named."""
+    return bool(recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16)
 
 
 def _corrected(ready: bytes, target: Path, samples: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:
