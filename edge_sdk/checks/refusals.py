@@ -6,6 +6,7 @@ agree. Mistakes that a public file had are here, not every one that a damaged fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -31,13 +32,63 @@ def refusals(artifact: Artifact) -> Iterator[Finding]:
 
 
 def _all(artifact: Artifact) -> Iterator[Finding]:
+    yield from _entered(artifact)
+    entered = {0, artifact.signature.subgraph}
     for graph in artifact.subgraphs:
         for tensor in graph.tensors:
             yield from _stored(tensor)
             yield from _scales(tensor)
         for op in graph.ops:
-            if op.name in _OPS:
-                yield from _OPS[op.name](_Seen(graph, op))
+            seen = _Seen(graph, op, len(artifact.subgraphs))
+            yield from _overlapping(seen)
+            for look in _OPS.get(op.name, ()):
+                yield from look(seen)
+            # What only another signature runs is prepared when that is entered.
+            for look in _ENTERED.get(op.name, ()) if graph.index in entered else ():
+                yield from look(seen)
+
+
+def _entered(artifact: Artifact) -> Iterator[Finding]:
+    """What a session needs of the signature that it enters by, and the engine's Python of all of them."""
+    if artifact.implicit_signature:
+        return
+    for one in artifact.signatures:
+        for name in (one.key, *one.inputs, *one.outputs):
+            if not _is_text(name):
+                message = (
+                    f"signature `{_shown(one.key)}` has a name that is not UTF-8, `{_shown(name)}`: it cannot be read"
+                )
+                yield Finding("name-not-text", "error", message, "file", _DAMAGED)
+    signature, graph = artifact.signature, artifact.main
+    where = f"signature `{_shown(signature.key)}`"
+    named = {tensor.index for tensor in signature.inputs.values()}
+    for index in graph.inputs:
+        if index not in named and not graph.tensors[index].is_stored:
+            message = (
+                f"{where} has no name for input `{_shown(graph.tensors[index].name)}` (tensor {index}): it stays unset"
+            )
+            yield Finding("signature-mismatch", "error", message, "file", _DAMAGED)
+    for what, tensors, listed in (
+        ("input", signature.inputs, graph.inputs),
+        ("output", signature.outputs, graph.outputs),
+    ):
+        for name, tensor in tensors.items():
+            if tensor.index not in listed:
+                message = f"{where} calls tensor {tensor.index} its {what} `{_shown(name)}`, and the subgraph does not"
+                yield Finding("signature-mismatch", "error", message, "file", _DAMAGED)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        # To the engine it ends at a NUL.
+        name.partition("\0")[0].encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(name: str) -> str:
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _stored(tensor: Tensor) -> Iterator[Finding]:
@@ -65,6 +116,7 @@ class _Seen(NamedTuple):
 
     graph: Subgraph
     op: Op
+    subgraphs: int
 
     @property
     def source(self) -> Tensor | None:
@@ -128,17 +180,76 @@ def _squeezed(seen: _Seen) -> Iterator[Finding]:
             return
 
 
+def _reshaped(seen: _Seen) -> Iterator[Finding]:
+    """As many values behind as before, at the sizes that the file states."""
+    source, wanted = seen.source, seen.op.options.get("new_shape")
+    inputs = seen.op.inputs
+    if source is None or not _is_known(seen, source):
+        return
+    if len(inputs) > 1 and inputs[1] >= 0:
+        shape = seen.graph.tensors[inputs[1]]
+        if shape.constant is None or shape.dtype != "int32" or len(shape.shape) != 1:
+            return
+        wanted = shape.values().tolist()
+    extents = [int(extent) for extent in (() if wanted is None else wanted)]
+    if not extents or any(extent < -1 for extent in extents):
+        return
+    before, after = math.prod(source.shape), math.prod(extent for extent in extents if extent >= 0)
+    fits = before == after if -1 not in extents else bool(after) and not before % after
+    if not fits:
+        message = f"RESHAPE {seen.op.index} makes {extents} of {list(source.shape)}: no engine prepares it"
+        yield Finding("shape-contradiction", "error", message, "file", _DAMAGED)
+
+
+def _strided(seen: _Seen) -> Iterator[Finding]:
+    """Steps of one at least."""
+    for name in ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor"):
+        step = seen.op.options.get(name, 1)
+        if int(step) < 1:
+            message = f"{seen.op.name} {seen.op.index} has {name} {step}: no engine prepares it"
+            yield Finding("op-malformed", "error", message, "file", _DAMAGED)
+            return
+
+
+def _calling(seen: _Seen) -> Iterator[Finding]:
+    """CALL_ONCE runs another subgraph, that is there."""
+    index = int(seen.op.options.get("init_subgraph_index", 0))
+    if index == seen.graph.index or not 0 <= index < seen.subgraphs:
+        which = "its own" if index == seen.graph.index else "which does not exist"
+        message = f"CALL_ONCE {seen.op.index} runs subgraph {index}, {which}: no engine prepares it"
+        yield Finding("op-malformed", "error", message, "file", _DAMAGED)
+
+
+def _overlapping(seen: _Seen) -> Iterator[Finding]:
+    """No result of an op is its operand."""
+    both = sorted({index for index in seen.op.inputs if index >= 0} & set(seen.op.outputs))
+    if both:
+        message = f"{seen.op.name} {seen.op.index} reads and writes tensor {both[0]}: every engine refuses the file"
+        yield Finding("op-malformed", "error", message, "file", _DAMAGED)
+
+
 def _optionless(seen: _Seen) -> Iterator[Finding]:
     if not seen.op.options:
         message = f"{seen.op.name} {seen.op.index} has no options: every engine refuses the file"
         yield Finding("options-missing", "error", message, "file", _DAMAGED)
 
 
-_OPS: Mapping[str, Callable[[_Seen], Iterator[Finding]]] = MappingProxyType(
+_Looks = Mapping[str, tuple[Callable[[_Seen], Iterator[Finding]], ...]]
+_OPS: _Looks = MappingProxyType(
     {
-        "CONV_2D": _windowed,
-        "DEPTHWISE_CONV_2D": _windowed,
-        "LSTM": _optionless,
-        "SQUEEZE": _squeezed,
+        "CONV_2D": (_windowed,),
+        "DEPTHWISE_CONV_2D": (_windowed,),
+        "LSTM": (_optionless,),
+        "SQUEEZE": (_squeezed,),
+    }
+)
+_ENTERED: _Looks = MappingProxyType(
+    {
+        "AVERAGE_POOL_2D": (_strided,),
+        "CALL_ONCE": (_calling,),
+        "CONV_2D": (_strided,),
+        "DEPTHWISE_CONV_2D": (_strided,),
+        "MAX_POOL_2D": (_strided,),
+        "RESHAPE": (_reshaped,),
     }
 )

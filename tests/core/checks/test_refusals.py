@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from edge_sdk import Session
 from edge_sdk.artifact import parse_artifact
+from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks.refusals import refusals
 from edge_sdk.engines.installed import find_engine
+from edge_sdk.errors import ModelError
 from tests.graphs import Graph, options
 from tests.runtime.kinds import delay
 
@@ -75,6 +78,54 @@ def lstm() -> bytes:
     return graph.finish((), (), signature=False)
 
 
+def reshaped(new: list[int], *, stored: bool = False, entered: bool = True) -> bytes:
+    """``x (2, 3)`` as another shape, told by an option or a second operand; in the entry, or in another's subgraph."""
+    first = Graph()
+    a, b = first.tensor("a", (1, 4)), first.tensor("b", (1, 4))
+    if not entered:
+        first.op("ABS", (a,), (b,), options("AbsOptions"))
+        first.entry("serving_default", (a,), (b,))
+    graph = first if entered else first.another("other")
+    x, y = graph.tensor("x", (2, 3)), graph.tensor("y", (3, 2))
+    told = (graph.constant("new", np.array(new, np.int32)),) if stored else ()
+    graph.op("RESHAPE", (x, *told), (y,), options("ReshapeOptions", new_shape=None if stored else new))
+    graph.entry("serving_default" if entered else "other", (x,), (y,))
+    return pack_tree(first.root)
+
+
+def strided(kind: str, step: int) -> bytes:
+    graph = Graph()
+    x, y = graph.tensor("x", (1, 4, 4, 1)), graph.tensor("y", (1, 4, 4, 1))
+    if kind == "CONV_2D":
+        kernel = graph.constant("kernel", np.ones((1, 1, 1, 1), np.float32))
+        bias = graph.constant("bias", np.zeros(1, np.float32))
+        graph.op(kind, (x, kernel, bias), (y,), options("Conv2DOptions", stride_w=1, stride_h=step))
+    else:
+        sizes = {"filter_width": 1, "filter_height": 1, "stride_w": step, "stride_h": 1}
+        graph.op(kind, (x,), (y,), options("Pool2DOptions", **sizes))
+    return graph.finish((x,), (y,))
+
+
+def calling(subgraph: int) -> bytes:
+    root, _ = parse_tree(delay("float32", (1, 4)))
+    root.subgraphs[0].operators[0].builtin_options.init_subgraph_index = subgraph
+    return pack_tree(root)
+
+
+def overlapping() -> bytes:
+    graph = Graph()
+    x, y = graph.tensor("x", (1, 4)), graph.tensor("y", (1, 4))
+    graph.op("ABS", (x,), (y,), options("AbsOptions"))
+    graph.op("ADD", (x, y), (y,), options("AddOptions"))
+    return graph.finish((x,), (y,))
+
+
+def renamed(name: str, place: int = 0) -> bytes:
+    root, _ = parse_tree(strided("CONV_2D", 1))
+    root.signature_defs[0].inputs[place].name = name
+    return pack_tree(root)
+
+
 CASES: dict[str, tuple[bytes, str]] = {
     "scale along 3 of rank 1": (quantized((4,), 1, 3), "quantized-dimension"),
     "scale along -1": (quantized((4,), 1, -1), "quantized-dimension"),
@@ -95,6 +146,21 @@ CASES: dict[str, tuple[bytes, str]] = {
     "512 of 512 samples": (spectrum(512), ""),
     "5 behind a pad": (padded_spectrum(), ""),
     "LSTM without options": (lstm(), "options-missing"),
+    "a reshape": (reshaped([3, -1]), ""),
+    "a reshape by an operand": (reshaped([6], stored=True), ""),
+    "a reshape to more values": (reshaped([3, 3]), "shape-contradiction"),
+    "a reshape to more by an operand": (reshaped([4, -1], stored=True), "shape-contradiction"),
+    "a reshape that only another signature runs": (reshaped([3, 3], entered=False), ""),
+    "steps of one": (strided("CONV_2D", 1), ""),
+    "steps of none": (strided("CONV_2D", 0), "op-malformed"),
+    "a pool's steps of none": (strided("MAX_POOL_2D", 0), "op-malformed"),
+    "a mean's steps of one": (strided("AVERAGE_POOL_2D", 1), ""),
+    "a first run of a subgraph that is not there": (calling(7), "op-malformed"),
+    "a first run of itself": (calling(0), "op-malformed"),
+    "an op that writes what it reads": (overlapping(), "op-malformed"),
+    "a name of no letters": (renamed("\udcff\udcfe"), "name-not-text"),
+    "a name that ends before them": (renamed("x\0\udcff"), ""),
+    "a name of other letters": (renamed("\u00e9tat"), ""),
 }
 
 
@@ -123,3 +189,19 @@ def test_window_that_is_a_little_too_large_leaves_nothing() -> None:
     """Engines open it, and its output has no values."""
     (said,) = refusals(parse_artifact(spectrum(511)))
     assert (said.rule, said.severity) == ("window-beyond-input", "warning")
+
+
+@pytest.mark.runtime
+def test_a_signature_that_leaves_something_out_is_refused_as_sessions_do() -> None:
+    root, _ = parse_tree(reshaped([3, 2]))
+    root.signature_defs[0].inputs = []
+    content = pack_tree(root)
+    assert [finding.rule for finding in refusals(parse_artifact(content))] == ["signature-mismatch"]
+    with pytest.raises(ModelError, match="has no name for input `x`"):
+        Session.open(content)
+    root, _ = parse_tree(reshaped([3, 2]))
+    root.signature_defs[0].outputs[0].tensor_index = 0
+    content = pack_tree(root)
+    assert [finding.rule for finding in refusals(parse_artifact(content))] == ["signature-mismatch"]
+    with pytest.raises(ModelError, match="calls tensor 0 its output"):
+        Session.open(content)
