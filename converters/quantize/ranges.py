@@ -3,7 +3,8 @@
 The first pass takes extremes and histograms of every tensor. From them come ranges on trial (:mod:`.clipping`). The
 second, over a few samples, takes what each would cost the ops that read the tensor (:mod:`.readers`); the cheapest is
 taken, the extremes where nothing is cheaper by a twentieth. Where no such op can be run alone, the tensor's own noise
-stands for it. Tensors of one scale are tried together, and those whose scale TFLite prescribes are left alone.
+stands for it. Tensors of one scale are tried together, and those whose scale TFLite prescribes are left alone. What no
+reader tells apart (:mod:`.needs`) is cut off before.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from edge_sdk.artifact.model import Artifact, Subgraph, parse_artifact
 from edge_sdk.artifact.ties import AVERAGING, FIXED, MOVING, Ties
 from edge_sdk.converters.quantize.clipping import PERCENTILES, Ends, ends_of, noise
 from edge_sdk.converters.quantize.masks import with_soft_masks
+from edge_sdk.converters.quantize.needs import narrow
 from edge_sdk.converters.quantize.padding import with_neutral_padding
 from edge_sdk.converters.quantize.readers import Group, reading_costs
 from edge_sdk.engines.observe import Observation, observe
@@ -106,6 +108,7 @@ def find_ranges(
     # A range that a mask or padding was clamped to is what its ops need: nothing is chosen there.
     free = [index for index, one in seen.items() if _extremes(one) == extremes[index] and one.histogram]
     artifact = parse_artifact(data)
+    narrowed = narrow(artifact.main, seen, free) if method != "minmax" else frozenset()
     groups = list(_groups(artifact.main, free, seen, _TRIALS if method == "auto" else ("minmax", method)))
     if method == "auto":
         some = _some(samples, artifact, max((one.runs for one in seen.values()), default=0))
@@ -115,10 +118,20 @@ def find_ranges(
     names = dict(_set(groups, taken, seen, _TRIALS if method == "auto" else ("minmax", method)))
     tensors = artifact.main.tensors
     chosen = tuple(
-        Chosen(tensors[index].name, names.get(index, "minmax"), *_extremes(one), extremes[index])
+        Chosen(
+            tensors[index].name,
+            _word(names.get(index, "minmax"), narrowed=index in narrowed),
+            *_extremes(one),
+            extremes[index],
+        )
         for index, one in seen.items()
     )
     return Ranges(data, seen, method, chosen)
+
+
+def _word(method: str, *, narrowed: bool) -> str:
+    """What a range was set by: the extremes of a tensor, or of what of it is told apart."""
+    return "clamp" if narrowed and method == "minmax" else method
 
 
 def _extremes(one: Observation) -> Ends:

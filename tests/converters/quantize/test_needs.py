@@ -1,0 +1,103 @@
+"""Ranges end where the ops that read a tensor stop to tell values apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.converters.quantize.needs import narrow
+from edge_sdk.engines.observe import Observation
+from edge_sdk.engines.runner import Runner
+from edge_sdk.signature import Arrays
+from tests.graphs import Graph, options
+
+Step = tuple[str, float | None]
+HARD_SIGMOID = (("MAXIMUM", 0.0), ("MINIMUM", 1.0))
+SHAPE = (1, 64)
+
+
+def chain(*steps: Step, also: bool = False) -> bytes:
+    """``x`` through binary ops with a number, or functions; ``also`` something else reads the first result."""
+    graph = Graph()
+    x = graph.tensor("x", SHAPE)
+    value = made = graph.tensor("made", SHAPE)
+    weights = graph.constant("w", np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32) * 4)
+    graph.op("FULLY_CONNECTED", (x, weights, -1), (made,), options("FullyConnectedOptions"))
+    for place, (kind, number) in enumerate(steps):
+        result = graph.tensor(f"v{place}", SHAPE)
+        operands = (value,) if number is None else (value, graph.constant(f"c{place}", np.array(number, np.float32)))
+        name = "MaximumMinimum" if kind in ("MAXIMUM", "MINIMUM") else kind.capitalize()
+        graph.op(kind, operands, (result,), *([] if number is None else [options(f"{name}Options")]))
+        value = result
+    ends = [value]
+    if also:
+        ends.append(graph.tensor("other", SHAPE))
+        graph.op("ABS", (made,), (ends[-1],), options("AbsOptions"))
+    return graph.finish((x,), tuple(ends))
+
+
+@pytest.mark.parametrize(
+    ("steps", "range_of_first"),
+    [
+        (HARD_SIGMOID, (0.0, 1.0)),
+        ((("ADD", 3.0), ("RELU6", None), ("MUL", 1 / 6)), (-3.0, 3.0)),
+        ((("MUL", 0.5), ("RELU6", None)), (0.0, 12.0)),
+        ((("SUB", 1.0), ("RELU", None)), (0.0, 100.0)),
+        ((("HARD_SWISH", None),), (-3.0, 100.0)),
+        ((("RELU", None),), (0.0, 100.0)),
+        ((("LOGISTIC", None),), (-100.0, 100.0)),
+        ((("MUL", -1.0), ("RELU6", None)), (-100.0, 100.0)),
+    ],
+)
+def test_a_range_ends_where_a_clamp_does(steps: Sequence[Step], range_of_first: tuple[float, float]) -> None:
+    graph = parse_artifact(chain(*steps)).main
+    made = graph.ops[0].outputs[0]
+    seen = {made: Observation(-100.0, 100.0, runs=1)}
+    changed = narrow(graph, seen, seen)
+    assert (seen[made].minimum, seen[made].maximum) == pytest.approx(range_of_first)
+    assert changed == (frozenset() if range_of_first == (-100.0, 100.0) else {made})
+
+
+def test_what_something_else_reads_keeps_its_range() -> None:
+    graph = parse_artifact(chain(*HARD_SIGMOID, also=True)).main
+    made = graph.ops[0].outputs[0]
+    seen = {made: Observation(-100.0, 100.0, runs=1)}
+    assert narrow(graph, seen, seen) == frozenset()
+
+
+def samples() -> Iterator[Arrays]:
+    rng = np.random.default_rng(1)
+    return ({"x": rng.uniform(-1, 1, SHAPE).astype(np.float32)} for _ in range(32))
+
+
+@pytest.mark.keras
+@pytest.mark.runtime
+def test_a_hard_swish_reads_what_it_tells_apart_in_finer_steps(tmp_path: Path) -> None:
+    """Of about -70 to 70, as a range of its own: half of it is 0 behind the HARD_SWISH."""
+    from dataclasses import replace
+
+    from edge_sdk.converters.quantize.static_range import quantize
+    from edge_sdk.data import spool
+    from edge_sdk.data.opening import DataSource
+    from edge_sdk.engines.values import specs_of
+    from edge_sdk.recipe import find_recipe
+
+    data = chain(("HARD_SWISH", None))
+    source = tmp_path / "float.tflite"
+    source.write_bytes(data)
+    store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), tmp_path / "s")
+    errors, ranges = {}, {}
+    for method in ("auto", "minmax"):
+        target = tmp_path / f"{method}.tflite"
+        recipe = replace(find_recipe("int8"), calibration=method)
+        made = quantize(str(source), str(target), recipe.as_json(), str(store.folder), {})
+        want, got = (np.array([run.run_real(one)["v0"] for one in samples()]) for run in map(Runner, (source, target)))
+        errors[method] = float(np.mean((want - got) ** 2))
+        ranges[method] = {one["tensor"]: one for one in made["ranges"]["tensors"]}["made"]
+    assert ranges["auto"]["minimum"] >= -3
+    assert ranges["minmax"]["minimum"] == ranges["minmax"]["observed"][0] < -40
+    assert errors["auto"] < errors["minmax"]
