@@ -34,6 +34,7 @@ from edge_sdk.converters.quantize.front_ends import front_end, told_of_front_end
 from edge_sdk.converters.quantize.joins import Join, cut_ops, joins_of_kinds, quantized_apart, told
 from edge_sdk.converters.quantize.kept import also_kept, int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.ranges import Ranges, find_ranges, spread
+from edge_sdk.converters.quantize.spectra import spectral_ops, told_of_spectra
 from edge_sdk.converters.quantize.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.tuning import for_tuning
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
@@ -99,7 +100,9 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     joins, tail = _in_float(graph, wanted, observations)
     cut = cut_ops(joins) | {op.index for op in tail}
     front = [] if _is_plain(wanted) else front_end(graph, observations)
-    asked = also_kept(wanted, graph, front)
+    spectra = [] if _is_plain(wanted) else [op for op in spectral_ops(graph) if op not in front]
+    asked = also_kept(wanted, graph, [*front, *spectra])
+    floats = cut | {op.index for op in (*front, *spectra)}
     wide = wanted.activations.dtype == "int16" or bool(wanted.int16)
     if wide or (find_spec("tensorflow") is None and wanted.io != "uint8"):
         padded = Path(target).with_suffix(".padded.tflite")
@@ -119,11 +122,12 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
         told_of = [finding.as_json() for finding in int4_findings(parse_artifact(narrow).main, wanted.name)]
         made |= {"findings": [*made["findings"], *told_of]}
     made |= {"ranges": ranges.as_json(), "ready": ready, "count": ranges.count, "corrections": {}}
-    if cut or front:
+    if floats:
         findings = [told(graph, wanted, joins)] if joins else []
         findings += [told_of_tail(graph, wanted, tail, observations)] if tail else []
         findings += [told_of_front_end(graph, wanted, front, observations)] if front else []
-        names = [result_name(graph, graph.ops[index]) for index in sorted(cut | {op.index for op in front})]
+        findings += [told_of_spectra(wanted, spectra)] if spectra else []
+        names = [result_name(graph, graph.ops[index]) for index in sorted(floats)]
         made |= {"findings": [*made["findings"], *(one.as_json() for one in findings)], "floats": names}
     return made
 

@@ -21,6 +21,7 @@ from edge_sdk.signature import shape_text
 
 _METHODS = {
     "minmax": "extremes",
+    "clamp": "extremes up to a clamp",
     "mse": "least squares",
     "percentile": "99.99 %",
     "percentile_99.9": "99.9 %",

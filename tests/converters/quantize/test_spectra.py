@@ -1,0 +1,95 @@
+"""Squares of a spectrum stay in float up to their root or logarithm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.converters.quantize.spectra import spectral_ops
+from edge_sdk.engines.runner import Runner
+from edge_sdk.recipe import Forms
+from edge_sdk.signature import Arrays
+from tests.graphs import Graph, options
+
+BINS = 32
+
+
+def spectrum(*, logarithm: bool = False, mean: bool = False) -> bytes:
+    """``SQRT(re * re + im * im)`` of two dense layers; or the logarithm of sums of it, or the root of its mean."""
+    rng = np.random.default_rng(0)
+    graph = Graph()
+    x = graph.tensor("x", (1, 256))
+    squares = []
+    for name in ("re", "im"):
+        part, square = graph.tensor(name, (1, BINS)), graph.tensor(f"{name}_square", (1, BINS))
+        weights = graph.constant(f"w_{name}", (rng.standard_normal((BINS, 256)) / 16).astype(np.float32))
+        graph.op("FULLY_CONNECTED", (x, weights, -1), (part,), options("FullyConnectedOptions"))
+        graph.op("MUL", (part, part), (square,), options("MulOptions"))
+        squares.append(square)
+    power, y = graph.tensor("power", (1, BINS)), graph.tensor("y", (1, BINS))
+    graph.op("ADD", squares, (power,), options("AddOptions"))
+    if logarithm:
+        bands, floor = graph.tensor("bands", (1, 4)), graph.tensor("floor", (1, 4))
+        filters = graph.constant("filters", np.repeat(np.eye(4, dtype=np.float32), BINS // 4, 1))
+        graph.op("FULLY_CONNECTED", (power, filters, -1), (bands,), options("FullyConnectedOptions"))
+        epsilon = graph.constant("epsilon", np.array(1e-3, np.float32))
+        graph.op("ADD", (bands, epsilon), (floor,), options("AddOptions"))
+        y = graph.tensor("logs", (1, 4))
+        graph.op("LOG", (floor,), (y,))
+    elif mean:
+        middle, y = graph.tensor("middle", (1, 1)), graph.tensor("rms", (1, 1))
+        axes = graph.constant("axes", np.array([1], np.int32))
+        graph.op("MEAN", (power, axes), (middle,), options("ReducerOptions", keep_dims=True))
+        graph.op("SQRT", (middle,), (y,))
+    else:
+        graph.op("SQRT", (power,), (y,))
+    return graph.finish((x,), (y,))
+
+
+def samples() -> Iterator[Arrays]:
+    """From loud to quiet, by 40 dB."""
+    rng = np.random.default_rng(1)
+    return ({"x": (rng.uniform(-1, 1, (1, 256)) * 10 ** -(one / 16)).astype(np.float32)} for one in range(32))
+
+
+def test_what_goes_along_with_a_square() -> None:
+    graph = parse_artifact(spectrum()).main
+    assert [op.name for op in spectral_ops(graph)] == ["MUL", "MUL", "ADD", "SQRT"]
+    graph = parse_artifact(spectrum(logarithm=True)).main
+    kinds = ["MUL", "MUL", "ADD", "FULLY_CONNECTED", "ADD", "LOG"]
+    assert [op.name for op in spectral_ops(graph)] == kinds, "a filter bank is a small share of the products"
+    assert spectral_ops(parse_artifact(spectrum(mean=True)).main) == [], "the means of norms have one scale"
+
+
+@pytest.mark.keras
+@pytest.mark.runtime
+@pytest.mark.parametrize("forms", ["delegate", "plain"])
+def test_quiet_values_are_kept(tmp_path: Path, forms: Forms) -> None:
+    from dataclasses import replace
+
+    from edge_sdk.converters.quantize.static_range import quantize
+    from edge_sdk.data import spool
+    from edge_sdk.data.opening import DataSource
+    from edge_sdk.engines.values import specs_of
+    from edge_sdk.recipe import find_recipe
+
+    data = spectrum(logarithm=True)
+    source, target = tmp_path / "float.tflite", tmp_path / "int8.tflite"
+    source.write_bytes(data)
+    store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), tmp_path / "s")
+    recipe = replace(find_recipe("int8"), forms=forms, calibration="minmax")
+    made = quantize(str(source), str(target), recipe.as_json(), str(store.folder), {})
+    want, got = (np.array([run.run_real(one)["logs"] for one in samples()]) for run in map(Runner, (source, target)))
+    # 20 to 30 dB below the loudest: 4 to 12 levels of an amplitude, and none to 3 of a power.
+    off = np.abs(want - got)[16:24]
+    if forms == "delegate":
+        assert [one["rule"] for one in made["findings"]] == ["spectra-in-float"]
+        assert set(made["floats"]) >= {"re_square", "im_square", "power", "bands", "floor"}
+        assert np.mean(off) < 0.3
+    else:
+        assert made["findings"] == []
+        assert np.mean(off) > 0.5
