@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.converters.sources.torch_forms import translations
+from edge_sdk.converters.sources.torch_numbers import with_numbers
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.errors import ConversionError, ModelError
 
@@ -79,7 +80,7 @@ def _program(module: Any, examples: tuple[Any, ...]) -> Any:
     import torch
 
     try:
-        return torch.export.export(module, examples, strict=False)
+        return with_numbers(torch.export.export(module, examples, strict=False), examples)
     except Exception as error:  # torch.export raises many types
         where = _user_line(error)
         if "data-dependent" in str(error):

@@ -209,6 +209,14 @@ def _halves(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     return parts
 
 
+def _half_and_whole(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """A reshaped value that is cut for one reader and read whole by another, which has one operand."""
+    (x,) = inputs
+    apart = builder.reshaped(x, (3, 3, 2))
+    where = builder.constant([0, 0, 0], "int32"), builder.constant([3, 1, 2], "int32")
+    return [builder.emit("SLICE", [apart, *where], (3, 1, 2)), _unary(builder, "TANH", apart)]
+
+
 def _slice_of_slice(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     (x,) = inputs
     first = builder.emit("SLICE", [x, builder.constant([1, 1], "int32"), builder.constant([2, 4], "int32")], (2, 4))
@@ -453,6 +461,7 @@ CASES = {
     "a broadcast": Case("drop_broadcasts", [(1, 3, 1), X], _broadcast, ["ADD"]),
     "heads of attention": Case("join_slices", [(2, 5, 24)], _heads, ["SPLIT", "RESHAPE", "RESHAPE", "RESHAPE"]),
     "parts of unequal size": Case("join_slices", [(3, 6)], _halves, ["SPLIT_V", "TANH", "TANH"]),
+    "a part and the whole": Case("join_slices", [(3, 6)], _half_and_whole, ["RESHAPE", "SLICE", "TANH"]),
     "a slice of a slice": Case("join_slices", [(3, 6)], _slice_of_slice, ["SLICE"]),
     "a pad that is SAME": Case("fold_padding", [(1, 6, 6, 3)], _padded_conv([(1, 1)], 6, 1), ["CONV_2D"]),
     "two pads that are SAME": Case("fold_padding", [(1, 7, 7, 3)], _padded_conv([(1, 0), (0, 1)], 4, 2), ["CONV_2D"]),

@@ -36,8 +36,10 @@ class _Cut:
 
 
 def _cut(op: Op) -> _Cut | None:
+    if op.kind != "SLICE":
+        return None
     x, begins = op.inputs[0], integers(op.inputs[1])
-    if op.kind != "SLICE" or x is None or begins is None:
+    if x is None or begins is None:
         return None
     axes = [i for i, (size, whole) in enumerate(zip(op.output.shape, x.shape, strict=True)) if size != whole]
     return _Cut(op, axes[0], begins[axes[0]], op.output.shape[axes[0]]) if len(axes) == 1 else None
