@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from edge_sdk.artifact import flatbuffer
 from edge_sdk.artifact.flatbuffer import Node
@@ -13,6 +16,7 @@ from edge_sdk.errors import ModelError
 IDENTIFIER = b"TFL3"
 # Kernels read constants in place; TFLite's schema forces 16 bytes.
 ALIGNED = {"Buffer.data": 16}
+_COMPUTING = ("operator_codes", "subgraphs", "signature_defs")
 DAMAGED = "the file is damaged: copy or convert it again"
 
 
@@ -34,6 +38,30 @@ def parse_tree(data: bytes | memoryview, *, path: Path | None = None) -> tuple[N
     except ModelError as error:
         raise ModelError(f"{path or 'model'}: {error}", hint=DAMAGED) from error
     return root, unknown
+
+
+def compute_alike(left: bytes | memoryview, right: bytes | memoryview) -> bool:
+    """Whether two files hold the same program: ops, tensors, signatures and constants. Metadata may differ."""
+    (one, _), (other, _) = parse_tree(left), parse_tree(right)
+    if not all(_alike(getattr(one, field), getattr(other, field)) for field in _COMPUTING):
+        return False
+    read = {int(tensor.buffer) for graph in one.subgraphs for tensor in graph.tensors or ()}
+    return all(_alike(one.buffers[index], other.buffers[index]) for index in read)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, Node):
+        fields = vars(one)
+        return (
+            isinstance(other, Node)
+            and fields.keys() == vars(other).keys()
+            and all(_alike(value, getattr(other, name)) for name, value in fields.items())
+        )
+    if isinstance(one, list):
+        return isinstance(other, list) and len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    return bool(one == other)
 
 
 def pack_tree(root: Node) -> bytes:
