@@ -11,7 +11,6 @@ file on the samples that the proof compares on; what is written at the end goes 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from edge_sdk.errors import AccuracyError, ConversionError, RecipeError
 from edge_sdk.files import check_writable, write_bytes
 from edge_sdk.findings import Finding, gravest_first
 from edge_sdk.progress import Progress, Silent
-from edge_sdk.recipe import Recipe, change_recipe
+from edge_sdk.recipe import Recipe, change_recipe, exactly
 from edge_sdk.recipe.reading import KeepFloat
 from edge_sdk.recipe.writing import recipe_text
 from edge_sdk.version import __version__
@@ -202,7 +201,7 @@ def _given_back(kept: tuple[str, ...], reaches: Callable[[tuple[str, ...]], bool
 def _keeping(recipe: Recipe, names: Sequence[str]) -> Recipe:
     if not names:
         return recipe
-    return change_recipe(recipe, keep=KeepFloat((), tuple(f"^{re.escape(name)}$" for name in names)))
+    return change_recipe(recipe, keep=KeepFloat((), exactly(names)))
 
 
 def _told(found: Repair, goal: Goal, path: Path) -> Finding:

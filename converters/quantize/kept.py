@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.errors import RecipeError, nearest
-from edge_sdk.recipe import Int16, KeepFloat, Recipe
+from edge_sdk.recipe import Int16, KeepFloat, Recipe, exactly
 
 
 def kept_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
@@ -22,7 +22,7 @@ def kept_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
 
 def also_kept(recipe: Recipe, graph: Subgraph, ops: Sequence[Op]) -> Recipe:
     """The recipe with further ops of the main subgraph in float, by the names of their results."""
-    names = tuple(f"^{re.escape(result_name(graph, op))}$" for op in ops)
+    names = exactly(result_name(graph, op) for op in ops)
     return replace(recipe, keep_float=replace(recipe.keep_float, tensors=(*recipe.keep_float.tensors, *names)))
 
 

@@ -10,7 +10,6 @@ Sparse weights are no move: as clustered ones they make a file smaller only once
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import get_args
@@ -20,7 +19,7 @@ from edge_sdk.converters.search.crossing import Crossing
 from edge_sdk.converters.search.cut import Member, Spared
 from edge_sdk.converters.search.records import MIB, Point
 from edge_sdk.converters.search.view import Move, Proposal, View
-from edge_sdk.recipe import CalibrationMethod, Int16, KeepFloat, Recipe, check_recipe, find_recipe
+from edge_sdk.recipe import CalibrationMethod, Int16, KeepFloat, Recipe, check_recipe, exactly, find_recipe
 
 INT16 = "static_wi8_ai16"
 _SLACK = 1.1
@@ -217,8 +216,7 @@ MOVES: dict[str, Move] = {
 
 def sparing(view: View, spared: Spared, base: Recipe) -> Recipe:
     """A recipe with groups left in float, by the exact names of their ops' results: what a proposal tries."""
-    names = sorted({name for group in spared for name in view.groups[group].results})
-    patterns = tuple(f"^{re.escape(name)}$" for name in names)
+    patterns = _patterns(view, spared)
     changed = replace(
         base,
         name=f"{base.name.removesuffix('_io8').removesuffix('_iou8')}_spared_{len(spared)}",
@@ -232,8 +230,7 @@ def sparing(view: View, spared: Spared, base: Recipe) -> Recipe:
 
 def widened(view: View, spared: Spared, base: Recipe) -> Recipe:
     """A recipe with the activations of groups in int16, named as :func:`sparing` names them."""
-    names = sorted({name for group in spared for name in view.groups[group].results})
-    patterns = tuple(f"^{re.escape(name)}$" for name in names)
+    patterns = _patterns(view, spared)
     changed = replace(
         base,
         name=f"{base.name}_int16_{len(spared)}",
@@ -243,6 +240,10 @@ def widened(view: View, spared: Spared, base: Recipe) -> Recipe:
         int16=Int16(base.int16.ops, (*base.int16.tensors, *patterns)),
     )
     return check_recipe(changed, where=changed.name)
+
+
+def _patterns(view: View, spared: Spared) -> tuple[str, ...]:
+    return exactly(sorted({name for group in spared for name in view.groups[group].results}))
 
 
 def _within(view: View) -> Sequence[Member]:

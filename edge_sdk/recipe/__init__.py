@@ -10,6 +10,7 @@ from edge_sdk.recipe.reading import Recipe as Recipe
 from edge_sdk.recipe.reading import Weights as Weights
 from edge_sdk.recipe.reading import change_recipe as change_recipe
 from edge_sdk.recipe.reading import check_recipe as check_recipe
+from edge_sdk.recipe.reading import exactly as exactly
 from edge_sdk.recipe.reading import find_recipe as find_recipe
 from edge_sdk.recipe.reading import parse_recipe as parse_recipe
 from edge_sdk.recipe.reading import recipe_from_json as recipe_from_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import resources
@@ -46,6 +46,11 @@ class Activations:
     """What intermediate values are held in."""
 
     dtype: Literal["float32", "int8", "int16"] = "float32"
+
+
+def exactly(names: Iterable[str]) -> tuple[str, ...]:
+    """Expressions that match these names of ops' results and no other."""
+    return tuple(f"^{re.escape(name)}$" for name in names)
 
 
 @dataclass(frozen=True)
