@@ -19,7 +19,7 @@ from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
 from edge_sdk.converters.proving.labels import with_labels
 from edge_sdk.converters.proving.ladder import Ladder
-from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside, refuse_slow
+from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside, refuse_slow, untimed
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
@@ -306,8 +306,10 @@ class Line:
 
     def _time(self, paths: Sequence[Path], recipe: Recipe) -> tuple[tuple[Timing, ...], list[Finding]]:
         """The float file's latency, this one's, and that of the same in plain forms, where there is one."""
-        if not self._settings.timing or recipe.mode == "float":
+        if recipe.mode == "float":
             return (), []
+        if not self._settings.timing:
+            return (), untimed(recipe, self._settings.profile)
         with self._stage("measure latency"):
             worker = self._shop.worker("engine")
             timings = measured(worker, paths)

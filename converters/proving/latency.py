@@ -108,8 +108,7 @@ def refuse_slow(
     Raises:
         SlowError: the file is slower than the float file.
     """
-    wide = recipe.activations.dtype == "int16" or bool(recipe.int16)
-    if not wide or _has_accelerator(profile) or not timings or not is_slower(timings):
+    if not _is_wide(recipe) or _has_accelerator(profile) or not timings or not is_slower(timings):
         return
     ratio = timings[1].ratio
     said = next(finding.message for finding in left if finding.rule == "slower-than-float")
@@ -120,6 +119,19 @@ def refuse_slow(
         hint="static_wi8_ai8 is the fast form on CPUs, --repair keeps what it loses in float; --profile names a device "
         "with an NPU or DSP; --allow-slow writes it all the same",
     )
+
+
+def untimed(recipe: Recipe, profile: DeviceProfile | None) -> list[Finding]:
+    """What to say of a file whose latency nobody asked for, and which CPUs are known to be slow on."""
+    if not _is_wide(recipe) or _has_accelerator(profile):
+        return []
+    message = "activations in int16 were not timed: CPUs have no fast kernels for them, and a timed file is refused"
+    hint = "leave --no-timing out to see what it costs here; --profile names a device with an NPU or DSP"
+    return [Finding("int16-not-timed", "warning", message, recipe.name, hint)]
+
+
+def _is_wide(recipe: Recipe) -> bool:
+    return recipe.activations.dtype == "int16" or bool(recipe.int16)
 
 
 def _has_accelerator(profile: DeviceProfile | None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_sdk.converters.proving.latency import Outside, is_slower, latency_findings, outside, refuse_slow
+from edge_sdk.converters.proving.latency import Outside, is_slower, latency_findings, outside, refuse_slow, untimed
 from edge_sdk.errors import SlowError
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.profile.reading import find_profile
@@ -16,6 +16,13 @@ from edge_sdk.recipe import Int16, find_recipe
 from tests.converters.quantize.test_islands import sums_around
 
 INT8 = find_recipe("int8")
+
+
+def test_int16_that_was_not_timed_is_told() -> None:
+    (found,) = untimed(find_recipe("int16x8"), None)
+    assert (found.rule, found.severity) == ("int16-not-timed", "warning")
+    assert untimed(find_recipe("int16x8"), find_profile("imx93")) == []
+    assert untimed(find_recipe("int8"), None) == []
 
 
 def timing(us: float, ratio: float, spread: float = 0.01) -> Timing:
