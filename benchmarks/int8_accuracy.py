@@ -127,7 +127,8 @@ def _ours(**changes: Any) -> Callable[[Path, Path, Array, Array], None]:
         from dataclasses import replace
 
         from edge_sdk.artifact.model import read_artifact
-        from edge_sdk.converters.quantize import static_range, tuning
+        from edge_sdk.converters.quantize import static_range
+        from edge_sdk.converters.quantize.weights import tuning
         from edge_sdk.data import spool
         from edge_sdk.data.opening import DataSource
         from edge_sdk.engines.values import specs_of

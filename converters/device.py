@@ -16,7 +16,7 @@ from edge_sdk.checks.placement.rule_sets import rule_set
 from edge_sdk.checks.runtimes import XnnpackEngine, xnnpack_engines
 from edge_sdk.converters.compilers.compiling import compile_bytes
 from edge_sdk.converters.compilers.seam import find_compiler
-from edge_sdk.converters.quantize.islands import Islands, with_integers_only, with_islands
+from edge_sdk.converters.quantize.forms.islands import Islands, with_integers_only, with_islands
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import ConversionError, MissingDependencyError, NothingPlacedError
 from edge_sdk.files import write_bytes

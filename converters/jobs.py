@@ -42,7 +42,7 @@ class Quantized:
     Attributes:
         tools: that made it.
         findings: that a user should know.
-        ranges: as :meth:`~.quantize.ranges.Ranges.as_json` gives them.
+        ranges: as :meth:`~.quantize.ranging.ranges.Ranges.as_json` gives them.
         corrections: what was corrected in the file afterwards, by kind.
         explained: the float file that its constants are those of, where that is not the one that was quantized.
         reference: the float file of its own channels, where they were equalized: values inside it compare with that.

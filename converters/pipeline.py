@@ -24,8 +24,8 @@ from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.crash import named_crash
-from edge_sdk.converters.quantize.integer_forms import with_integer_forms
-from edge_sdk.converters.quantize.tuning import tuned_in
+from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
+from edge_sdk.converters.quantize.weights.tuning import tuned_in
 from edge_sdk.converters.reports.conversion import ConversionReport, Stage
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.samples import Samples

@@ -52,7 +52,12 @@ def test_the_house_as_it_stands(tree: Path) -> None:
         ("errors/base.py", _FOR_TYPES, ("edge_sdk.artifact.model", "Artifact"), "edge_sdk, top floor first"),
         ("bundle/tolerance.py", _IN_A_FUNCTION, ("edge_sdk.converters", "convert"), "edge_sdk, top floor first"),
         ("checks/placement/site.py", _FOR_TYPES, ("edge_sdk.checks.memory.need", "MemoryPlan"), "go down: checks"),
-        ("converters/quantize/norms.py", _IN_A_FUNCTION, ("edge_sdk.converters.train", "train"), "down: converters"),
+        (
+            "converters/quantize/forms/norms.py",
+            _IN_A_FUNCTION,
+            ("edge_sdk.converters.train", "train"),
+            "down: converters",
+        ),
         ("checks/delegates/vx.py", _IN_A_FUNCTION, ("edge_sdk.checks.delegates.teflon", "CHECKS"), "know another's"),
         ("engines/delegates/npu.py", _IN_A_FUNCTION, ("edge_sdk.engines.delegates.gpu", "open_executor"), "another"),
         ("bundle/steps.py", _FOR_TYPES, ("edge_sdk.bundle.manifest", "Manifest"), "No cycles"),

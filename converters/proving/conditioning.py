@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.converters.quantize.four_bits import four_bit_ops
 from edge_sdk.converters.quantize.kept import kept_ops
+from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import read_outputs
 from edge_sdk.converters.workers.workshop import Workshop

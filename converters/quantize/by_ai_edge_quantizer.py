@@ -14,12 +14,12 @@ from edge_sdk.artifact.borders import by_way_of_float
 from edge_sdk.artifact.edit import with_own_names
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact, read_artifact
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
-from edge_sdk.converters.quantize.four_bits import four_bit_ops
+from edge_sdk.converters.quantize.forms.lookups import with_lookups
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
-from edge_sdk.converters.quantize.lookups import with_lookups
-from edge_sdk.converters.quantize.narrow_channels import restore, widen
 from edge_sdk.converters.quantize.quantizer_package import opened, tool
-from edge_sdk.converters.quantize.tuning import for_tuning
+from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops
+from edge_sdk.converters.quantize.weights.narrow_channels import restore, widen
+from edge_sdk.converters.quantize.weights.tuning import for_tuning
 from edge_sdk.converters.workers.child import running
 from edge_sdk.engines.observe import Observation
 from edge_sdk.findings import Finding

@@ -25,18 +25,18 @@ from edge_sdk.artifact.summary import float_ops
 from edge_sdk.artifact.ties import FIXED
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
-from edge_sdk.converters.quantize.biases import correct_biases
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, quantize_static
-from edge_sdk.converters.quantize.equalized import better_equalized
-from edge_sdk.converters.quantize.factors import with_single_scales
-from edge_sdk.converters.quantize.four_bits import with_four_bits
-from edge_sdk.converters.quantize.front_ends import front_end, told_of_front_end
-from edge_sdk.converters.quantize.joins import Join, cut_ops, joins_of_kinds, quantized_apart, told
+from edge_sdk.converters.quantize.forms.factors import with_single_scales
+from edge_sdk.converters.quantize.forms.front_ends import front_end, told_of_front_end
+from edge_sdk.converters.quantize.forms.joins import Join, cut_ops, joins_of_kinds, quantized_apart, told
+from edge_sdk.converters.quantize.forms.spectra import spectral_ops, told_of_spectra
+from edge_sdk.converters.quantize.forms.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.kept import also_kept, int16_ops, kept_ops, result_name
-from edge_sdk.converters.quantize.ranges import Ranges, find_ranges, spread
-from edge_sdk.converters.quantize.spectra import spectral_ops, told_of_spectra
-from edge_sdk.converters.quantize.tails import poor_tail, told_of_tail
-from edge_sdk.converters.quantize.tuning import for_tuning
+from edge_sdk.converters.quantize.ranging.ranges import Ranges, find_ranges, spread
+from edge_sdk.converters.quantize.weights.biases import correct_biases
+from edge_sdk.converters.quantize.weights.equalized import better_equalized
+from edge_sdk.converters.quantize.weights.four_bits import with_four_bits
+from edge_sdk.converters.quantize.weights.tuning import for_tuning
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
 from edge_sdk.engines.observe import Observation
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError

@@ -14,7 +14,7 @@ from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.jobs import Template
 from edge_sdk.converters.options import Options, Settings, settings_from
 from edge_sdk.converters.pipeline import make_template
-from edge_sdk.converters.quantize.equalizing import equalized
+from edge_sdk.converters.quantize.weights.equalizing import equalized
 from edge_sdk.converters.replay.engine import Gate, gates
 from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.converters.replay.steps import Plan

@@ -103,7 +103,7 @@ def test_a_shared_bias_is_corrected_for_each_op(tmp_path: Path) -> None:
 
 def test_nothing_is_left_to_correct(tmp_path: Path) -> None:
     """A second correction finds the means where they belong, but for what the first one moved further down."""
-    from edge_sdk.converters.quantize.biases import correct_biases
+    from edge_sdk.converters.quantize.weights.biases import correct_biases
 
     data = float_file()
     _, plain = quantized(data, tmp_path, bias_correction=False)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.equalizing import norms, smoothed, without_idle_clips
+from edge_sdk.converters.quantize.weights.equalizing import norms, smoothed, without_idle_clips
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import RecipeError
 from edge_sdk.parity.constants import constant_faults

@@ -10,7 +10,7 @@ import pytest
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.converters.quantize.equalizing import equalized
+from edge_sdk.converters.quantize.weights.equalizing import equalized
 from edge_sdk.runtime import Runner
 from tests.graphs import conv_model, padded_pool_model
 

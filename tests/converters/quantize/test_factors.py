@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.factors import with_single_scales
+from edge_sdk.converters.quantize.forms.factors import with_single_scales
 from edge_sdk.signature import Arrays
 from tests.graphs import Graph, options
 

@@ -11,7 +11,7 @@ import pytest
 from edge_sdk.artifact.apart import real_constant
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.quantize import quantizer_package
-from edge_sdk.converters.quantize.four_bits import four_bit_ops, with_four_bits
+from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops, with_four_bits
 from edge_sdk.errors import ConversionError
 from edge_sdk.recipe import Recipe, find_recipe
 from tests.graphs import Graph, options

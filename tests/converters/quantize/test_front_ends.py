@@ -51,7 +51,7 @@ def seen_of(graph: Subgraph, values: np.ndarray) -> dict[int, Observation]:  # t
 def test_logarithm_of_many_decades_keeps_all_before_it_and_its_normalization_in_float(
     decades: float, kept: int
 ) -> None:
-    from edge_sdk.converters.quantize.front_ends import front_end
+    from edge_sdk.converters.quantize.forms.front_ends import front_end
 
     draw = np.random.default_rng(0)
     graph = parse_artifact(spotter(draw)).main

@@ -13,7 +13,7 @@ import pytest
 from edge_sdk.artifact.model import Artifact, parse_artifact
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters import Workers, convert
-from edge_sdk.converters.quantize.integer_forms import with_integer_forms
+from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
 from edge_sdk.recipe import KeepFloat, Recipe, find_recipe
 from edge_sdk.runtime import Runner
 from tests.contract import samples_for

@@ -12,7 +12,7 @@ import pytest
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.converters.device import in_forms_of_delegate
-from edge_sdk.converters.quantize.islands import Islands, with_islands
+from edge_sdk.converters.quantize.forms.islands import Islands, with_islands
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.recipe import change_recipe, find_recipe
 from tests.graphs import Graph, options

@@ -10,7 +10,7 @@ import pytest
 
 from edge_sdk.artifact.model import parse_artifact, read_artifact
 from edge_sdk.converters import Workers, convert
-from edge_sdk.converters.quantize.lookups import with_lookups
+from edge_sdk.converters.quantize.forms.lookups import with_lookups
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import KeepFloat, find_recipe
 from tests.graphs import Graph, options

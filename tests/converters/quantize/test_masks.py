@@ -78,7 +78,7 @@ def test_masked_scores_keep_their_resolution(tmp_path: Path, form: str, fill: fl
 @pytest.mark.parametrize("fill", [-np.inf, -1e9])
 def test_mask_that_no_sample_set_works_in_int8(fill: float) -> None:
     """A mask chosen at run time, ``where(ids == 0, fill, 0)``, added to the scores of two layers of different range."""
-    from edge_sdk.converters.quantize.masks import with_soft_masks
+    from edge_sdk.converters.quantize.ranging.masks import with_soft_masks
 
     graph = Graph()
     ids = graph.tensor("ids", (1, N), "int32")
@@ -131,7 +131,7 @@ def test_values_moved_from_a_fixed_scale_keep_it() -> None:
 
 
 def test_graph_without_a_mask_is_left_alone(tmp_path: Path) -> None:
-    from edge_sdk.converters.quantize.masks import with_soft_masks
+    from edge_sdk.converters.quantize.ranging.masks import with_soft_masks
 
     data = masked_softmax(-30.0, "add")
     path = tmp_path / "float.tflite"

@@ -10,7 +10,7 @@ import pytest
 import edge_sdk
 from edge_sdk.artifact import read_artifact
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.narrow_channels import restore, widen
+from edge_sdk.converters.quantize.weights.narrow_channels import restore, widen
 from edge_sdk.engines.observe import Observation
 from tests.graphs import Graph, options
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from edge_sdk.artifact.flatbuffer import Node
-from edge_sdk.converters.quantize.clipping import ends_of, noise, rounded
+from edge_sdk.converters.quantize.ranging.clipping import ends_of, noise, rounded
 from edge_sdk.engines.histogram import Histogram
 from edge_sdk.signature import Arrays
 from tests.graphs import Graph, options
@@ -117,7 +117,7 @@ def wild(factor: float) -> Callable[[], Iterator[Arrays]]:
 
 
 def chosen(data: bytes, samples: Callable[[], Iterable[Arrays]], folder: Path, method: Any = "auto") -> dict[str, Any]:
-    from edge_sdk.converters.quantize.ranges import find_ranges
+    from edge_sdk.converters.quantize.ranging.ranges import find_ranges
 
     path = folder / "float.tflite"
     path.write_bytes(data)

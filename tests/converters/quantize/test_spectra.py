@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.spectra import spectral_ops
+from edge_sdk.converters.quantize.forms.spectra import spectral_ops
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import Forms
 from edge_sdk.signature import Arrays

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.rounding import covariance, noise, round_channels, round_weights
+from edge_sdk.converters.quantize.weights.rounding import covariance, noise, round_channels, round_weights
 from edge_sdk.engines.runner import Runner
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.signature import Arrays
@@ -69,7 +69,7 @@ def test_channels_at_once_are_rounded_as_one_by_one() -> None:
 @pytest.mark.runtime
 @pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), (2, 0, 1), (2, 1, 1), (1, 0, 2), (1, 1, 2)])
 def test_windows_are_what_the_kernel_reads(tmp_path: Path, stride: int, padding: int, dilation: int) -> None:
-    from edge_sdk.converters.quantize.windows import windows
+    from edge_sdk.converters.quantize.weights.windows import windows
 
     rng = np.random.default_rng(0)
     weights = rng.standard_normal((5, 3, 3, 4)).astype(np.float32)
@@ -142,7 +142,7 @@ def prepared(folder: Path) -> tuple[dict[str, Any], Path, str]:
 
 
 def sqnr_db(reference: bytes, candidate: bytes) -> float:
-    from edge_sdk.converters.quantize.biases import output_sqnr_db
+    from edge_sdk.converters.quantize.weights.biases import output_sqnr_db
 
     return output_sqnr_db(reference, candidate, samples(7))
 
@@ -150,7 +150,7 @@ def sqnr_db(reference: bytes, candidate: bytes) -> float:
 @pytest.mark.keras
 @pytest.mark.runtime
 def test_tuned_file_is_nearer_and_explained(tmp_path: Path) -> None:
-    from edge_sdk.converters.quantize.tuning import tune
+    from edge_sdk.converters.quantize.weights.tuning import tune
 
     made, target, folder = prepared(tmp_path)
     untuned = target.read_bytes()
@@ -169,7 +169,7 @@ def test_tuned_file_is_nearer_and_explained(tmp_path: Path) -> None:
 @pytest.mark.keras
 @pytest.mark.runtime
 def test_interrupted_tuning_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_sdk.converters.quantize import tuning
+    from edge_sdk.converters.quantize.weights import tuning
 
     made, target, folder = prepared(tmp_path)
     untuned = target.read_bytes()

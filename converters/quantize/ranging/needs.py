@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from edge_sdk.artifact.model import Op, Subgraph
-from edge_sdk.converters.quantize.clipping import Ends
+from edge_sdk.converters.quantize.ranging.clipping import Ends
 from edge_sdk.engines.observe import Observation
 
 _ALL: Ends = (-math.inf, math.inf)

@@ -24,9 +24,9 @@ from edge_sdk.artifact.apart import index_of, shown
 from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.converters.quantize.dot_layers import DotLayer, dot_layers
-from edge_sdk.converters.quantize.four_bits import put_bias
-from edge_sdk.converters.quantize.rounding import round_channels, round_weights
+from edge_sdk.converters.quantize.weights.dot_layers import DotLayer, dot_layers
+from edge_sdk.converters.quantize.weights.four_bits import put_bias
+from edge_sdk.converters.quantize.weights.rounding import round_channels, round_weights
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import to_raw
 from edge_sdk.files import write_bytes

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.apart import expansions
 from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
-from edge_sdk.converters.quantize.windows import windows
+from edge_sdk.converters.quantize.weights.windows import windows
 from edge_sdk.engines.values import to_real
 from edge_sdk.parity.pairing import pair_ops
 

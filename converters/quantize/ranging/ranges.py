@@ -22,11 +22,11 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.model import Artifact, Subgraph, parse_artifact
 from edge_sdk.artifact.ties import AVERAGING, FIXED, MOVING, Ties
-from edge_sdk.converters.quantize.clipping import PERCENTILES, Ends, ends_of, noise
-from edge_sdk.converters.quantize.masks import with_soft_masks
-from edge_sdk.converters.quantize.needs import narrow
-from edge_sdk.converters.quantize.padding import with_neutral_padding
-from edge_sdk.converters.quantize.readers import Group, reading_costs
+from edge_sdk.converters.quantize.ranging.clipping import PERCENTILES, Ends, ends_of, noise
+from edge_sdk.converters.quantize.ranging.masks import with_soft_masks
+from edge_sdk.converters.quantize.ranging.needs import narrow
+from edge_sdk.converters.quantize.ranging.padding import with_neutral_padding
+from edge_sdk.converters.quantize.ranging.readers import Group, reading_costs
 from edge_sdk.engines.observe import Observation, observe
 from edge_sdk.recipe import CalibrationMethod
 from edge_sdk.signature import Arrays

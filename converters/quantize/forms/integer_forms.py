@@ -9,7 +9,7 @@ before                           after                    why
 ``REVERSE_V2(x, axis)``          ``GATHER(x, [n-1..0])``  TFLite's quantizer gives its two ends two scales, and its
                                                           kernel copies the integers as they are
 ``x * s + (beta - mean * s)``    ``(x - mean) * s +       the difference of two large numbers, each rounded before
-                                 beta``                   it is taken; see :mod:`~edge_sdk.converters.quantize.norms`
+                                 beta``                   it is taken; see :mod:`.norms`
 ``SQUARED_DIFFERENCE(x, mean)``  ``d * d``                XNNPACK has no integer kernel for it
 ===============================  =======================  ==========================================================
 
@@ -25,8 +25,8 @@ import numpy as np
 from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
 from edge_sdk.converters.quantize.kept import kept_ops
-from edge_sdk.converters.quantize.norms import center_norms, is_clipped
 from edge_sdk.recipe import Recipe
 
 

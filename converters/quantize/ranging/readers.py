@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.apart import has_twin, index_of
 from edge_sdk.artifact.model import Op, Subgraph
-from edge_sdk.converters.quantize.clipping import Ends, rounded
+from edge_sdk.converters.quantize.ranging.clipping import Ends, rounded
 from edge_sdk.engines.runner import Runner
 from edge_sdk.folders import temporary_folder
 from edge_sdk.parity.ops import open_twins

@@ -27,9 +27,9 @@ from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks.placement.partition import partition
 from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.runtimes import XnnpackEngine
-from edge_sdk.converters.quantize.clamps import with_quantized_clamps
+from edge_sdk.converters.quantize.forms.clamps import with_quantized_clamps
+from edge_sdk.converters.quantize.forms.swishes import with_integer_swishes
 from edge_sdk.converters.quantize.kept import result_name
-from edge_sdk.converters.quantize.swishes import with_integer_swishes
 from edge_sdk.findings import Finding
 from edge_sdk.parity.pairing import pair_ops
 

@@ -1,0 +1,1 @@
+"""Float and integer files rewritten in ops that integers, or the delegate, take."""

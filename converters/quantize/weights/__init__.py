@@ -1,0 +1,1 @@
+"""Weights and biases brought to fewer bits: rounded, corrected, equalized, tuned."""
