@@ -16,7 +16,7 @@ from edge_sdk.converters.options import Options, source_options_from
 from edge_sdk.converters.pairing import Pairing, is_tflite
 from edge_sdk.converters.pixels import Fed, feed_pixels
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place
-from edge_sdk.converters.proving.proof import few_carriers
+from edge_sdk.converters.proving.telling import few_carriers
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import HAS_SIGNATURES, SourceOptions, front_end_name, read_outputs

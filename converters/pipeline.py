@@ -22,6 +22,7 @@ from edge_sdk.converters.proving.ladder import Ladder
 from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside, refuse_slow, untimed
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Proof
+from edge_sdk.converters.proving.telling import findings_of
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.crash import named_crash
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
@@ -128,7 +129,7 @@ class Line:
             findings += check_form(artifact, lowered.artifact, job.recipe, made.islands)
             judged = self._proof.of_file(path, lowered, job.recipe, explained=made.explained)
             lint = lint_findings(artifact, lowered.artifact, islands=bool(made.islands))
-            findings += [*self._proof.findings(judged.rows), *lint]
+            findings += [*findings_of(judged.rows), *lint]
         details = self._details(path, lowered)
         timings, slow = self._time([lowered.path, path, *([made.plain] if made.plain else [])], job.recipe)
         if not self._settings.allow_slow:

@@ -24,14 +24,13 @@ from edge_sdk.data.checks import DataFacts
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import AccuracyError, CalibrationError, ConversionError, ParityError
 from edge_sdk.files import own_content, write_own
-from edge_sdk.findings import Finding
 from edge_sdk.parity.bounds import Bound, measured_bound
 from edge_sdk.parity.boxes import check_told
 from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.parity.labelled import Labelled, labelled
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
-from edge_sdk.parity.verdict import KEPT_DB, Accuracy, Rightness, accuracy_of, output_faults
+from edge_sdk.parity.verdict import Accuracy, Rightness, accuracy_of, output_faults
 from edge_sdk.recipe import Recipe, Weights
 from edge_sdk.signature import Arrays
 
@@ -270,33 +269,6 @@ class Proof:
         got = read_outputs(self._shop.path("candidate"), names, self._reference_count)
         return zip(wanted, got, strict=True)
 
-    def findings(self, rows: Sequence[OutputParity]) -> list[Finding]:
-        """What the comparison itself could not tell, or had to count as equal, and what few samples decide."""
-        odd = [
-            Finding(
-                "source-not-finite",
-                "warning",
-                f"{row.not_finite} values of the source are NaN or infinite over {row.samples} samples; where the file "
-                "has the same they count as equal",
-                f"output `{row.name}`",
-                "look for NaN in weights and inputs, and for logarithms and divisions by zero",
-            )
-            for row in rows
-            if row.not_finite
-        ]
-        odd += few_carriers(rows)
-        return odd + [
-            Finding(
-                "parity-no-power",
-                "warning",
-                f"changes by only {row.relative_variation:.1e} of its size between samples: agreement proves nothing",
-                f"output `{row.name}`",
-                "compare a trained model on real data (--data)",
-            )
-            for row in rows
-            if not row.has_power
-        ]
-
     def error(self, report: ConversionReport, path: Path, lowered: FloatModel) -> ParityError:
         """The error for a file that is wrong, or whose accuracy is lost: numbers, and the ops that lost most."""
         data = report.as_json() | {"output": None}
@@ -363,27 +335,6 @@ class Proof:
         if self._store is None:
             raise ValueError("begin() first")
         return self._store.folder
-
-
-def few_carriers(rows: Sequence[OutputParity]) -> list[Finding]:
-    """Outputs whose rounding costs accuracy on a few samples above all; not of those that are all but equal anyway."""
-    found = []
-    for row in rows:
-        few = row.carriers
-        if few is None or row.sqnr_db >= KEPT_DB or (row.bound and row.bound.kind != "sqnr_db"):
-            continue
-        listing = ", ".join(map(str, few.samples))
-        others = "the others are equal" if few.sqnr_db is None else f"the others have {few.sqnr_db:.1f} dB"
-        found.append(
-            Finding(
-                "few-samples-lose",
-                "warning",
-                f"{few.share:.0%} of the error is in {len(few.samples)} of {row.samples} samples ({listing}): {others}",
-                f"output `{row.name}`",
-                "look at these samples; where they are usual in use, calibrate on more of their kind",
-            )
-        )
-    return found
 
 
 def _derivation(rows: Sequence[OutputParity]) -> str:

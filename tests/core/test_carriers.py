@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from edge_sdk.converters.proving.proof import few_carriers
+from edge_sdk.converters.proving.telling import few_carriers
 from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.carriers import carriers_of
 from edge_sdk.parity.compare import OutputParity, ParityMeter

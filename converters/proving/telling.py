@@ -1,0 +1,58 @@
+"""What a comparison of outputs has to say beside its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_sdk.findings import Finding
+from edge_sdk.parity.compare import OutputParity
+from edge_sdk.parity.verdict import KEPT_DB
+
+
+def findings_of(rows: Sequence[OutputParity]) -> list[Finding]:
+    """What the comparison itself could not tell, or had to count as equal, and what few samples decide."""
+    odd = [
+        Finding(
+            "source-not-finite",
+            "warning",
+            f"{row.not_finite} values of the source are NaN or infinite over {row.samples} samples; where the file "
+            "has the same they count as equal",
+            f"output `{row.name}`",
+            "look for NaN in weights and inputs, and for logarithms and divisions by zero",
+        )
+        for row in rows
+        if row.not_finite
+    ]
+    odd += few_carriers(rows)
+    return odd + [
+        Finding(
+            "parity-no-power",
+            "warning",
+            f"changes by only {row.relative_variation:.1e} of its size between samples: agreement proves nothing",
+            f"output `{row.name}`",
+            "compare a trained model on real data (--data)",
+        )
+        for row in rows
+        if not row.has_power
+    ]
+
+
+def few_carriers(rows: Sequence[OutputParity]) -> list[Finding]:
+    """Outputs whose rounding costs accuracy on a few samples above all; not of those that are all but equal anyway."""
+    found = []
+    for row in rows:
+        few = row.carriers
+        if few is None or row.sqnr_db >= KEPT_DB or (row.bound and row.bound.kind != "sqnr_db"):
+            continue
+        listing = ", ".join(map(str, few.samples))
+        others = "the others are equal" if few.sqnr_db is None else f"the others have {few.sqnr_db:.1f} dB"
+        found.append(
+            Finding(
+                "few-samples-lose",
+                "warning",
+                f"{few.share:.0%} of the error is in {len(few.samples)} of {row.samples} samples ({listing}): {others}",
+                f"output `{row.name}`",
+                "look at these samples; where they are usual in use, calibrate on more of their kind",
+            )
+        )
+    return found
