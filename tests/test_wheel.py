@@ -49,6 +49,8 @@ RESOLVED = (
 )
 # Never installed by us as they are, and why.
 ELSEWHERE = {
+    "litert-quantizer": "it pins LiteRT 2.3, which no other converter goes with; a stand-in in the tests",
+    "wandb": "its runs are for a server; a stand-in in the tests",
     "rockchip": "its toolkit wants PyTorch 2.4 or older: an environment of the user's own, and a fake one in the tests",
     "tensorboard": "TensorFlow brings it",
 }

@@ -59,13 +59,14 @@ def report(
     from edge_sdk.report.html.diff import Change, changes
     from edge_sdk.report.html.kinds import page_of, page_of_both, read_result
 
+    first, changed = read_result(result), tuple[Change, ...]()
+    later = read_result(other) if other else None
     target = output or (other or result).with_suffix(".html")
     check_writable(target)
-    first, changed = read_result(result), tuple[Change, ...]()
-    if other is None:
+    if other is None or later is None:
         page = page_of(first, str(result))
     else:
-        both = first, read_result(other), (str(result), str(other))
+        both = first, later, (str(result), str(other))
         page, changed = page_of_both(*both), changes(*both)
     write_bytes(target, page.html().encode())
     told = {"page": str(target), "size_bytes": target.stat().st_size, "verdict": page.verdict.words}
