@@ -14,6 +14,7 @@ from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.carriers import Carriers, carriers_of
 from edge_sdk.parity.classes import ClassSums, is_class_like
 from edge_sdk.parity.iou import BoxParity, BoxSums
+from edge_sdk.parity.ranking import Ranks
 from edge_sdk.parity.slices import VARIES, AxisSums, Part, SliceParity, watched_axes
 
 
@@ -43,6 +44,7 @@ class OutputParity:
         not_finite: values, over all samples, that are NaN or infinite in the reference; where the candidate has the
             same they are equal, and count in no sum.
         carriers: the few samples that hold most of the error; None where it is spread.
+        ranks: how far its rows' order is the source's, where rows were put in that order first.
         boxes: how well the candidate's cover the reference's; None where the output is not known to hold boxes.
     """
 
@@ -66,6 +68,7 @@ class OutputParity:
     not_finite: int = 0
     boxes: BoxParity | None = None
     carriers: Carriers | None = None
+    ranks: Ranks | None = None
 
     @property
     def has_power(self) -> bool:
