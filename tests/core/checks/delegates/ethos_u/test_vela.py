@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -155,10 +156,15 @@ def test_file_that_vela_dies_of(tmp_path: Path) -> None:
     assert "was ended by signal" in finding.message
 
 
-def test_vela_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vela_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "ethosu"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "vela.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(vela, "vela_version", lambda: "5.2.0")
-    with pytest.raises(ConversionError, match=r"did not end within 0.01 s") as caught:
-        compile_for_ethos_u(mixed(), U65, seconds=0.01)
+    with pytest.raises(ConversionError, match=r"did not end within 0.2 s") as caught:
+        compile_for_ethos_u(mixed(), U65, seconds=0.2)
     assert caught.value.tool == "ethos-u-vela"
 
 
