@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
+from edge_sdk.converters.quantize.kept import kinds_in_words
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.errors import SlowError
 from edge_sdk.findings import Finding
@@ -20,7 +21,6 @@ from edge_sdk.recipe import Recipe
 _SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.
 _SLOWER = 1.05
-_NAMED = 4
 _ELSE = "the device may differ; static_wi8_ai8 is the fast int8 form on CPUs"
 _HINTS = defaultdict(
     lambda: _ELSE,
@@ -60,10 +60,9 @@ class Outside:
     def __str__(self) -> str:
         if not self.ops:
             return f"XNNPACK takes every op (predicted for ai-edge-litert {self.engine}): its kernels are slow here"
-        listing = ", ".join(f"{count} {kind}" for kind, count in list(self.ops.items())[:_NAMED])
-        more = f" and {len(self.ops) - _NAMED} more types" if len(self.ops) > _NAMED else ""
+        listing = kinds_in_words(Counter(self.ops).elements())
         share = "" if self.share is None else f" take {self.share:.0%} of its time (each measured alone) and"
-        return f"{listing}{more}{share} stay outside XNNPACK (predicted for ai-edge-litert {self.engine})"
+        return f"{listing}{share} stay outside XNNPACK (predicted for ai-edge-litert {self.engine})"
 
 
 def outside(worker: Worker, path: Path, folder: Path, final: Timing) -> Outside:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.errors import RecipeError, nearest
 from edge_sdk.recipe import Int16, KeepFloat, Recipe, exactly
+
+_NAMED = 4
 
 
 def kept_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
@@ -18,6 +21,11 @@ def kept_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
         RecipeError: an expression matches nothing, so that a typo would quantize what should stay float.
     """
     return _matching(artifact, recipe.keep_float, "keep_float")
+
+
+def kept_in_main(artifact: Artifact, recipe: Recipe) -> set[int]:
+    """Indices of the main subgraph's ops that match ``keep_float``; errors as :func:`kept_ops`."""
+    return {op.index for graph, op in kept_ops(artifact, recipe) if graph.index == 0}
 
 
 def also_kept(recipe: Recipe, graph: Subgraph, ops: Sequence[Op]) -> Recipe:
@@ -48,6 +56,13 @@ def _matching(artifact: Artifact, named: KeepFloat | Int16, table: str) -> list[
 def result_name(graph: Subgraph, op: Op) -> str:
     """Name of an op's first result: what TFLite's tools call the op by."""
     return graph.tensors[op.outputs[0]].name if op.outputs else ""
+
+
+def kinds_in_words(kinds: Iterable[str]) -> str:
+    """How many ops of which types, the most frequent first: ``4 MUL, 2 ADD and 3 more types``."""
+    counted = Counter(kinds)
+    listing = ", ".join(f"{count} {kind}" for kind, count in counted.most_common(_NAMED))
+    return listing + (f" and {len(counted) - _NAMED} more types" if len(counted) > _NAMED else "")
 
 
 def _require(table: str, pattern: str, found: list[tuple[Subgraph, Op]], what: str, known: list[str]) -> None:

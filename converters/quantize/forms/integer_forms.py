@@ -26,7 +26,7 @@ from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
-from edge_sdk.converters.quantize.kept import kept_ops
+from edge_sdk.converters.quantize.kept import kept_in_main
 from edge_sdk.recipe import Recipe
 
 
@@ -42,7 +42,7 @@ def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
     """
     artifact = parse_artifact(data)
     for rewrite in (_replace, center_norms):
-        kept = {op.index for graph, op in kept_ops(artifact, recipe) if graph.index == 0}
+        kept = kept_in_main(artifact, recipe)
         root, _ = parse_tree(data)
         edit = GraphEdit(root)
         if rewrite(artifact.main, kept, edit):

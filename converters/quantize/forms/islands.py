@@ -11,7 +11,6 @@ stay in float; at the end of a file, where a DEQUANTIZE follows, the result is n
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,12 +28,11 @@ from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.converters.quantize.forms.clamps import with_quantized_clamps
 from edge_sdk.converters.quantize.forms.swishes import with_integer_swishes
-from edge_sdk.converters.quantize.kept import result_name
+from edge_sdk.converters.quantize.kept import kinds_in_words, result_name
 from edge_sdk.findings import Finding
 from edge_sdk.parity.pairing import pair_ops
 
 _EIGHT_BITS = frozenset({"int8", "uint8"})
-_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -66,14 +64,12 @@ class Islands:
 
     def finding(self, recipe: str) -> Finding:
         """What was done and why, in words."""
-        kinds = Counter(kind for kind, _ in self.ops)
-        listing = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_NAMED))
-        more = f" and {len(kinds) - _NAMED} more types" if len(kinds) > _NAMED else ""
+        kinds = [kind for kind, _ in self.ops]
         verb = "computes" if len(self.ops) == 1 else "compute"
-        said = [f"{listing}{more} {verb} in float between integers"] if kinds else []
+        said = [f"{kinds_in_words(kinds)} {verb} in float between integers"] if kinds else []
         said += [f"{self.clamps} RELU_0_TO_1 written as QUANTIZE"] if self.clamps else []
         said += [f"{self.swishes} HARD_SWISH written as MUL, ADD and MUL"] if self.swishes else []
-        them = "it" if len(kinds) + bool(self.clamps) + bool(self.swishes) == 1 else "them"
+        them = "it" if len(set(kinds)) + bool(self.clamps) + bool(self.swishes) == 1 else "them"
         return Finding(
             "forms-of-delegate",
             "info",

@@ -14,7 +14,7 @@ import numpy as np
 from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.converters.quantize.kept import kept_ops
+from edge_sdk.converters.quantize.kept import kept_in_main
 from edge_sdk.recipe import Recipe
 
 _INDICES = frozenset({"int32", "int64"})
@@ -31,7 +31,7 @@ def with_lookups(data: bytes, recipe: Recipe) -> bytes:
         RecipeError: what it wants to keep is not there.
     """
     artifact = parse_artifact(data)
-    kept = {op.index for graph, op in kept_ops(artifact, recipe) if graph.index == 0}
+    kept = kept_in_main(artifact, recipe)
     found = [op for op in artifact.main.ops if op.index not in kept and _looks_up(artifact.main, op)]
     if not found:
         return data

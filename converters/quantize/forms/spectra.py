@@ -7,11 +7,11 @@ and squares, sums, roots, logarithms and the few products between them (a mel fi
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Op, Subgraph
+from edge_sdk.converters.quantize.kept import kinds_in_words
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
 
@@ -21,7 +21,6 @@ _THROUGH = frozenset(
 )
 # A product between a square and a logarithm goes along where it is so small a share of all.
 _CHEAP = 0.05
-_NAMED = 4
 
 
 def spectral_ops(graph: Subgraph) -> list[Op]:
@@ -52,12 +51,8 @@ def spectral_ops(graph: Subgraph) -> list[Op]:
 
 def told_of_spectra(recipe: Recipe, ops: Sequence[Op]) -> Finding:
     """What is in float, and why."""
-    kinds = Counter(op.name for op in ops)
-    listing = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_NAMED))
-    more = f" and {len(kinds) - _NAMED} more types" if len(kinds) > _NAMED else ""
-    message = (
-        f"{listing}{more} from squares to their roots and logarithms compute in float: a square has twice the decibels"
-    )
+    listing = kinds_in_words(op.name for op in ops)
+    message = f"{listing} from squares to their roots and logarithms compute in float: a square has twice the decibels"
     return Finding("spectra-in-float", "info", message, recipe.name, "--forms plain leaves every op in integers")
 
 

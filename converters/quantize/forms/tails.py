@@ -8,13 +8,12 @@ on a logarithmic scale (a pitch in Hz), has steps that are fine for its largest 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from edge_sdk.artifact.compute import CONVERT_OPS, macs
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.artifact.ties import MOVING
-from edge_sdk.converters.quantize.kept import result_name
+from edge_sdk.converters.quantize.kept import kinds_in_words, result_name
 from edge_sdk.engines.observe import Observation
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
@@ -25,7 +24,6 @@ _GROWING = frozenset({"EXP", "POW"})
 _FEWEST = 64
 # Values read and written behind the last product, of its multiply-accumulates.
 _CHEAP = 0.01
-_NAMED = 4
 
 
 def poor_tail(graph: Subgraph, observations: Mapping[int, Observation]) -> list[Op]:
@@ -44,14 +42,12 @@ def poor_tail(graph: Subgraph, observations: Mapping[int, Observation]) -> list[
 
 def told_of_tail(graph: Subgraph, recipe: Recipe, tail: Sequence[Op], seen: Mapping[int, Observation]) -> Finding:
     """What is in float, and why."""
-    computing = Counter(op.name for op in tail if op.name not in MOVING)
-    listing = ", ".join(f"{count} {kind}" for kind, count in computing.most_common(_NAMED))
-    more = f" and {len(computing) - _NAMED} more types" if len(computing) > _NAMED else ""
+    listing = kinds_in_words(op.name for op in tail if op.name not in MOVING)
     op = next(op for op in tail if _needs_float(op, seen))
     why = "grows with the exponent of what it reads, and int8 has one step for all its values"
     if op.name in _STEPS:
         why = f"has {_levels(op, seen):.3g} of its 256 levels on the calibration data"
-    message = f"{listing}{more} behind the last product compute in float: `{result_name(graph, op)}` {why}"
+    message = f"{listing} behind the last product compute in float: `{result_name(graph, op)}` {why}"
     return Finding("tail-in-float", "info", message, recipe.name, "--forms plain leaves every op in integers")
 
 

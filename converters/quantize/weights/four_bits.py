@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.converters.quantize.kept import kept_ops
+from edge_sdk.converters.quantize.kept import kept_in_main
 from edge_sdk.errors import ConversionError
 from edge_sdk.parity.pairing import pair_ops
 from edge_sdk.recipe import Recipe
@@ -124,7 +124,7 @@ def with_four_bits(reference: bytes, quantized: bytes, recipe: Recipe) -> bytes:
 
 def _layers(reference: bytes, quantized: bytes, recipe: Recipe) -> Iterator[_Layer]:
     one, other = parse_artifact(reference), parse_artifact(quantized)
-    kept = {op.index for graph, op in kept_ops(one, recipe) if graph.index == 0}
+    kept = kept_in_main(one, recipe)
     wanted = {op.index for op in four_bit_ops(one.main, recipe)} - kept
     for pair in pair_ops(one, other):
         left, right = pair.reference, pair.candidate
