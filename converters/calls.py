@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.options.data import DataOptions
 from edge_sdk.converters.proving.conditioning import most_moved, nudged
 from edge_sdk.data import ImageOptions, SampleCheck, open_data
@@ -13,9 +14,10 @@ from edge_sdk.data.opening import DataSource
 from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.errors import CalibrationError, SignatureError
 from edge_sdk.parity import ParityMeter
+from edge_sdk.parity.ranking import ranked_outputs
 from edge_sdk.progress import Progress
 from edge_sdk.runtime.session import Session
-from edge_sdk.signature import shape_text
+from edge_sdk.signature import Arrays, shape_text
 
 
 def compare_calls(
@@ -53,6 +55,28 @@ def compare_calls(
         if not meter.max_abs_reference():
             raise CalibrationError(f"{source.description}: holds no sample")
         return meter, check
+
+
+def call_pairs(
+    reference: Path, candidate: Path, calls: Sequence[str], options: DataOptions
+) -> Iterator[tuple[Arrays, Arrays]]:
+    """What :func:`compare_calls` compared, once more, sample by sample; errors as there."""
+    with (
+        Session.open(reference, delegate="cpu", keep_state=True) as left,
+        Session.open(candidate, delegate=("xnnpack", "cpu"), keep_state=True) as right,
+    ):
+        first, second = left.sequence(calls), right.sequence(calls)
+        for sample in islice(_source(first, options).samples(), options.get("samples", 32)):
+            yield first.run(sample), second.run(sample)
+
+
+def ranked_in_calls(file: Path, calls: Sequence[str]) -> frozenset[str]:
+    """As :func:`~edge_sdk.parity.ranking.ranked_outputs`, of each call."""
+    artifact = read_artifact(file)
+    with Session.open(file, delegate="cpu", keep_state=True) as session:
+        labelled = session.sequence(calls).calls
+    ranked = ((call.label, ranked_outputs(artifact.with_signature(call.key))) for call in labelled)
+    return frozenset(f"{label}/{name}" for label, names in ranked for name in names)
 
 
 def moved_in_calls(reference: Path, calls: Sequence[str], options: DataOptions) -> dict[str, float]:

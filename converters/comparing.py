@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import float_ops
-from edge_sdk.converters.calls import compare_calls, moved_in_calls
+from edge_sdk.converters.calls import call_pairs, compare_calls, moved_in_calls, ranked_in_calls
 from edge_sdk.converters.options import Options, source_options_from
 from edge_sdk.converters.pairing import Pairing, is_tflite
 from edge_sdk.converters.pixels import Fed, feed_pixels
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place
-from edge_sdk.converters.proving.telling import few_carriers
+from edge_sdk.converters.proving.telling import few_carriers, other_orders
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
-from edge_sdk.converters.sources.source import HAS_SIGNATURES, SourceOptions, front_end_name, read_outputs
+from edge_sdk.converters.sources.source import HAS_SIGNATURES, SourceOptions, front_end_name
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import ImageOptions, check_samples, open_data, seeded_samples, spool
 from edge_sdk.data.checks import DataFacts
@@ -27,6 +27,8 @@ from edge_sdk.data.opening import DataSource
 from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
 from edge_sdk.parity import Bound, OutputParity, ParityMeter
+from edge_sdk.parity.ordered import SecondLook
+from edge_sdk.parity.ranking import ranked_outputs
 from edge_sdk.progress import Progress, Silent
 from edge_sdk.rows import Tabular
 from edge_sdk.signature import TensorSpec
@@ -109,7 +111,7 @@ def compare(
     """
     progress = progress or Silent()
     asked = _asked(max_abs_error, options.get("min_sqnr_db"))
-    signature = options.get("signature")
+    signature, boxes = options.get("signature"), options.get("boxes", {})
     if signature is not None and not calls and is_tflite(reference) and is_tflite(candidate):
         calls = (signature,)
     if calls:
@@ -120,8 +122,10 @@ def compare(
             )
         files = Path(str(reference)), Path(str(candidate))
         meter, check = compare_calls(*files, calls, options, progress)
-        rows = _held(meter, candidate, asked, lambda: moved_in_calls(files[0], calls, options))
-        told = (*check_samples(check, purpose="comparison"), *_powerless(rows))
+        moved = partial(moved_in_calls, files[0], calls, options)
+        again = SecondLook(ranked_in_calls(files[1], calls), partial(call_pairs, *files, calls, options), boxes)
+        rows = _held(meter, candidate, asked, moved, again)
+        told = (*check_samples(check, purpose="comparison"), *_odd(rows))
         return Comparison(str(reference), str(candidate), check.facts, rows, told)
     work_dir = options.get("work_dir")
     with Workshop(Path(work_dir) if work_dir else None, options.get("workers")) as shop:
@@ -143,23 +147,25 @@ def compare(
         findings = [*fed.findings, *check_samples(check, purpose="comparison", pixels=fed.unscaled)]
         expected = shop.path("expected")
         count = left.run(store.folder, expected)
-        meter = pairing.meter(options.get("boxes", {}))
-        got = pairing.run(shop, store.folder, count)
-        for wanted, found in zip(read_outputs(expected, left.description.outputs, count), got, strict=True):
+        meter = pairing.meter(boxes)
+        pairing.run(shop, store.folder)
+        pairs = partial(pairing.pairs, shop, expected, count)
+        for wanted, found in pairs():
             pairing.check(wanted, found)
             meter.add(wanted, found)
         moved = partial(moved_by_last_place, shop, left, store.folder, expected)
-        rows = _held(meter, candidate, asked, moved, left.description.precision)
+        ranked = ranked_outputs(read_artifact(str(candidate))) if is_tflite(candidate) else frozenset[str]()
+        rows = _held(meter, candidate, asked, moved, SecondLook(ranked, pairs, boxes), left.description.precision)
         details = pairing.details(shop, reference, store, expected) if tensors else None
-    powerless = (*_powerless(rows), *few_carriers(rows), *_same_file(reference, candidate, rows))
+    odd = (*_odd(rows), *few_carriers(rows), *_same_file(reference, candidate, rows))
     blamed = tuple(dict(row) for row in details.tensors) if details else ()
     return Comparison(
-        str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *powerless), blamed, details
+        str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *odd), blamed, details
     )
 
 
-def _powerless(rows: Sequence[OutputParity]) -> list[Finding]:
-    return [
+def _odd(rows: Sequence[OutputParity]) -> list[Finding]:
+    return other_orders(rows) + [
         Finding("parity-no-power", "warning", "hardly changes between samples: agreement proves nothing", row.name)
         for row in rows
         if not row.has_power
@@ -217,15 +223,17 @@ def _held(
     candidate: object,
     asked: Bound | None,
     moved: Callable[[], Mapping[str, float]],
+    again: SecondLook,
     precision: str = "float32",
 ) -> tuple[OutputParity, ...]:
     """Outputs with their bounds: what was asked for, or for a float file those that ``convert`` holds it to."""
     if asked is not None:
-        return meter.report(dict.fromkeys(meter.max_abs_reference(), asked))
+        bounds = dict.fromkeys(meter.max_abs_reference(), asked)
+        return again.held(meter, lambda outputs: outputs.report(bounds))
     artifact = read_artifact(str(candidate)) if is_tflite(candidate) else None
     if artifact is None or not _is_plain_float(artifact):
         return meter.report()
-    return float_rows(artifact, meter, precision, moved)
+    return float_rows(artifact, meter, precision, moved, again)
 
 
 def _is_plain_float(artifact: Artifact) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from edge_sdk.findings import Finding
 from edge_sdk.parity.boxes import check_told
 from edge_sdk.parity.compare import ParityMeter
 from edge_sdk.parity.slices import parts_of, step_of
-from edge_sdk.signature import TensorSpec, shape_text
+from edge_sdk.signature import Arrays, TensorSpec, shape_text
 
 _PERMUTATIONS = ((0, 2, 3, 1), (0, 3, 1, 2))
 
@@ -69,8 +69,8 @@ class Pairing:
             hint="choose open dimensions with --batch or --input NAME=SHAPE",
         )
 
-    def run(self, shop: Workshop, samples: Path, count: int) -> Any:
-        """The candidate's outputs in the reference's layout, one run at a time."""
+    def run(self, shop: Workshop, samples: Path) -> None:
+        """Runs the candidate on samples in the reference's layout."""
         outputs = shop.path("got")
         if is_tflite(self._candidate):
             shop.worker("engine").function(
@@ -82,11 +82,15 @@ class Pairing:
                 input_axes=dict(self.input_axes),
                 output_axes=dict(self.output_axes),
             )
-            return read_outputs(outputs, self._right.outputs, count)
+            return
         if any(axes is not None for axes in self.input_axes.values()):
             raise SignatureError("both models are sources, but their inputs differ in layout")
         self._source.run(samples, outputs)
-        return read_outputs(outputs, self._right.outputs, count)
+
+    def pairs(self, shop: Workshop, expected: Path, count: int) -> Iterator[tuple[Arrays, Arrays]]:
+        """Both sides' outputs in the reference's layout, one run at a time, after :meth:`run`."""
+        wanted = read_outputs(expected, self._left.outputs, count)
+        return zip(wanted, read_outputs(shop.path("got"), self._right.outputs, count), strict=True)
 
     def meter(self, boxes: Mapping[str, str]) -> ParityMeter:
         """For outputs in the reference's layout; parts and steps are those of a .tflite candidate.
@@ -121,11 +125,8 @@ class Pairing:
                 "intermediate results can be compared between two .tflite files only",
                 hint="convert the source to float32 first and compare with that",
             )
-        count = samples.count
-        wanted = read_outputs(expected, self._left.outputs, count)
-        got = read_outputs(shop.path("got"), self._right.outputs, count)
         files = Path(str(reference)), Path(str(self._candidate))
-        found = details_of(shop, *files, samples, zip(wanted, got, strict=True), self.input_axes)
+        found = details_of(shop, *files, samples, self.pairs(shop, expected, samples.count), self.input_axes)
         found = with_losses_alone(found, shop, *files, samples, self.input_axes)
         return with_op_times(found, shop, files[1])
 

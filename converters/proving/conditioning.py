@@ -19,6 +19,7 @@ from edge_sdk.data import SampleStore, spool
 from edge_sdk.data.opening import DataSource
 from edge_sdk.parity.bounds import conditioned, float_bound
 from edge_sdk.parity.compare import OutputParity, ParityMeter
+from edge_sdk.parity.ordered import SecondLook
 from edge_sdk.recipe import Recipe
 from edge_sdk.signature import Arrays
 
@@ -82,25 +83,36 @@ def _rounded(values: npt.NDArray[np.float32], axis: int | None, dtype: str) -> n
 
 
 def float_rows(
-    artifact: Artifact, meter: ParityMeter, precision: str, moved: Callable[[], Mapping[str, float]]
+    artifact: Artifact,
+    meter: ParityMeter,
+    precision: str,
+    moved: Callable[[], Mapping[str, float]],
+    again: SecondLook,
 ) -> tuple[OutputParity, ...]:
     """Outputs of a float file, held to what float arithmetic allows and to how the source is conditioned.
+
+    Rows that are sorted by scores which are the same within the bound are compared with the ones that they are.
 
     Args:
         artifact: the file.
         meter: its outputs against the source's.
         precision: the source's float type.
         moved: gives :func:`moved_by_last_place`; asked only where an output is beyond what rounding alone explains.
+        again: for outputs that are sorted by score.
     """
-    largest = meter.max_abs_reference()
-    bounds = {name: float_bound(artifact, value, precision, output=name) for name, value in largest.items()}
-    rows = meter.report(bounds)
-    if all(row.ok for row in rows):
-        return rows
-    most = moved()
-    return meter.report(
-        {name: conditioned(bound, most.get(name, 0.0), largest[name]) for name, bound in bounds.items()}
-    )
+    most: dict[str, float] = {}
+
+    def report(outputs: ParityMeter) -> tuple[OutputParity, ...]:
+        largest = outputs.max_abs_reference()
+        bounds = {name: float_bound(artifact, value, precision, output=name) for name, value in largest.items()}
+        rows = outputs.report(bounds)
+        if all(row.ok for row in rows):
+            return rows
+        most.update(most or moved())
+        wide = {name: conditioned(bound, most.get(name, 0.0), largest[name]) for name, bound in bounds.items()}
+        return outputs.report(wide)
+
+    return again.held(meter, report)
 
 
 def moved_by_last_place(shop: Workshop, source: OpenSource, samples: Path, reference: Path) -> dict[str, float]:

@@ -28,7 +28,8 @@ from edge_sdk.parity.bounds import Bound, measured_bound
 from edge_sdk.parity.boxes import check_told
 from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.parity.labelled import Labelled, labelled
-from edge_sdk.parity.ranking import Ranks, in_order_of, ranked_outputs
+from edge_sdk.parity.ordered import SecondLook
+from edge_sdk.parity.ranking import ranked_outputs
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
 from edge_sdk.parity.verdict import Accuracy, Rightness, accuracy_of, output_faults
@@ -163,28 +164,8 @@ class Proof:
     def float_rows(self, artifact: Artifact, meter: ParityMeter) -> tuple[OutputParity, ...]:
         """Outputs of a float file, held to what float arithmetic allows and to how the source is conditioned."""
         precision = self._source.description.precision
-        rows = float_rows(artifact, meter, precision, self._moved_by_last_place)
-        beyond = {row.name: row.bound.value for row in rows if row.bound and not row.ok} if rows else {}
-        wanted = {name: beyond[name] for name in beyond.keys() & ranked_outputs(artifact)}
-        if not wanted or (again := self._in_order(wanted)) is None:
-            return rows
-        meter, ranks = again
-        ordered = float_rows(artifact, meter, precision, self._moved_by_last_place)
-        return tuple(replace(row, ranks=ranks.get(row.name)) for row in ordered)
-
-    def _in_order(self, bounds: Mapping[str, float]) -> tuple[ParityMeter, dict[str, Ranks]] | None:
-        """The comparison once more, with rows of the same scores in the source's order; None where they are not."""
-        meter, ranks = ParityMeter({}, {}, self._boxes), dict.fromkeys(bounds, Ranks())
-        for expected, got in self._both():
-            ordered = dict(got)
-            for name, bound in bounds.items():
-                found = in_order_of(expected[name], got[name], bound)
-                if found is None:
-                    return None
-                ordered[name], counted = found
-                ranks[name] += counted
-            meter.add(expected, ordered)
-        return meter, ranks
+        again = SecondLook(ranked_outputs(artifact), self._both, self._boxes)
+        return float_rows(artifact, meter, precision, self._moved_by_last_place, again)
 
     def _moved_by_last_place(self) -> Mapping[str, float]:
         if self._moved is None:

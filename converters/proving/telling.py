@@ -23,19 +23,7 @@ def findings_of(rows: Sequence[OutputParity]) -> list[Finding]:
         for row in rows
         if row.not_finite
     ]
-    odd += [
-        Finding(
-            "rows-in-another-order",
-            "info",
-            f"{row.ranks.moved} of {row.ranks.rows} rows stand in another place than the source's, beside rows of the "
-            f"same score within the bound, and {row.ranks.others} at the cut-off are others of that score: each row "
-            "was compared with the one that it is",
-            f"output `{row.name}`",
-            "look at scores that differ: on data with something to find few rows are so near each other (--data)",
-        )
-        for row in rows
-        if row.ranks
-    ]
+    odd += other_orders(rows)
     odd += few_carriers(rows)
     return odd + [
         Finding(
@@ -47,6 +35,23 @@ def findings_of(rows: Sequence[OutputParity]) -> list[Finding]:
         )
         for row in rows
         if not row.has_power
+    ]
+
+
+def other_orders(rows: Sequence[OutputParity]) -> list[Finding]:
+    """Outputs of a sort whose rows were put in the reference's order before they were compared."""
+    return [
+        Finding(
+            "rows-in-another-order",
+            "info",
+            f"{row.ranks.moved} of {row.ranks.rows} rows stand in another place than the source's, beside rows of the "
+            f"same score within the bound, and {row.ranks.others} at the cut-off are others of that score: each row "
+            "was compared with the one that it is",
+            f"output `{row.name}`",
+            "look at scores that differ: on data with something to find few rows are so near each other (--data)",
+        )
+        for row in rows
+        if row.ranks
     ]
 
 

@@ -7,7 +7,7 @@ the scores are compared place by place, and the rows by which of the other side'
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.signature import Arrays
 
 _MOST_ROWS = 4096
 # ONNX Runtime's logistic errs by 1.4e-7 wherever it is, and so may the other side's.
@@ -53,35 +54,55 @@ def ranked_outputs(artifact: Artifact) -> frozenset[str]:
 
 
 def in_order_of(
-    reference: npt.NDArray[Any], candidate: npt.NDArray[Any], tolerance: float
-) -> tuple[npt.NDArray[Any], Ranks] | None:
+    reference: Arrays, candidate: Arrays, tolerances: Mapping[str, float], rows: tuple[int, ...]
+) -> tuple[Arrays, Ranks] | None:
     """The candidate with its rows in the reference's order; None where it is no reordering of equal scores.
 
     Args:
-        reference: ``[..., rows, columns]``; a column that never rises from row to row is the score.
+        reference: outputs of shape ``rows`` or ``[*rows, columns]``, which together are the columns of each row; one
+            that never rises from row to row is the score.
         candidate: likewise.
-        tolerance: what the largest value of the output may be off; a column's may be off by its share of that.
+        tolerances: what the largest value of an output may be off; a column's may be off by its share of that.
+        rows: ``[..., rows]``; each leading index has an order of its own.
     """
-    if reference.ndim < 2 or reference.shape[-2] > _MOST_ROWS or not np.isfinite([reference, candidate]).all():
+    wide, other = (_columns(outputs, tolerances, rows) for outputs in (reference, candidate))
+    if rows[-1] > _MOST_ROWS or not np.isfinite([wide, other]).all():
         return None
-    wide, other = (one.reshape(-1, *one.shape[-2:]).astype(np.float64) for one in (reference, candidate))
-    largest = np.max(np.abs(wide), axis=(0, 1))
-    allowed = np.maximum(_LEAST, tolerance * largest / max(float(np.max(largest)), _LEAST))
+    allowed = np.concatenate([_allowed(reference[name], bound, rows) for name, bound in tolerances.items()])
     for key in _scores(wide):
         if np.max(np.abs(wide[..., key] - other[..., key])) > allowed[key]:
             continue
-        ordered, ranks = candidate.reshape(wide.shape).copy(), Ranks()
-        for want, got, rows in zip(wide, other, ordered, strict=True):
-            found = _places(want, got, allowed, key)
-            if found is None:
-                break
-            at_cut = found < 0
-            rows[:] = np.where(at_cut[:, None], want.astype(rows.dtype), rows[found])
-            moved = np.sum(~at_cut & (found != np.arange(len(found))))
-            ranks += Ranks(len(found), int(moved), int(np.sum(at_cut)))
-        else:
-            return ordered.reshape(candidate.shape), ranks
+        places = [_places(want, got, allowed, key) for want, got in zip(wide, other, strict=True)]
+        if all(found is not None for found in places):
+            found = np.stack([one for one in places if one is not None])
+            ordered = {name: _placed(reference[name], candidate[name], found) for name in tolerances}
+            moved = (found >= 0) & (found != np.arange(rows[-1]))
+            return ordered, Ranks(found.size, int(np.sum(moved)), int(np.sum(found < 0)))
     return None
+
+
+def _columns(outputs: Arrays, names: Iterable[str], rows: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """``[orders, rows, columns]``: those of all outputs side by side."""
+    return np.concatenate(
+        [outputs[name].astype(np.float64).reshape(-1, rows[-1], _width(outputs[name], rows)) for name in names], axis=-1
+    )
+
+
+def _width(values: npt.NDArray[Any], rows: tuple[int, ...]) -> int:
+    return 1 if values.shape == rows else values.shape[-1]
+
+
+def _allowed(values: npt.NDArray[Any], tolerance: float, rows: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    largest = np.max(np.abs(values.astype(np.float64).reshape(-1, _width(values, rows))), axis=0)
+    share: npt.NDArray[np.float64] = tolerance * largest / max(float(np.max(largest)), _LEAST)
+    return np.maximum(_LEAST, share)
+
+
+def _placed(want: npt.NDArray[Any], got: npt.NDArray[Any], found: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Each row of one output from where it was found; the reference's own where the cut-off took another."""
+    shape = (*found.shape, -1)
+    rows = np.take_along_axis(got.reshape(shape), np.maximum(found, 0)[..., None], axis=1)
+    return np.where(found[..., None] < 0, want.astype(got.dtype).reshape(shape), rows).reshape(got.shape)
 
 
 def _scores(wide: npt.NDArray[np.float64]) -> Iterator[int]:

@@ -233,3 +233,38 @@ def test_boxes_of_two_files_and_what_the_report_says_of_them(tmp_path: Path, wor
     assert untold.as_json()["outputs"][0]["boxes"] is None
     with pytest.raises(SignatureError, match="there is no output `z`"):
         compare(plain, wider, data=data, boxes={"z": "corners"}, workers=workers)
+
+
+def _detector(folder: Path, name: str, *, lifted: float, wide: float = 4.0) -> Path:
+    """The five best of eight boxes by score; where scores are equal, of two the later one if it is ``lifted``."""
+    graph = Graph()
+    x = graph.tensor("x", (1, 8))
+    seen, scores, boxes = (graph.tensor(*one) for one in (("s", (1, 8)), ("scores", (1, 5)), ("boxes", (1, 5, 2))))
+    places = graph.tensor("places", (1, 5), "int32")
+    graph.op("ADD", (x, graph.constant("lift", np.array([0, 0, lifted] + [0] * 5, np.float32))), (seen,))
+    graph.op("TOPK_V2", (seen, graph.constant("k", np.array(5, np.int32))), (scores, places), options("TopKV2Options"))
+    table = np.arange(16, dtype=np.float32).reshape(8, 2)
+    table[2, 1] = wide
+    graph.op("GATHER", (graph.constant("table", table), places), (boxes,), options("GatherOptions"))
+    path = folder / name
+    path.write_bytes(graph.finish((x,), (boxes, scores, places)))
+    return path
+
+
+def test_rows_of_equal_scores_are_compared_with_the_ones_that_they_are(tmp_path: Path, workers: Workers) -> None:
+    # A detector of three outputs on what shows nothing: rounding alone says which of two rows comes first.
+    data = [{"x": np.array([[0.25, 0.5, 0.5, 0.5, 0, 0.125, 0.75, 0]], np.float32) + step} for step in (0, 0.125)]
+    source = _detector(tmp_path, "source.tflite", lifted=0.0)
+    other, wrong = (_detector(tmp_path, f"{w}.tflite", lifted=1e-7, wide=w) for w in (4.0, 4.5))
+    for asked in ({}, {"max_abs_error": 1e-4}, {"signature": "serving_default"}):
+        call = "serving_default/" if "signature" in asked else ""
+        given = [{f"{call}{name}": values for name, values in one.items()} for one in data]
+        result = compare(source, other, data=given, workers=workers, **asked)  # type: ignore[arg-type]
+        assert result.ok, asked
+        told = [finding for finding in result.findings if finding.rule == "rows-in-another-order"]
+        assert len(told) == 3
+        # Two samples of five rows, the second and the third of each in the other's place.
+        assert told[0].message.startswith("4 of 10 rows stand in another place")
+    beyond = compare(source, wrong, data=data, workers=workers)
+    assert {row.name for row in beyond.outputs if not row.ok} == {"boxes", "places"}
+    assert not any(row.ranks for row in beyond.outputs)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.parity.ranking import Ranks, in_order_of, ranked_outputs
 from tests.graphs import Graph, options
+
+Array = npt.NDArray[np.float32]
 
 # Boxes, score, class; rows 1 to 3 have one score.
 ROWS = np.array(
@@ -24,8 +27,14 @@ ROWS = np.array(
 )
 
 
+def in_order(reference: Array, candidate: Array) -> tuple[Array, Ranks] | None:
+    """Of one output, of which the largest value may be off by a hundredth."""
+    found = in_order_of({"rows": reference}, {"rows": candidate}, {"rows": 0.01}, reference.shape[:-1])
+    return None if found is None else (found[0]["rows"], found[1])
+
+
 def test_rows_of_one_score_may_change_places() -> None:
-    found = in_order_of(ROWS, ROWS[:, [0, 3, 1, 2, 4]], 0.01)
+    found = in_order(ROWS, ROWS[:, [0, 3, 1, 2, 4]])
     assert found is not None
     np.testing.assert_array_equal(found[0], ROWS)
     assert found[1] == Ranks(rows=5, moved=3, others=0)
@@ -34,7 +43,7 @@ def test_rows_of_one_score_may_change_places() -> None:
 def test_a_row_at_the_cut_off_may_be_another_of_its_score() -> None:
     other = ROWS.copy()
     other[0, 4] = [9, 9, 9, 9, 0.1, 2]
-    found = in_order_of(ROWS, other, 0.01)
+    found = in_order(ROWS, other)
     assert found is not None
     assert found[1] == Ranks(rows=5, moved=0, others=1)
 
@@ -47,16 +56,28 @@ def test_a_row_at_the_cut_off_may_be_another_of_its_score() -> None:
 def test_what_is_wrong_stays_wrong(place: int, column: int, value: float) -> None:
     wrong = ROWS.copy()
     wrong[0, place, column] = value
-    assert in_order_of(ROWS, wrong, 0.01) is None
+    assert in_order(ROWS, wrong) is None
 
 
 def test_rows_of_different_scores_may_not_change_places() -> None:
-    assert in_order_of(ROWS, ROWS[:, [1, 0, 2, 3, 4]], 0.01) is None
+    assert in_order(ROWS, ROWS[:, [1, 0, 2, 3, 4]]) is None
+
+
+def test_columns_of_a_row_may_be_outputs_of_their_own() -> None:
+    parted = {"boxes": ROWS[..., :4], "scores": ROWS[..., 4], "classes": ROWS[..., 5].astype(np.int64)}
+    bounds = {"boxes": 0.01, "scores": 1e-4, "classes": 0.0}
+    moved = {name: values[:, [0, 3, 1, 2, 4]] for name, values in parted.items()}
+    found = in_order_of(parted, moved, bounds, (1, 5))
+    assert found is not None
+    assert found[1] == Ranks(rows=5, moved=3, others=0)
+    for name, values in parted.items():
+        np.testing.assert_array_equal(found[0][name], values)
+    assert in_order_of(parted, moved | {"classes": parted["classes"]}, bounds, (1, 5)) is None
 
 
 def test_no_column_of_scores_is_no_ranking() -> None:
     rows = np.random.default_rng(0).standard_normal((1, 50, 4)).astype(np.float32)
-    assert in_order_of(rows, rows[:, ::-1], 0.01) is None
+    assert in_order(rows, rows[:, ::-1]) is None
 
 
 def test_outputs_of_a_sort_are_told_from_others() -> None:
