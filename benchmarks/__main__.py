@@ -120,10 +120,14 @@ def sweep_faults_command(count: int, kills: int, seconds: float, seed: int, long
 
 @main.command("latency")
 @click.option("--seconds", default=20.0, show_default=True, help="For each model.")
-def latency_command(seconds: float) -> None:
-    """Time int8 files against TFLiteConverter's own."""
-    rows = (latency.row(family, _CACHE, seconds=seconds) for family in latency.FAMILIES)
-    _keep("latency", _told(rows, lambda row: f"{row['model']}: ratio {row['ratio']} {row['ratio_95']}"))
+@click.argument("names", nargs=-1, type=click.Choice((*latency.FAMILIES, *latency.TORCH)))
+def latency_command(seconds: float, names: tuple[str, ...]) -> None:
+    """Time int8 files against TFLiteConverter's own and float; without a name all of Keras. Rows of others stay."""
+    for name in names or latency.FAMILIES:
+        row = latency.row(name, _CACHE, seconds=seconds)
+        kept = [one for one in results.read("latency")["rows"] if one["model"] != row["model"] and "float_us" in one]
+        _keep("latency", [*kept, row])
+        click.echo(f"{row['model']}: ratio {row['ratio']} {row['ratio_95']}, float {row['float_us']} us")
 
 
 @main.command("runtime")

@@ -90,11 +90,13 @@ def latency(result: dict[str, Any]) -> str:
             str(r["ours_us"]),
             f"{r['ratio']:.3f}",
             f"{r['ratio_95'][0]:.3f} to {r['ratio_95'][1]:.3f}",
+            f"{r['float_us'] / r['ours_us']:.2f}",
             f"{r['float_ops']} / {r['float_ops_by_hand']}",
         ]
         for r in result["rows"]
     ]
-    head = ["model", "by hand, us", "edge-sdk, us", "ratio", "95 %", "float ops, ours / by hand"]
+    faster = "faster than float, times"
+    head = ["model", "by hand, us", "edge-sdk, us", "ratio", "95 %", faster, "float ops, ours / by hand"]
     return f"{table(head, rows)}\n\n{versions(result)}"
 
 

@@ -259,7 +259,7 @@ def test_rows_of_equal_scores_are_compared_with_the_ones_that_they_are(tmp_path:
     for asked in ({}, {"max_abs_error": 1e-4}, {"signature": "serving_default"}):
         call = "serving_default/" if "signature" in asked else ""
         given = [{f"{call}{name}": values for name, values in one.items()} for one in data]
-        result = compare(source, other, data=given, workers=workers, **asked)  # type: ignore[arg-type]
+        result = compare(source, other, data=given, workers=workers, **asked)
         assert result.ok, asked
         told = [finding for finding in result.findings if finding.rule == "rows-in-another-order"]
         assert len(told) == 3

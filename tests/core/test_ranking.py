@@ -8,6 +8,7 @@ import pytest
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.parity.ranking import Ranks, in_order_of, ranked_outputs
+from edge_sdk.signature import Arrays
 from tests.graphs import Graph, options
 
 Array = npt.NDArray[np.float32]
@@ -64,7 +65,7 @@ def test_rows_of_different_scores_may_not_change_places() -> None:
 
 
 def test_columns_of_a_row_may_be_outputs_of_their_own() -> None:
-    parted = {"boxes": ROWS[..., :4], "scores": ROWS[..., 4], "classes": ROWS[..., 5].astype(np.int64)}
+    parted: Arrays = {"boxes": ROWS[..., :4], "scores": ROWS[..., 4], "classes": ROWS[..., 5].astype(np.int64)}
     bounds = {"boxes": 0.01, "scores": 1e-4, "classes": 0.0}
     moved = {name: values[:, [0, 3, 1, 2, 4]] for name, values in parted.items()}
     found = in_order_of(parted, moved, bounds, (1, 5))
