@@ -86,6 +86,8 @@ def _one(seed: int, lane: Callable[[int], str]) -> None:
     others = _children_s()
     signal.alarm(_CLOCK_S)
     signal.setitimer(signal.ITIMER_PROF, CPU_S)
+    # Python's own signals wait for a call in C to return, and a loop in a file may never end: the system ends that.
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time() + 2 * CPU_S) + 1, resource.RLIM_INFINITY))
     try:
         became = outcome(lane, seed)
     except (Exception, HangError) as error:  # whatever broke is what is looked for
@@ -115,7 +117,7 @@ def _run_child(lane: str, tally: Tally, count: int, end: float) -> None:
     command = [sys.executable, "-W", "ignore", "-m", "tests.hostile.fuzz", lane, str(tally.next_seed), str(count)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
-    # Python's own alarm waits for a call in C to return, and a loop in a file may never end.
+    # What sleeps in C for ever uses no processor time.
     watch = threading.Timer(0, lambda: None)
     seed = None
     for line in process.stdout:
@@ -134,7 +136,7 @@ def _run_child(lane: str, tally: Tally, count: int, end: float) -> None:
     watch.cancel()
     process.stdout.close()
     status = process.wait()
-    if status == -signal.SIGKILL and lane == "session" and seed is not None:
+    if status in (-signal.SIGXCPU, -signal.SIGKILL) and lane == "session" and seed is not None:
         # A mutant's own loop runs on: that a file ends on every input is not for a session to know.
         _count(tally, "endless", seed)
     elif status and time.monotonic() < end:
