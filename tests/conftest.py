@@ -6,6 +6,7 @@ Heavy work runs in worker processes that are shared by all tests, so that Tensor
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -44,6 +45,14 @@ _TOOLS = {
 os.environ["EDGE_SDK_CACHE"] = tempfile.mkdtemp(prefix="edge-sdk-tests-")
 atexit.register(shutil.rmtree, os.environ["EDGE_SDK_CACHE"], ignore_errors=True)
 _ALLOWED = Path(__file__).parent / "allowed_skips.txt"
+# Thousands of tests are collected and stay: nothing of them is garbage, and looking through them takes a third of it.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for among what tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from edge_sdk.converters.sources.source import SourceOptions
 from edge_sdk.converters.sources.torch_arguments import Arguments, Leaf, template
-from edge_sdk.errors import ModelError, SignatureError
+from edge_sdk.errors import ModelError, SignatureError, nearest
 from edge_sdk.signature import TensorSpec
 
 _IMAGE_CHANNELS = (1, 3, 4)
@@ -35,7 +35,7 @@ class TorchCall:
             positional, keyword = _as_call(examples)
             self.module = model
         bound = _bound(self.module, positional, keyword)
-        self._arguments = bound or Arguments((), {name: Leaf(name) for name in options.shapes})
+        self._arguments = bound or _by_shapes(self.module, options.shapes)
         self.examples = self._arguments.leaves(positional, keyword) if bound else _zeros_of(options)
         if not self.examples:
             raise SignatureError(
@@ -160,6 +160,27 @@ def _bound(module: Any, positional: tuple[Any, ...], keyword: Mapping[str, Any])
         tuple(template(name, value) for name, value in zip(names, positional, strict=True)),
         {name: template(name, value) for name, value in keyword.items()},
     )
+
+
+def _by_shapes(module: Any, names: Collection[str]) -> Arguments:
+    """Inputs that are known by the user's shapes alone: forward must take those names, and want no others."""
+    signature = inspect.signature(module.forward)
+    try:
+        if names:
+            signature.bind(**dict.fromkeys(names))
+    except TypeError as error:
+        fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        taken = [one.name for one in signature.parameters.values() if one.kind not in fixed]
+        needed = [name for name in taken if signature.parameters[name].default is inspect.Parameter.empty]
+        unknown = [name for name in names if name not in taken]
+        guess = nearest(unknown[0], taken) if unknown else ""
+        raise SignatureError(
+            f"{type(module).__name__}.forward cannot be called with the inputs {', '.join(names)}: {error}"
+            f"{guess}; it takes {', '.join(taken) or 'no tensor by name'}",
+            hint="give "
+            + (" ".join(f"--input {name}=1,..." for name in needed) or "(model, {'name': tensor}) instead"),
+        ) from error
+    return Arguments((), {name: Leaf(name) for name in names})
 
 
 def _positional_names(signature: inspect.Signature, count: int) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import namedtuple
 from typing import Any
 
@@ -81,3 +82,22 @@ def test_inputs_have_flat_names_and_reach_forward(case: str) -> None:
 def test_examples_that_do_not_fit() -> None:
     with pytest.raises(SignatureError, match=r"do not fit Module\.forward"):
         call(difference, (ones(2), ones(2), ones(2)))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("a", "c"), "inputs a, c: missing a required argument: 'b'; it takes a, b"),
+        (("a",), "inputs a: missing a required argument: 'b'"),
+        (("a", "b", "bb"), "unexpected keyword argument 'bb', did you mean `b`?"),
+    ],
+)
+def test_names_of_shapes_must_be_those_of_forward(names: tuple[str, ...], words: str) -> None:
+    import torch
+
+    from edge_sdk.converters.sources.torch_calls import TorchCall
+
+    module = type("Module", (torch.nn.Module,), {"forward": difference})()
+    with pytest.raises(SignatureError, match=re.escape(words)) as raised:
+        TorchCall(module, None, SourceOptions(shapes=dict.fromkeys(names, (1, 2))))
+    assert raised.value.hint == "give --input a=1,... --input b=1,..."
