@@ -18,6 +18,7 @@ from benchmarks import (
     coverage,
     edge_compat,
     int8_accuracy,
+    int8_cases,
     latency,
     memory,
     onnx_cases,
@@ -89,7 +90,7 @@ def conversion_command(rounds: int) -> None:
 def search_command(names: tuple[str, ...], packages: Path | None, greedy_evaluations: int, output: Path) -> None:
     """Search with `optimize` and greedily, on one bench; all cases without a name. Rows of other cases stay."""
     if packages is not None:
-        int8_accuracy.use(packages)
+        int8_cases.use(packages)
     for name in names or search_cases.CASES:
         made = search.rows(search_cases.make(name, output), output, greedy_evaluations)
         ways = {row["way"] for row in made}
@@ -218,16 +219,26 @@ def peers_command(threads: tuple[int, ...], sittings: int, rounds: int, only: tu
 
 
 @main.command("int8-accuracy")
+@click.argument("names", nargs=-1, type=click.Choice([case.name for case in int8_cases.CASES]))
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), required=True, help="Folder they are in.")
-@click.option("--calibration", default=100, show_default=True, help="Crops to calibrate on.")
-@click.option("--compared", default=300, show_default=True, help="Crops to compare on.")
-def int8_accuracy_command(packages: Path, calibration: int, compared: int) -> None:
-    """A pretrained EfficientNet-lite0 in int8, made in several ways."""
-    int8_accuracy.use(packages)
-    found = []
-    for row in int8_accuracy.rows(_CACHE / "int8_accuracy", calibration, compared, click.echo):
-        found.append(row)
-        _keep("int8_accuracy", found, calibration=calibration, compared=compared)
+@click.option(
+    "--nncf", type=click.Path(path_type=Path, exists=True), help="Python with nncf and onnx; else one is made."
+)
+@click.option("--calibration", default=100, show_default=True, help="Samples to calibrate on.")
+@click.option("--compared", default=300, show_default=True, help="Samples to compare on.")
+def int8_accuracy_command(
+    names: tuple[str, ...], packages: Path, nncf: Path | None, calibration: int, compared: int
+) -> None:
+    """Trained networks in int8, made in several ways; all of them without a name. Rows of others stay."""
+    from benchmarks.peers import environments
+
+    int8_cases.use(packages)
+    python = nncf or environments.python_of("openvino")
+    facts = {"calibration": calibration, "compared": compared, "nncf": environments.version_in(python, "nncf")}
+    for row in int8_accuracy.rows(_CACHE / "int8_accuracy", python, names, calibration, compared, click.echo):
+        key = (row["model"], row["way"])
+        kept = [one for one in results.read("int8_accuracy")["rows"] if (one.get("model"), one["way"]) != key]
+        _keep("int8_accuracy", [*(one for one in kept if "model" in one), row], **facts)
 
 
 @main.command("corpus")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import int8_accuracy
+from benchmarks import int8_cases
 from benchmarks.models import keras_applications, synthetic, yolo_like
 from benchmarks.search import Case
 
@@ -28,11 +28,11 @@ def _pretrained(name: str, folder: Path) -> Case:
     if not source.exists():
         from edge_sdk.converters import convert
 
-        convert(f"{int8_accuracy.__file__}:network", source, timing=False)
+        convert(f"{int8_cases.__file__}:network", source, timing=False)
     if not data.exists():
         spec = _only_input(source)
-        np.savez(calibration, **{spec: int8_accuracy.crops(_CALIBRATION, 0)[:, None]})
-        np.savez(data, **{spec: int8_accuracy.crops(_SAMPLES, 1)[:, None]})
+        np.savez(calibration, **{spec: int8_cases.crops(_CALIBRATION, 0)[:, None]})
+        np.savez(data, **{spec: int8_cases.crops(_SAMPLES, 1)[:, None]})
     return Case(name, str(source), str(data), 1.0, str(calibration))
 
 
@@ -43,10 +43,10 @@ def _sure(name: str, folder: Path) -> Case:
     whole, data = _pretrained(name, folder), folder / "lite0_sure.npz"
     if not data.exists():
         runner, spec = Runner(whole.source), _only_input(Path(whole.source))
-        crops = int8_accuracy.crops(3 * _SAMPLES, 2)[:, None]
+        crops = int8_cases.crops(3 * _SAMPLES, 2)[:, None]
         found = np.concatenate([next(iter(runner.run_real({spec: crop}).values())) for crop in crops])
         shares = np.exp(found - found.max(1, keepdims=True))
-        sure = shares.max(1) / shares.sum(1) > int8_accuracy.SURE
+        sure = shares.max(1) / shares.sum(1) > int8_cases.SURE
         np.savez(data, **{spec: crops[sure][:_SAMPLES]})
     return Case(name, whole.source, str(data), 1.0, whole.calibration)
 
@@ -93,4 +93,4 @@ CASES: dict[str, Callable[[str, Path], Case]] = {
     "efficientnet": _trained("efficientnet"),
     "yolo_like": _detector,
 }
-"""By name; those of lite0 need the packages of ``int8_accuracy``."""
+"""By name; those of lite0 need the packages of ``int8_cases``."""

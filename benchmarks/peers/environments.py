@@ -42,6 +42,13 @@ def python_of(peer: str) -> Path:
     return python
 
 
+def version_in(python: Path, distribution: str) -> str:
+    """What an interpreter's environment has of it."""
+    code = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
+    done = subprocess.run([python, "-c", code, distribution], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def versions() -> dict[str, str]:
     """What ran in the peers' environments, by distribution."""
     code = "import sys, importlib.metadata as m; print(*(f'{n}={m.version(n)}' for n in sys.argv[1:]))"

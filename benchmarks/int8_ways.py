@@ -1,0 +1,172 @@
+"""Ways to an int8 file of one network: from its float .tflite, or from the same weights as ONNX."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.int8_cases import Array, Sample
+from edge_sdk.artifact.model import read_artifact
+from edge_sdk.converters import convert
+from edge_sdk.converters.quantize import static_range
+from edge_sdk.converters.quantize.weights import tuning
+from edge_sdk.data import spool
+from edge_sdk.data.opening import DataSource
+from edge_sdk.engines.runner import Runner
+from edge_sdk.engines.values import specs_of
+from edge_sdk.recipe import find_recipe
+
+_NNCF = Path(__file__).parent / "by_hand" / "nncf_int8.py"
+
+
+@dataclass(frozen=True)
+class Floats:
+    """One network in float: our .tflite of it, which all are compared with, and an ONNX file of the same weights."""
+
+    tflite: Path
+    onnx: Path
+    nncf: Path
+    """Interpreter of an environment with NNCF."""
+
+
+def floats(source: str, folder: Path, name: str, nncf: Path) -> Floats:
+    """Makes both where they are missing; an ONNX source is its own."""
+    made = Floats(
+        folder / f"{name}.tflite", Path(source) if source.endswith(".onnx") else folder / f"{name}.onnx", nncf
+    )
+    if not made.tflite.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        convert(source, made.tflite, timing=False)
+    if not made.onnx.exists():
+        _export(source, made.onnx)
+    return made
+
+
+def _export(source: str, path: Path) -> None:
+    import torch
+
+    from benchmarks import int8_cases
+
+    model, example = getattr(int8_cases, source.rpartition(":")[2])()
+    torch.onnx.export(model, example, str(path), dynamo=False)
+
+
+def run_tflite(path: Path, samples: Sequence[Sample]) -> list[Sample]:
+    """A file's outputs in its own order and layout, as real values."""
+    runner = Runner(path)
+    outputs = list(read_artifact(path).signature.outputs)
+    made = []
+    for sample in samples:
+        values = runner.run_real({spec.name: _laid(one, spec) for spec, one in zip(runner.inputs, sample, strict=True)})
+        made.append(tuple(np.asarray(values[name], np.float32) for name in outputs))
+    return made
+
+
+def _laid(values: Array, spec: Any) -> Array:
+    return values if values.shape == spec.static_shape else np.ascontiguousarray(values.transpose(0, 2, 3, 1))
+
+
+def _run_onnx(path: Path, samples: Sequence[Sample]) -> list[Sample]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+    return [tuple(session.run(None, dict(zip(names, sample, strict=True)))) for sample in samples]
+
+
+Way = Callable[[Floats, Path, Sequence[Sample]], None]
+
+
+def _ours(**changes: Any) -> Way:
+    """The quantizer of ``convert``, and its tuning, without the proof around them."""
+
+    def make(source: Floats, target: Path, seen: Sequence[Sample]) -> None:
+        specs = specs_of(read_artifact(source.tflite).signature.inputs)
+        laid = [{s.name: _laid(one, s) for s, one in zip(specs, sample, strict=True)} for sample in seen]
+        given = DataSource("calibration data", len(laid), lambda: iter(laid))
+        store, _ = spool(given, specs, target.with_suffix(".samples"))
+        recipe = replace(find_recipe("int8"), **changes)
+        part = target.with_suffix(".part.tflite")
+        made = static_range.quantize(str(source.tflite), str(part), recipe.as_json(), str(store.folder), {})
+        if recipe.tune:
+            kept = str(target.with_suffix(".checkpoint"))
+            tuning.tune(str(part), made["tunable"], str(store.folder), {}, checkpoint=kept)
+        part.rename(target)
+
+    return make
+
+
+def _by_ai_edge_quantizer(source: Floats, target: Path, seen: Sequence[Sample]) -> None:
+    """Its own calibration and its own int8 recipe."""
+    from ai_edge_quantizer import quantizer, recipe
+
+    made = quantizer.Quantizer(str(source.tflite))
+    made.load_quantization_recipe(recipe.static_wi8_ai8())
+    specs = specs_of(read_artifact(source.tflite).signature.inputs)
+    laid = [{s.name: _laid(one, s) for s, one in zip(specs, sample, strict=True)} for sample in seen]
+    target.write_bytes(bytes(made.quantize(made.calibrate({"serving_default": laid})).quantized_model))
+
+
+def _by_onnxruntime(source: Floats, target: Path, seen: Sequence[Sample]) -> None:
+    """QDQ, per channel, extremes: what its documentation recommends for CPUs."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    ready = target.with_suffix(".ready.onnx")
+    quant_pre_process(str(source.onnx), str(ready))
+    names = _inputs_of(source.onnx)
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._left: Iterator[Mapping[str, Any]] = (dict(zip(names, one, strict=True)) for one in seen)
+
+        def get_next(self) -> Mapping[str, Any] | None:
+            return next(self._left, None)
+
+    quantize_static(str(ready), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
+
+
+def _by_nncf(source: Floats, target: Path, seen: Sequence[Sample]) -> None:
+    """Its post-training quantization with its own defaults, in an environment of its own."""
+    samples = target.with_suffix(".npz")
+    inputs = enumerate(_inputs_of(source.onnx))
+    np.savez(samples, **{name: np.stack([sample[place] for sample in seen]) for place, name in inputs})
+    command = [str(source.nncf), "-W", "ignore", str(_NNCF), str(source.onnx), str(samples), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+
+
+def _inputs_of(path: Path) -> list[str]:
+    import onnx
+
+    graph = onnx.load(str(path)).graph
+    stored = {one.name for one in graph.initializer}
+    return [one.name for one in graph.input if one.name not in stored]
+
+
+WAYS: dict[str, tuple[str, Way]] = {
+    # Observed extremes and TFLiteConverter's quantizer: what TFLiteConverter itself does.
+    "TFLiteConverter's": (".tflite", _ours(calibration="minmax", bias_correction=False, forms="plain")),
+    "ai-edge-quantizer": (".tflite", _by_ai_edge_quantizer),
+    "ONNX Runtime": (".onnx", _by_onnxruntime),
+    "NNCF": (".onnx", _by_nncf),
+    "edge-sdk, ranges alone": (".tflite", _ours(bias_correction=False)),
+    "edge-sdk": (".tflite", _ours()),
+    "edge-sdk --tune": (".tflite", _ours(tune=True)),
+}
+"""Name to the suffix of what it makes, and how."""
+
+
+def outputs_of(way: str, source: Floats, target: Path, seen: Sequence[Sample], shown: Sequence[Sample]) -> list[Sample]:
+    """Makes one file unless it is there, and runs it on other samples."""
+    suffix, make = WAYS[way]
+    path = target.with_suffix(suffix)
+    if not path.exists():
+        make(source, path, seen)
+    return run_tflite(path, shown) if suffix == ".tflite" else _run_onnx(path, shown)
