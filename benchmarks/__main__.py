@@ -34,6 +34,7 @@ from benchmarks import (
     sweep_faults,
     tables,
     training,
+    verdicts,
     weights,
     wrapper,
 )
@@ -239,6 +240,17 @@ def int8_accuracy_command(
         key = (row["model"], row["way"])
         kept = [one for one in results.read("int8_accuracy")["rows"] if (one.get("model"), one["way"]) != key]
         _keep("int8_accuracy", [*(one for one in kept if "model" in one), row], **facts)
+
+
+@main.command("verdicts")
+@click.argument("names", nargs=-1, type=click.Choice([network.name for network in verdicts.NETWORKS]))
+@click.option("--packages", type=click.Path(path_type=Path, exists=True), required=True, help="Folder they are in.")
+def verdicts_command(names: tuple[str, ...], packages: Path) -> None:
+    """Right files that are refused, and planted faults that are not; all networks without a name. Others' rows stay."""
+    int8_cases.use(packages)
+    for network in names or [one.name for one in verdicts.NETWORKS]:
+        made = list(verdicts.rows(_CACHE / "verdicts", [network], click.echo))
+        _keep("verdicts", [*(row for row in results.read("verdicts")["rows"] if row["model"] != network), *made])
 
 
 @main.command("corpus")

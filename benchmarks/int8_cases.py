@@ -148,7 +148,8 @@ def _frames(count: int, seed: int) -> list[Sample]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(_voice()), providers=["CPUExecutionProvider"])
-    state, made = np.zeros((2, 1, 128), np.float32), []
+    state = np.zeros((2, 1, 128), np.float32)
+    made: list[Sample] = []
     for frame in _sound(count, np.random.default_rng(seed)):
         made.append((frame, state))
         state = session.run(None, {"input": frame, "state": state})[1]

@@ -13,6 +13,7 @@ from benchmarks.int8_accuracy import table as int8_accuracy
 from benchmarks.markdown import table, versions
 from benchmarks.search import table as search
 from benchmarks.time_prediction.table import time_prediction
+from benchmarks.verdicts import table as verdicts
 
 PAGE = Path(__file__).parent / "README.md"
 _SHORT = {"float32": "float32", "float16": "float16", "static_wi8_ai8": "int8"}
@@ -377,6 +378,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "memory": memory,
     "figures": figures,
     "int8_accuracy": int8_accuracy,
+    "verdicts": verdicts,
     "search": search,
     "peers": peers,
     "channels": channels,

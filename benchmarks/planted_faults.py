@@ -1,0 +1,171 @@
+"""One fault in an int8 file, drawn by seed, and what a message about it must name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact
+from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.tree import pack_tree, parse_tree
+
+_LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+_OFF = np.float32(1.02)
+Planted = tuple[bytes, tuple[str, ...]] | None
+"""The file with a fault, and what a message about it may name; None where the file has no place for it."""
+
+
+def weights_scale(data: bytes, rng: np.random.Generator) -> Planted:
+    """The scale of one layer's weights is 2 % too large, its bias's with it."""
+    root, op = parse_tree(data)[0], _some_layer(data, rng)
+    if op is None:
+        return None
+    for index in op.inputs[1:3]:
+        if index >= 0:
+            _larger(root.subgraphs[0].tensors[index])
+    return pack_tree(root), (f"{op.name} {op.index} ",)
+
+
+def result_scale(data: bytes, rng: np.random.Generator) -> Planted:
+    """The scale of one result inside is 2 % too large, for the op that makes it and for those that read it."""
+    root, graph = parse_tree(data)[0], parse_artifact(data).main
+    ends = {tensor.index for tensor in parse_artifact(data).signature.outputs.values()}
+    made = [(op, index) for op in graph.ops for index in op.outputs if op.name != "QUANTIZE" and index not in ends]
+    free = {index: {one.name for one in (op, *_readers(graph, index))}.isdisjoint(_FIXED) for op, index in made}
+    scaled = [(op, index) for op, index in made if graph.tensors[index].dtype == "int8" and free[index]]
+    if not scaled:
+        return None
+    op, index = scaled[int(rng.integers(len(scaled)))]
+    _larger(root.subgraphs[0].tensors[index])
+    return pack_tree(root), tuple(f"{one.name} {one.index} " for one in (op, *_readers(graph, index)))
+
+
+def _readers(graph: Subgraph, index: int) -> list[Op]:
+    return [op for op in graph.ops if index in op.inputs]
+
+
+# Kernels refuse, or ignore, another scale than theirs.
+_FIXED = ("LOGISTIC", "TANH", "SOFTMAX", "L2_NORMALIZATION", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "PAD", "GATHER",
+          "STRIDED_SLICE", "SLICE", "SPLIT", "CONCATENATION", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "UNPACK",
+          "PACK", "SQUEEZE", "EXPAND_DIMS", "BROADCAST_TO", "TILE", "SPLIT_V", "AVERAGE_POOL_2D")  # fmt: skip
+
+
+def channel_zeroed(data: bytes, rng: np.random.Generator) -> Planted:
+    """One output channel of one layer has no weights; one whose weights are not zero anyway."""
+
+    def zero(values: npt.NDArray[Any], axis: int) -> None:
+        moved = np.moveaxis(values, axis, 0)
+        alive = np.flatnonzero(moved.reshape(len(moved), -1).any(1))
+        moved[alive[int(rng.integers(len(alive)))]] = 0
+
+    return _with_weights(data, rng, zero)
+
+
+def sign_flipped(data: bytes, rng: np.random.Generator) -> Planted:
+    """The largest weight of one layer has the wrong sign."""
+
+    def flip(values: npt.NDArray[Any], _: int) -> None:
+        flat = values.reshape(-1)
+        flat[np.argmax(np.abs(flat.astype(np.int32)))] *= -1
+
+    return _with_weights(data, rng, flip)
+
+
+def outputs_swapped(data: bytes, _: np.random.Generator) -> Planted:
+    """Two outputs of one shape have changed places; of any shape where there are no such two."""
+    root, artifact = parse_tree(data)[0], parse_artifact(data)
+    ports = root.signature_defs[0].outputs
+    if len(ports) < 2:
+        return None
+    shapes = [tuple(artifact.main.tensors[port.tensor_index].shape) for port in ports]
+    pairs = [(i, j) for i in range(len(ports)) for j in range(i)]
+    i, j = next(((i, j) for i, j in pairs if shapes[i] == shapes[j]), pairs[0])
+    ports[i].tensor_index, ports[j].tensor_index = ports[j].tensor_index, ports[i].tensor_index
+    names = [bytes(ports[k].name).decode() if not isinstance(ports[k].name, str) else ports[k].name for k in (i, j)]
+    return pack_tree(root), tuple(f"output `{name}`" for name in names)
+
+
+def index_off(data: bytes, rng: np.random.Generator) -> Planted:
+    """One index of a GATHER is the next one, or a slice begins one place later (earlier at the end)."""
+    root, artifact = parse_tree(data)[0], parse_artifact(data)
+    graph = artifact.main
+    places = [op for op in graph.ops if op.name in _INDEXED and graph.tensors[op.inputs[1]].constant is not None]
+    places = [op for op in places if _room(artifact, op)]
+    if not places:
+        return None
+    op = places[int(rng.integers(len(places)))]
+    moves = 2 if op.name == "STRIDED_SLICE" else 1
+    axis, step = _room(artifact, op)[0]
+    for place in range(1, 1 + moves):
+        tensor = root.subgraphs[0].tensors[op.inputs[place]]
+        values = graph.tensors[op.inputs[place]].values().copy()
+        values.reshape(-1)[axis] += step
+        _own(root, tensor, values)
+    return pack_tree(root), (f"{op.name} {op.index} ",)
+
+
+_INDEXED = ("GATHER", "SLICE", "STRIDED_SLICE")
+
+
+def _room(artifact: Artifact, op: Op) -> list[tuple[int, int]]:
+    """Elements of the operand of indices that may be one more or less, and stay inside."""
+    graph = artifact.main
+    extents, made = graph.tensors[op.inputs[0]].shape, graph.tensors[op.outputs[0]].shape
+    values = graph.tensors[op.inputs[1]].values().reshape(-1)
+    if op.name == "GATHER":
+        rows = extents[op.options.get("axis", 0)]
+        return [(0, 1 if values[0] + 1 < rows else -1)] if rows > 1 and len(values) else []
+    if op.name == "STRIDED_SLICE":
+        if any(op.options.get(mask, 0) for mask in ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask")):
+            return []
+        if graph.tensors[op.inputs[2]].constant is None or len(made) != len(extents):
+            return []
+    free = [axis for axis in range(len(extents)) if made[axis] < extents[axis]]
+    return [(axis, 1 if values[axis] + made[axis] < extents[axis] else -1) for axis in free]
+
+
+FAULTS: dict[str, Callable[[bytes, np.random.Generator], Planted]] = {
+    "scale of weights 2 % off": weights_scale,
+    "scale of a result 2 % off": result_scale,
+    "channel zeroed": channel_zeroed,
+    "sign of the largest weight": sign_flipped,
+    "outputs swapped": outputs_swapped,
+    "index off by one": index_off,
+}
+TIMES = {
+    "scale of weights 2 % off": 2,
+    "scale of a result 2 % off": 4,
+    "channel zeroed": 2,
+    "sign of the largest weight": 2,
+}
+
+
+def _some_layer(data: bytes, rng: np.random.Generator) -> Op | None:
+    graph = parse_artifact(data).main
+    layers = [op for op in graph.ops if op.name in _LAYERS and graph.tensors[op.inputs[1]].dtype == "int8"]
+    return layers[int(rng.integers(len(layers)))] if layers else None
+
+
+def _with_weights(data: bytes, rng: np.random.Generator, change: Callable[[npt.NDArray[Any], int], None]) -> Planted:
+    root, op = parse_tree(data)[0], _some_layer(data, rng)
+    if op is None:
+        return None
+    tensor = root.subgraphs[0].tensors[op.inputs[1]]
+    values = parse_artifact(data).main.tensors[op.inputs[1]].values().copy()
+    change(values, int(tensor.quantization.quantized_dimension))
+    _own(root, tensor, values)
+    return pack_tree(root), (f"{op.name} {op.index} ",)
+
+
+def _own(root: Node, tensor: Node, values: npt.NDArray[Any]) -> None:
+    """Gives a tensor a buffer of its own: others may share the old one."""
+    root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(values.tobytes(), np.uint8)))
+    tensor.buffer = len(root.buffers) - 1
+
+
+def _larger(tensor: Node) -> None:
+    tensor.quantization.scale = np.asarray(tensor.quantization.scale, np.float32) * _OFF

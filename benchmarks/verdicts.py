@@ -1,0 +1,199 @@
+"""False verdicts on trained networks that packages carry: right files that are refused, and planted faults that pass.
+
+Each network's int8 file, made from its float file by our quantizer, is judged as ``convert`` judges one, and so is the
+same file with one fault in it. A fault counts as found where a message names the op, or the output, that it is in; ops
+are those whose result the fault changes, or which read what was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.int8_cases import CASES, crops, folder_of
+from benchmarks.planted_faults import FAULTS, TIMES
+from edge_sdk.artifact.indices import free_integers, index_bounds
+from edge_sdk.artifact.model import parse_artifact, read_artifact
+from edge_sdk.converters import convert
+from edge_sdk.converters.layout import Port
+from edge_sdk.converters.proving.finish import finish
+from edge_sdk.converters.quantize import static_range
+from edge_sdk.data import seeded_samples, spool
+from edge_sdk.data.opening import DataSource
+from edge_sdk.engines.runner import Runner
+from edge_sdk.engines.values import specs_of
+from edge_sdk.errors import AccuracyError, ModelError, ParityError
+from edge_sdk.parity import ParityMeter
+from edge_sdk.parity.constants import constant_faults
+from edge_sdk.parity.ops import check_ops
+from edge_sdk.parity.swaps import swapped_outputs
+from edge_sdk.parity.verdict import output_faults
+from edge_sdk.recipe import find_recipe
+from edge_sdk.signature import Arrays
+
+_SAMPLES, _CHECKED = 24, 2
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network: what ``convert`` takes, shapes where they are open, and a picture's side if it sees one."""
+
+    name: str
+    source: Callable[[], str]
+    shapes: Mapping[str, tuple[int, ...]]
+    side: int | None = None
+
+
+def _file(package: str, *path: str) -> Callable[[], str]:
+    return lambda: str(folder_of(package).joinpath(*path))
+
+
+NETWORKS = (
+    *(Network(c.name.split(",")[0], c.source, {}, s) for c, s in zip(CASES[:4], (224, 48, 24, 48), strict=True)),
+    Network("silero-vad", CASES[4].source, {}),
+    Network("silero-vad sequence", _file("silero_vad", "data", "silero_vad_16k_sequence.onnx"), {"input": (4, 576)}),
+    Network(
+        "PP-OCRv4 det", _file("rapidocr_onnxruntime", "models", "ch_PP-OCRv4_det_infer.onnx"), {"x": (1, 3, 96, 96)}, 96
+    ),
+    Network(
+        "PP-OCRv4 rec", _file("rapidocr_onnxruntime", "models", "ch_PP-OCRv4_rec_infer.onnx"), {"x": (1, 3, 48, 96)}
+    ),
+    Network(
+        "PP-OCRv2 cls",
+        _file("rapidocr_onnxruntime", "models", "ch_ppocr_mobile_v2.0_cls_infer.onnx"),
+        {"x": (1, 3, 48, 192)},
+    ),
+    Network("nudenet 320n", _file("nudenet", "320n.onnx"), {"images": (1, 3, 160, 160)}, 160),
+    Network("magika", _file("magika", "models", "standard_v3_3", "model.onnx"), {"bytes": (1, 2048)}),
+    Network("swift-f0", _file("swift_f0", "model.onnx"), {"input_audio": (1, 4096)}),
+)
+
+
+def rows(folder: Path, names: Sequence[str], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """Verdicts on one network after the other: each right file, and each with a fault."""
+    for network in NETWORKS:
+        if names and network.name not in names:
+            continue
+        try:
+            made = list(_of(network, folder))
+        except Exception as error:  # a network that cannot be made is told, and is no verdict
+            made = [{"model": network.name, "what": "file", "error": str(error).splitlines()[0]}]
+        for row in made:
+            say(str(row))
+        yield from made
+
+
+def _of(network: Network, folder: Path) -> Iterator[dict[str, Any]]:
+    source = folder / f"{network.name.replace(' ', '_')}.tflite"
+    samples = _samples(network, source)
+    for recipe in ("float16", "dynamic"):
+        yield {"model": network.name, "what": f"right, {recipe}", **_converted(source, recipe)}
+    right, explained = _int8(source, samples)
+    judge = Judge(source.read_bytes(), explained, samples)
+    texts = judge.texts(right)
+    yield {"model": network.name, "what": "right, int8", "refused": bool(texts), "says": texts[:2]}
+    for fault, plant in FAULTS.items():
+        for seed in range(TIMES.get(fault, 1)):
+            planted = plant(right, np.random.default_rng(seed))
+            if planted is not None:
+                data, places = planted
+                said = [text for text in judge.texts(data) if text not in texts]
+                named = any(place in text for text in said for place in places)
+                what = f"{fault}, {places[0].strip()}"
+                yield {"model": network.name, "what": what, "refused": bool(said), "named": named, "says": said[:2]}
+
+
+def _converted(source: Path, recipe: str) -> dict[str, Any]:
+    try:
+        convert(source, source.with_suffix(f".{recipe}.tflite"), recipe=recipe, timing=False, samples=8)
+    except AccuracyError as error:
+        return {"refused": False, "says": [str(error)]}
+    except ParityError as error:
+        return {"refused": True, "says": [str(error)]}
+    return {"refused": False, "says": []}
+
+
+def _samples(network: Network, source: Path) -> list[Arrays]:
+    """In the float file's layout, which is made where it is missing; pictures are crops of photographs."""
+    if not source.exists():
+        source.parent.mkdir(parents=True, exist_ok=True)
+        convert(network.source(), source, shapes=dict(network.shapes), timing=False, samples=4)
+    artifact = read_artifact(source)
+    specs = specs_of(artifact.signature.inputs)
+    if network.side is not None:
+        ((name, shape),) = ((spec.name, spec.static_shape) for spec in specs)
+        pictures = crops(_SAMPLES, 0, network.side)[:, None]
+        return [{name: one if one.shape == shape else one.transpose(0, 3, 1, 2)} for one in pictures]
+    bounds, free = index_bounds(artifact), free_integers(artifact)
+    return list(seeded_samples(specs, count=_SAMPLES, seed=0, index_bounds=bounds, free=free))
+
+
+def _int8(source: Path, samples: list[Arrays]) -> tuple[bytes, bytes]:
+    """The int8 file as ``convert`` finishes it, and the float file that explains its constants."""
+    artifact = read_artifact(source)
+    target = source.with_suffix(".int8.tflite")
+    given = DataSource("samples", len(samples), lambda: iter(samples))
+    store, _ = spool(given, specs_of(artifact.signature.inputs), source.with_suffix(".samples"))
+    made = static_range.quantize(str(source), str(target), find_recipe("int8").as_json(), str(store.folder), {})
+    explained = Path(made.get("explained", source)).read_bytes()
+    inputs, outputs = (
+        [Port(name) for name in ports] for ports in (artifact.signature.inputs, artifact.signature.outputs)
+    )
+    return finish(target.read_bytes(), inputs, outputs, {}), explained
+
+
+class Judge:
+    """What the proof of a conversion says of candidates for one float file."""
+
+    def __init__(self, reference: bytes, explained: bytes, samples: list[Arrays]) -> None:
+        self._explained = parse_artifact(explained)
+        self._samples = samples
+        self._wanted = _run(reference, samples)
+
+    def texts(self, candidate: bytes) -> list[str]:
+        """Every fault in words; none of a right file."""
+        try:
+            runs = list(zip(self._wanted, _run(candidate, self._samples), strict=True))
+        except ModelError as error:
+            return [str(error)]
+        for wanted, got in runs:
+            for name, values in wanted.items():
+                if values.shape != got[name].shape:
+                    return [f"output `{name}` has shape {list(got[name].shape)}, the source's is {list(values.shape)}"]
+        meter = ParityMeter()
+        for wanted, got in runs:
+            meter.add(wanted, got)
+        outputs = meter.report()
+        stored = constant_faults(self._explained, parse_artifact(candidate))
+        ops = check_ops(candidate, self._samples[:_CHECKED])
+        told = [str(one["text"]) for one in (*swapped_outputs(outputs, runs), *output_faults(outputs))]
+        return told + [str(fault) for fault in (*stored, *ops.faults)]
+
+
+def _run(data: bytes, samples: Sequence[Arrays]) -> list[Arrays]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "file.tflite"
+        path.write_bytes(data)
+        runner = Runner(path)
+        return [runner.run_real(sample) for sample in samples]
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """How many of each kind, by network, and each verdict that is false."""
+    every = [row for row in result["rows"] if "error" not in row]
+    lines = ["| network | right files, refused as wrong | faults, refused, named |", "| --- | --- | --- |"]
+    for name in dict.fromkeys(row["model"] for row in every):
+        own = [row for row in every if row["model"] == name]
+        right, wrong = ([row for row in own if ("named" in row) is planted] for planted in (False, True))
+        found = [sum(row[key] for row in wrong) for key in ("refused", "named")]
+        lines.append(
+            f"| {name} | {len(right)}, {sum(row['refused'] for row in right)} | {len(wrong)}, {found[0]}, {found[1]} |"
+        )
+    false = [row for row in every if row["refused"] is not ("named" in row) or row.get("named") is False]
+    lines += ["", *(f"- {row['model']}: {row['what']}: {'; '.join(row['says']) or 'nothing said'}" for row in false)]
+    return "\n".join(lines)
