@@ -75,7 +75,7 @@ def _sqnr_db(want: Sequence[Any], got: Sequence[Any]) -> float:
 
 def table(result: Mapping[str, Any]) -> str:
     """A line for each network and way, and what it was measured with."""
-    if not result["rows"]:
+    if not result["rows"] or "model" not in result["rows"][0]:
         return ""
     lines = [
         "| network | way | SQNR of its outputs, dB | chosen as float | where float is surer than 0.5 |",

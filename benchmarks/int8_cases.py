@@ -121,7 +121,8 @@ def _of_mtcnn(kind: str, side: int) -> Any:
     return getattr(import_module("facenet_pytorch.models.mtcnn"), kind)().eval(), (torch.zeros(1, 3, side, side),)
 
 
-def _pictures(side: int) -> Callable[[int, int], list[Sample]]:
+def pictures(side: int) -> Callable[[int, int], list[Sample]]:
+    """Crops by count and seed, channels first."""
     return lambda count, seed: [(one.transpose(2, 0, 1)[None].copy(),) for one in crops(count, seed, side)]
 
 
@@ -131,7 +132,7 @@ def _faces(name: str, side: int, maker: Callable[[], Any], where: int) -> Case:
         values = outputs[where]
         return values.argmax(next(axis for axis, extent in enumerate(values.shape) if extent == 2)).reshape(-1)
 
-    return Case(f"MTCNN {name}, {side}x{side}", lambda: f"{__file__}:{maker.__name__}", _pictures(side), chosen)
+    return Case(f"MTCNN {name}, {side}x{side}", lambda: f"{__file__}:{maker.__name__}", pictures(side), chosen)
 
 
 def _share(scores: Array) -> float:
@@ -143,7 +144,7 @@ def _voice() -> Path:
     return folder_of("silero_vad") / "data" / "silero_vad_openvino_16k.onnx"
 
 
-def _frames(count: int, seed: int) -> list[Sample]:
+def frames(count: int, seed: int) -> list[Sample]:
     """Frames of 36 ms as the network gets them in use, with the states that the float network had before each."""
     import onnxruntime
 
@@ -154,6 +155,13 @@ def _frames(count: int, seed: int) -> list[Sample]:
         made.append((frame, state))
         state = session.run(None, {"input": frame, "state": state})[1]
     return made
+
+
+def sequences(count: int, seed: int) -> list[Sample]:
+    """Four frames at once with the two states before them, as the same network takes them in another file."""
+    made = frames(4 * count, seed)
+    several = (made[place : place + 4] for place in range(0, len(made), 4))
+    return [(np.concatenate([one for one, _ in four]), *four[0][1][:, None]) for four in several]
 
 
 def _sound(count: int, rng: np.random.Generator) -> Iterator[Array]:
@@ -180,12 +188,12 @@ CASES = (
     Case(
         "EfficientNet-lite0",
         lambda: f"{__file__}:network",
-        _pictures(SIDE),
+        pictures(SIDE),
         lambda outputs: outputs[0].argmax(),
         lambda outputs: _share(outputs[0]) > SURE,
     ),
     _faces("PNet", 48, pnet, 1),
     _faces("RNet", 24, rnet, 1),
     _faces("ONet", 48, onet, 2),
-    Case("silero-vad, 16 kHz", lambda: str(_voice()), _frames, lambda outputs: outputs[0].reshape(-1) > SURE),
+    Case("silero-vad, 16 kHz", lambda: str(_voice()), frames, lambda outputs: outputs[0].reshape(-1) > SURE),
 )

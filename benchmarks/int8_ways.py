@@ -62,12 +62,15 @@ def run_tflite(path: Path, samples: Sequence[Sample]) -> list[Sample]:
     outputs = list(read_artifact(path).signature.outputs)
     made = []
     for sample in samples:
-        values = runner.run_real({spec.name: _laid(one, spec) for spec, one in zip(runner.inputs, sample, strict=True)})
+        values = runner.run_real(
+            {spec.name: laid_for(one, spec) for spec, one in zip(runner.inputs, sample, strict=True)}
+        )
         made.append(tuple(np.asarray(values[name], np.float32) for name in outputs))
     return made
 
 
-def _laid(values: Array, spec: Any) -> Array:
+def laid_for(values: Array, spec: Any) -> Array:
+    """Pictures come channels first, and go in as a file wants them."""
     return values if values.shape == spec.static_shape else np.ascontiguousarray(values.transpose(0, 2, 3, 1))
 
 
@@ -87,7 +90,7 @@ def _ours(**changes: Any) -> Way:
 
     def make(source: Floats, target: Path, seen: Sequence[Sample]) -> None:
         specs = specs_of(read_artifact(source.tflite).signature.inputs)
-        laid = [{s.name: _laid(one, s) for s, one in zip(specs, sample, strict=True)} for sample in seen]
+        laid = [{s.name: laid_for(one, s) for s, one in zip(specs, sample, strict=True)} for sample in seen]
         given = DataSource("calibration data", len(laid), lambda: iter(laid))
         store, _ = spool(given, specs, target.with_suffix(".samples"))
         recipe = replace(find_recipe("int8"), **changes)
@@ -108,7 +111,7 @@ def _by_ai_edge_quantizer(source: Floats, target: Path, seen: Sequence[Sample]) 
     made = quantizer.Quantizer(str(source.tflite))
     made.load_quantization_recipe(recipe.static_wi8_ai8())
     specs = specs_of(read_artifact(source.tflite).signature.inputs)
-    laid = [{s.name: _laid(one, s) for s, one in zip(specs, sample, strict=True)} for sample in seen]
+    laid = [{s.name: laid_for(one, s) for s, one in zip(specs, sample, strict=True)} for sample in seen]
     target.write_bytes(bytes(made.quantize(made.calibrate({"serving_default": laid})).quantized_model))
 
 

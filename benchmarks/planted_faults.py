@@ -19,39 +19,44 @@ Planted = tuple[bytes, tuple[str, ...]] | None
 """The file with a fault, and what a message about it may name; None where the file has no place for it."""
 
 
-def weights_scale(data: bytes, rng: np.random.Generator) -> Planted:
-    """The scale of one layer's weights is 2 % too large, its bias's with it."""
-    root, op = parse_tree(data)[0], _some_layer(data, rng)
-    if op is None:
+def constant_scale(data: bytes, rng: np.random.Generator) -> Planted:
+    """The scale of one op's int8 constant is 2 % too large, of a layer's bias with it."""
+    root, graph = parse_tree(data)[0], parse_artifact(data).main
+    stored = [(op, place) for op in graph.ops for place, index in enumerate(op.inputs) if _is_int8(graph, index)]
+    if not stored:
         return None
-    for index in op.inputs[1:3]:
+    op, place = stored[int(rng.integers(len(stored)))]
+    for index in op.inputs[place : place + 2] if op.name in _LAYERS else op.inputs[place : place + 1]:
         if index >= 0:
             _larger(root.subgraphs[0].tensors[index])
     return pack_tree(root), (f"{op.name} {op.index} ",)
 
 
-def result_scale(data: bytes, rng: np.random.Generator) -> Planted:
-    """The scale of one result inside is 2 % too large, for the op that makes it and for those that read it."""
+def _is_int8(graph: Subgraph, index: int) -> bool:
+    if index < 0:
+        return False
+    tensor = graph.tensors[index]
+    return tensor.constant is not None and tensor.dtype == "int8" and tensor.quantization is not None
+
+
+def read_scale(data: bytes, rng: np.random.Generator) -> Planted:
+    """The scale of what one layer with a bias reads is 2 % too large: its bias is added by that.
+
+    Elsewhere a result of another scale is no fault, for its kernel rounds to the scale that the file says.
+    """
     root, graph = parse_tree(data)[0], parse_artifact(data).main
-    ends = {tensor.index for tensor in parse_artifact(data).signature.outputs.values()}
-    made = [(op, index) for op in graph.ops for index in op.outputs if op.name != "QUANTIZE" and index not in ends]
-    free = {index: {one.name for one in (op, *_readers(graph, index))}.isdisjoint(_FIXED) for op, index in made}
-    scaled = [(op, index) for op, index in made if graph.tensors[index].dtype == "int8" and free[index]]
+    scaled = [op for op in graph.ops if op.name in _LAYERS and _has_bias(graph, op)]
     if not scaled:
         return None
-    op, index = scaled[int(rng.integers(len(scaled)))]
-    _larger(root.subgraphs[0].tensors[index])
-    return pack_tree(root), tuple(f"{one.name} {one.index} " for one in (op, *_readers(graph, index)))
+    op = scaled[int(rng.integers(len(scaled)))]
+    _larger(root.subgraphs[0].tensors[op.inputs[0]])
+    made = [one for one in graph.ops if op.inputs[0] in (*one.outputs, *one.inputs)]
+    return pack_tree(root), tuple(f"{one.name} {one.index} " for one in (op, *made))
 
 
-def _readers(graph: Subgraph, index: int) -> list[Op]:
-    return [op for op in graph.ops if index in op.inputs]
-
-
-# Kernels refuse, or ignore, another scale than theirs.
-_FIXED = ("LOGISTIC", "TANH", "SOFTMAX", "L2_NORMALIZATION", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D", "PAD", "GATHER",
-          "STRIDED_SLICE", "SLICE", "SPLIT", "CONCATENATION", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "UNPACK",
-          "PACK", "SQUEEZE", "EXPAND_DIMS", "BROADCAST_TO", "TILE", "SPLIT_V", "AVERAGE_POOL_2D")  # fmt: skip
+def _has_bias(graph: Subgraph, op: Op) -> bool:
+    bias = op.inputs[2] if len(op.inputs) > 2 else -1
+    return bias >= 0 and graph.tensors[op.inputs[1]].dtype == "int8" and bool(np.any(graph.tensors[bias].values()))
 
 
 def channel_zeroed(data: bytes, rng: np.random.Generator) -> Planted:
@@ -129,19 +134,15 @@ def _room(artifact: Artifact, op: Op) -> list[tuple[int, int]]:
 
 
 FAULTS: dict[str, Callable[[bytes, np.random.Generator], Planted]] = {
-    "scale of weights 2 % off": weights_scale,
-    "scale of a result 2 % off": result_scale,
+    "scale of a constant 2 % off": constant_scale,
+    "scale of what a layer reads 2 % off": read_scale,
     "channel zeroed": channel_zeroed,
     "sign of the largest weight": sign_flipped,
     "outputs swapped": outputs_swapped,
     "index off by one": index_off,
 }
-TIMES = {
-    "scale of weights 2 % off": 2,
-    "scale of a result 2 % off": 4,
-    "channel zeroed": 2,
-    "sign of the largest weight": 2,
-}
+TIMES = {"scale of a constant 2 % off": 2, "channel zeroed": 2, "sign of the largest weight": 2}
+"""How often one is planted in a file, if more than once."""
 
 
 def _some_layer(data: bytes, rng: np.random.Generator) -> Op | None:

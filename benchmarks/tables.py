@@ -91,7 +91,7 @@ def latency(result: dict[str, Any]) -> str:
             str(r["ours_us"]),
             f"{r['ratio']:.3f}",
             f"{r['ratio_95'][0]:.3f} to {r['ratio_95'][1]:.3f}",
-            f"{r['float_us'] / r['ours_us']:.2f}",
+            f"{r['float_us'] / r['ours_us']:.2f}" if "float_us" in r else "",
             f"{r['float_ops']} / {r['float_ops_by_hand']}",
         ]
         for r in result["rows"]

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.int8_cases import CASES, crops, folder_of
+from benchmarks.int8_cases import CASES, Sample, folder_of, pictures, sequences
+from benchmarks.int8_ways import laid_for
 from benchmarks.planted_faults import FAULTS, TIMES
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import parse_artifact, read_artifact
@@ -41,12 +42,12 @@ _SAMPLES, _CHECKED = 24, 2
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network: what ``convert`` takes, shapes where they are open, and a picture's side if it sees one."""
+    """A trained network: what ``convert`` takes, shapes where they are open, and samples of its kind."""
 
     name: str
     source: Callable[[], str]
     shapes: Mapping[str, tuple[int, ...]]
-    side: int | None = None
+    data: Callable[[int, int], list[Sample]] | None = None
 
 
 def _file(package: str, *path: str) -> Callable[[], str]:
@@ -54,11 +55,18 @@ def _file(package: str, *path: str) -> Callable[[], str]:
 
 
 NETWORKS = (
-    *(Network(c.name.split(",")[0], c.source, {}, s) for c, s in zip(CASES[:4], (224, 48, 24, 48), strict=True)),
-    Network("silero-vad", CASES[4].source, {}),
-    Network("silero-vad sequence", _file("silero_vad", "data", "silero_vad_16k_sequence.onnx"), {"input": (4, 576)}),
+    *(Network(case.name.split(",")[0], case.source, {}, case.samples) for case in CASES),
     Network(
-        "PP-OCRv4 det", _file("rapidocr_onnxruntime", "models", "ch_PP-OCRv4_det_infer.onnx"), {"x": (1, 3, 96, 96)}, 96
+        "silero-vad sequence",
+        _file("silero_vad", "data", "silero_vad_16k_sequence.onnx"),
+        {"input": (4, 576)},
+        sequences,
+    ),
+    Network(
+        "PP-OCRv4 det",
+        _file("rapidocr_onnxruntime", "models", "ch_PP-OCRv4_det_infer.onnx"),
+        {"x": (1, 3, 96, 96)},
+        pictures(96),
     ),
     Network(
         "PP-OCRv4 rec", _file("rapidocr_onnxruntime", "models", "ch_PP-OCRv4_rec_infer.onnx"), {"x": (1, 3, 48, 96)}
@@ -68,7 +76,7 @@ NETWORKS = (
         _file("rapidocr_onnxruntime", "models", "ch_ppocr_mobile_v2.0_cls_infer.onnx"),
         {"x": (1, 3, 48, 192)},
     ),
-    Network("nudenet 320n", _file("nudenet", "320n.onnx"), {"images": (1, 3, 160, 160)}, 160),
+    Network("nudenet 320n", _file("nudenet", "320n.onnx"), {"images": (1, 3, 160, 160)}, pictures(160)),
     Network("magika", _file("magika", "models", "standard_v3_3", "model.onnx"), {"bytes": (1, 2048)}),
     Network("swift-f0", _file("swift_f0", "model.onnx"), {"input_audio": (1, 4096)}),
 )
@@ -119,16 +127,15 @@ def _converted(source: Path, recipe: str) -> dict[str, Any]:
 
 
 def _samples(network: Network, source: Path) -> list[Arrays]:
-    """In the float file's layout, which is made where it is missing; pictures are crops of photographs."""
+    """In the float file's layout, which is made where it is missing; by seed where no data is of its kind."""
     if not source.exists():
         source.parent.mkdir(parents=True, exist_ok=True)
         convert(network.source(), source, shapes=dict(network.shapes), timing=False, samples=4)
     artifact = read_artifact(source)
     specs = specs_of(artifact.signature.inputs)
-    if network.side is not None:
-        ((name, shape),) = ((spec.name, spec.static_shape) for spec in specs)
-        pictures = crops(_SAMPLES, 0, network.side)[:, None]
-        return [{name: one if one.shape == shape else one.transpose(0, 3, 1, 2)} for one in pictures]
+    if network.data is not None:
+        drawn = network.data(_SAMPLES, 0)
+        return [{s.name: laid_for(one, s) for s, one in zip(specs, sample, strict=True)} for sample in drawn]
     bounds, free = index_bounds(artifact), free_integers(artifact)
     return list(seeded_samples(specs, count=_SAMPLES, seed=0, index_bounds=bounds, free=free))
 

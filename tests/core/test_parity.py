@@ -219,6 +219,20 @@ def test_swapped_outputs_are_named() -> None:
     assert texts == [f"output `{b}` holds what output `{a}` should: swapped" for a, b in ("ab", "ba")]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_outputs_that_rounding_spoils_are_told_from_swapped_ones(swapped: bool) -> None:
+    # Noise of half the signal's size leaves 6 dB: too little to match another output by its numbers alone.
+    runs = []
+    for _ in range(8):
+        a, b, *noise = RNG.standard_normal((4, 1, 64))
+        got = {"a": a + noise[0] / 2, "b": b + noise[1] / 2}
+        runs.append(({"a": a, "b": b}, {"a": got["b"], "b": got["a"]} if swapped else got))
+    meter = ParityMeter()
+    for wanted, got in runs:
+        meter.add(wanted, got)
+    assert [fault["output"] for fault in swapped_outputs(meter.report(), runs)] == (["a", "b"] if swapped else [])
+
+
 def test_divergence_is_taken_of_probabilities_only() -> None:
     one = np.array([[0.7, 0.2, 0.1]])
     row = meter_of([one, one[:, ::-1]], [one, one]).report()[0]
