@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.int8_cases import Array, Sample
+from benchmarks.quantizing import PLAIN, int8_of
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters import convert
-from edge_sdk.converters.quantize import static_range
-from edge_sdk.converters.quantize.weights import tuning
-from edge_sdk.data import spool
-from edge_sdk.data.opening import DataSource
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import specs_of
-from edge_sdk.recipe import find_recipe
+from edge_sdk.signature import Arrays
 
 _NNCF = Path(__file__).parent / "by_hand" / "nncf_int8.py"
 
@@ -86,22 +83,17 @@ Way = Callable[[Floats, Path, Sequence[Sample]], None]
 
 
 def _ours(**changes: Any) -> Way:
-    """The quantizer of ``convert``, and its tuning, without the proof around them."""
+    """Ranges, corrections, forms and tuning of ``convert``."""
 
     def make(source: Floats, target: Path, seen: Sequence[Sample]) -> None:
-        specs = specs_of(read_artifact(source.tflite).signature.inputs)
-        laid = [{s.name: laid_for(one, s) for s, one in zip(specs, sample, strict=True)} for sample in seen]
-        given = DataSource("calibration data", len(laid), lambda: iter(laid))
-        store, _ = spool(given, specs, target.with_suffix(".samples"))
-        recipe = replace(find_recipe("int8"), **changes)
-        part = target.with_suffix(".part.tflite")
-        made = static_range.quantize(str(source.tflite), str(part), recipe.as_json(), str(store.folder), {})
-        if recipe.tune:
-            kept = str(target.with_suffix(".checkpoint"))
-            tuning.tune(str(part), made["tunable"], str(store.folder), {}, checkpoint=kept)
-        part.rename(target)
+        int8_of(source.tflite, target, _arrays(source, seen), **changes)
 
     return make
+
+
+def _arrays(source: Floats, samples: Sequence[Sample]) -> list[Arrays]:
+    specs = specs_of(read_artifact(source.tflite).signature.inputs)
+    return [{s.name: laid_for(one, s) for s, one in zip(specs, sample, strict=True)} for sample in samples]
 
 
 def _by_ai_edge_quantizer(source: Floats, target: Path, seen: Sequence[Sample]) -> None:
@@ -110,8 +102,7 @@ def _by_ai_edge_quantizer(source: Floats, target: Path, seen: Sequence[Sample]) 
 
     made = quantizer.Quantizer(str(source.tflite))
     made.load_quantization_recipe(recipe.static_wi8_ai8())
-    specs = specs_of(read_artifact(source.tflite).signature.inputs)
-    laid = [{s.name: laid_for(one, s) for s, one in zip(specs, sample, strict=True)} for sample in seen]
+    laid = _arrays(source, seen)
     target.write_bytes(bytes(made.quantize(made.calibrate({"serving_default": laid})).quantized_model))
 
 
@@ -154,8 +145,7 @@ def _inputs_of(path: Path) -> list[str]:
 
 
 WAYS: dict[str, tuple[str, Way]] = {
-    # Observed extremes and TFLiteConverter's quantizer: what TFLiteConverter itself does.
-    "TFLiteConverter's": (".tflite", _ours(calibration="minmax", bias_correction=False, forms="plain")),
+    "TFLiteConverter's": (".tflite", _ours(**PLAIN)),
     "ai-edge-quantizer": (".tflite", _by_ai_edge_quantizer),
     "ONNX Runtime": (".onnx", _by_onnxruntime),
     "NNCF": (".onnx", _by_nncf),

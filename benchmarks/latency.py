@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,15 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.models import keras_applications, torch_timed
+from benchmarks.quantizing import PLAIN, int8_of
 from edge_sdk.artifact import read_artifact
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters import convert
-from edge_sdk.converters.quantize import static_range
-from edge_sdk.data import spool
-from edge_sdk.data.opening import DataSource
 from edge_sdk.engines.values import specs_of
 from edge_sdk.measure.side_by_side import time_side_by_side
-from edge_sdk.recipe import find_recipe
 
 Array = npt.NDArray[np.float32]
 _SIDE, _SAMPLES = 224, 16
@@ -73,7 +69,7 @@ def files(family: str, cache: Path) -> tuple[Path, Path, Path]:
             np.save(samples, images)
             subprocess.run([sys.executable, "-W", "ignore", str(_SCRIPT), model, samples, by_hand], check=True)
         else:
-            quantized_plainly(source, by_hand, images)
+            _plain(source, by_hand, images)
     return by_hand, ours, source
 
 
@@ -89,13 +85,11 @@ def _torch(family: str) -> tuple[str, Array]:
     return f"{torch_timed.__file__}:{family}", images.transpose(0, 3, 1, 2)
 
 
-def quantized_plainly(source: Path, target: Path, images: Array) -> None:
+def _plain(source: Path, target: Path, images: Array) -> None:
     """TFLiteConverter's quantizer on a float .tflite of one image input, with extremes and none of our forms."""
-    specs = specs_of(read_artifact(source).signature.inputs)
-    ((name, shape),) = ((spec.name, spec.static_shape) for spec in specs)
+    ((name, shape),) = ((s.name, s.static_shape) for s in specs_of(read_artifact(source).signature.inputs))
     laid = [one[None] if one[None].shape == shape else one[None].transpose(0, 2, 3, 1) for one in images]
-    recipe = replace(find_recipe("int8"), calibration="minmax", bias_correction=False, forms="plain")
     with TemporaryDirectory() as folder:
-        given = DataSource("images", len(laid), lambda: iter([{name: one} for one in laid]))
-        store, _ = spool(given, specs, Path(folder) / "samples")
-        static_range.quantize(str(source), str(target), recipe.as_json(), str(store.folder), {})
+        made = Path(folder) / "plain.tflite"
+        int8_of(source, made, [{name: one} for one in laid], **PLAIN)
+        target.write_bytes(made.read_bytes())

@@ -18,14 +18,13 @@ import numpy as np
 from benchmarks.int8_cases import CASES, Sample, folder_of, pictures, sequences
 from benchmarks.int8_ways import laid_for
 from benchmarks.planted_faults import FAULTS, TIMES
+from benchmarks.quantizing import int8_of
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import parse_artifact, read_artifact
 from edge_sdk.converters import convert
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.proving.finish import finish
-from edge_sdk.converters.quantize import static_range
-from edge_sdk.data import seeded_samples, spool
-from edge_sdk.data.opening import DataSource
+from edge_sdk.data import seeded_samples
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import specs_of
 from edge_sdk.errors import AccuracyError, ModelError, ParityError
@@ -34,7 +33,6 @@ from edge_sdk.parity.constants import constant_faults
 from edge_sdk.parity.ops import check_ops
 from edge_sdk.parity.swaps import swapped_outputs
 from edge_sdk.parity.verdict import output_faults
-from edge_sdk.recipe import find_recipe
 from edge_sdk.signature import Arrays
 
 _SAMPLES, _CHECKED = 24, 2
@@ -144,10 +142,7 @@ def _int8(source: Path, samples: list[Arrays]) -> tuple[bytes, bytes]:
     """The int8 file as ``convert`` finishes it, and the float file that explains its constants."""
     artifact = read_artifact(source)
     target = source.with_suffix(".int8.tflite")
-    given = DataSource("samples", len(samples), lambda: iter(samples))
-    store, _ = spool(given, specs_of(artifact.signature.inputs), source.with_suffix(".samples"))
-    made = static_range.quantize(str(source), str(target), find_recipe("int8").as_json(), str(store.folder), {})
-    explained = Path(made.get("explained", source)).read_bytes()
+    explained = int8_of(source, target, samples).read_bytes()
     inputs, outputs = (
         [Port(name) for name in ports] for ports in (artifact.signature.inputs, artifact.signature.outputs)
     )
