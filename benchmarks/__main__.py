@@ -76,9 +76,13 @@ def onnx_cases_peers_command(sample: int) -> None:
 
 @main.command("conversion")
 @click.option("--rounds", default=3, show_default=True)
-def conversion_command(rounds: int) -> None:
-    """Time conversions against the tools by hand."""
-    _keep("conversion", conversion.rows(_CACHE, rounds, click.echo), rounds=rounds)
+@click.argument("frameworks", nargs=-1, type=click.Choice(["keras", "torch"]))
+def conversion_command(rounds: int, frameworks: tuple[str, ...]) -> None:
+    """Time conversions against the tools by hand; of both without a name. Rows of the other stay."""
+    for framework in frameworks or ("keras", "torch"):
+        made = conversion.rows(_CACHE, rounds, framework, click.echo)
+        kept = [row for row in results.read("conversion")["rows"] if not row["source"].startswith(framework)]
+        _keep("conversion", sorted([*kept, *made], key=lambda row: str(row["source"])), rounds=rounds)
 
 
 @main.command("search")

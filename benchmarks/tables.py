@@ -78,8 +78,20 @@ def _is_weak(cell: dict[str, Any]) -> bool:
 
 def conversion(result: dict[str, Any]) -> str:
     """Seconds and ratios."""
-    rows = [[r["source"], r["way"], " ".join(map(str, r["seconds"])), f"{r['ratio']:.2f}"] for r in result["rows"]]
-    return f"{table(['source', 'way', 'seconds, every run', 'ratio of medians'], rows)}\n\n{versions(result)}"
+    rows = [
+        [r["source"], r["way"], *(_every(r.get(key, ())) for key in ("seconds", "cpu_seconds")), _ratios(r)]
+        for r in result["rows"]
+    ]
+    head = ["source", "way", "seconds, every run", "of the processor", "ratio of medians, on the clock / processor"]
+    return f"{table(head, rows)}\n\n{versions(result)}"
+
+
+def _every(seconds: Sequence[float]) -> str:
+    return " ".join(map(str, seconds))
+
+
+def _ratios(row: dict[str, Any]) -> str:
+    return f"{row['ratio']:.2f} / {row['cpu_ratio']:.2f}" if "cpu_ratio" in row else f"{row['ratio']:.2f}"
 
 
 def latency(result: dict[str, Any]) -> str:

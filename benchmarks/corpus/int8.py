@@ -1,0 +1,160 @@
+"""Static int8 of the corpus: accuracy, partitions of XNNPACK, and time against the float file.
+
+usage: python -m benchmarks.corpus.int8 FOLDER RESULT.json [FAMILY[/NAME] ...]
+
+Works on the ONNX files that :mod:`benchmarks.corpus.exporting` left in FOLDER. What is in RESULT stays as it is.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import sys
+import warnings
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.corpus.catalogue import CORPUS
+from benchmarks.corpus.forked import ChildError, forked
+from benchmarks.corpus.lowering import Row
+
+_SECONDS, _MEMORY = 400, 8 << 30
+_CALIBRATION, _COMPARED, _TIMED_SECONDS = 16, 8, 1.0
+_ENGINE = "2.1.0"
+_SLOWER = 1.05
+_FEW = 2
+_FAMILIES = ("transformers", "timm", "torchvision")
+
+
+def main() -> None:
+    """A row for each model that was exported, written after each."""
+    import edge_sdk.converters.lower.direct.lowering  # noqa: F401 - forks inherit what is loaded
+
+    folder, result, *only = sys.argv[1:]
+    path = Path(result)
+    rows = json.loads(path.read_text()) if path.exists() else []
+    done = {(row["family"], row["model"]) for row in rows}
+    for family in _FAMILIES:
+        for name in CORPUS[family]:
+            target = Path(folder) / family / name
+            chosen = not only or {family, f"{family}/{name}"} & set(only)
+            if chosen and (family, name) not in done and target.with_suffix(".npz").exists():
+                rows.append({"family": family, "model": name, **_of(target)})
+                print(rows[-1], flush=True)
+                path.write_text(json.dumps(rows))
+    print(in_words(rows))
+
+
+def _of(target: Path) -> Row:
+    try:
+        row: Row = forked(lambda: quantized(target), seconds=_SECONDS, memory_bytes=_MEMORY)
+    except ChildError as error:
+        row = {"error": str(error)}
+    return row
+
+
+def quantized(target: Path) -> Row:
+    """Lowers one model, makes its int8 file by all steps of ``convert``, and measures both."""
+    from benchmarks.quantizing import int8_of
+    from edge_sdk.artifact.model import read_artifact
+    from edge_sdk.checks.placement.partition import partition
+    from edge_sdk.checks.placement.rule_sets import place_by
+    from edge_sdk.engines.runner import Runner
+    from edge_sdk.measure.side_by_side import time_side_by_side
+
+    warnings.simplefilter("ignore")
+    source, int8 = target.with_suffix(".tflite"), target.with_suffix(".int8.tflite")
+    samples = _samples(target, _lowered(target, source))
+    int8_of(source, int8, samples[:_CALIBRATION])
+    left, right = Runner(source), Runner(int8)
+    runs = [(left.run_real(one), right.run_real(one)) for one in samples[_CALIBRATION:]]
+    graph = read_artifact(int8).main
+    placement = place_by("xnnpack", graph, engine=_ENGINE)
+    parts = [one for one in partition(graph, frozenset(placement.claimed)) if one.delegated]
+    outside = collections.Counter(graph.ops[index].name for index in placement.refused)
+    base, timed = time_side_by_side([str(source), str(int8)], seconds=_TIMED_SECONDS)
+    return {
+        "sqnr_db": {name: _sqnr_db(runs, name) for name in runs[0][0]},
+        "partitions": len(parts),
+        "outside": dict(outside.most_common()),
+        "ops": len(graph.ops),
+        "float_us": round(base.median_us, 1),
+        "ratio": round(timed.ratio, 3),
+        "ratio_95": [round(timed.ratio_low, 3), round(timed.ratio_high, 3)],
+    }
+
+
+def _lowered(target: Path, path: Path) -> list[Any]:
+    """Writes the float file; how each input is transposed for it."""
+    import onnx
+
+    from edge_sdk.converters.lower.direct.lowering import lower
+    from edge_sdk.converters.lower.direct.writing import write
+    from edge_sdk.signature import TensorSpec
+
+    feeds = _feeds(target)
+    model = onnx.load(target.with_suffix(".onnx"))
+    known = {weight.name for weight in model.graph.initializer}
+    names = [value.name for value in model.graph.input if value.name not in known]
+    specs = [TensorSpec(n, a.shape, a.dtype.name, None) for n, a in zip(names, feeds, strict=True)]
+    made = lower(model, specs, "nhwc")
+    path.write_bytes(write(made.graph))
+    return list(made.input_orders)
+
+
+def _feeds(target: Path) -> list[Any]:
+    arrays = np.load(target.with_suffix(".npz"))
+    return [arrays[key] for key in arrays if key.startswith("in_")]
+
+
+def _samples(target: Path, orders: list[Any]) -> list[dict[str, Any]]:
+    """By seed, of the kind of the model's example: pictures and waves of brightness of their own, or tokens."""
+    from edge_sdk.artifact.model import read_artifact
+    from edge_sdk.engines.values import specs_of
+
+    rng = np.random.default_rng(0)
+    specs = specs_of(read_artifact(target.with_suffix(".tflite")).signature.inputs)
+    made = []
+    for _ in range(_CALIBRATION + _COMPARED):
+        one = {}
+        for spec, feed, order in zip(specs, _feeds(target), orders, strict=True):
+            values = _like(feed, rng)
+            one[spec.name] = np.ascontiguousarray(values if order is None else values.transpose(order))
+        made.append(one)
+    return made
+
+
+def _like(feed: Any, rng: np.random.Generator) -> Any:
+    if feed.dtype.kind != "f":
+        return rng.integers(feed.min(), feed.max() + 1, feed.shape).astype(feed.dtype)
+    return (rng.standard_normal(feed.shape) * rng.uniform(0.5, 1.5) + rng.normal() / 2).astype(np.float32)
+
+
+def _sqnr_db(runs: list[Any], name: str) -> float | None:
+    wanted, got = (np.stack([run[side][name] for run in runs]).astype(np.float64) for side in (0, 1))
+    noise, signal = float(np.sum((wanted - got) ** 2)), float(np.sum(wanted**2))
+    return round(10 * np.log10(signal / noise), 2) if noise > 0 and signal > 0 else None
+
+
+def in_words(rows: list[Row]) -> str:
+    """What the issue asks of all of them, by family."""
+    lines = []
+    for family in dict.fromkeys(row["family"] for row in rows):
+        own = [row for row in rows if row["family"] == family]
+        made = [row for row in own if "error" not in row]
+        worst = [min((db for db in row["sqnr_db"].values() if db is not None), default=None) for row in made]
+        known = [db for db in worst if db is not None]
+        few = [row for row in made if row["partitions"] <= _FEW]
+        slow = [f"{row['model']} {row['ratio']}" for row in made if row["ratio_95"][0] > _SLOWER]
+        lines.append(
+            f"{family}: {len(made)} of {len(own)} made, median of the worst output {median(known):.1f} dB, "
+            f"{len(few)} in at most {_FEW} partitions, slower than float: {', '.join(slow) or 'none'}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
