@@ -26,11 +26,9 @@ from edge_sdk.artifact.ties import FIXED
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, quantize_static
+from edge_sdk.converters.quantize.floats.choice import left_in_float
+from edge_sdk.converters.quantize.floats.joins import quantized_apart
 from edge_sdk.converters.quantize.forms.factors import with_single_scales
-from edge_sdk.converters.quantize.forms.front_ends import front_end, told_of_front_end
-from edge_sdk.converters.quantize.forms.joins import Join, cut_ops, joins_of_kinds, quantized_apart, told
-from edge_sdk.converters.quantize.forms.spectra import spectral_ops, told_of_spectra
-from edge_sdk.converters.quantize.forms.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.kept import also_kept, int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.ranging.ranges import Ranges, find_ranges, spread
 from edge_sdk.converters.quantize.weights.biases import correct_biases
@@ -97,12 +95,8 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     if wanted.int16:
         unclip(parse_artifact(ready), wanted, ranges)
     graph = parse_artifact(ready).main
-    joins, tail = _in_float(graph, wanted, observations)
-    cut = cut_ops(joins) | {op.index for op in tail}
-    front = [] if _is_plain(wanted) else front_end(graph, observations)
-    spectra = [] if _is_plain(wanted) else [op for op in spectral_ops(graph) if op not in front]
-    asked = also_kept(wanted, graph, [*front, *spectra])
-    floats = cut | {op.index for op in (*front, *spectra)}
+    floats = left_in_float(graph, wanted, observations)
+    asked = also_kept(wanted, graph, floats.kept)
     wide = wanted.activations.dtype == "int16" or bool(wanted.int16)
     if wide or (find_spec("tensorflow") is None and wanted.io != "uint8"):
         padded = Path(target).with_suffix(".padded.tflite")
@@ -111,7 +105,9 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     else:
         ranged = with_ranges(ready, observations)
         kept = [result_name(graph, op) for graph, op in kept_ops(parse_artifact(ranged), asked)]
-        data = quantized_apart(ranged, cut, lambda head: _quantize_int8(head, wanted, kept)) if cut else None
+        data = (
+            quantized_apart(ranged, floats.cut, lambda head: _quantize_int8(head, wanted, kept)) if floats.cut else None
+        )
         data = data or _quantize_int8(ranged, wanted, kept)
         Path(target).write_bytes(with_single_scales(data))
         tool = f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}"
@@ -122,29 +118,9 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
         told_of = [finding.as_json() for finding in int4_findings(parse_artifact(narrow).main, wanted.name)]
         made |= {"findings": [*made["findings"], *told_of]}
     made |= {"ranges": ranges.as_json(), "ready": ready, "count": ranges.count, "corrections": {}}
-    if floats:
-        findings = [told(graph, wanted, joins)] if joins else []
-        findings += [told_of_tail(graph, wanted, tail, observations)] if tail else []
-        findings += [told_of_front_end(graph, wanted, front, observations)] if front else []
-        findings += [told_of_spectra(wanted, spectra)] if spectra else []
-        names = [result_name(graph, graph.ops[index]) for index in sorted(floats)]
-        made |= {"findings": [*made["findings"], *(one.as_json() for one in findings)], "floats": names}
+    if names := floats.names(graph):
+        made |= {"findings": [*made["findings"], *(one.as_json() for one in floats.findings)], "floats": names}
     return made
-
-
-def _in_float(graph: Subgraph, recipe: Recipe, observations: Mapping[int, Observation]) -> tuple[list[Join], list[Op]]:
-    """Final joins of parts of different range, and a tail that no int8 scale holds.
-
-    None where the file may hold no float, or TensorFlow's quantizer does not make it.
-    """
-    if _is_plain(recipe) or find_spec("tensorflow") is None:
-        return [], []
-    return joins_of_kinds(graph, observations), poor_tail(graph, observations)
-
-
-def _is_plain(recipe: Recipe) -> bool:
-    """Whether no op may be left in float that was not named."""
-    return bool(recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16)
 
 
 def _corrected(ready: bytes, target: Path, samples: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:

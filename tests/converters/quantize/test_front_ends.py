@@ -51,12 +51,12 @@ def seen_of(graph: Subgraph, values: np.ndarray) -> dict[int, Observation]:  # t
 def test_logarithm_of_many_decades_keeps_all_before_it_and_its_normalization_in_float(
     decades: float, kept: int
 ) -> None:
-    from edge_sdk.converters.quantize.forms.front_ends import front_end
+    from edge_sdk.converters.quantize.floats.drowned import drowned
 
     draw = np.random.default_rng(0)
     graph = parse_artifact(spotter(draw)).main
-    front = front_end(graph, seen_of(graph, 10 ** (decades * draw.random(1000))))
-    assert [op.name for op in front] == ["MUL", "FULLY_CONNECTED", "ADD", "LOG", "MEAN", "SUB"][:kept]
+    found = drowned(graph, seen_of(graph, 10 ** (decades * draw.random(1000))))
+    assert [op.name for op in found.front] == ["MUL", "FULLY_CONNECTED", "ADD", "LOG", "MEAN", "SUB"][:kept]
 
 
 @pytest.mark.keras

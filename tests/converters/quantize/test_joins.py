@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.forms.joins import joins_of_kinds
+from edge_sdk.converters.quantize.floats.joins import joins_of_kinds
 from edge_sdk.engines.observe import Observation
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import Forms

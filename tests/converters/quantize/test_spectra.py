@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.forms.spectra import spectral_ops
+from edge_sdk.converters.quantize.floats.drowned import drowned
+from edge_sdk.engines.observe import Observation
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import Forms
 from edge_sdk.signature import Arrays
@@ -56,13 +57,28 @@ def samples() -> Iterator[Arrays]:
     return ({"x": (rng.uniform(-1, 1, (1, 256)) * 10 ** -(one / 16)).astype(np.float32)} for one in range(32))
 
 
+def spectral(data: bytes, least: float, most: float) -> list[str]:
+    """What is kept of spectra where the root or logarithm reads values of that range, and amplitudes may be rounded."""
+    graph = parse_artifact(data).main
+    root = next(op for op in graph.ops if op.name in ("LOG", "SQRT"))
+    results = np.log([least, most]) if root.name == "LOG" else np.sqrt([least, most])
+    seen = {
+        root.inputs[0]: Observation(least, most),
+        root.outputs[0]: Observation(float(results[0]), float(results[1])),
+    }
+    return [op.name for op in drowned(graph, seen).spectra]
+
+
 def test_what_goes_along_with_a_square() -> None:
-    graph = parse_artifact(spectrum()).main
-    assert [op.name for op in spectral_ops(graph)] == ["MUL", "MUL", "ADD", "SQRT"]
-    graph = parse_artifact(spectrum(logarithm=True)).main
+    assert spectral(spectrum(), 0, 100) == ["MUL", "MUL", "ADD", "SQRT"]
     kinds = ["MUL", "MUL", "ADD", "FULLY_CONNECTED", "ADD", "LOG"]
-    assert [op.name for op in spectral_ops(graph)] == kinds, "a filter bank is a small share of the products"
-    assert spectral_ops(parse_artifact(spectrum(mean=True)).main) == [], "the means of norms have one scale"
+    assert spectral(spectrum(logarithm=True), 1e-3, 1e2) == kinds, "a filter bank is a small share of the products"
+
+
+def test_what_int8_holds_is_left_alone() -> None:
+    assert spectral(spectrum(), 40, 100) == []
+    assert spectral(spectrum(logarithm=True), 30, 100) == []
+    assert spectral(spectrum(mean=True), 0, 100) == [], "no square is found behind the mean of a sum"
 
 
 @pytest.mark.keras

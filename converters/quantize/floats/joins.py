@@ -82,7 +82,9 @@ def quantized_apart(data: bytes, ops: Collection[int], quantize: Callable[[bytes
     cut = sorted(ops)
     made = {index for op in cut for index in graph.ops[op].outputs}
     parts = [i for i in dict.fromkeys(i for op in cut for i in graph.ops[op].inputs) if _flows(graph, i, made)]
-    ends = list(dict.fromkeys([*(index for index in graph.outputs if index not in made), *parts]))
+    given = set(graph.inputs)
+    # An input that the tail reads is read as it is given, not as the head rounds it.
+    ends = list(dict.fromkeys([*(i for i in graph.outputs if i not in made), *(i for i in parts if i not in given)]))
     head, _ = parse_tree(data)
     main = head.subgraphs[0]
     main.operators = [node for place, node in enumerate(main.operators) if place not in cut]
@@ -91,7 +93,7 @@ def quantized_apart(data: bytes, ops: Collection[int], quantize: Callable[[bytes
     quantized, _ = parse_tree(quantize(pack_tree(head)))
     root, (first, second) = joined([quantized, _tail(data, cut, parts)])
     whole = root.subgraphs[0]
-    place_of = dict(zip(ends, first.outputs, strict=True))
+    place_of = dict(zip(graph.inputs, first.inputs, strict=True)) | dict(zip(ends, first.outputs, strict=True))
     linked = dict(zip(second.inputs, (place_of[index] for index in parts), strict=True))
     for operator in whole.operators[second.operators.start : second.operators.stop]:
         operator.inputs = np.array([linked.get(int(index), int(index)) for index in operator.inputs], np.int32)

@@ -4,24 +4,31 @@ Before: ``CONV_2D -> LOGISTIC -> DEQUANTIZE``, all int8. A LOGISTIC or SOFTMAX h
 computes, so that scores which are all below a few steps come out as zeros; and the result of an EXP, which users read
 on a logarithmic scale (a pitch in Hz), has steps that are fine for its largest values alone. After:
 ``CONV_2D -> DEQUANTIZE -> LOGISTIC``, with all that follows in float: a few values, beside the products before them.
+Likewise where a decision follows, such as a comparison or a sign (:mod:`.decisions`), or a division by what may be
+zero. What such a tail reads beside that, computed from inputs and constants alone, goes along.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from edge_sdk.artifact.compute import CONVERT_OPS, macs
+from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.artifact.ties import MOVING
+from edge_sdk.converters.quantize.floats.decisions import is_decision
+from edge_sdk.converters.quantize.floats.drowned import noise
 from edge_sdk.converters.quantize.kept import kinds_in_words, result_name
 from edge_sdk.engines.observe import Observation
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
 
 _STEPS = {"LOGISTIC": 1 / 256, "SOFTMAX": 1 / 256, "TANH": 1 / 128}
+_STORED = frozenset({"QUANTIZE", "DEQUANTIZE"})
 _GROWING = frozenset({"EXP", "POW"})
 # As for joins: a quarter of the 256 levels is two bits less.
 _FEWEST = 64
+# Noise of a quotient, of its own power: 20 dB.
+_ZEROS = 0.01
 # Values read and written behind the last product, of its multiply-accumulates.
 _CHEAP = 0.01
 
@@ -34,7 +41,7 @@ def poor_tail(graph: Subgraph, observations: Mapping[int, Observation]) -> list[
         observations: ranges by tensor index.
     """
     tail = _behind_products(graph)
-    if not any(_needs_float(op, observations) for op in tail) or any(op.name in CONVERT_OPS for op in tail):
+    if not any(_needs_float(graph, op, observations) for op in tail) or any(op.name in _STORED for op in tail):
         return []
     values = sum(tensor.elements for op in tail for tensor in (*graph.operands(op), *graph.results(op)))
     return tail if values <= _CHEAP * sum(macs(graph, op) for op in graph.ops) else []
@@ -43,16 +50,20 @@ def poor_tail(graph: Subgraph, observations: Mapping[int, Observation]) -> list[
 def told_of_tail(graph: Subgraph, recipe: Recipe, tail: Sequence[Op], seen: Mapping[int, Observation]) -> Finding:
     """What is in float, and why."""
     listing = kinds_in_words(op.name for op in tail if op.name not in MOVING)
-    op = next(op for op in tail if _needs_float(op, seen))
+    op = next(op for op in tail if _needs_float(graph, op, seen))
     why = "grows with the exponent of what it reads, and int8 has one step for all its values"
-    if op.name in _STEPS:
+    if is_decision(graph, op):
+        why = "decides by values that int8 would round before"
+    elif op.name == "DIV":
+        why = "divides by values that int8 makes zero"
+    elif op.name in _STEPS:
         why = f"has {_levels(op, seen):.3g} of its 256 levels on the calibration data"
     message = f"{listing} behind the last product compute in float: `{result_name(graph, op)}` {why}"
     return Finding("tail-in-float", "info", message, recipe.name, "--forms plain leaves every op in integers")
 
 
 def _behind_products(graph: Subgraph) -> list[Op]:
-    """Ops from which no product is reached, and which are reached from one."""
+    """Ops from which no product is reached, and which are reached from one, or feed only such ones."""
     ahead: set[int] = set()
     behind: list[Op] = []
     for op in reversed(graph.ops):
@@ -61,16 +72,24 @@ def _behind_products(graph: Subgraph) -> list[Op]:
         else:
             behind.append(op)
     made = {index for op in graph.ops if macs(graph, op) for index in op.outputs}
-    found = []
+    found: dict[int, Op] = {}
     for op in reversed(behind):
         if made & set(op.inputs):
             made |= set(op.outputs)
-            found.append(op)
-    return found
+            found[op.index] = op
+    for op in behind:
+        readers = {other.index for other in graph.ops if set(op.outputs) & set(other.inputs)}
+        if readers and readers <= found.keys() and not set(op.outputs) & set(graph.outputs):
+            found[op.index] = op
+    return [found[index] for index in sorted(found)]
 
 
-def _needs_float(op: Op, seen: Mapping[int, Observation]) -> bool:
-    return op.name in _GROWING or (op.name in _STEPS and op.outputs[0] in seen and _levels(op, seen) < _FEWEST)
+def _needs_float(graph: Subgraph, op: Op, seen: Mapping[int, Observation]) -> bool:
+    if op.name in _GROWING or is_decision(graph, op):
+        return True
+    if op.name == "DIV":
+        return noise(op, seen) > _ZEROS
+    return op.name in _STEPS and op.outputs[0] in seen and _levels(op, seen) < _FEWEST
 
 
 def _levels(op: Op, seen: Mapping[int, Observation]) -> float:

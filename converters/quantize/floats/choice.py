@@ -1,0 +1,61 @@
+"""What an int8 file leaves in float, by all rules, and in which of two ways.
+
+Ops at the end are *cut*: the file before them is quantized by itself, for the quantizer gives all parts of a join one
+scale even where it is told to leave the join alone. Others are *kept*: named to the quantizer, which converts around
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from edge_sdk.artifact.model import Op, Subgraph
+from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_of_decisions
+from edge_sdk.converters.quantize.floats.drowned import drowned
+from edge_sdk.converters.quantize.floats.joins import cut_ops, joins_of_kinds, told
+from edge_sdk.converters.quantize.floats.tails import poor_tail, told_of_tail
+from edge_sdk.converters.quantize.kept import result_name
+from edge_sdk.engines.observe import Observation
+from edge_sdk.findings import Finding
+from edge_sdk.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Floats:
+    """Ops in float, by index, and what is said of them."""
+
+    cut: frozenset[int] = frozenset()
+    kept: tuple[Op, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def names(self, graph: Subgraph) -> list[str]:
+        """Names of the results of all of them, in order."""
+        every = self.cut | {op.index for op in self.kept}
+        return [result_name(graph, graph.ops[index]) for index in sorted(every)]
+
+
+def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observation]) -> Floats:
+    """The ops that rules leave in float; none where the file may hold no float that was not named.
+
+    Args:
+        graph: the float graph.
+        recipe: with forms ``plain``, integer inputs and outputs, or wider activations it asks for none.
+        seen: ranges and histograms by tensor index.
+    """
+    if recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16:
+        return Floats()
+    # Without TensorFlow there is no quantizer that takes a file without its end.
+    cuts = find_spec("tensorflow") is not None
+    joins = joins_of_kinds(graph, seen) if cuts else []
+    tail = poor_tail(graph, seen) if cuts else []
+    cut = frozenset(cut_ops(joins) | {op.index for op in tail})
+    low = drowned(graph, seen)
+    decided = [op for op in exact_decisions(graph) if op.index not in cut and op not in low.ops]
+    findings = [told(graph, recipe, joins)] if joins else []
+    findings += [told_of_tail(graph, recipe, tail, seen)] if tail else []
+    findings += low.told(graph, recipe, seen)
+    findings += [told_of_decisions(graph, recipe, decided)] if decided else []
+    kept = tuple(op for op in (*low.ops, *decided) if op.index not in cut)
+    return Floats(cut, kept, tuple(findings))
