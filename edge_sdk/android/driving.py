@@ -8,15 +8,16 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from edge_sdk.android.apk import Apk
 from edge_sdk.android.properties import AppProperties, project, read_properties
 from edge_sdk.devices.adb import Adb
 from edge_sdk.devices.device import Device
+from edge_sdk.devices.link import Link
 from edge_sdk.errors import DeviceError, EdgeSdkError, ModelError, RecipeError, TargetError
 from edge_sdk.measure.records import Benchmark
 from edge_sdk.measure.schema import read_benchmark
@@ -150,20 +151,40 @@ def benchmark_there(
 ) -> Benchmark:
     """The same on a device that is open already."""
     _check_model(asked.model)
-    run = _Run(device.link, read_properties(project()), asked)
+    run = AppRun(device.link, read_properties(project()), asked)
     run.see_installed()
     model = asked.model if asked.model.startswith(CARRIED) else run.push(device, Path(asked.model))
     return run.measured(model, timeout_s, sleep)
 
 
-class _Run:
-    def __init__(self, link: Any, app: AppProperties, asked: Asked) -> None:
+class Told(Protocol):
+    """What the app is asked for, as the line that it reads."""
+
+    @property
+    def delegate(self) -> str:
+        """For messages."""
+
+    def arguments(self, model: str, out: str, run_id: str) -> str:
+        """The line."""
+
+
+class AppRun:
+    """One start of the app.
+
+    Args:
+        link: to the device.
+        app: which app.
+        asked: of it.
+    """
+
+    def __init__(self, link: Link, app: AppProperties, asked: Told) -> None:
         self.link, self.asked, self.package = link, asked, app.application_id
         self.run_id = secrets.token_hex(8)
         self.name = f"edge-sdk-{self.run_id}.json"
         self.path = f"/sdcard/Android/data/{self.package}/files/{self.name}"
 
     def see_installed(self) -> None:
+        """Raises TargetError where it is not."""
         done = self.link.shell(f"pm path {shlex.quote(self.package)}", timeout_s=_ANSWER_S)
         if "package:" not in done.text:
             raise TargetError(
@@ -172,13 +193,14 @@ class _Run:
             )
 
     def push(self, device: Device, path: Path) -> str:
-        """Where the app can read it: that is the app's user, not the shell's."""
+        """To where the app can read it: that is the app's user, not the shell's."""
         target = device.push(path)
         home = shlex.quote(self.link.home)
         self._do(f"chmod 755 {home} {home}/files && chmod 644 {shlex.quote(target)}", "make the model readable")
         return target
 
     def start(self, model: str) -> None:
+        """Returns once Android has started it."""
         words = ["am", "start", "-W", "-S", "-n", f"{self.package}/{_ACTIVITY}", "--es", "args"]
         line = self.asked.arguments(model, self.name, self.run_id)
         done = self._do(shlex.join([*words, line]), "start the app")
@@ -191,15 +213,22 @@ class _Run:
             )
 
     def measured(self, model: str, timeout_s: float, sleep: Callable[[float], None]) -> Benchmark:
+        """The benchmark's result."""
+        with self.started(model):
+            return self._awaited(timeout_s, sleep)
+
+    @contextlib.contextmanager
+    def started(self, model: str, *others: str) -> Iterator[None]:
+        """Started, and cleaned up behind; ``others`` are files beside the result."""
         try:
             self.start(model)
-            return self._awaited(timeout_s, sleep)
+            yield
         except BaseException:
             # Nobody waits for what it would measure on.
             self._clean(f"am force-stop {self.package}")
             raise
         finally:
-            self._clean(f"rm -f {shlex.quote(self.path)}")
+            self._clean(f"rm -f {shlex.join([self.path, *others])}")
 
     def _awaited(self, timeout_s: float, sleep: Callable[[float], None]) -> Benchmark:
         end, pause = time.monotonic() + timeout_s, 0.25
@@ -210,27 +239,36 @@ class _Run:
             if found.status == 0:
                 return self._read(found.text)
             if not alive:
-                raise self._died()
+                raise self.died()
             if time.monotonic() > end:
                 raise DeviceError(f"{self.link.address}: no result within {timeout_s:g} s", address=self.link.address)
             sleep(pause)
             pause = min(2.0, 2 * pause)
 
-    def _read(self, text: str) -> Benchmark:
+    def answer(self, text: str) -> dict[str, Any]:
+        """Its result's JSON.
+
+        Raises:
+            TargetError: the app says why there is none.
+            ModelError: it is not JSON.
+        """
         try:
-            table = json.loads(text)
+            table: dict[str, Any] = json.loads(text)
         except ValueError as error:
             raise ModelError(f"{self.link.address}: the app's result is not JSON: {error}") from error
         if table.get("schema") == ERROR_SCHEMA:
             raise TargetError(
                 f"{self.link.address}: {table.get('error')}: {table.get('message')}", hint=table.get("hint")
             )
-        result = read_benchmark(table, self.link.address)
+        return table
+
+    def _read(self, text: str) -> Benchmark:
+        result = read_benchmark(self.answer(text), self.link.address)
         if result.meta.uuid != self.run_id:
             raise ModelError(f"{self.link.address}: the result is of run {result.meta.uuid}, expected {self.run_id}")
         return result
 
-    def _died(self) -> TargetError:
+    def died(self) -> TargetError:
         """A driver that crashes takes the app with it; the log knows more."""
         log = self.link.shell("logcat -d -t 200 -b crash,main -s AndroidRuntime:E DEBUG:F edge-sdk:V libc:F")
         lines = [line.strip() for line in log.text.splitlines() if line.strip() and not line.startswith("---")]

@@ -12,6 +12,7 @@ from edge_sdk.cli.screen import UNFIT, Screen, command
 
 if TYPE_CHECKING:
     from edge_sdk.checks.timing.table import Table
+    from edge_sdk.devices import Device
 
 # Before each finished kernel's JSON on a device's stderr, so that what is lost with the link is little.
 MARK = "calibrated: "
@@ -41,12 +42,15 @@ def calibrate_command(
 ) -> int | None:
     """Time some 880 kernels and small networks on ADDRESS (local, ssh://user@host:port) in about four minutes.
 
+    On adb://SERIAL the demo app times them, in one process; it must be installed there (`edge-sdk android install`).
+
     The table belongs to that device, engine version and number of threads. Rules are the benchmark's own: where other
     programs, the clock or heat disturbed the times it is INVALID (exit code 3) and nothing predicts from it.
 
     \b
     edge-sdk devices calibrate local -o here.json
     edge-sdk devices calibrate ssh://pi@raspberrypi.local --threads 4 -o pi.json
+    edge-sdk devices calibrate adb://R5CT30 -o phone.json
     edge-sdk check model.tflite --profile raspberry-pi-4 --calibration-table pi.json
     """
     from edge_sdk.report.timing import calibrated_text
@@ -97,7 +101,6 @@ def _there(screen: Screen, address: str, threads: int, engine: str | None, parti
     from edge_sdk.checks.timing.table import parse_written
     from edge_sdk.devices import open_device
     from edge_sdk.devices.remote import Pushed, Task, run_there
-    from edge_sdk.errors import DeviceError
 
     words: list[str | Pushed] = ["calibrate", "local", "--tell", "--threads", str(threads)]
     words += ["--engine", engine] if engine else []
@@ -112,16 +115,28 @@ def _there(screen: Screen, address: str, threads: int, engine: str | None, parti
 
     with open_device(address) as device:
         if device.runs_apps_only:
-            raise DeviceError(
-                f"{device.address}: on Android the demo app runs whole models, it times no kernels",
-                address=device.address,
-                hint="time the model: edge-sdk benchmark MODEL --on adb://SERIAL; a Linux board can be calibrated",
-            )
+            return _in_app(screen, device, threads, engine, partial)
         screen.stage(f"calibrate {device.address}")
         found = run_there(device, Task("devices", (), tuple(words)), lines=heard)
     if partial is not None:
         partial.unlink(missing_ok=True)
     return parse_written(json.loads(json.dumps(found)), where=address)
+
+
+def _in_app(screen: Screen, device: Device, threads: int, engine: str | None, partial: Path | None) -> Table:
+    from edge_sdk.android.calibrating import calibrate_there
+    from edge_sdk.checks.timing.work import APP_ENGINE
+    from edge_sdk.errors import DeviceError
+    from edge_sdk.measure.calibration.kept import Kept
+
+    if engine not in (None, APP_ENGINE):
+        raise DeviceError(
+            f"{device.address}: on Android the demo app times kernels, with its own {APP_ENGINE}; --engine {engine} is "
+            "for boards",
+            address=device.address,
+            hint="leave --engine out",
+        )
+    return calibrate_there(device, threads=threads, kept=Kept(partial), progress=screen)
 
 
 @command(name="translate", short_help="Times measured on one device to another of its family.")

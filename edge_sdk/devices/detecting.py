@@ -11,7 +11,7 @@ from edge_sdk.devices.interpreter import Python, find_python
 from edge_sdk.devices.prepare import what_lies_there
 from edge_sdk.errors import DeviceError, TargetError
 from edge_sdk.folders import temporary_folder
-from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, UNNAMED, Draft, Machine, detect
+from edge_sdk.profile.detect import LIBRARIES, LIBRARY_FOLDERS, UNNAMED, Draft, Machine, detect, this_cores, this_isa
 
 _PLACES: Final = tuple(
     f"/{folder}{inner}/{library}"
@@ -31,6 +31,16 @@ def detect_on(address: str) -> Draft:
         seen = snapshot(device.link, look_for=_PLACES)
         _lay_out(seen, Path(made))
         return detect(_machine(device, seen, Path(made)))
+
+
+def cores_on(device: Device) -> tuple[str, frozenset[str], frozenset[str]]:
+    """Architecture of a device, what each of its cores can do, and their microarchitectures, in a profile's words."""
+    with temporary_folder("detect") as made:
+        seen = snapshot(device.link)
+        _lay_out(seen, Path(made))
+        here = Machine(root=Path(made), arch=seen.said.get("machine", "unknown"))
+        arch, isa = this_isa(here)
+        return arch, isa, this_cores(here)
 
 
 def _lay_out(seen: Snapshot, root: Path) -> None:

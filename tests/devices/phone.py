@@ -43,13 +43,37 @@ asked = dict(re.findall(r"--([a-z-]+)=(\\S+)", sys.argv[-1]))
 if (phone / "am-says").exists():
     print((phone / "am-says").read_text())
     sys.exit(0)
+folder = phone / "sdcard/Android/data/dev.edgesdk.demo/files"
+folder.mkdir(parents=True, exist_ok=True)
+if "kernels" in asked:
+    exec((phone / "times").read_text(), {"asked": asked, "folder": folder, "phone": phone})
+    sys.exit(0)
 if (phone / "result").exists():
     table = json.loads((phone / "result").read_text())
     if "meta" in table:
         table["meta"]["uuid"] = table["meta"]["uuid"] or asked["run-id"]
-    folder = phone / "sdcard/Android/data/dev.edgesdk.demo/files"
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / asked["out"]).write_text(json.dumps(table))
+"""
+
+# What the app does with kernels; CalibrationWork.java. {only} is how many it comes to before it hangs, None for all.
+_TIMES = """
+import json, pathlib, zipfile
+names = zipfile.ZipFile(asked["kernels"]).namelist()
+only = {only}
+lines = folder / (asked["out"] + ".lines")
+with lines.open("w") as out:
+    for name in names[:only]:
+        us = {us}.get(name.partition(".")[0], 50.0)
+        row = {{"name": name, "steps": 1, "took_us": [us + 0.01 * (n % 5) for n in range(200)],
+               "warm_up": {{"detected": True, "queries": 30, "duration_ms": 160.0, "why": "it settled"}}}}
+        out.write(json.dumps(row if us else {{"name": name, "refused": "no such op"}}) + "\\n")
+if only is None:
+    look = {look}
+    (folder / asked["out"]).write_text(json.dumps({{
+        "schema": "edge-sdk-android-calibration/1", "run_id": asked["run-id"], "engine": "tensorflow-lite {engine}",
+        "threads": 1, "done": len(names), "wanted": len(names), "seconds": 1.5, "left_foreground": False,
+        "environment_info": {{}}, "not_seen": ["time that other programs took"],
+        "looks": [{{"at_s": 0.0, **look}}, {{"at_s": 1.0, **look}}]}}))
 """
 
 
@@ -79,6 +103,18 @@ class Phone:
         path.write_text(text.replace("{python}", sys.executable).replace("{phone!r}", repr(str(self.folder)))
                         .replace("{{", "{").replace("}}", "}"), encoding="utf-8")  # fmt: skip
         path.chmod(0o755)
+
+    def times_kernels(
+        self,
+        us: dict[str, float] | None = None,
+        *,
+        only: int | None = None,
+        look: dict[str, Any] | None = None,
+        engine: str = "2.16.1",
+    ) -> None:
+        """As the app does: ``us`` by place in the archive, 0 for one that is refused."""
+        text = _TIMES.format(us=us or {}, only=only, look=look or {"thermal_status": 0}, engine=engine)
+        self.write("times", text.replace("\\\\n", "\\n"))
 
     def be_a_linux_board(self) -> None:
         """With adb's daemon, but nothing of Android."""

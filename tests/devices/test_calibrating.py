@@ -1,4 +1,4 @@
-"""``devices calibrate`` and ``check --calibration-table``: on a board, unplugged in the middle, on a phone."""
+"""``devices calibrate`` and ``check --calibration-table``: on a board, unplugged in the middle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from edge_sdk.checks.timing.table import Table, beside, read_table, write_table
 from tests.core.checks.timing.planted import planted
-from tests.devices.phone import Phone
 from tests.devices.ready import invoke, make_ready, saying
 
 ADDRESS = "ssh://board"
@@ -61,13 +60,6 @@ def test_a_board_that_is_lost_in_the_middle_is_gone_on_with(home: Path, tmp_path
     words, files = json.loads(next(line for line in again.stderr.splitlines() if "board: [" in line).partition(": ")[2])
     assert words[-2:] == ["board.json.partial", "--json"]
     assert "board.json.partial" in files
-
-
-def test_a_phone_is_told_what_to_do_instead(phone: Phone) -> None:
-    done = invoke("devices", "calibrate", "adb://S1")
-    assert done.exit_code == 1
-    assert "adb://S1: on Android the demo app runs whole models, it times no kernels" in done.stderr
-    assert "edge-sdk benchmark MODEL --on adb://SERIAL" in done.stderr
 
 
 def test_check_predicts_from_a_table_without_a_profile(model: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from edge_sdk.checks.timing.work import RULES, Work
+from edge_sdk.checks.timing.work import APP_ENGINE, RULES, Work
 from edge_sdk.errors import MeasurementError
 from edge_sdk.files import write_bytes
 from edge_sdk.profile.records import DeviceProfile
@@ -186,6 +186,8 @@ def check_belongs(table: Table, profile: DeviceProfile, *, where: str) -> None:
             hint=f"calibrate that device: edge-sdk devices calibrate ssh://... -o {profile.id}.json",
         )
     engines = [f"{runtime.name} {runtime.version}" for runtime in profile.device.runtimes]
+    # The demo app brings its engine to any phone.
+    engines += [f"{APP_ENGINE} {subject.version}"] if profile.device.os.family == "android" else []
     if f"{subject.engine} {subject.version}" not in engines:
         have = ", ".join(engines) or "none"
         raise MeasurementError(

@@ -14,7 +14,13 @@ from edge_sdk.checks.delegates.xnnpack.rewrites import CLAMPS, RESHAPES, merge_c
 from edge_sdk.checks.placement.partition import Partition, partition
 from edge_sdk.checks.placement.rule_sets import place_by
 
-RULES = {"ai-edge-litert": "xnnpack", "tflite-runtime": "xnnpack_tflite_runtime"}
+APP_ENGINE = "tensorflow-lite"
+"""What the Android app brings with it."""
+RULES = {
+    "ai-edge-litert": "xnnpack",
+    "tflite-runtime": "xnnpack_tflite_runtime",
+    APP_ENGINE: "xnnpack_tflite_runtime",
+}
 """Engine to the rules that its XNNPACK follows."""
 XNNPACK, PLAIN = "xnnpack", "cpu"
 PRODUCTS = frozenset({"pointwise", "convolution", "stem", "grouped", "dense", "matmul", "transposed"})

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_sdk.checks.delegates.xnnpack.kernels import cpu_kernels
 from edge_sdk.checks.timing.table import SCHEMA, Subject, Table, Timed
-from edge_sdk.checks.timing.work import RULES, workload
+from edge_sdk.checks.timing.work import RULES, Workload, workload
 from edge_sdk.engines.installed import Engine, find_engine
 from edge_sdk.engines.interpreter import InterpreterExecutor
 from edge_sdk.engines.options import DelegateOptions
@@ -36,7 +36,8 @@ from edge_sdk.runtime.memory import limits
 _TIMED_NS, _PATIENCE_S = 100_000_000, 1.0
 _FEWEST_SAMPLES, _MOST_SAMPLES = 12, 2000
 _FASTEST = 0.1
-_TRIES = 3
+TRIES = 3
+"""Of a file that is disturbed."""
 _LOOK_S = 1.0
 # So many may stay noisy before the whole table is no use.
 _NOISY_SHARE = 0.05
@@ -106,6 +107,29 @@ def fastest(samples: Samples) -> float:
     return quantile(samples, _FASTEST)
 
 
+def judged(kernel: Kernel, load: Workload, samples: Samples, warm_up: WarmUp) -> Timed:
+    """A file's time as a table has it, and why it cannot be believed.
+
+    Args:
+        kernel: what was timed.
+        load: what it has to do.
+        samples: latencies in ms, shape (n,), in order.
+        warm_up: how it went.
+    """
+    latency = latency_ms(samples)
+    reasons = sample_reasons(samples, latency, warm_up, sustained=False)
+    return Timed(
+        id=kernel.id,
+        group=kernel.group,
+        us=round(fastest(samples) * 1e3, 4),
+        spread=None if (half := reach(latency.p50)) is None else round(half, 4),
+        partitions=load.partitions,
+        border_bytes=load.border_bytes,
+        work=tuple(one.work for one in load.ops if one.work is not None),
+        reasons=tuple(f"{reason.rule}: {reason.message}" for reason in reasons),
+    )
+
+
 def this_subject(engine: Engine, threads: int, machine: Machine | None = None) -> Subject:
     """What a table of this machine holds for."""
     here = machine or Machine()
@@ -142,7 +166,7 @@ class _Calibrating:
         self._listed, self._progress = listed, progress
         self._watch = Watch(machine.root)
         self._subject = this_subject(engine, threads, machine)
-        self._plan = _plan(listed)
+        self._plan = plan_of(listed)
         self._kept = kept
         self._looks: list[Look] = []
         self._refused: dict[str, str] = {}
@@ -183,7 +207,7 @@ class _Calibrating:
 
     def _repeat(self, done: dict[str, Timed]) -> None:
         """What was disturbed is timed again, when the disturbance may have passed."""
-        for _ in range(_TRIES - 1):
+        for _ in range(TRIES - 1):
             noisy = [kernel for kernel in self._listed if kernel.id in done and done[kernel.id].reasons]
             if noisy:
                 self._progress.stage(f"time {len(noisy)} again that were disturbed")
@@ -197,18 +221,7 @@ class _Calibrating:
         engine = self._options.engine
         load = workload(source.artifact, engine.name, engine.version, plain=kernel.plain)
         samples, warm_up = sampled(source, self._options, self._clock, plain=kernel.plain)
-        latency = latency_ms(samples)
-        reasons = sample_reasons(samples, latency, warm_up, sustained=False)
-        return Timed(
-            id=kernel.id,
-            group=kernel.group,
-            us=round(fastest(samples) * 1e3, 4),
-            spread=None if (half := reach(latency.p50)) is None else round(half, 4),
-            partitions=load.partitions,
-            border_bytes=load.border_bytes,
-            work=tuple(one.work for one in load.ops if one.work is not None),
-            reasons=tuple(f"{reason.rule}: {reason.message}" for reason in reasons),
-        )
+        return judged(kernel, load, samples, warm_up)
 
     def _anchor(self) -> float:
         """The first kernel, timed at both ends: a clock that changed in between shows in it. Microseconds."""
@@ -267,5 +280,6 @@ def of_the_whole(timed: Sequence[Timed], anchors: Sequence[float]) -> Iterator[R
         )
 
 
-def _plan(listed: Sequence[Kernel]) -> str:
+def plan_of(listed: Sequence[Kernel]) -> str:
+    """A hash of what is to be timed."""
     return hashlib.sha256("\n".join(kernel.id for kernel in listed).encode()).hexdigest()[:16]

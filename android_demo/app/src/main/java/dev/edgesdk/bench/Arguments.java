@@ -14,11 +14,15 @@ import java.util.regex.Pattern;
 public final class Arguments {
     /** What the app runs with at most; more is a slip of the pen. */
     private static final int MOST_THREADS = 64, MOST_RUNS = 1_000_000, MOST_SECONDS = 3600, MOST_WARM_UP = 100_000;
+    /** What says how one model is timed: how kernels are is no matter of choice, or two tables could not be compared. */
+    private static final String[] ONE_MODELS = {"model", "delegate", "policy", "variant", "mode", "runs", "seconds", "warm-up"};
     private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}\\.json");
     private static final Pattern RUN_ID = Pattern.compile("[A-Za-z0-9-]{1,64}");
 
-    /** {@code app:NAME} for one that the app carries, else a path. */
+    /** {@code app:NAME} for one that the app carries, else a path; null where kernels are timed. */
     public final String model;
+    /** Path of an archive of files that are timed one after the other; null where one model is. */
+    public final String kernels;
     /** {@code auto}, or the delegate's name. */
     public final String delegate;
     /** Of the delegate, such as {@code precision=float32}. */
@@ -39,6 +43,10 @@ public final class Arguments {
     public final List<String> faults;
 
     private Arguments(Reader read) {
+        kernels = read.text("kernels", null, null);
+        if (kernels != null) {
+            read.refuse(ONE_MODELS, "--kernels goes with --threads alone");
+        }
         model = read.text("model", null, null);
         delegate = read.text("delegate", "auto", Pattern.compile("[a-z_]{1,32}"));
         delegateOptions = Collections.unmodifiableMap(read.options);
@@ -49,7 +57,7 @@ public final class Arguments {
         out = read.text("out", "result.json", FILE_NAME);
         runId = read.text("run-id", null, RUN_ID);
         read.refuseTheRest();
-        if (model == null && read.faults.isEmpty()) {
+        if (model == null && kernels == null && read.faults.isEmpty()) {
             read.faults.add("--model is missing: app:NAME, or a path");
         }
         faults = Collections.unmodifiableList(read.faults);
@@ -96,6 +104,14 @@ public final class Arguments {
 
         boolean has(String name) {
             return given.containsKey(name);
+        }
+
+        void refuse(String[] names, String why) {
+            for (String name : names) {
+                if (given.remove(name) != null) {
+                    faults.add("--" + name + ": " + why);
+                }
+            }
         }
 
         String text(String name, String otherwise, Pattern pattern) {

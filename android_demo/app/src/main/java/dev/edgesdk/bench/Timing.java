@@ -44,9 +44,16 @@ public final class Timing {
     private final Query query;
     private final Clock clock;
     private final Observer observer;
+    private final long patienceNanos;
 
     /** What is timed, by which clock, before whose eyes. */
     public Timing(Query query, Clock clock, Observer observer) {
+        this(query, clock, observer, PATIENCE_NANOS);
+    }
+
+    /** Likewise; after so many nanoseconds latency counts as not settled. */
+    public Timing(Query query, Clock clock, Observer observer, long patienceNanos) {
+        this.patienceNanos = patienceNanos;
         this.query = query;
         this.clock = clock;
         this.observer = observer;
@@ -165,7 +172,7 @@ public final class Timing {
                         100 * allowed);
                 return new WarmUp(true, count, spent / 1e6, why);
             }
-            boolean impatient = spent > PATIENCE_NANOS && medians.size() >= PATIENCE_WINDOWS;
+            boolean impatient = spent > patienceNanos && medians.size() >= PATIENCE_WINDOWS;
             if (impatient || observer.stops()) {
                 String why = String.format(Locale.ROOT, "after %.0f s the medians of the last windows still differed",
                         spent / 1e9);

@@ -20,7 +20,6 @@ import dev.edgesdk.bench.ResultText;
 import dev.edgesdk.bench.Timing;
 import dev.edgesdk.bench.Validity;
 import dev.edgesdk.edge.Bundle;
-import dev.edgesdk.edge.DType;
 import dev.edgesdk.edge.EdgeArray;
 import dev.edgesdk.edge.EdgeException;
 import dev.edgesdk.edge.EdgeSession;
@@ -123,34 +122,9 @@ final class BenchmarkWork implements Workbench.Work {
         }
         Random random = new Random(0);
         for (Port port : session.inputs()) {
-            noise(session.rawInput(port.name), port, random);
+            Noise.fill(session.rawInput(port.name), port, random);
         }
         return "inputs: noise from a seed; integers other than 8-bit are 0";
-    }
-
-    private static void noise(ByteBuffer buffer, Port port, Random random) {
-        buffer.clear();
-        boolean bytes = port.isScaled() || port.type() == DType.INT8 || port.type() == DType.UINT8;
-        if (bytes && buffer.remaining() == elements(port)) {
-            byte[] drawn = new byte[buffer.remaining()];
-            random.nextBytes(drawn);
-            buffer.put(drawn);
-        } else if (port.type() == DType.FLOAT32 && buffer.remaining() == 4 * elements(port)) {
-            while (buffer.hasRemaining()) {
-                buffer.putFloat(random.nextFloat());
-            }
-        } else {
-            buffer.put(new byte[buffer.remaining()]);
-        }
-        buffer.rewind();
-    }
-
-    private static int elements(Port port) {
-        int count = 1;
-        for (int extent : port.shape()) {
-            count *= extent;
-        }
-        return count;
     }
 
     private String version() {

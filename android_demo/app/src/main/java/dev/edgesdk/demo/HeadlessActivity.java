@@ -18,7 +18,8 @@ import org.json.JSONObject;
 /**
  * A benchmark without hands: {@code adb shell am start -W -S -n dev.edgesdk.demo/.HeadlessActivity --es args
  * '--model=app:digits.edge --delegate=gpu --runs=100 --out=r1.json'}. The result, or why there is none, lies in the
- * app's external files folder under the name of {@code --out} when logcat says {@code EDGE-SDK-END}.
+ * app's external files folder under the name of {@code --out} when logcat says {@code EDGE-SDK-END}. With
+ * {@code --kernels=ARCHIVE} in the model's place all its files are timed, and each is told when it is done.
  */
 public final class HeadlessActivity extends Activity implements Workbench.Listener {
     /** Of logcat. */
@@ -92,7 +93,7 @@ public final class HeadlessActivity extends Activity implements Workbench.Listen
     @Override
     public void changed() {
         if (workbench.isBusy()) {
-            show(getString(R.string.working) + ": " + asked.model);
+            show(getString(R.string.working) + ": " + (asked.model == null ? asked.kernels : asked.model));
             return;
         }
         Outcome outcome = workbench.outcome();
@@ -102,6 +103,10 @@ public final class HeadlessActivity extends Activity implements Workbench.Listen
     }
 
     private void begin() {
+        if (asked.kernels != null) {
+            workbench.start(new CalibrationWork(this, asked, runId, lines(asked)));
+            return;
+        }
         Setup setup = new Setup(new ModelChoice(asked.model), asked.delegate, asked.delegateOptions, asked.threads,
                 asked.policy, asked.variant);
         workbench.start(setup, new BenchmarkWork(this, setup, asked.plan, runId));
@@ -113,10 +118,20 @@ public final class HeadlessActivity extends Activity implements Workbench.Listen
         finish();
     }
 
+    /** Where adb's user can read it. */
+    private File file(String name) {
+        File folder = getExternalFilesDir(null);
+        return new File(folder == null ? getFilesDir() : folder, name);
+    }
+
+    /** What is known while kernels are timed, beside the result that ends it. */
+    private File lines(Arguments asked) {
+        return file(asked.out + ".lines");
+    }
+
     /** Writes the file, then the line that says so, which is returned. */
     private String write(Arguments asked, String runId, EdgeException error, JSONObject result) {
-        File folder = getExternalFilesDir(null);
-        File file = new File(folder == null ? getFilesDir() : folder, asked.out);
+        File file = file(asked.out);
         String word = result == null ? "error" : "ok";
         try {
             History.write(file, result == null ? ResultJson.error(runId, error) : result);

@@ -31,6 +31,12 @@ final class Workbench implements ComponentCallbacks2 {
         Outcome with(EdgeSession session);
     }
 
+    /** Something that opens models of its own; on the worker's thread. */
+    interface Alone {
+        /** What it brings; the engine is a new one. */
+        Outcome with(Engine engine);
+    }
+
     /** Something to read that needs no open model. */
     interface Reading {
         /**
@@ -174,18 +180,33 @@ final class Workbench implements ComponentCallbacks2 {
 
     /** Opens what the setup says, unless it is open, and does the work; false while other work is under way. */
     boolean start(final Setup setup, final Work work) {
+        final Cancellation token = cancellation;
+        return start(new Job() {
+            @Override
+            public Outcome run() {
+                return attempt(setup, token, work);
+            }
+        });
+    }
+
+    /** Closes what is open, and does the work; false while other work is under way. */
+    boolean start(final Alone work) {
+        return start(new Job() {
+            @Override
+            public Outcome run() {
+                close();
+                return work.with(engines.make());
+            }
+        });
+    }
+
+    private boolean start(Job job) {
         if (busy) {
             return false;
         }
         leftForeground = started == 0;
         cancellation.clear();
-        final Cancellation token = cancellation;
-        submit(new Job() {
-            @Override
-            public Outcome run() {
-                return attempt(setup, token, work);
-            }
-        }, null);
+        submit(job, null);
         return true;
     }
 

@@ -9,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 
 import android.content.Intent;
 
@@ -56,6 +58,38 @@ public final class HeadlessActivityTest {
         assertEquals(3, one.getJSONObject("warm_up").getInt("queries"));
         assertTrue(one.getJSONObject("performance_run").getJSONObject("loadgen_info").getBoolean("is_min_duration_met"));
         keep("bare.json");
+    }
+
+    @Test
+    public void kernelsAreTimedOneAfterTheOther() throws Exception {
+        File archive = new File(bench.context.getCacheDir(), "kernels.zip");
+        byte[] model = Files.readAllBytes(bench.copy("plain.tflite").toPath());
+        try (ZipOutputStream made = new ZipOutputStream(Files.newOutputStream(archive.toPath()))) {
+            for (String name : new String[] {"0.tflite", "1.plain.tflite", "2.tflite"}) {
+                made.putNextEntry(new ZipEntry(name));
+                made.write(name.startsWith("2") ? new byte[100] : model);
+            }
+        }
+        JSONObject result = run("--kernels=" + archive + " --threads=2 --out=k.json --run-id=abc-2", "k.json");
+        assertEquals(result.toString(), "edge-sdk-android-calibration/1", result.getString("schema"));
+        assertEquals("abc-2", result.getString("run_id"));
+        assertEquals(3, result.getInt("done"));
+        assertEquals(0, result.getJSONArray("looks").getJSONObject(0).getInt("thermal_status"));
+        List<String> lines = Files.readAllLines(file("k.json.lines").toPath());
+        assertEquals(3, lines.size());
+        JSONObject first = new JSONObject(lines.get(0));
+        assertEquals("0.tflite", first.getString("name"));
+        assertTrue(lines.get(0), first.getJSONArray("took_us").length() >= 12);
+        assertTrue(lines.get(0), first.getJSONArray("took_us").getDouble(0) > 0);
+        assertTrue(new JSONObject(lines.get(1)).has("warm_up"));
+        assertTrue(lines.get(2), new JSONObject(lines.get(2)).getString("refused").contains("kernel.tflite"));
+        assertEquals("every one is closed again", 0, TableEngine.open);
+        keep("k.json");
+        keep("k.json.lines");
+        JSONObject error = run("--kernels=/nowhere.zip", "result.json");
+        assertTrue(error.toString(), error.getString("message").contains("/nowhere.zip"));
+        error = run("--kernels=/nowhere.zip --model=app:digits.edge --runs=5", "result.json");
+        assertTrue(error.toString(), error.getString("message").contains("--model: --kernels goes with --threads alone"));
     }
 
     @Test
