@@ -18,6 +18,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
     {
         "xnnpack": "edge_sdk.checks.delegates.xnnpack.walk:CHECKS",
         "xnnpack_tflite_runtime": "edge_sdk.checks.delegates.xnnpack.tflite_runtime:CHECKS",
+        "xnnpack_tensorflow_lite": "edge_sdk.checks.delegates.xnnpack.tflite_runtime:OF_TENSORFLOW_LITE",
         "gpu_v2": "edge_sdk.checks.delegates.gpu_v2:CHECKS",
         "nnapi": "edge_sdk.checks.delegates.nnapi.rules:CHECKS",
         "edgetpu": "edge_sdk.checks.delegates.edgetpu:CHECKS",
@@ -34,6 +35,7 @@ PLACING: Mapping[str, str] = MappingProxyType(
     {
         "xnnpack": "edge_sdk.checks.delegates.xnnpack.walk:place_in_order",
         "xnnpack_tflite_runtime": "edge_sdk.checks.delegates.xnnpack.walk:place_in_order",
+        "xnnpack_tensorflow_lite": "edge_sdk.checks.delegates.xnnpack.walk:place_in_order",
         "gpu_v2": "edge_sdk.checks.placement.half_weights:place_with_half_weights",
         "nnapi": "edge_sdk.checks.placement.half_weights:place_with_half_weights",
         "edgetpu": "edge_sdk.checks.delegates.edgetpu:place_first_run",

@@ -19,7 +19,7 @@ APP_ENGINE = "tensorflow-lite"
 RULES = {
     "ai-edge-litert": "xnnpack",
     "tflite-runtime": "xnnpack_tflite_runtime",
-    APP_ENGINE: "xnnpack_tflite_runtime",
+    APP_ENGINE: "xnnpack_tensorflow_lite",
 }
 """Engine to the rules that its XNNPACK follows."""
 XNNPACK, PLAIN = "xnnpack", "cpu"

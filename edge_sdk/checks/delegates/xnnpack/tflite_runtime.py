@@ -1,6 +1,6 @@
 """What the XNNPACK delegate of tflite-runtime asks beyond what ``xnnpack_tflite_runtime.toml`` can say.
 
-Found by asking tflite-runtime 2.14.0, not by reading its source.
+What TensorFlow Lite asks besides is at the end. Found by asking tflite-runtime 2.14.0, not by reading its source.
 """
 
 from __future__ import annotations
@@ -20,6 +20,15 @@ def width_and_height(site: Site) -> Reason | None:
     return site.about("constant-value", site["axes"], f"holds {axes}", "[2] or [1, 2]")
 
 
+_OF_8_BITS = (
+    "one_quantization",
+    "one_type",
+    "product_ratio",
+    "product_types",
+    "requantization",
+    "requantize_ratio",
+    "sum_ratios",
+)
 _SHARED = (
     "broadcastable",
     "channels_of_blocks",
@@ -46,3 +55,5 @@ _SHARED = (
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {**{name: OF_LITERT[name] for name in _SHARED}, "width_and_height": width_and_height}
 )
+OF_TENSORFLOW_LITE: Mapping[str, Check] = MappingProxyType({**CHECKS, **{name: OF_LITERT[name] for name in _OF_8_BITS}})
+"""Of ``xnnpack_tensorflow_lite.toml``, found likewise with TensorFlow 2.16.1."""
