@@ -87,15 +87,8 @@ def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[st
         "ms": best.latency.ms if best and best.latency else None,
         "int8_ms": plain.latency.ms if plain.latency else None,
         "float_ms": result.reference.latency.ms if result.reference.latency else None,
-        "predicted_ms": _predicted(result),
+        "predicted_ms": best.expected_ms if best else None,
     }
-
-
-def _predicted(result: Result) -> float | None:
-    """What the family said of the answer's time."""
-    best = result.best
-    found = [one.ms for one in result.family if best and one.spared == len(best.spared)]
-    return found[0] if found else None
 
 
 _COLUMNS = ("model", "groups", "way", "evaluations", "full ones", "minutes", "found", "unseen data", "drop", "of int8",

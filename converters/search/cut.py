@@ -78,6 +78,7 @@ class Network:
         extra_us: time that each takes longer where it is spared; negative where it is faster.
         borders: conversions of values between them.
         values: what rounding of such values does.
+        doubt_us: standard deviation of each extra time; without it a third of it.
     """
 
     def __init__(
@@ -86,9 +87,11 @@ class Network:
         extra_us: Sequence[float],
         borders: Sequence[Border],
         values: Sequence[Value] = (),
+        doubt_us: Sequence[float] = (),
     ) -> None:
         self.damage = np.asarray(damage, np.float64)
         self.extra_us = np.asarray(extra_us, np.float64)
+        self.doubt_us = np.asarray(doubt_us, np.float64) if len(doubt_us) else np.abs(self.extra_us) / 3
         self.borders = tuple(borders)
         self.values = tuple(values)
 
@@ -105,7 +108,7 @@ class Network:
         """A configuration with its prices."""
         chosen = sorted(spared)
         kept = np.setdiff1d(np.arange(len(self.damage)), chosen)
-        extra = float(self.extra_us[chosen].sum()) + self._borders(spared) - self._plain_us
+        extra = float(self.extra_us[chosen].sum()) + self.conversions_us(spared)
         rounded = sum(value.damage for value in self.values if not value.groups <= spared)
         return Member(spared, extra, float(self.damage[kept].sum()) + rounded)
 
@@ -132,6 +135,10 @@ class Network:
         left.eliminate_zeros()
         reached = breadth_first_order(left, size - 2, return_predecessors=False)
         return frozenset(int(node) for node in reached if node < len(self.damage))
+
+    def conversions_us(self, spared: Spared) -> float:
+        """What conversions at borders take more than where all is int8."""
+        return self._borders(spared) - self._plain_us
 
     @cached_property
     def _plain_us(self) -> float:

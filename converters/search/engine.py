@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from edge_sdk.converters.search.cut import Member, Network, family
+from edge_sdk.converters.search.cut import Member, Network, Spared, family
+from edge_sdk.converters.search.forecast import Forecast
 from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.moves import MOVES, expected
 from edge_sdk.converters.search.paired import State
@@ -123,7 +124,7 @@ class Search:
     evaluations: int = 0
     _dear: int = 0
     _family: tuple[Member, ...] = ()
-    _network: Network | None = None
+    _forecast: Forecast | None = None
     _begin: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -210,31 +211,41 @@ class Search:
             self.tell("rank groups of ops by what int8 is expected to do to the outputs")
             if self.plain is None:
                 raise ValueError("the family is of the plain int8 file")
-            self._network = self.bench.network(self.plain, self.reference)
-            self._family = family(self._network)
+            plain = None if self.wanted.by_placement else self.plain.latency
+            self._forecast = Forecast(self.bench.network(self.plain, self.reference), plain and plain.ms * 1e3)
+            self._note(frozenset(range(len(self.groups))), self.reference)
+            self._family = family(self._forecast.network)
         return self._family
+
+    def extra_us(self, spared: Spared) -> float:
+        """Likewise."""
+        return math.nan if self._forecast is None else self._forecast.extra_us(spared)
+
+    def _note(self, spared: Spared, point: Point) -> None:
+        if self._forecast is not None and spared and point.latency is not None:
+            self._forecast.note(spared, point.latency.ms * 1e3)
 
     def damage(self, group: int) -> float:
         """Likewise."""
-        return 0.0 if self._network is None else float(self._network.shares[group])
+        return 0.0 if self._forecast is None else float(self._forecast.network.shares[group])
 
     def worth(self, group: int) -> float:
         """Likewise."""
-        network = self._network
+        network = None if self._forecast is None else self._forecast.network
         return 0.0 if network is None else float(network.extra_us[group] / max(network.shares[group], 1e-30))
 
     # --- what it leaves ---------------------------------------------------------------------------------------------
 
     def expectations(self) -> tuple[Expectation, ...]:
         """The predicted front."""
-        rows = [(member, *expected(self, member)) for member in self._family]
+        rows = [(member, *expected(self, member.spared)) for member in self._family]
         return tuple(Expectation(len(m.spared), m.damage, ms, size) for m, ms, size in rows)
 
     def group_facts(self) -> tuple[GroupFacts, ...]:
         """Groups with what was expected of them, and whether the answer spares them."""
-        network, best = self._network, self.best
-        if network is None:
+        if self._forecast is None:
             return ()
+        network, best = self._forecast.network, self.best
         spared = set(best.spared) if best else set()
         return tuple(
             GroupFacts(
@@ -287,12 +298,16 @@ class Search:
         self.tell(f"try {proposal.recipe.name}: {proposal.why}")
         names = tuple(self.groups[group].name for group in sorted(proposal.spared))
         point = Point(len(self.points), move, proposal.why, proposal.recipe, names)
+        in_float = frozenset() if proposal.recipe.int16 else proposal.spared
+        if in_float:
+            point = replace(point, expected_ms=expected(self, in_float)[0])
         try:
             file = self.bench.make(proposal.recipe)
             point = replace(point, file=file)
             if same := next((p for p in self.points if p.file and p.file.key == file.key), None):
                 return point.missing(f"the same file as {same.recipe.name}", state="not evaluated")
             point = replace(point, latency=self.bench.latency(file))
+            self._note(in_float, point)
             missed = over(self.budgets, point)
             if not proposal.decides and (reason := missed or self._cannot_win(point)):
                 return point.missing(*reason, state="misses" if missed else "not evaluated")

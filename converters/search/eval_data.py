@@ -25,7 +25,8 @@ from edge_sdk.signature import TensorSpec
 
 Rows = npt.NDArray[np.int64]
 _CALIBRATION_SHARE, _MOST_CALIBRATION = 0.2, 200
-_CONFIRM_SHARE = 0.3
+_CONFIRM_SHARE = 0.5
+"""Of what is not calibrated on: an answer is worth what unseen data can say of it, and a search needs no more."""
 FEWEST = 20
 """Samples below which no comparison means anything."""
 

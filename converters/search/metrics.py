@@ -128,9 +128,9 @@ def whole_drop(metric: Metric, reference: Arrays, candidate: Arrays, targets: An
             )
             for at in chosen
         ]
-        low, high = (float(v) for v in np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
+        low, high = (float(v) for v in np.quantile(found, [1 - CONFIDENCE, CONFIDENCE]))
         if most is not None:
-            confidence = float(np.clip(1 - 2 * np.mean((np.asarray(found) > most) != (value > most)), 0.0, 1.0))
+            confidence = float(1 - np.mean((np.asarray(found) > most) != (value > most)))
             half = max(high - value, 0.0) if value < most else max(value - low, 0.0)
             undecided = state_of(low, high, most) == "undecided" and value != most
             needed = math.ceil(count * (half / (most - value)) ** 2) if undecided else None

@@ -112,7 +112,7 @@ def _alike(view: View, family: Sequence[Member], crossing: Crossing) -> bool:
     """Whether all members that are left are predicted to take what the one that holds takes."""
     if crossing.high >= len(family):
         return False
-    fastest, holds = (expected(view, family[place])[0] for place in (crossing.low + 1, crossing.high))
+    fastest, holds = (expected(view, family[place].spared)[0] for place in (crossing.low + 1, crossing.high))
     return fastest is not None and holds is not None and holds - fastest < _TOLD * holds
 
 
@@ -256,7 +256,7 @@ def _last_within(view: View, family: Sequence[Member]) -> int:
     """The last member of the family that is predicted to be within the budgets for time and size."""
     last = 0
     for place, member in enumerate(family):
-        ms, size = expected(view, member)
+        ms, size = expected(view, member.spared)
         budgets = view.budgets
         if budgets.max_latency_ms is not None and ms is not None and ms > _SLACK * budgets.max_latency_ms:
             break
@@ -266,11 +266,11 @@ def _last_within(view: View, family: Sequence[Member]) -> int:
     return last
 
 
-def expected(view: View, member: Member) -> tuple[float | None, int]:
-    """Predicted latency in ms (None where that of int8 is not known) and size in bytes of a member."""
+def expected(view: View, spared: Spared) -> tuple[float | None, int]:
+    """Predicted latency in ms (None where none is known) and size in bytes of the file with some groups in float."""
     point = view.plain
-    weights = sum(view.groups[group].weights for group in member.spared)
+    weights = sum(view.groups[group].weights for group in spared)
     size = (point.file.size_bytes if point and point.file else 0) + _FLOAT_BYTES * weights
     known = point is not None and point.latency is not None and not view.by_placement
-    ms = point.latency.ms + member.extra_us / 1e3 if known and point and point.latency else None
-    return ms, size
+    ms = point.latency.ms + view.extra_us(spared) / 1e3 if known and point and point.latency else None
+    return None if ms is None or math.isnan(ms) else ms, size

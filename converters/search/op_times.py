@@ -15,6 +15,8 @@ from edge_sdk.artifact.model import Op, Subgraph, read_artifact
 from edge_sdk.converters.proving.alone import conversion, each_us, run_us
 
 _SMALL, _LARGE = 1, 1 << 18
+_ROUNDS = 2
+"""Times that each is measured; the least counts, for other work only adds."""
 
 
 def op_times(lowered: str, quantized: str, folder: str) -> dict[str, Any]:
@@ -31,16 +33,18 @@ def op_times(lowered: str, quantized: str, folder: str) -> dict[str, Any]:
     """
     work = Path(folder)
     work.mkdir(parents=True, exist_ok=True)
-    nothing = run_us(conversion(_SMALL, down=True), work)
+    nothing = min(run_us(conversion(_SMALL, down=True), work) for _ in range(_ROUNDS))
     rates = {
         name: max(0.0, run_us(conversion(_LARGE, down=down), work) - nothing) / _LARGE
         for name, down in (("up", False), ("down", True))
     }
-    return {
-        "float": dict(_times(lowered, work, nothing)),
-        "int8": dict(_times(quantized, work, nothing)),
-        **rates,
-    }
+    # In turn, for a machine that is busy for a while is so for both.
+    found: dict[str, dict[str, float]] = {"float": {}, "int8": {}}
+    for _ in range(_ROUNDS):
+        for kind, path in (("float", lowered), ("int8", quantized)):
+            for name, taken in _times(path, work, nothing):
+                found[kind][name] = min(taken, found[kind].get(name, taken))
+    return {**found, **rates}
 
 
 def _times(path: str, work: Path, nothing: float) -> Iterator[tuple[str, float]]:

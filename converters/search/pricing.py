@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,12 +33,16 @@ class Prices:
     Attributes:
         network: groups with their prices, in microseconds of this machine's CPU.
         unpriced: ops whose time alone is not known; they count as neither slower nor faster.
-        correction: factor on the single ops' differences so that their sum is that of the whole files.
     """
 
     network: Network
     unpriced: int
-    correction: float
+
+
+_DOUBT = 0.2
+"""Standard deviation of an op's time inside a file, as a share of what it takes alone."""
+_DOUBT_US = 0.3
+"""The same of any op, in microseconds: what a clock tells apart."""
 
 
 def price(
@@ -54,19 +59,25 @@ def price(
         groups: its groups.
         damage: of each op.
         times: of single ops; see ``op_times``.
-        whole_us: measured time of the float and of the int8 file; None where they were not measured.
+        whole_us: time of the float and of the int8 file; None where it is not known.
     """
     floats, ints = times["float"], times["int8"]
     known = {name for group in groups for name in group.results if name in floats and name in ints}
-    extra = [sum(floats[name] - ints[name] for name in group.results if name in known) for group in groups]
-    total = sum(extra)
-    correction = 1.0
-    if whole_us is not None and total > 0 and whole_us[0] > whole_us[1]:
-        correction = (whole_us[0] - whole_us[1]) / total
-    borders = _borders(lowered, groups, float(times["up"]), float(times["down"]))
+    alone = sum(floats[name] + ints[name] for name in known)
+    # Ops alone are this machine's, and files may be another's.
+    scale = sum(whole_us) / alone if whole_us is not None and alone > 0 else 1.0
+    extra = [scale * sum(floats[name] - ints[name] for name in group.results if name in known) for group in groups]
+    mean_us = alone / max(1, 2 * len(known))
+    doubt = [scale * _doubted([(floats.get(n, mean_us), ints.get(n, mean_us)) for n in g.results]) for g in groups]
+    borders = _borders(lowered, groups, scale * float(times["up"]), scale * float(times["down"]))
     own, values = _rounded(lowered, groups, damage)
-    network = Network(own, [value * correction for value in extra], borders, values)
-    return Prices(network, sum(len(group.results) for group in groups) - len(known), correction)
+    network = Network(own, extra, borders, values, doubt)
+    return Prices(network, sum(len(group.results) for group in groups) - len(known))
+
+
+def _doubted(both: Sequence[tuple[float, float]]) -> float:
+    """Standard deviation of a group's difference of times, in microseconds."""
+    return math.hypot(*(_DOUBT * us for pair in both for us in pair), _DOUBT_US * math.sqrt(len(both)))
 
 
 def placement_prices(lowered: Artifact, groups: Sequence[Group], damage: Damage) -> Network:

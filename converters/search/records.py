@@ -124,6 +124,7 @@ class Point:
         spared: names of groups that are left out of int8; see ``spared_in``.
         file: what came of it; None where it could not be made.
         latency: None where nothing tells.
+        expected_ms: its time as it was predicted before the file was made; None of what the front says nothing of.
         score: on the part of the data that the search looks at; None where it was not evaluated.
         confirmed: on the part that it does not look at, for those that were to be the answer.
         confirmation: what that part says of ``max_drop``: ``confirmed`` (the whole interval is within it),
@@ -140,6 +141,7 @@ class Point:
     spared: tuple[str, ...] = ()
     file: File | None = None
     latency: Latency | None = None
+    expected_ms: float | None = None
     score: Score | None = None
     confirmed: Score | None = None
     confirmation: Confirmation | None = None
@@ -188,6 +190,7 @@ class Point:
             "spared_in": self.spared_in,
             "file": asdict(self.file) if self.file else None,
             "latency": asdict(self.latency) if self.latency else None,
+            "expected_ms": self.expected_ms,
             "score": asdict(self.score) if self.score else None,
             "confirmed": asdict(self.confirmed) if self.confirmed else None,
             "confirmation": self.confirmation,

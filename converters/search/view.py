@@ -93,6 +93,13 @@ class View(Protocol):
         """Microseconds that a group would gain in int8 for a unit of damage."""
         ...
 
+    def extra_us(self, spared: Spared) -> float:
+        """Microseconds that a file with these groups in float takes more than int8, predicted.
+
+        From single ops and all files that were timed; not a number before :meth:`family` was asked for.
+        """
+        ...
+
     @property
     def has_time(self) -> bool:
         """Whether the user gave a budget beyond what the certificate needs."""

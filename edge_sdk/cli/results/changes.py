@@ -65,6 +65,7 @@ _CONVERSION: dict[str, Any] = {
 _POINT: dict[str, Any] = {
     "recipe": str,
     "spared_in": Annotated[str, "What spared groups compute in: `float32` or `int16`."],
+    "expected_ms": Annotated[float | None, "Its time as predicted before the file was made; null where it was not."],
     "on_front": Annotated[bool, "Whether no other is at least as good in latency, size and metric."],
     "chosen": bool,
 }
