@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import edge_sdk
 from edge_sdk.converters.search import moves
 from edge_sdk.converters.search.records import Limits, Point, Result
 from edge_sdk.converters.search.view import Move, Proposal, View
 
 OURS = "optimize"
+_CHECK, _CHECKED = "along_the_front", 8
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,12 @@ def rows(case: Case, folder: Path, greedy_evaluations: int) -> list[dict[str, An
 
     Greedy is left out where it may evaluate nothing.
     """
-    moves.MOVES["greedy"] = Move(greedy)
+    moves.MOVES |= {"greedy": Move(greedy), _CHECK: Move(along_the_front, needs="time")}
     ways = ("spare", "greedy") if greedy_evaluations else ("spare",)
     try:
         return [_row(case, way, folder, greedy_evaluations) for way in ways]
     finally:
-        del moves.MOVES["greedy"]
+        del moves.MOVES["greedy"], moves.MOVES[_CHECK]
 
 
 def greedy(view: View) -> Generator[Proposal, Point, None]:
@@ -57,19 +60,44 @@ def greedy(view: View) -> Generator[Proposal, Point, None]:
             return
 
 
-def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[str, Any]:
-    place = folder / f"{case.name}_{way}"
-    again = (place / "archive.jsonl").exists()
-    result: Result = edge_sdk.optimize(
+def along_the_front(view: View) -> Generator[Proposal, Point, None]:
+    """Members of the front, evenly spread, to be timed; those that cannot win are not evaluated."""
+    family = view.family()
+    for place in np.linspace(0, len(family) - 1, _CHECKED + 2).astype(int)[1:-1]:
+        spared = family[place].spared
+        yield Proposal(moves.sparing(view, spared, view.base), "what does the front's member take?", spared)
+
+
+def _search(case: Case, ways: tuple[str, ...], place: Path, evaluations: int | None) -> Result:
+    return edge_sdk.optimize(
         case.source,
         place,
         evaluation=case.data,
         calibration=case.calibration,
         budgets=edge_sdk.Budgets(max_drop=case.max_drop),
-        limits=Limits(max_evals=None if way == "spare" else greedy_evaluations),
-        moves=("plain", way),
-        resume=again,
+        limits=Limits(max_evals=evaluations),
+        moves=("plain", *ways),
+        resume=(place / "archive.jsonl").exists(),
     )
+
+
+def _front_errors(case: Case, place: Path, result: Result) -> list[float]:
+    """Of the front as the search left it, against members that it never made: shares of what was measured."""
+    told = {member.spared: member.ms for member in result.family}
+    known = {len(point.spared) for point in result.points}
+    found = _search(case, ("spare", _CHECK), place, None).points
+    return [
+        told[len(p.spared)] / p.latency.ms - 1
+        for p in found
+        if p.move == _CHECK and p.latency and len(p.spared) not in known and told.get(len(p.spared)) is not None
+    ]
+
+
+def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[str, Any]:
+    place = folder / f"{case.name}_{way}"
+    again = (place / "archive.jsonl").exists()
+    result = _search(case, (way,), place, None if way == "spare" else greedy_evaluations)
+    errors = _front_errors(case, place, result) if way == "spare" and result.family else []
     best, plain = result.best, result.points[0]
     return {
         "model": case.name,
@@ -88,11 +116,13 @@ def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[st
         "int8_ms": plain.latency.ms if plain.latency else None,
         "float_ms": result.reference.latency.ms if result.reference.latency else None,
         "predicted_ms": best.expected_ms if best else None,
+        "expected_errors": [p.expected_ms / p.latency.ms - 1 for p in result.points if p.expected_ms and p.latency],
+        "front_errors": errors,
     }
 
 
 _COLUMNS = ("model", "groups", "way", "evaluations", "full ones", "minutes", "found", "unseen data", "drop", "of int8",
-            "MACs in int8", "time", "predicted")  # fmt: skip
+            "MACs in int8", "time", "predicted", "front")  # fmt: skip
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -113,7 +143,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     first = (row["model"], str(row["groups"]), row["way"], *effort)
     plain = f"{row['plain_drop']:.2f}"
     if not row["found"]:
-        return (*first, "nothing", "", "", plain, "", "", "")
+        return (*first, "nothing", "", "", plain, "", "", "", _errors(row))
     predicted = row["predicted_ms"]
     return (
         *first,
@@ -124,4 +154,11 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['int8_macs']:.0%}",
         f"{row['ms'] / row['float_ms']:.2f}",
         "" if predicted is None else f"{predicted / row['ms'] - 1:+.1%}",
+        _errors(row),
     )
+
+
+def _errors(row: Mapping[str, Any]) -> str:
+    """The largest error of the front's members that only this benchmark made, and the median."""
+    errors = np.abs(row.get("front_errors") or [])
+    return f"{errors.max():.1%}, {np.median(errors):.1%}" if errors.size else ""

@@ -1,22 +1,20 @@
 """Times of ops one by one, float and int8, and of what turns one into the other: measured on this machine's CPU.
 
-Each op is run alone in a file of its own, by the engine and with XNNPACK as in the whole. What a run costs besides, as
-a file with nothing to do shows, is taken off. Sums are then held against the whole files: see ``pricing.py``. Runs in
-a worker.
+Each op is run in a file of its own, by the engine and with XNNPACK as in the whole, and in turn with the others. What a
+run costs besides, as a file with nothing to do shows, is taken off. Sums are then held against the whole files: see
+``pricing.py`` and ``forecast.py``. Runs in a worker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edge_sdk.artifact.model import Op, Subgraph, read_artifact
-from edge_sdk.converters.proving.alone import conversion, each_us, run_us
+from edge_sdk.converters.proving.alone import conversion, each_in_turn_us, run_us
 
-_SMALL, _LARGE = 1, 1 << 18
+_COPIES, _LARGE = 32, 1 << 18
 _ROUNDS = 2
-"""Times that each is measured; the least counts, for other work only adds."""
 
 
 def op_times(lowered: str, quantized: str, folder: str) -> dict[str, Any]:
@@ -28,31 +26,34 @@ def op_times(lowered: str, quantized: str, folder: str) -> dict[str, Any]:
         folder: to work in.
 
     Returns:
-        ``float`` and ``int8``, by the name of each op's first result; ``up`` and ``down``, microseconds for each value
-        that is made real or rounded.
+        ``float`` and ``int8``, by the name of each op's first result; ``up`` and ``down``, what it takes to make values
+        real and to round them: of one conversion, and of each value.
     """
     work = Path(folder)
     work.mkdir(parents=True, exist_ok=True)
-    nothing = min(run_us(conversion(_SMALL, down=True), work) for _ in range(_ROUNDS))
-    rates = {
-        name: max(0.0, run_us(conversion(_LARGE, down=down), work) - nothing) / _LARGE
-        for name, down in (("up", False), ("down", True))
+    # In turn, for a machine that is busy for a while is so for both; the least counts, for other work only adds.
+    rounds = [(_times(lowered, work), _times(quantized, work)) for _ in range(_ROUNDS)]
+    both = [{name: min(one[name] for one in those) for name in those[0]} for those in zip(*rounds, strict=True)]
+    return {
+        "float": both[0],
+        "int8": both[1],
+        **{name: _conversion_us(work, down=down) for name, down in (("up", False), ("down", True))},
     }
-    # In turn, for a machine that is busy for a while is so for both.
-    found: dict[str, dict[str, float]] = {"float": {}, "int8": {}}
-    for _ in range(_ROUNDS):
-        for kind, path in (("float", lowered), ("int8", quantized)):
-            for name, taken in _times(path, work, nothing):
-                found[kind][name] = min(taken, found[kind].get(name, taken))
-    return {**found, **rates}
 
 
-def _times(path: str, work: Path, nothing: float) -> Iterator[tuple[str, float]]:
-    artifact = read_artifact(path)
-    graph = artifact.main
+def _conversion_us(work: Path, *, down: bool) -> list[float]:
+    """Microseconds of a conversion, and of each value in it."""
+    nothing, many, large = (
+        min(run_us(conversion(values, down=down, copies=copies), work) for _ in range(_ROUNDS))
+        for values, copies in ((1, 1), (1, 1 + _COPIES), (_LARGE, 1))
+    )
+    return [max(0.0, many - nothing) / _COPIES, max(0.0, large - nothing) / _LARGE]
+
+
+def _times(path: str, work: Path) -> dict[str, float]:
+    graph = read_artifact(path).main
     ops = [op for op in graph.ops if op.name not in ("QUANTIZE", "DEQUANTIZE") and op.outputs]
-    for op, taken in each_us(path, ops, work):
-        yield called(graph, op), max(0.0, taken - nothing)
+    return {called(graph, graph.ops[op]): us for op, us in each_in_turn_us(path, ops, work).items()}
 
 
 def called(graph: Subgraph, op: Op) -> str:

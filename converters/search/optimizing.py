@@ -72,12 +72,17 @@ def optimize(
         EdgeSdkError: see ``edge_sdk.errors``.
     """
     folder = Path(output)
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
-    with Workshop(_path(options.get("work_dir")), options.get("workers")) as shop:
-        return _Run(shop, source, folder, options, progress or Silent()).answer()
+    try:
+        with Workshop(_path(options.get("work_dir")), options.get("workers")) as shop:
+            return _Run(shop, source, folder, options, progress or Silent()).answer()
+    finally:
+        if made and not any(folder.iterdir()):
+            folder.rmdir()  # refused before anything was found
 
 
 class _Run:

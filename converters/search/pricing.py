@@ -69,7 +69,8 @@ def price(
     extra = [scale * sum(floats[name] - ints[name] for name in group.results if name in known) for group in groups]
     mean_us = alone / max(1, 2 * len(known))
     doubt = [scale * _doubted([(floats.get(n, mean_us), ints.get(n, mean_us)) for n in g.results]) for g in groups]
-    borders = _borders(lowered, groups, scale * float(times["up"]), scale * float(times["down"]))
+    up, down = ([scale * float(us) for us in times[way]] for way in ("up", "down"))
+    borders = _borders(lowered, groups, up, down)
     own, values = _rounded(lowered, groups, damage)
     network = Network(own, extra, borders, values, doubt)
     return Prices(network, sum(len(group.results) for group in groups) - len(known))
@@ -93,7 +94,7 @@ def placement_prices(lowered: Artifact, groups: Sequence[Group], damage: Damage)
     """
     work = [float(group.macs) for group in groups]
     each = max(1.0, sum(work) / max(1, len(work)))
-    borders = [Border(one.maker, one.readers, each, each) for one in _borders(lowered, groups, 1.0, 1.0)]
+    borders = [Border(one.maker, one.readers, each, each) for one in _borders(lowered, groups, (1.0, 0.0), (1.0, 0.0))]
     own, values = _rounded(lowered, groups, damage)
     return Network(own, work, borders, values)
 
@@ -129,7 +130,8 @@ def _touching(graph: Subgraph, group_of: Mapping[int, int]) -> dict[int, set[int
     return found
 
 
-def _borders(lowered: Artifact, groups: Sequence[Group], up_us: float, down_us: float) -> list[Border]:
+def _borders(lowered: Artifact, groups: Sequence[Group], up: Sequence[float], down: Sequence[float]) -> list[Border]:
+    """Values between groups; a conversion takes so many microseconds, and so many more for each value in it."""
     graph = lowered.main
     group_of = {op: group.index for group in groups for op in group.ops}
     makers = {index: op.index for op in graph.ops for index in op.outputs}
@@ -144,5 +146,5 @@ def _borders(lowered: Artifact, groups: Sequence[Group], up_us: float, down_us: 
         if those == {maker}:
             continue
         elements = graph.tensors[index].elements
-        made.append(Border(maker, frozenset(those), up_us * elements, down_us * elements))
+        made.append(Border(maker, frozenset(those), *(one + each * elements for one, each in (up, down))))
     return made

@@ -53,6 +53,12 @@ def _about(result: Result) -> Iterator[str]:
         yield field("latency", "; ".join(f"{truth} on {where}" for where, truth in times.items()))
     if result.ranking:
         yield field("ranked by", result.ranking)
+    errors = sorted(
+        abs(p.expected_ms / p.latency.ms - 1) for p in result.points if p.expected_ms is not None and p.latency
+    )
+    if errors:
+        off = f"{errors[len(errors) // 2]:.0%} in the middle and {errors[-1]:.0%} at most"
+        yield field("front", f"times predicted before a file was made were off by {off}, of {len(errors)}")
     ended = {"max-evals": "the evaluations allowed were used", "budget": "the time allowed was used"}
     how = ended.get(result.stopped, result.stopped)
     tried = f"{result.evaluations} evaluations ({result.full_evaluations:g} full ones)"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.search.groups import find_groups
-from edge_sdk.converters.search.pricing import Damage, placement_prices
+from edge_sdk.converters.search.pricing import Damage, placement_prices, price
 from tests.graphs import Graph, options
 
 
@@ -27,3 +28,21 @@ def test_a_value_stays_rounded_while_any_reader_is_int8() -> None:
     assert [(value.damage, set(value.groups)) for value in network.values] == [(4.0, {0, 1})]
     assert network.member(frozenset({0})).damage == 7.0
     assert network.member(frozenset({0, 1})).damage == 2.0
+
+
+def test_ops_alone_are_scaled_to_the_files_whose_parts_they_are_and_unknown_ones_are_doubted() -> None:
+    graph = Graph()
+    x, a, b, c = (graph.tensor(name, [1, 4]) for name in ("x", "a", "b", "c"))
+    for name, one, other in (("ABS", x, a), ("NEG", a, b), ("EXP", b, c)):
+        graph.op(name, [one], [other])
+    artifact = parse_artifact(graph.finish([x], [c]))
+    groups = find_groups(artifact)
+    times = {"float": {"a": 6.0, "b": 10.0}, "int8": {"a": 2.0, "b": 2.0}, "up": [0.5, 0.25], "down": [1.0, 0.0]}
+    # 16 and 4 us alone; the files are of a machine that takes three times that.
+    found = price(artifact, groups, Damage({}, {}), times, (48.0, 12.0))
+    assert found.unpriced == 1
+    assert found.network.extra_us.tolist() == [12.0, 24.0, 0.0]
+    assert {(border.up_us, border.down_us) for border in found.network.borders} == {(3 * (0.5 + 4 * 0.25), 3.0)}
+    # A fifth of each time, and what a clock tells apart; an op that is not known has a mean one's doubt.
+    assert found.network.doubt_us[1] == pytest.approx(3 * np.hypot(np.hypot(2.0, 0.4), 0.3))
+    assert found.network.doubt_us[2] == pytest.approx(3 * np.hypot(np.hypot(1.0, 1.0), 0.3))
