@@ -83,13 +83,13 @@ def _search(case: Case, ways: tuple[str, ...], place: Path, evaluations: int | N
 
 def _front_errors(case: Case, place: Path, result: Result) -> list[float]:
     """Of the front as the search left it, against members that it never made: shares of what was measured."""
-    told = {member.spared: member.ms for member in result.family}
+    told = {member.spared: member.ms for member in result.family if member.ms is not None}
     known = {len(point.spared) for point in result.points}
     found = _search(case, ("spare", _CHECK), place, None).points
     return [
         told[len(p.spared)] / p.latency.ms - 1
         for p in found
-        if p.move == _CHECK and p.latency and len(p.spared) not in known and told.get(len(p.spared)) is not None
+        if p.move == _CHECK and p.latency and len(p.spared) not in known and len(p.spared) in told
     ]
 
 

@@ -212,7 +212,8 @@ class Search:
             if self.plain is None:
                 raise ValueError("the family is of the plain int8 file")
             plain = None if self.wanted.by_placement else self.plain.latency
-            self._forecast = Forecast(self.bench.network(self.plain, self.reference), plain and plain.ms * 1e3)
+            network = self.bench.network(self.plain, self.reference)
+            self._forecast = Forecast(network, None if plain is None else plain.ms * 1e3)
             self._note(frozenset(range(len(self.groups))), self.reference)
             self._family = family(self._forecast.network)
         return self._family

@@ -66,7 +66,7 @@ def corrected(network: Network, plain_us: float, timed: Mapping[Spared, float]) 
     likely = believed + spread * (sums.T @ weights)
     factor = max(0.0, float(likely[count]))
     borders = [_scaled(border, factor) for border in network.borders]
-    return Network(network.damage, likely[:count], borders, network.values, network.doubt_us)
+    return Network(network.damage.tolist(), likely[:count].tolist(), borders, network.values, network.doubt_us.tolist())
 
 
 def _scaled(border: Border, factor: float) -> Border:

@@ -124,7 +124,6 @@ class Point:
         spared: names of groups that are left out of int8; see ``spared_in``.
         file: what came of it; None where it could not be made.
         latency: None where nothing tells.
-        expected_ms: its time as it was predicted before the file was made; None of what the front says nothing of.
         score: on the part of the data that the search looks at; None where it was not evaluated.
         confirmed: on the part that it does not look at, for those that were to be the answer.
         confirmation: what that part says of ``max_drop``: ``confirmed`` (the whole interval is within it),
@@ -132,6 +131,7 @@ class Point:
         accurate: whether the metric is within its budget.
         state: whether it is within all budgets.
         misses: the budgets that it misses, or why it was not evaluated or failed, in words.
+        expected_ms: its time as it was predicted before the file was made; None of what the front says nothing of.
     """
 
     order: int
@@ -141,13 +141,13 @@ class Point:
     spared: tuple[str, ...] = ()
     file: File | None = None
     latency: Latency | None = None
-    expected_ms: float | None = None
     score: Score | None = None
     confirmed: Score | None = None
     confirmation: Confirmation | None = None
     accurate: bool = False
     state: PointState = "not evaluated"
     misses: tuple[str, ...] = ()
+    expected_ms: float | None = None
 
     @property
     def fits(self) -> bool:

@@ -17,12 +17,15 @@ def _truth(seed: int) -> tuple[Network, Network]:
     real = draws.gamma(1.0, 30.0, _GROUPS)
     alone = real * (1 + 0.3 + 0.2 * draws.standard_normal(_GROUPS))
     damage = draws.gamma(0.5, 1.0, _GROUPS)
-    price = [0.0] * (_GROUPS - 1)
 
     def borders(us: float) -> list[Border]:
-        return [Border(i, frozenset({i + 1}), us, us) for i in range(len(price))]
+        return [Border(i, frozenset({i + 1}), us, us) for i in range(_GROUPS - 1)]
 
-    return Network(damage, alone, borders(2.0), doubt_us=0.3 * alone), Network(damage, real, borders(3.0))
+    doubt = (0.3 * alone).tolist()
+    return (
+        Network(damage.tolist(), alone.tolist(), borders(2.0), doubt_us=doubt),
+        Network(damage.tolist(), real.tolist(), borders(3.0)),
+    )
 
 
 def test_each_file_that_is_timed_brings_the_others_nearer() -> None:
