@@ -65,13 +65,15 @@ def onnx_cases_command() -> None:
 
 
 @main.command("onnx-cases-peers")
-@click.option("--sample", default=0, help="So many cases, drawn by seed 0; all of them (about an hour) if 0.")
-def onnx_cases_peers_command(sample: int) -> None:
-    """The same cases through onnx2tf, and through the direct lowering where they are a sample."""
+@click.option("--sample", default=0, help="So many cases, drawn by seed 0; all of them (hours) if 0.")
+@click.option("--seconds", default=0.0, help="After which no new case is begun; run again to go on. 0: to the end.")
+def onnx_cases_peers_command(sample: int, seconds: float) -> None:
+    """The same cases through onnx2tf and through the direct lowering; goes on where it was stopped."""
     chosen = onnx_cases_peers.drawn(sample)
-    rows = list(_told(map(onnx_cases_peers.row, chosen), lambda row: f"{row['case']}: {row['outcome']}"))
-    ours = [onnx_cases.row(case) for case in chosen]
-    _keep("onnx_cases_peers", onnx_cases_peers.table(rows, ours), sample=sample)
+    found = onnx_cases_peers.rows(_CACHE / "onnx_cases_peers", chosen, seconds)
+    rows = _told(found, lambda row: f"{row['case']}: {row['peer']['outcome']}, ours {row['own']['outcome']}")
+    click.echo(f"{len(rows)} of {len(chosen)} cases")
+    _keep("onnx_cases_peers", onnx_cases_peers.table(rows), sample=sample, cases=len(chosen), ran=len(rows))
 
 
 @main.command("conversion")

@@ -10,12 +10,13 @@ import importlib
 import os
 import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import onnx_cases
+from benchmarks import kept, onnx_cases
 from benchmarks.corpus.forked import ChildError, forked
 
 _SECONDS, _MEMORY_BYTES = 90, 12 << 30
@@ -98,9 +99,27 @@ def drawn(count: int) -> list[Path]:
     return random.Random(0).sample(every, count) if count else every
 
 
-def table(rows: list[dict[str, str]], ours: list[dict[str, str]]) -> list[dict[str, Any]]:
+def rows(folder: Path, chosen: list[Path], seconds: float = 0.0) -> Iterator[dict[str, Any]]:
+    """``case``, and the outcome of each as ``peer`` and ``own``; see :mod:`benchmarks.kept`.
+
+    Args:
+        folder: for a file of each case.
+        chosen: folders of cases.
+        seconds: after which no new case is begun.
+    """
+    by_name = {f"{case.parent.name}/{case.name}": case for case in chosen}
+
+    def both(name: str) -> dict[str, Any]:
+        case = by_name[name]
+        return {"case": case.name, "peer": row(case), "own": onnx_cases.row(case)}
+
+    return kept.rows(folder, by_name, both, seconds=seconds)
+
+
+def table(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Counts of outcomes for both, and each case that came out of the peer with other numbers."""
-    peer, own = onnx_cases.summary(rows), onnx_cases.summary(ours)
+    peers = [one["peer"] for one in rows]
+    peer, own = onnx_cases.summary(peers), onnx_cases.summary([one["own"] for one in rows])
     outcomes = dict.fromkeys([*own, *peer])
     counted = [{"outcome": o, "onnx2tf": peer.get(o, 0), "edge_sdk": own.get(o, 0)} for o in outcomes]
-    return [*counted, *(one for one in rows if one["outcome"] == onnx_cases.DIFFERS)]
+    return [*counted, *(one for one in peers if one["outcome"] == onnx_cases.DIFFERS)]

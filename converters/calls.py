@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.options.data import DataOptions
 from edge_sdk.converters.proving.conditioning import most_moved, nudged
+from edge_sdk.converters.samples import SAMPLES
 from edge_sdk.data import ImageOptions, SampleCheck, open_data
 from edge_sdk.data.opening import DataSource
 from edge_sdk.engines.sequence import CallSequence
@@ -39,7 +40,7 @@ def compare_calls(
     ):
         first, second = left.sequence(calls), right.sequence(calls)
         check_calls(first, second)
-        source, most = _source(first, options), options.get("samples", 32)
+        source, most = _source(first, options), options.get("samples") or SAMPLES
         check, meter = SampleCheck(source.description, first.inputs), ParityMeter(boxes=options.get("boxes"))
         progress.stage("run both models")
         for count, sample in enumerate(islice(check.watch(source.samples()), most), 1):
@@ -87,7 +88,7 @@ def moved_in_calls(reference: Path, calls: Sequence[str], options: DataOptions) 
     """
     with Session.open(reference, delegate="cpu", keep_state=True) as session:
         sequence = session.sequence(calls)
-        source, most = _source(sequence, options), options.get("samples", 32)
+        source, most = _source(sequence, options), options.get("samples") or SAMPLES
         samples = list(islice(source.samples(), most))
         pairs = zip(samples, nudged(samples), strict=True)
         return most_moved((sequence.run(before), sequence.run(after)) for before, after in pairs)
@@ -116,7 +117,7 @@ def check_calls(reference: CallSequence, candidate: CallSequence) -> None:
 
 
 def _source(sequence: CallSequence, options: DataOptions) -> DataSource:
-    data, seed, count = options.get("data"), options.get("seed", 0), options.get("samples", 32)
+    data, seed, count = options.get("data"), options.get("seed", 0), options.get("samples") or SAMPLES
     if data is not None:
         return open_data(data, sequence.inputs, images=options.get("images", ImageOptions()))
     return DataSource(f"seeded data (seed {seed})", count, lambda: sequence.drawn(count=count, seed=seed))

@@ -18,6 +18,7 @@ from edge_sdk.converters.pixels import Fed, feed_pixels
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place
 from edge_sdk.converters.proving.telling import few_carriers, other_orders
 from edge_sdk.converters.reports.details import Details
+from edge_sdk.converters.samples import SAMPLES
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.source import HAS_SIGNATURES, SourceOptions, front_end_name
 from edge_sdk.converters.workers.workshop import Workshop
@@ -141,7 +142,7 @@ def compare(
             source,
             left.description.inputs,
             shop.path("samples"),
-            limit=options.get("samples", 32),
+            limit=options.get("samples") or SAMPLES,
             seed=options.get("seed", 0),
         )
         findings = [*fed.findings, *check_samples(check, purpose="comparison", pixels=fed.unscaled)]
@@ -202,7 +203,7 @@ def _samples(
     fed = feed_pixels(files, specs, images, [data])
     if data is not None:
         return open_data(data, specs, images=fed.images), fed
-    seed, count = options.get("seed", 0), options.get("samples", 32)
+    seed, count = options.get("seed", 0), options.get("samples") or SAMPLES
     bounds, free = (index_bounds(files[-1]), free_integers(files[-1])) if is_tflite(candidate) else ({}, frozenset())
     source = DataSource(
         f"seeded data (seed {seed})",

@@ -63,7 +63,8 @@ def run_jobs(
         if not may_be_quantized(source):
             check_calibration(job, settings, has_ranges=TrainedSource.reads(source))
     with Workshop(settings.work_dir, settings.workers) as shop:
-        line = Line(shop, source, settings, progress or Silent())
+        float_only = all(job.recipe.mode == "float" for job in jobs)
+        line = Line(shop, source, settings, progress or Silent(), float_only=float_only)
         for job in jobs:
             # What is quantized already brings its ranges, which only the loaded model says for sure.
             check_calibration(job, settings, has_ranges=line.has_ranges)
@@ -84,7 +85,9 @@ def make_template(source: object, recipe: Recipe, settings: Settings, progress: 
 class Line:
     """One source on its way to several files: loaded once, lowered and run once."""
 
-    def __init__(self, shop: Workshop, source: object, settings: Settings, progress: Progress) -> None:
+    def __init__(
+        self, shop: Workshop, source: object, settings: Settings, progress: Progress, *, float_only: bool = False
+    ) -> None:
         self._shop = shop
         self._settings = settings
         self._progress = progress
@@ -98,7 +101,7 @@ class Line:
             self._source.refuse_text()
         self._findings = list(self._source.description.findings)
         specs = self._source.description.inputs
-        self._samples = Samples(specs, shop.folder, settings, self._stage, self._progress)
+        self._samples = Samples(specs, shop.folder, settings, self._stage, self._progress, float_only=float_only)
         self._opening = self._stages
         self._proof = Proof(shop, self._source, blamed_samples=8, boxes=settings.boxes)
         self._floats: dict[str, tuple[FloatModel, Stage]] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.pixels import feed_pixels
 from edge_sdk.data import SampleStore, check_samples, open_data, seeded_samples, spool
@@ -20,6 +21,10 @@ from edge_sdk.signature import TensorSpec
 
 # From so many calibration samples on, a share of them is kept for the comparison, which then is not in-sample.
 _SPLIT_FROM, _HELD_OUT = 100, 0.2
+# Samples to compare on. Of seeded ones a float file needs fewer: an op that is wrong is wrong on each, by far more than
+# rounding. ViT-B at 224x224, 17.6 GMACs a sample, would be run for three times as long as it takes to export.
+SAMPLES = 32
+_FEWEST, _MACS = 4, 32 * 10**9
 
 
 class Samples:
@@ -31,6 +36,7 @@ class Samples:
         settings: what the user asked for.
         stage: names what takes time.
         progress: hears of each sample that was read.
+        float_only: no file is made that rounds: dear models are compared on fewer seeded samples.
     """
 
     def __init__(
@@ -40,12 +46,15 @@ class Samples:
         settings: Settings,
         stage: Callable[[str], AbstractContextManager[None]],
         progress: Progress,
+        *,
+        float_only: bool = False,
     ) -> None:
         self._specs = specs
         self._folder = folder
         self._settings = settings
         self._stage = stage
         self._progress = progress
+        self._float_only = float_only
         self._checked: SampleCheck | None = None
         self.images = settings.images
         self.calibration: SampleStore | None = None
@@ -66,24 +75,32 @@ class Samples:
             self.images = fed.images
             self._open()
         findings, pixels = list(fed.findings), fed.unscaled
-        source = self._comparison or DataSource(
-            f"seeded data (seed {settings.seed})",
-            settings.samples,
-            lambda: seeded_samples(
-                self._specs,
-                count=settings.samples,
-                seed=settings.seed,
-                index_bounds=index_bounds(artifact),
-                free=free_integers(artifact),
-            ),
-        )
+        source = self._comparison or self._seeded(artifact)
         folder = self._folder / "comparison"
-        store, check = spool(source, self._specs, folder, limit=settings.samples, seed=settings.seed)
+        store, check = spool(source, self._specs, folder, limit=settings.samples or SAMPLES, seed=settings.seed)
         if self._checked:
             findings += check_samples(self._checked, purpose="calibration", pixels=pixels)
             findings += differing_sets(self._checked.facts, check.facts)
         findings += check_samples(check, purpose="comparison", pixels=pixels)
         return store, check.facts, findings
+
+    def _seeded(self, artifact: Artifact) -> DataSource:
+        seed, count, why = self._settings.seed, self._settings.samples or SAMPLES, ""
+        if self._float_only and self._settings.samples is None:
+            each = summarize(artifact).total_macs
+            count = max(_FEWEST, self._settings.keep_samples, min(SAMPLES, _MACS // max(1, each)))
+            why = f"; not {SAMPLES}, for each takes {each / 1e9:.1f} GMACs" if count < SAMPLES else ""
+        return DataSource(
+            f"seeded data (seed {seed}{why})",
+            count,
+            lambda: seeded_samples(
+                self._specs,
+                count=count,
+                seed=seed,
+                index_bounds=index_bounds(artifact),
+                free=free_integers(artifact),
+            ),
+        )
 
     def _open(self) -> None:
         self._open_calibration()
@@ -108,7 +125,7 @@ class Samples:
         check_samples(check, purpose="calibration")
         self._checked = check
         if settings.data is None and store.count >= _SPLIT_FROM:
-            store = store.hold_out(_HELD_OUT, settings.samples, settings.seed)
+            store = store.hold_out(_HELD_OUT, settings.samples or SAMPLES, settings.seed)
         self.calibration = store
         self.calibration_facts = replace(check.facts, count=store.count - len(store.held_out))
 

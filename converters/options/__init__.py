@@ -61,7 +61,7 @@ def settings_from(options: Options) -> Settings:
         calibration=options.get("calibration"),
         calibration_samples=options.get("calibration_samples"),
         data=options.get("data"),
-        samples=options.get("samples", 32),
+        samples=options.get("samples"),
         seed=options.get("seed", 0),
         images=options.get("images", ImageOptions()),
         boxes=options.get("boxes", {}),
@@ -109,7 +109,7 @@ class Settings:
     calibration: Data | None = None
     calibration_samples: int | None = None
     data: Data | None = None
-    samples: int = 32
+    samples: int | None = None
     seed: int = 0
     images: ImageOptions = field(default_factory=ImageOptions)
     boxes: Mapping[str, str] = field(default_factory=dict)

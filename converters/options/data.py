@@ -18,8 +18,9 @@ class DataOptions(TypedDict, total=False):
     """Use at most so many of them, chosen by ``seed``."""
     data: Data | None
     """What to compare on; default: the calibration data, else seeded data shaped by the signature."""
-    samples: int
-    """How many samples of it; 32."""
+    samples: int | None
+    """How many samples of it; 32. Of seeded data, where float32 alone is asked for, as many as 32 GMACs pay for and at
+    least 4: a mistake of a float file shows in the first."""
     seed: int
     """Of all random choices; 0."""
     images: ImageOptions
