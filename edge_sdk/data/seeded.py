@@ -53,7 +53,8 @@ def _draw(generator: np.random.Generator, spec: TensorSpec, bound: int) -> npt.N
         if dtype.itemsize == 1:
             return generator.integers(np.iinfo(dtype).min, np.iinfo(dtype).max + 1, shape, dtype=dtype)
         return (_indices(generator, shape, bound) if bound else _integers(generator, shape)).astype(dtype)
-    if spec.layout and len(shape) == 4:
+    # Nothing has no spectrum.
+    if spec.layout and len(shape) == 4 and min(shape) > 0:
         return _images(generator, shape, spec.layout).astype(dtype)
     return generator.standard_normal(shape).astype(dtype)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from tests.engines.models import residual_model, shift_model, split_model
@@ -106,3 +108,30 @@ BASES: dict[str, bytes] = {
     "rnn": recurrent("RNN"),
     "rearranged": rearranged(),
 }
+
+# Larger ones take long to write and show nothing more: what a mutant changes is the tree.
+_LARGEST_BYTES = 1_500_000
+
+
+class Files:
+    """What mutants are made of: by turns of the files above and of those of a folder, where one was given."""
+
+    def __init__(self) -> None:
+        self._made = list(BASES.values())
+        self._found: list[bytes] = []
+
+    def take(self, folder: Path) -> int:
+        """Takes the ``.tflite`` files of a folder and of those in it, small ones; returns how many."""
+        found = [path.read_bytes() for path in sorted(folder.rglob("*.tflite"))]
+        self._found = [content for content in found if len(content) <= _LARGEST_BYTES]
+        return len(self._found)
+
+    def of(self, seed: int) -> bytes:
+        """The file that the mutant of a seed begins with."""
+        if not self._found:
+            return self._made[seed % len(self._made)]
+        files = self._found if seed % 2 else self._made
+        return files[seed // 2 % len(files)]
+
+
+FILES = Files()

@@ -188,3 +188,14 @@ def test_flags_beyond_memory_are_one_error() -> None:
     # A session asks before it takes anything.
     with Session.open(conv_model()) as session:
         assert session.receipt.opening.need.trial_bytes >= 8 * 8 * 8 * 3
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize("shape", [(1, 1, 0, 3), (1, 0, 8, 1), (0, 4, 4, 4)])
+def test_images_of_no_pixels_are_drawn(shape: tuple[int, ...]) -> None:
+    """A picture without a column has no spectrum, and its division by the width had no word of ours."""
+    graph = Graph()
+    x, y = graph.tensor("x", shape), graph.tensor("y", shape)
+    graph.op("ABS", (x,), (y,), options("AbsOptions"))
+    content = graph.finish((x,), (y,))
+    assert [one["x"].shape for one in seeded_inputs(parse_artifact(content))] == [shape] * 2
