@@ -80,7 +80,7 @@ def emulate(emulator: object, file: Path, job: Job, made: Compilation, trial: Tr
         ToolError: the emulator failed.
     """
     running = require_emulator(emulator, made.compiler)
-    runner = Runner(file, try_first=True)
+    runner = Runner(file)
     artifact = runner.artifact
     specs = input_specs(artifact)
     source = open_data(trial.data, specs, images=trial.images) if trial.data is not None else None

@@ -215,7 +215,7 @@ def _part_name(artifact: Artifact) -> str:
 
 
 def _runner(artifact: Artifact) -> Runner:
-    runner = Runner(str(artifact.path), try_first=True)
+    runner = Runner(str(artifact.path))
     return runner if artifact.entry is None else runner.entered(artifact.entry)
 
 
@@ -373,7 +373,7 @@ def _written(
     with temporary_folder("compose") as folder:
         candidate = folder / "composed.tflite"
         candidate.write_bytes(data)
-        worst = _compared(Runner(candidate, try_first=True), reference)
+        worst = _compared(Runner(candidate), reference)
     write_bytes(output, data)
     parts = tuple(_part_name(artifact) for artifact in artifacts)
     return Composed(output, read_artifact(output), parts, worst, _SAMPLES)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from edge_sdk.engines.trying import risk_this_process
 from edge_sdk.errors import ConversionError, EdgeSdkError, OutputError
 
 _TRACEBACK_LINES = 12
@@ -88,6 +89,7 @@ def main() -> None:
     """Serves requests until the parent closes its end."""
     global _serving  # noqa: PLW0603 - set once, when the process begins to serve
     _serving = True
+    risk_this_process()
     _end_with_parent(int(sys.argv[2]))
     answers = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     # Tools that start programs of their own must not hold the parent's pipe open.

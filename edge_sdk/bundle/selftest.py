@@ -86,7 +86,7 @@ def run_golden(path: Path, samples: Sequence[Arrays], known: Mapping[str, bytes]
         ModelError: the engine refuses the file.
         MissingDependencyError: no engine is installed.
     """
-    own, other = Runner(path, xnnpack=False, try_first=True), Runner(path, try_first=True)
+    own, other = Runner(path, xnnpack=False), Runner(path)
     artifact = own.artifact
     ports = describe_signature(artifact)
     inputs = [_raw(sample, artifact) for sample in samples]

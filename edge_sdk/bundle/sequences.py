@@ -49,7 +49,7 @@ def run_sequence(
         BundleError: an input or output holds no numbers, or is of open size.
         ModelError: the engine refuses the file.
     """
-    own = Runner(path, xnnpack=False, try_first=True)
+    own = Runner(path, xnnpack=False)
     inputs, outputs = describe_calls(own.artifact, calls)
     for port in (*inputs, *outputs):
         if port.dtype not in DTYPES:
@@ -58,7 +58,7 @@ def run_sequence(
     samples = _samples(first, data, count=count, seed=seed)
     made = [_raw(first.run(sample), first) for sample in samples]
     _check_sizes(made, outputs)
-    second = Runner(path, try_first=True).sequence(calls)
+    second = Runner(path).sequence(calls)
     others = [_raw(second.run(sample), second) for sample in samples]
     powers = _powers(path, calls, samples) if is_quantized(own.artifact) else {}
     bounds = {port.name: _limits(first, port, made, others, powers) for port in outputs}

@@ -174,7 +174,7 @@ def _measured(screen: Screen, artifact: Path, data: str, count: int, images: Ima
     from edge_sdk.data.opening import open_data
     from edge_sdk.engines.runner import Runner
 
-    runner = Runner(artifact, preserve_all_tensors=True, try_first=True)
+    runner = Runner(artifact, preserve_all_tensors=True)
     source = open_data(data, input_specs(runner.artifact), images=images)
     screen.stage(f"running {artifact} on {source.description}")
     total = min(count, source.count or count)

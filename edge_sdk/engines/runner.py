@@ -18,7 +18,7 @@ from edge_sdk.engines.interpreter import InterpreterExecutor
 from edge_sdk.engines.options import DelegateOptions
 from edge_sdk.engines.sequence import CallSequence
 from edge_sdk.engines.source import open_source
-from edge_sdk.engines.trying import try_once
+from edge_sdk.engines.trying import is_risked, try_once
 from edge_sdk.engines.values import output_values, real_specs, specs_of, to_raw
 from edge_sdk.signature import Arrays, TensorSpec, check_arrays
 
@@ -33,9 +33,10 @@ class Runner:
         xnnpack: False keeps the engine's own kernels, which are slower and computed differently.
         preserve_all_tensors: makes :meth:`tensor` work for intermediate tensors; implies no XNNPACK.
         try_first: run the file once in a child process, as sessions do: an engine that dies of it takes that with it.
+            A file that is known to be fine is not tried again, and none is in a worker, which dies for its parent.
 
     Raises:
-        ModelError: the file is damaged, or the engine refuses it.
+        ModelError: the file is damaged, or the engine refuses it, crashes or hangs on it.
         MissingDependencyError: no engine is installed.
     """
 
@@ -47,17 +48,18 @@ class Runner:
         engine: str | None = None,
         xnnpack: bool = True,
         preserve_all_tensors: bool = False,
-        try_first: bool = False,
+        try_first: bool = True,
     ) -> None:
         source = open_source(path)
+        delegated = xnnpack and not preserve_all_tensors
         self.artifact: Artifact = source.artifact
         self.engine: Engine = find_engine(engine)
-        if try_first:
-            try_once(source, self.engine, ["cpu", "xnnpack"] if xnnpack else ["cpu"], threads)
+        if try_first and not is_risked():
+            try_once(source, self.engine, ["cpu", "xnnpack"] if delegated else ["cpu"], threads)
         self._opened = partial(
             InterpreterExecutor,
             source,
-            default_delegates=xnnpack and not preserve_all_tensors,
+            default_delegates=delegated,
             preserve_all_tensors=preserve_all_tensors,
         )
         self._options = DelegateOptions(self.engine, threads=threads)

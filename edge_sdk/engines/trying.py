@@ -43,9 +43,21 @@ _FINE: Final = "fine"
 # Too little memory, or too much else to do, at that moment.
 _NOT_ITS_FAULT: Final = ("SIGKILL", "did not return")
 _MOST_REMEMBERED: Final = 4096
+_risked = False
 # glibc fills memory that it hands out and takes back with other bytes than 0: what a kernel reads before it was written
 # then kills the child, and not by chance the caller.
 _PERTURBED: Final = {"MALLOC_PERTURB_": "165"}
+
+
+def risk_this_process() -> None:
+    """Says that this process is a child whose end is no more than an error to its parent: it tries no file first."""
+    global _risked  # noqa: PLW0603 - set once, as the process begins to serve
+    _risked = True
+
+
+def is_risked() -> bool:
+    """Whether this process is such a child."""
+    return _risked
 
 
 def try_once(model: ModelSource, engine: Engine, delegates: Sequence[str], threads: int) -> str:

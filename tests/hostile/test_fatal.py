@@ -7,15 +7,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_sdk import Runner, Session, create_bundle
+from edge_sdk.converters.search.running import run_rows
+from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.engines import trying
-from edge_sdk.errors import ModelError
+from edge_sdk.engines.observe import observe
+from edge_sdk.errors import ConversionError, ModelError
+from edge_sdk.measure.side_by_side import time_side_by_side
+from edge_sdk.parity.alone import losses_alone
+from edge_sdk.parity.histograms import worst_histograms
+from edge_sdk.parity.localize import compare_tensors
+from edge_sdk.parity.ops import check_ops
 from tests.graphs import Graph, conv_model, options
 
 pytestmark = pytest.mark.runtime
@@ -96,7 +104,39 @@ def test_runners_and_bundles_try_a_file_too(tmp_path: Path) -> None:
     path = tmp_path / "split.tflite"
     path.write_bytes(split_into_none())
     with pytest.raises(ModelError, match="which would have ended this program"):
-        Runner(path, try_first=True)
+        Runner(path)
     with pytest.raises(ModelError, match=r"which would have ended|refuses the file"):
         create_bundle([path], tmp_path / "a.edge")
     assert not (tmp_path / "a.edge").exists()
+
+
+# Functions that open a file for their caller, each told the path of one.
+_OPENING: dict[str, Callable[[str], object]] = {
+    "Runner": Runner,
+    "compare_tensors": lambda path: compare_tensors(path, path, []),
+    "worst_histograms": lambda path: worst_histograms(path, path, list, []),
+    "observe": lambda path: observe(path, []),
+    "check_ops": lambda path: check_ops(Path(path).read_bytes(), []),
+    "losses_alone": lambda path: list(losses_alone(*[Path(path).read_bytes()] * 2, [], list, Path(path).parent)),
+    "time_side_by_side": lambda path: time_side_by_side([path, path], seconds=0.01),
+    "run_rows": lambda path: run_rows(path, "", [], "", {}, {}),
+}
+
+
+@pytest.mark.parametrize("name", _OPENING)
+def test_no_function_opens_what_was_not_tried(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "any.tflite"
+    path.write_bytes(conv_model(seed=5))
+    monkeypatch.setattr(trying._TRIALS, "ask", lambda *given: "crashes with SIGSEGV while running it with cpu")
+    with pytest.raises(ModelError, match="crashes with SIGSEGV while running it with cpu, which would have ended"):
+        _OPENING[name](str(path))
+
+
+def test_a_worker_tries_nothing_and_dies_for_its_parent(tmp_path: Path) -> None:
+    path = tmp_path / "split.tflite"
+    path.write_bytes(split_into_none())
+    with Worker(tmp_path / "worker") as worker:
+        assert worker.function("edge_sdk.engines.trying:is_risked", "asking") is True
+        with pytest.raises(ConversionError, match=r"the worker process died while opening it \(killed by SIG\w+\)"):
+            worker.function("edge_sdk.engines.runner:Runner", "opening it", path=str(path))
+    assert not trying.is_risked()
