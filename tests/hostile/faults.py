@@ -1,7 +1,8 @@
 """``python -m tests.hostile.faults``: commands that write, with a fault at each system call by which they do.
 
 A program that is killed there leaves the old file or the new one; one that is told ENOSPC, EIO or EACCES ends with one
-error line, and leaves the old file and nothing beside it. ``make faults`` tries every call; the tests try some.
+error line, and leaves the old file and nothing beside it. ``make faults`` tries calls of every kind, that is of every
+call on every file that counts and on files of every folder and ending that do not; the tests try some.
 """
 
 from __future__ import annotations
@@ -10,22 +11,30 @@ import argparse
 import contextlib
 import errno
 import os
+import re
 import shutil
 import struct
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from tests.devices.sshd import running
 from tests.graphs import conv_model
 from tests.native import compiler
 
-KILL, COUNT = "kill", "0"
+KILL, COUNT, TRACE = "kill", "0", "00"
 ERRORS = ("ENOSPC", "EIO", "EACCES")
+# Names that differ from run to run: of temporary files, of jobs and files by their hash, of processes.
+_RANDOM = re.compile(r"(?<=\.)[a-z0-9_]{8}(?=\.|$)|^[a-z0-9_]{8}$|\d{3,}|[0-9a-f]{16,}|-[a-z0-9_]{8}(?=\.|$)|-\d+-\d+")
+# Folders whose files are thrown away, or count only when their folder gets its name.
+_SCRATCH = frozenset({"tmp", "unpacked", "__pycache__"})
+_SCRATCH_MARK = "(scratch)"
 _OLD = b"what was there before"
 _ROOT = Path(__file__).parents[2]
 _SECONDS = 300.0
@@ -40,15 +49,12 @@ class Command:
         made: names below ``{out}`` of what it writes.
         kept: of folders that it leaves there, and that the same command finds sound when it runs again.
         board: whether it works on ``ssh://board``, a real sshd whose programs meet the fault as well.
-        points: at how many of its calls faults are tried where nothing else is asked; None for all. Thousands of calls
-            unpack or compile what is thrown away with the folder.
     """
 
     words: Sequence[str]
     made: Sequence[str]
     kept: Sequence[str] = ()
     board: bool = False
-    points: int | None = None
 
 
 COMMANDS = {
@@ -66,14 +72,13 @@ COMMANDS = {
         kept=("weights",),
     ),
     "android": Command(
-        ("android", "build", "--bundle", "{model}", "--abi", "arm64-v8a", "-o", "{out}/a.apk"), ("a.apk",), points=20
+        ("android", "build", "--bundle", "{model}", "--abi", "arm64-v8a", "-o", "{out}/a.apk"), ("a.apk",)
     ),
     "prepare": Command(
         ("devices", "prepare", "ssh://board", "--python", sys.executable, "--offline", "--wheels", "{wheels}"),
         ("board/cache/edge-sdk/prepared.json",),
         kept=("board",),
         board=True,
-        points=20,
     ),
 }
 
@@ -88,23 +93,46 @@ class Outcome:
 
 
 class Bench:
-    """Runs one command again and again."""
+    """Runs one command again and again.
 
-    def __init__(self, folder: Path, command: Command) -> None:
+    Args:
+        folder: to work in; made.
+        command: the command.
+        known: of a bench of the same command: what the calls are.
+
+    Attributes:
+        calls: how many there are without a fault.
+        kinds: what each call does to which kind of file, to the calls' numbers.
+    """
+
+    calls: int
+    kinds: dict[str, list[int]]
+
+    def __init__(self, folder: Path, command: Command, known: Bench | None = None) -> None:
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._command = command
         self._library = folder / "faults.so"
         build = [compiler() or "cc", "-shared", "-fPIC", "-O1", "-o", self._library, _ROOT / "tests/native/faults.c"]
         subprocess.run([*map(str, build), "-ldl"], check=True)
-        self._out, self._counter = folder / "out", folder / "counter"
+        self._out, self._counter, self._trace = folder / "out", folder / "counter", folder / "trace"
         (folder / "m.tflite").write_bytes(conv_model())
         (folder / "wheels").mkdir()
         self._samples()
-        first = self.run(COUNT, 0)
+        first = self._whole(TRACE if known is None else COUNT)
+        self._new = {name: (self._out / name).read_bytes() for name in command.made}
+        self.calls = first.calls if known is None else known.calls
+        self.kinds = _kinds(self._trace.read_text("utf-8", "replace"), self._out) if known is None else known.kinds
+
+    def beside(self, folder: Path) -> Bench:
+        """Another that runs at the same time."""
+        return Bench(folder, self._command, self)
+
+    def _whole(self, kind: str) -> Outcome:
+        first = self.run(kind, 0)
         if first.fault:
             raise AssertionError(f"without a fault: {first}")
-        self.calls = first.calls
-        self._new = {name: (self._out / name).read_bytes() for name in command.made}
+        return first
 
     def run(self, kind: str, at: int) -> Outcome:
         """The command with a fault of a kind (``kill``, or the name of an errno) at the ``at``-th call."""
@@ -116,7 +144,7 @@ class Bench:
         self._counter.write_bytes(bytes(8))
         done = self._do(kind, at)
         calls = struct.unpack("=q", self._counter.read_bytes())[0]
-        if kind == COUNT:
+        if kind in (COUNT, TRACE):
             return Outcome(calls, done.returncode, "" if done.returncode == 0 else done.stderr[-300:])
         return Outcome(calls, done.returncode, "; ".join([*self._faults(kind, done), *self._afterwards()]))
 
@@ -128,6 +156,7 @@ class Bench:
             "FAULT_COUNTER": str(self._counter),
             "FAULT_KIND": code,
             "FAULT_AT": str(at),
+            **({"FAULT_TRACE": str(self._trace)} if kind == TRACE else {}),
         }
         environment = os.environ | {
             **faults,
@@ -194,26 +223,61 @@ class Bench:
         np.savez(self._folder / "x.npz", image=draw.standard_normal((2, 8, 8, 3)).astype(np.float32))
 
 
-def every(name: str, kinds: Sequence[str], step: int, points: int | None) -> tuple[Counter[str], list[str]]:
-    """Faults at every ``step``-th call of a command, or at so many ``points`` of them, spread evenly.
+def _kinds(trace: str, out: Path) -> dict[str, list[int]]:
+    """Calls that do the same to files of one kind, the calls that count first.
+
+    What is thrown away with its folder, or unpacked beside the rest before it counts, is told apart by the folder and
+    the ending: thousands of classes are written there, each as the last. What is kept is a kind for itself.
+    """
+    found: dict[str, list[int]] = {}
+    for line in trace.splitlines():
+        number, call, path = line.split(" ", 2)
+        names = Path(path).relative_to(out).parts
+        parts = [_RANDOM.sub("*", name) for name in names]
+        if _SCRATCH.intersection(names):
+            parts = [_SCRATCH_MARK, *parts[:-1][:3], f"*{Path(parts[-1]).suffix}"]
+        found.setdefault(f"{call} {'/'.join(parts)}", []).append(int(number))
+    return found
+
+
+def _of_each_kind(kinds: Mapping[str, list[int]]) -> list[int]:
+    """Of what counts the first and the last call, of the rest the first."""
+    chosen = {calls[0] for calls in kinds.values()}
+    chosen |= {calls[-1] for name, calls in kinds.items() if _SCRATCH_MARK not in name}
+    return sorted(chosen, reverse=True)
+
+
+def every(
+    name: str, faults: Sequence[str], choose: Callable[[Bench], Sequence[int]], jobs: int = 1
+) -> tuple[Counter[str], list[str]]:
+    """Faults at calls of a command.
+
+    Args:
+        name: of the command.
+        faults: their kinds.
+        choose: which calls.
+        jobs: how many at a time.
 
     Returns:
         How often each kind was tried, and what was wrong.
     """
-    counts: Counter[str] = Counter()
-    wrong: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), COMMANDS[name])
-        points = points or (COMMANDS[name].points if step == 1 else None)
-        step = step if points is None else max(1, bench.calls // points)
-        counts["of calls"] = bench.calls
-        for at in range(bench.calls, 0, -step):
-            for kind in kinds:
-                outcome = bench.run(kind, at)
-                counts[kind] += 1
-                if outcome.fault:
-                    wrong.append(f"{name}, {kind} at call {at} of {bench.calls}: {outcome.fault}")
-    return counts, wrong
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+        bench = Bench(Path(folder) / "0", COMMANDS[name])
+        benches: SimpleQueue[Bench] = SimpleQueue()
+        benches.put(bench)
+        for other in pool.map(lambda job: bench.beside(Path(folder) / str(job)), range(1, jobs)):
+            benches.put(other)
+        counts = Counter({"of calls": bench.calls, "of kinds of calls": len(bench.kinds)})
+
+        def tried(task: tuple[int, str]) -> str:
+            free = benches.get()
+            outcome = free.run(task[1], task[0])
+            benches.put(free)
+            return f"{name}, {task[1]} at call {task[0]} of {bench.calls}: {outcome.fault}" if outcome.fault else ""
+
+        tasks = [(at, kind) for at in choose(bench) for kind in faults]
+        counts.update(kind for _, kind in tasks)
+        return counts, [wrong for wrong in pool.map(tried, tasks) if wrong]
 
 
 def main() -> int:
@@ -222,11 +286,20 @@ def main() -> int:
     parser.add_argument("commands", nargs="*", default=list(COMMANDS), metavar="COMMAND", help=", ".join(COMMANDS))
     parser.add_argument("--step", type=int, default=1, help="Every so many calls.")
     parser.add_argument("--points", type=int, help="Instead: at so many calls.")
+    parser.add_argument("--every-call", action="store_true", help="Instead: at all, not at those of each kind alone.")
+    parser.add_argument("--jobs", type=int, default=1, help="How many at a time.")
     parser.add_argument("--kinds", nargs="*", default=[KILL, *ERRORS])
     asked = parser.parse_args()
     broken = 0
+
+    def choose(bench: Bench) -> Sequence[int]:
+        if asked.every_call or asked.points or asked.step > 1:
+            step = max(1, bench.calls // asked.points) if asked.points else asked.step
+            return range(bench.calls, 0, -step)
+        return _of_each_kind(bench.kinds)
+
     for name in asked.commands:
-        counts, wrong = every(name, asked.kinds, asked.step, asked.points)
+        counts, wrong = every(name, asked.kinds, choose, asked.jobs)
         print(f"{name}: {dict(counts)}, {len(wrong)} wrong", *wrong, sep="\n  ", flush=True)
         broken += len(wrong)
     return int(broken > 0)

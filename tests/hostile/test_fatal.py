@@ -117,7 +117,9 @@ _OPENING: dict[str, Callable[[str], object]] = {
     "worst_histograms": lambda path: worst_histograms(path, path, list, []),
     "observe": lambda path: observe(path, []),
     "check_ops": lambda path: check_ops(Path(path).read_bytes(), []),
-    "losses_alone": lambda path: list(losses_alone(*[Path(path).read_bytes()] * 2, [], list, Path(path).parent)),
+    "losses_alone": lambda path: list(
+        losses_alone(Path(path).read_bytes(), Path(path).read_bytes(), [], list, Path(path).parent)
+    ),
     "time_side_by_side": lambda path: time_side_by_side([path, path], seconds=0.01),
     "run_rows": lambda path: run_rows(path, "", [], "", {}, {}),
 }
