@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_sdk.errors import OutputError
+from edge_sdk.owners import beside_prefix, clear
 
 
 def check_writable(path: Path) -> None:
@@ -25,7 +26,7 @@ def check_writable(path: Path) -> None:
     if not folder.is_dir():
         raise OutputError(f"{path}: {folder} is a file, not a folder", hint="give another folder")
     try:
-        descriptor, probe = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
+        descriptor, probe = tempfile.mkstemp(prefix=beside_prefix(path), dir=folder)
     except ValueError as error:
         raise OutputError(f"{str(path)!r} is no path: {error}") from error
     except OSError as error:
@@ -46,7 +47,7 @@ def _nearest_folder(path: Path) -> Path:
 def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes otherwise.
 
-    Folders that are missing are made.
+    Folders that are missing are made. Those of programs that were killed there are cleared.
 
     Args:
         path: the name it takes.
@@ -58,7 +59,8 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     folder = path.absolute().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=folder)
+        clear(str(folder))
+        descriptor, name = tempfile.mkstemp(prefix=beside_prefix(path), suffix=path.suffix, dir=folder)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
     os.close(descriptor)

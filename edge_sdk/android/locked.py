@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Literal
 
 from edge_sdk.android.tools import run_tool
 from edge_sdk.errors import BuildError, MissingToolError, OutputError, RecipeError
+from edge_sdk.folders import temporary_folder
 from edge_sdk.progress import Progress
 from edge_sdk.records import RecordError, read_record
 
@@ -174,8 +174,8 @@ def _fetch_one(artifact: LockedArtifact, path: Path) -> None:
             f"{path.parent}: what a build fetches cannot be kept there: {error.strerror}",
             hint="free it, or name another folder in EDGE_SDK_CACHE",
         ) from error
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        _brought(artifact, Path(folder)).replace(path)
+    with temporary_folder("fetch", parent=path.parent) as folder:
+        _brought(artifact, folder).replace(path)
 
 
 def _brought(artifact: LockedArtifact, folder: Path) -> Path:

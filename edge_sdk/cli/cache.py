@@ -10,7 +10,6 @@ import hashlib
 import json
 import platform
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from edge_sdk.folders import temporary_folder
 
 _INDEX = "conversion.json"
 _TOOLS = (
@@ -93,20 +94,20 @@ class ConversionCache:
     def store(self, outputs: Iterable[Path], data: Mapping[str, Any], texts: Sequence[str], code: int) -> None:
         """Keeps files that were written, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".making-", dir=self.folder))
-        listed = {}
-        for number, path in enumerate(outputs):
-            content = path.read_bytes()
-            (made / f"{number}{path.suffix}").write_bytes(content)
-            listed[str(path)] = (f"{number}{path.suffix}", hashlib.sha256(content).hexdigest())
-        index = {"files": listed, "data": data, "texts": list(texts), "code": code}
-        (made / _INDEX).write_text(json.dumps(index, default=str), encoding="utf-8")
-        try:
-            made.rename(self._place)
-        except OSError:
-            # Somebody else kept the same, or a damaged one lies there: it is made anew.
-            _remove(self._place)
-            made.rename(self._place)
+        with temporary_folder("making", parent=self.folder) as made:
+            listed = {}
+            for number, path in enumerate(outputs):
+                content = path.read_bytes()
+                (made / f"{number}{path.suffix}").write_bytes(content)
+                listed[str(path)] = (f"{number}{path.suffix}", hashlib.sha256(content).hexdigest())
+            index = {"files": listed, "data": data, "texts": list(texts), "code": code}
+            (made / _INDEX).write_text(json.dumps(index, default=str), encoding="utf-8")
+            try:
+                made.rename(self._place)
+            except OSError:
+                # Somebody else kept the same, or a damaged one lies there: it is made anew.
+                _remove(self._place)
+                made.rename(self._place)
 
 
 def content_hash(path: Path) -> str:

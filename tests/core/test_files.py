@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sdk import files
+from edge_sdk import files, owners
 from edge_sdk.errors import OutputError
 from edge_sdk.files import check_writable, replacing, write_bytes
 
@@ -112,3 +112,20 @@ def test_a_large_file_of_ones_own_is_mapped_and_outlives_its_successor(
     assert bytes(mapped) == b"a longer one"
     path.unlink()
     assert bytes(mapped) == b"a longer one"
+
+
+def test_half_files_of_killed_programs_go_with_the_next_one(tmp_path: Path) -> None:
+    """A program that is killed as it writes leaves a file beside; names that only look like one are others'."""
+    owners.clear.cache_clear()
+    target = tmp_path / ("n" * 250 + ".tfl")
+    with replacing(target) as temporary:
+        mine = temporary.name
+        temporary.write_bytes(b"new")
+        dead = mine.replace(f"-{os.getpid()}-", "-4194305-")  # beyond the largest process number
+        kept = {f"x{dead}", dead.replace(owners._here(), "0123abcd"), ".notes.edge-sdk-dead"}
+        for name in (dead, *kept):
+            (tmp_path / name).touch()
+        owners.clear.cache_clear()
+        write_bytes(tmp_path / "other", b"")
+        assert {one.name for one in tmp_path.iterdir()} == {mine, "other", *kept}
+    assert target.read_bytes() == b"new"

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sdk import Session, folders
+from edge_sdk import Session, folders, owners
 from edge_sdk.engines.installed import find_engine
 from tests.graphs import conv_model, loop_model
 from tests.hostile import orphans
@@ -114,7 +114,7 @@ def test_only_folders_of_the_dead_are_cleared(tmp_path: Path, monkeypatch: pytes
     mine = folders.make_folder("mine")
     kept = {
         mine.name,
-        mine.name.replace(folders._here(), "0123abcd"),  # of another boot or container
+        mine.name.replace(owners._here(), "0123abcd"),  # of another boot or container
         "edge-sdk-mine-notes",
         "somebody-elses",
     }
@@ -127,7 +127,7 @@ def test_only_folders_of_the_dead_are_cleared(tmp_path: Path, monkeypatch: pytes
         log.touch()
         os.utime(log, (time.time() - days * 86400,) * 2)
     kept.add(new.name)
-    folders._clear.cache_clear()
+    owners.clear.cache_clear()
     with folders.temporary_folder("next"):
         pass
     assert {one.name for one in tmp_path.iterdir()} == kept
