@@ -20,7 +20,7 @@ _FOLDER: Final = re.compile(r"edge-sdk-\w+-([0-9a-f]+)-(\d+)-(\d+)-\w+(\.log)?")
 _BESIDE: Final = re.compile(r"\..*\.edge-sdk-([0-9a-f]+)-(\d+)-(\d+)-\w{8}(\..*)?", re.DOTALL)
 # Names have at most 255 bytes, and a character up to four.
 _NAME_SHOWN: Final = 40
-# An error named it: it stays for those who want to read it.
+# An error named it: it stays for those who want to read it. One that is empty says nothing.
 _LOG_KEPT_S: Final = 7 * 24 * 3600.0
 
 
@@ -49,7 +49,7 @@ def clear(folder: str) -> None:
 def _remove(entry: os.DirEntry[str], *, is_log: bool) -> None:
     if not is_log and entry.is_dir(follow_symlinks=False):
         shutil.rmtree(entry.path, ignore_errors=True)
-    elif is_log and entry.stat().st_mtime < time.time() - _LOG_KEPT_S:
+    elif is_log and (not entry.stat().st_size or entry.stat().st_mtime < time.time() - _LOG_KEPT_S):
         Path(entry.path).unlink()
 
 

@@ -110,7 +110,7 @@ BASES: dict[str, bytes] = {
 }
 
 # Larger ones take long to write and show nothing more: what a mutant changes is the tree.
-_LARGEST_BYTES = 1_500_000
+_LARGEST_BYTES = 400_000
 
 
 class Files:

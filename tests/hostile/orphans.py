@@ -18,27 +18,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tests.graphs import conv_model
+from tests.hostile.commands import COMMANDS, filled
 
 _ROOT = Path(__file__).parents[2]
 SOON_S = 1.0
 _COMMAND_S = 300.0
-_KERAS = """
-def model():
-    import keras
-    layers = [keras.layers.Input((8, 8, 3), batch_size=1), keras.layers.Conv2D(4, 3), keras.layers.Flatten()]
-    return keras.Sequential([*layers, keras.layers.Dense(5)])
-"""
-COMMANDS: dict[str, Sequence[str]] = {
-    "run": ("run", "{model}", "--input", "{samples}", "-o", "{out}/y.npz"),
-    "bundle": ("bundle", "create", "{model}", "-o", "{out}/a.edge"),
-    "compare": ("compare", "{model}", "{model}"),
-    "benchmark": ("benchmark", "{model}", "--runs", "10", "--seconds", "0.1"),
-    "tflite": ("convert", "{model}", "-r", "float16", "-o", "{out}/a.tflite"),
-    "keras": ("convert", "{keras}:model", "-r", "int8", "--trust-source", "-o", "{out}/a.tflite"),
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +46,7 @@ def orphaned(command: Sequence[str], number: int, folder: Path) -> Orphans:
         "EDGE_SDK_CACHE": str(folder / "cache"),
         "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    words = [sys.executable, "-W", "ignore", "-m", "edge_sdk", *_filled(command, folder), "--quiet"]
+    words = [sys.executable, "-W", "ignore", "-m", "edge_sdk", *filled(command, folder, folder), "--quiet"]
     program = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         child = _nth_child(program, number)
@@ -76,15 +60,6 @@ def orphaned(command: Sequence[str], number: int, folder: Path) -> Orphans:
     finally:
         program.kill()
         program.wait()
-
-
-def _filled(command: Sequence[str], folder: Path) -> list[str]:
-    (folder / "m.tflite").write_bytes(conv_model())
-    (folder / "k.py").write_text(_KERAS)
-    draw = np.random.default_rng(0).standard_normal((2, 8, 8, 3)).astype(np.float32)
-    np.savez(folder / "x.npz", image=draw)
-    places = {"model": folder / "m.tflite", "keras": folder / "k.py", "samples": folder / "x.npz", "out": folder}
-    return [word.format(**places) for word in command]
 
 
 def _nth_child(program: subprocess.Popen[bytes], number: int) -> int | None:

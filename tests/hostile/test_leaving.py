@@ -123,8 +123,9 @@ def test_only_folders_of_the_dead_are_cleared(tmp_path: Path, monkeypatch: pytes
         (tmp_path / name).mkdir(exist_ok=True)
     # What tools printed to a program that failed is kept for a week.
     old, new = tmp_path / f"{dead}.log", tmp_path / f"{dead}x.log"
+    (tmp_path / f"{dead}y.log").touch()
     for log, days in ((old, 8), (new, 6)):
-        log.touch()
+        log.write_text("told")
         os.utime(log, (time.time() - days * 86400,) * 2)
     kept.add(new.name)
     owners.clear.cache_clear()
