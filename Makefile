@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 FAST := tests/core tests/test_floors.py tests/test_adding.py tests/test_packaging.py tests/test_public_api.py tests/test_readme.py tests/docs
 
-.PHONY: help setup demo test lint check format fuzz faults orphans soak test-py312 test-light test-litert-torch test-metadata test-accelerators test-boards \
+.PHONY: help setup demo test lint check format fuzz faults orphans leavings soak test-py312 test-light test-litert-torch test-metadata test-accelerators test-boards \
 	test-tflite test-core test-wheel docs environments android-tools test-android benchmarks clean
 
 help:
@@ -29,8 +29,9 @@ help:
 	@echo "make fuzz MINUTES=60    files with faults through reading, check, sessions and bundles (the tests do a minute of it)"
 	@echo "make test-wheel         the built wheel in a clean environment: size, extras, help, types"
 	@echo "make docs               the site, into docs/_build/html: warns on nothing, links within it checked"
-	@echo "make faults             kill -9, ENOSPC, EIO and EACCES at each system call by which commands write"
+	@echo "make faults             kill -9, ENOSPC, EIO and EACCES at each kind of system call by which commands write"
 	@echo "make orphans            commands whose processes lose their parents by kill -9, one by one: all end within a second"
+	@echo "make leavings           what commands leave in temporary folders, beside outputs and in caches, however they end"
 	@echo "make soak               one session from 8 threads for ten minutes, and 10,000 openings: memory and values"
 	@echo "make benchmarks         measure everything in benchmarks/README.md (about 40 minutes)"
 
@@ -84,6 +85,9 @@ faults: $(READY)
 
 orphans: $(READY)
 	$(BIN)/python -m tests.hostile.orphans
+
+leavings: $(READY)
+	$(BIN)/python -m tests.hostile.leavings
 
 SECONDS_EACH ?= 600
 soak: $(READY)
