@@ -20,8 +20,14 @@ from edge_sdk.converters import Workers
 from tests.contract import samples_for
 
 KERAS, TORCH, ONNX = "tests.sources.keras_models", "tests.sources.torch_models", "tests.sources.onnx_models"
-TFMOT = "tests.sources.tfmot_models"
-_ROLES = {KERAS: "source-keras", TFMOT: "source-keras", TORCH: "source-torch", ONNX: "source-onnx"}
+TFMOT, FROZEN = "tests.sources.tfmot_models", "tests.sources.frozen_graphs"
+_ROLES = {
+    KERAS: "source-keras",
+    TFMOT: "source-keras",
+    FROZEN: "source-keras",
+    TORCH: "source-torch",
+    ONNX: "source-onnx",
+}
 _TORCH_MODELS = Path(__file__).parent / "sources" / "torch_models.py"
 
 

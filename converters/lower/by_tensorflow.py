@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.artifact.model import read_artifact
+from edge_sdk.converters.lower.flat_pools import with_flat_pools
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.errors import ConversionError, UnsupportedOpError
 from edge_sdk.signature import TensorSpec
@@ -46,7 +47,7 @@ def write_tflite(
     """
     import tensorflow as tf
 
-    concrete = traced(call, inputs)
+    concrete = with_flat_pools(traced(call, inputs))
     with running("tensorflow", "converting to TFLite"):
         converter = converter_of(concrete)
         try:

@@ -18,7 +18,9 @@ class OpeningOptions(TypedDict, total=False):
     dtypes: Mapping[str, str]
     """Input name to dtype, for a module without example inputs."""
     fixed: Mapping[str, Sequence[float]]
-    """Input name of an ONNX graph to its numbers in row-major order, or one for all: no input of the file any more."""
+    """Input name of an ONNX or frozen graph to its numbers in row-major order, or one for all: no input any more."""
+    ends: Sequence[str]
+    """Values inside an ONNX or frozen graph that are the file's outputs, instead of the graph's own."""
     signature: str | None
     """Key of a SavedModel's signature."""
     layout: Literal["nhwc", "source"]
@@ -36,6 +38,7 @@ def source_options_from(options: OpeningOptions) -> SourceOptions:
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
         dtypes=dict(options.get("dtypes", {})),
         fixed={name: tuple(numbers) for name, numbers in options.get("fixed", {}).items()},
+        ends=tuple(options.get("ends", ())),
         signature=options.get("signature"),
         layout=options.get("layout", "nhwc"),
         lowering=options.get("lowering", "auto"),

@@ -12,6 +12,8 @@ import numpy as np
 from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
 from edge_sdk.converters.lower.direct import kept_boxes
 from edge_sdk.converters.lower.direct.quantizers import in_float, quantized_by
+from edge_sdk.converters.sources.fixed_inputs import fixed_finding
+from edge_sdk.converters.sources.onnx_ends import ending_at
 from edge_sdk.converters.sources.onnx_fixed import with_fixed_inputs
 from edge_sdk.converters.sources.padded import padded, padded_finding
 from edge_sdk.converters.sources.source import (
@@ -42,6 +44,8 @@ class OnnxSource:
         self._path = Path(source) if isinstance(source, str | Path) else None
         self._model = _load(self._path) if self._path is not None else source
         fixed = self._options.fixed
+        if self._options.ends:
+            self._model = ending_at(self._model, self._options.ends)
         if fixed:
             self._model = with_fixed_inputs(self._model, fixed, self._options.shapes)
         shapes = {name: shape for name, shape in self._options.shapes.items() if name not in fixed}
@@ -70,7 +74,7 @@ class OnnxSource:
         findings = [] if precision == "float32" else [_computed_finding(precision)]
         if self._quantized_by:
             findings.append(quantized_finding(self._quantized_by))
-        findings += [_fixed_finding(name, numbers) for name, numbers in self._options.fixed.items()]
+        findings += [fixed_finding(name, numbers) for name, numbers in self._options.fixed.items()]
         findings += [padded_finding(count, node) for count, node in self._kept_by.items()]
         ports = (self._inputs, self._open, self._outputs)
         return Description(framework, *ports, tuple(findings), precision, self._quantized_by).as_json()
@@ -121,7 +125,7 @@ class OnnxSource:
 
     def _runtimes(self, *, rounding: bool) -> list[Any]:
         """The model in a runtime; where its rows are padded, also the model that pads them."""
-        as_it_is = (rounding or self._quantized_by is None) and not self._options.fixed
+        as_it_is = (rounding or self._quantized_by is None) and not (self._options.fixed or self._options.ends)
         forms = [self._model if as_it_is else self._whole()]
         forms += [kept_boxes.with_padding(self._whole())] if self._kept_by else []
         if self._quantized_by is not None and not rounding:
@@ -156,13 +160,6 @@ def _computed_finding(precision: str) -> Finding:
         "computed-in-float32",
         "info",
         f"the source computes in {precision}; the float32 file is compared within the rounding of {precision}",
-    )
-
-
-def _fixed_finding(name: str, numbers: Sequence[float]) -> Finding:
-    said = ", ".join(f"{number:g}" for number in numbers)
-    return Finding(
-        "input-fixed", "info", f"is {said} in every run, as was asked: the file has no such input", f"`{name}`"
     )
 
 

@@ -13,7 +13,7 @@ from edge_sdk.converters.sources.source import (
     Source,
     front_end_name,
     options_from_json,
-    refuse_fixed,
+    refuse_cuts,
 )
 from edge_sdk.converters.workers.child import working_in
 from edge_sdk.data.functions import call, is_function_reference, load_function
@@ -31,7 +31,7 @@ class PythonSource:
         if model is None:
             raise ModelError(f"{source} returned None", hint="return the model, or (model, example_inputs)")
         front_end = front_end_name(model)
-        refuse_fixed(front_end, options_from_json(options))
+        refuse_cuts(front_end, options_from_json(options))
         self._inner: Source = pkgutil.resolve_name(FRONT_ENDS[front_end])(model, options)
 
     @staticmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +20,46 @@ from edge_sdk.converters.sources.source import (
 from edge_sdk.converters.workers.child import first_line
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, SignatureError, nearest
-from edge_sdk.signature import Arrays, fix_shapes
+from edge_sdk.findings import Finding
+from edge_sdk.signature import Arrays, TensorSpec, fix_shapes
 
 _DEFAULT = "serving_default"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is called of a file of TensorFlow.
+
+    Attributes:
+        inputs: with open dimensions.
+        outputs: names.
+        call: takes a tensor for each input, returns one for each output.
+        graph: the GraphDef behind it.
+        keeps: must live as long as ``call``: functions hold weak references to variables.
+        findings: what was done on the way in.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[str, ...]
+    call: TensorFunction
+    graph: Any
+    keeps: Any = None
+    findings: tuple[Finding, ...] = ()
 
 
 class SavedModelSource:
     """One signature of a SavedModel."""
 
     preload = ("tensorflow",)
+    kind = "SavedModel"
 
     def __init__(self, source: str, options: Mapping[str, Any]) -> None:
         self._options = options_from_json(options)
         self._path = Path(source)
-        # The loaded object must outlive its functions, which hold weak references to its variables.
-        self._loaded = _load(self._path)
-        self._function = _signature(self._path, dict(self._loaded.signatures), self._options.signature)
-        self._open = describe_specs(self._function.structured_input_signature[1])
+        self._entry = self._opened()
+        self._open, self._outputs, self._tensors = self._entry.inputs, self._entry.outputs, self._entry.call
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=self._options.shapes)
-        self._outputs = tuple(self._function.structured_outputs)
-        self._rounds = rounds(self._function.graph.as_graph_def())
+        self._rounds = rounds(self._entry.graph)
         self._float: TensorFunction = without_rounding(self._tensors, self._inputs) if self._rounds else self._tensors
 
     @staticmethod
@@ -50,9 +70,9 @@ class SavedModelSource:
     def describe(self) -> dict[str, Any]:
         import tensorflow as tf
 
-        framework = f"SavedModel in tensorflow {tf.__version__}"
+        framework = f"{self.kind} in tensorflow {tf.__version__}"
         by = "FakeQuant ops of its training" if self._rounds else None
-        findings = (quantized_finding(by),) if by else ()
+        findings = (*self._entry.findings, *((quantized_finding(by),) if by else ()))
         ports = (self._inputs, self._open, self._outputs)
         return Description(framework, *ports, findings, quantized_by=by).as_json()
 
@@ -84,9 +104,17 @@ class SavedModelSource:
         results = stacked_runs(SampleStore.open(samples), arrays, can_stack=can_stack)
         return write_outputs(results, self._outputs, outputs)
 
-    def _tensors(self, *tensors: Any) -> list[Any]:
-        results = self._function(**{s.name: t for s, t in zip(self._inputs, tensors, strict=True)})
-        return [results[name] for name in self._outputs]
+    def _opened(self) -> Entry:
+        """The entry point that was asked for."""
+        loaded = _load(self._path)
+        function = _signature(self._path, dict(loaded.signatures), self._options.signature)
+        inputs, outputs = describe_specs(function.structured_input_signature[1]), tuple(function.structured_outputs)
+
+        def call(*tensors: Any) -> list[Any]:
+            results = function(**{s.name: t for s, t in zip(inputs, tensors, strict=True)})
+            return [results[name] for name in outputs]
+
+        return Entry(inputs, outputs, call, function.graph.as_graph_def(), keeps=loaded)
 
 
 def _load(path: Path) -> Any:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edge_sdk.converters.sources.fixed_inputs import Fixed, fixed_array
 from edge_sdk.errors import SignatureError
-
-Fixed = Mapping[str, Sequence[float]]
+from edge_sdk.signature import TensorSpec
 
 
 def with_fixed_inputs(model: Any, values: Fixed, shapes: Mapping[str, Sequence[int]]) -> Any:
@@ -34,7 +33,7 @@ def with_fixed_inputs(model: Any, values: Fixed, shapes: Mapping[str, Sequence[i
     for name, numbers in values.items():
         if name not in inputs:
             raise SignatureError(f"there is no input `{name}` to fix", hint=f"inputs are {', '.join(inputs)}")
-        array = _array(inputs[name], numbers, shapes.get(name))
+        array = fixed_array(_declared(inputs[name]), numbers, shapes.get(name))
         copy.graph.input.remove(inputs[name])
         for given in [one for one in copy.graph.initializer if one.name == name]:
             copy.graph.initializer.remove(given)
@@ -42,21 +41,10 @@ def with_fixed_inputs(model: Any, values: Fixed, shapes: Mapping[str, Sequence[i
     return copy
 
 
-def _array(value: Any, numbers: Sequence[float], shape: Sequence[int] | None) -> npt.NDArray[Any]:
+def _declared(value: Any) -> TensorSpec:
     from onnx.helper import tensor_dtype_to_np_dtype
 
     declared = value.type.tensor_type
-    dtype = tensor_dtype_to_np_dtype(declared.elem_type)
-    extents = tuple(shape) if shape is not None else tuple(dim.dim_value for dim in declared.shape.dim)
-    if shape is None and any(d.WhichOneof("value") != "dim_value" or d.dim_value < 0 for d in declared.shape.dim):
-        raise SignatureError(
-            f"input `{value.name}` has open dimensions", hint=f"say --input {value.name}=SHAPE as well"
-        )
-    size = int(np.prod(extents, dtype=np.int64))
-    if len(numbers) not in (1, size):
-        raise SignatureError(f"input `{value.name}` has shape {list(extents)}, so {size} numbers; got {len(numbers)}")
-    exact = np.array(numbers, np.float64)
-    typed = exact.astype(dtype)
-    if np.dtype(dtype).kind in "iub" and not np.array_equal(typed.astype(np.float64), exact):
-        raise SignatureError(f"input `{value.name}` is {np.dtype(dtype).name}, which does not hold {list(numbers)}")
-    return np.array(np.broadcast_to(typed, size).reshape(extents))
+    extents = (d.dim_value if d.WhichOneof("value") == "dim_value" else -1 for d in declared.shape.dim)
+    shape = tuple(None if extent < 0 else extent for extent in extents)
+    return TensorSpec(value.name, shape, np.dtype(tensor_dtype_to_np_dtype(declared.elem_type)).name)

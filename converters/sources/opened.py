@@ -14,7 +14,7 @@ from edge_sdk.converters.sources.source import (
     SourceOptions,
     description_from_json,
     front_end_name,
-    refuse_fixed,
+    refuse_cuts,
 )
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data.functions import is_function_reference
@@ -33,7 +33,7 @@ class OpenSource:
 
     def __init__(self, shop: Workshop, source: object, options: SourceOptions, *, role: str = "source") -> None:
         self.front_end = front_end_name(source)
-        refuse_fixed(self.front_end, options)
+        refuse_cuts(self.front_end, options)
         if options.signature is not None and self.front_end not in HAS_SIGNATURES:
             raise SignatureError(
                 f"{source}: signature `{options.signature}` was asked for, and only a SavedModel is entered by one",

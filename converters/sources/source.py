@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.converters.sources.foreign import foreign, pickled
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import ModelError, UntrustedSourceError, nearest
 from edge_sdk.findings import Finding
@@ -32,6 +33,7 @@ FRONT_ENDS: dict[str, str] = {
     "keras": "edge_sdk.converters.sources.from_keras:KerasSource",
     "torch": "edge_sdk.converters.sources.from_torch:TorchSource",
     "saved-model": "edge_sdk.converters.sources.from_saved_model:SavedModelSource",
+    "frozen": "edge_sdk.converters.sources.from_frozen:FrozenSource",
     "python": "edge_sdk.converters.sources.from_python:PythonSource",
 }
 """Name to ``module:class``, asked in this order which of them reads a source: a Keras model can be a torch module."""
@@ -48,7 +50,8 @@ class SourceOptions:
         batch: for an open first dimension; None means 1.
         shapes: input name to whole shape, for other open dimensions or a module without example inputs.
         dtypes: input name to dtype, for a module without example inputs.
-        fixed: input name to its numbers, which become part of the file, for an ONNX graph.
+        fixed: input name to its numbers, which become part of the file, for an ONNX or a frozen TensorFlow graph.
+        ends: values that are the outputs instead of the graph's own, likewise.
         signature: key of the entry point, for a SavedModel with several.
         layout: ``nhwc`` moves the channels of image inputs last, ``source`` leaves every input as it is.
         lowering: name from :data:`~edge_sdk.converters.lower.LOWERINGS`, or ``auto``.
@@ -60,6 +63,7 @@ class SourceOptions:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    ends: tuple[str, ...] = ()
     signature: str | None = None
     layout: Literal["nhwc", "source"] = "nhwc"
     lowering: str = "auto"
@@ -81,20 +85,31 @@ def options_from_json(data: Mapping[str, Any]) -> SourceOptions:
     """The inverse of :meth:`SourceOptions.as_json`."""
     shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
     fixed = {name: tuple(numbers) for name, numbers in data["fixed"].items()}
-    return SourceOptions(**{**data, "shapes": shapes, "fixed": fixed})
+    return SourceOptions(**{**data, "shapes": shapes, "fixed": fixed, "ends": tuple(data["ends"])})
 
 
-def refuse_fixed(front_end: str, options: SourceOptions) -> None:
-    """Only in an ONNX graph an input can become a constant from outside.
+_GRAPHS = ("onnx", "frozen", "python")
+
+
+def refuse_cuts(front_end: str, options: SourceOptions) -> None:
+    """Only in a graph an input can become a constant from outside, and only a graph can end elsewhere.
 
     Raises:
         ModelError: it was asked for of another source.
     """
-    if options.fixed and front_end not in ("onnx", "python"):
+    if front_end in _GRAPHS:
+        return
+    if options.fixed:
         raise ModelError(
-            f"--fix-input {next(iter(options.fixed))}: only inputs of an ONNX graph can be fixed, and this is a "
-            f"{front_end} source",
+            f"--fix-input {next(iter(options.fixed))}: only inputs of an ONNX or frozen TensorFlow graph can be fixed, "
+            f"and this is a {front_end} source",
             hint="give the argument its value in the model's own code: a module that calls the model with it",
+        )
+    if options.ends:
+        raise ModelError(
+            f"--end-at {options.ends[0]}: only an ONNX or frozen TensorFlow graph can end at an inner value, and this "
+            f"is a {front_end} source",
+            hint="return the value in the model's own code: a Keras model or a module that ends there",
         )
 
 
@@ -208,7 +223,9 @@ def front_end_name(source: object) -> str:
             return name
     if isinstance(source, str | Path):
         suffix = Path(source).suffix
-        known = ".keras .h5 .pt2 .onnx .tflite"
+        known = ".keras .h5 .pt2 .onnx .tflite .pb"
+        if (told := foreign(Path(source))) is not None:
+            raise ModelError(f"{source}: {told[0]}, which is not read here", hint=told[1])
         raise ModelError(
             f"{source}: unknown kind of model `{suffix or 'no suffix'}`{nearest(suffix, known.split())}",
             hint=f"known are {known}, a SavedModel folder, and file.py:function",
@@ -229,6 +246,8 @@ def _check_path(source: str) -> None:
     if not os.path.exists(path):  # noqa: PTH110
         raise ModelError(f"{source}: no such file or folder")
     if path.suffix in _PICKLES:
+        if (told := pickled(path)) is not None:
+            raise UntrustedSourceError(f"{source}: {told[0]}, and it is not opened here", hint=told[1])
         raise UntrustedSourceError(
             f"{source}: `{path.suffix}` files are pickles, and loading a pickle runs the code in it",
             hint="save a .pt2 with torch.export.save, or write a file.py:function that builds the model, loads the "

@@ -122,6 +122,11 @@ class GraphEdit:
         for name, value in options.items():
             setattr(node.builtin_options, name, value)
 
+    def option(self, index: int, **options: int) -> None:
+        """Other values of some of an op's options."""
+        for name, value in options.items():
+            setattr(self._operators[index].builtin_options, name, value)
+
     def read(self, index: int, inputs: Sequence[int]) -> None:
         """Other inputs for an op."""
         self._operators[index].inputs = np.array(inputs, np.int32)

@@ -83,8 +83,8 @@ def convert(
 ) -> int | None:
     """Convert SOURCE to a .tflite file that computes the same, and show the proof.
 
-    SOURCE is a .keras, .h5, .pt2, .onnx or float .tflite file, a SavedModel folder, or file.py:function that returns
-    a model (with example inputs, for PyTorch).
+    SOURCE is a .keras, .h5, .pt2, .onnx, float .tflite or frozen .pb file, a SavedModel folder, or file.py:function
+    that returns a model (with example inputs, for PyTorch).
 
     \b
     edge-sdk convert model.keras

@@ -102,6 +102,19 @@ def test_a_model_that_takes_text(tmp_path: Path, workers: Workers) -> None:
     assert "next        the part behind its lookup of text" in done.stdout
 
 
+@pytest.mark.torch
+def test_a_function_is_inspected_as_it_is_converted(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "import torch\n\n\ndef build():\n    return torch.nn.Linear(3, 2), (torch.zeros(1, 3),)\n"
+    )
+    done = CliRunner().invoke(cli, ["inspect", f"{tmp_path}/net.py:build"])
+    assert done.exit_code == 0, done.stderr
+    assert "[1, 3]" in done.stdout
+    absent = CliRunner().invoke(cli, ["inspect", f"{tmp_path}/nets.py:build"])
+    assert absent.exit_code == 1
+    assert "did you mean `net.py`" in absent.stderr
+
+
 @pytest.mark.keras
 def test_saved_model_without_variables(tmp_path: Path, workers: Workers) -> None:
     import shutil

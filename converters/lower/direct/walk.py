@@ -246,7 +246,20 @@ def unsupported(rows: Sequence[tuple[str, str, str]]) -> UnsupportedOpError:
     return UnsupportedOpError(
         f"{len(rows)} node{'s' if len(rows) > 1 else ''} cannot be lowered to TFLite: {listing}{more}",
         ops=rows,
-        hint="replace these ops in the source model; --json lists every node",
+        hint=_way_out(rows),
+    )
+
+
+def _way_out(rows: Sequence[tuple[str, str, str]]) -> str:
+    kinds = {op for op, _, _ in rows}
+    if any(kind.startswith("ai.onnx.ml::Tree") for kind in kinds):
+        return (
+            "trees, as of gradient boosting or a random forest, have no kernel in TFLite: run them where ONNX Runtime "
+            "is, or rewrite them as tensors; --json lists every node"
+        )
+    return (
+        "replace these ops in the source model, or end an .onnx file before them with --end-at VALUE, once for each "
+        "output; --json lists every node"
     )
 
 

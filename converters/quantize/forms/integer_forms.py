@@ -11,6 +11,8 @@ before                           after                    why
 ``x * s + (beta - mean * s)``    ``(x - mean) * s +       the difference of two large numbers, each rounded before
                                  beta``                   it is taken; see :mod:`.norms`
 ``SQUARED_DIFFERENCE(x, mean)``  ``d * d``                XNNPACK has no integer kernel for it
+``CONV_2D(PAD(x)), VALID``       ``CONV_2D(x), SAME``     where that is one border: TFLite's quantizer does the
+                                                          same, and its ops would be none of the float file's
 ===============================  =======================  ==========================================================
 
 The same in real numbers, op by op; what comes out is compared with the source like every file.
@@ -23,6 +25,7 @@ from functools import cached_property
 import numpy as np
 
 from edge_sdk.artifact.edit import GraphEdit
+from edge_sdk.artifact.idle_padding import SAME, pads_as_same
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
@@ -59,14 +62,22 @@ def _replace(graph: Subgraph, kept: set[int], edit: GraphEdit) -> int:
 
 
 class _Rules:
-    """One method for each op type that has none in integers; it says whether it applied."""
+    """One method for each op type that is written otherwise; it says whether it applied."""
 
     def __init__(self, graph: Subgraph, kept: set[int], edit: GraphEdit) -> None:
         self._tensors = graph.tensors
         self._kept = kept
         self._edit = edit
         self._makers = graph.makers
-        self._rules = {"SQUARE": self._square, "NEG": self._neg, "DIV": self._div, "REVERSE_V2": self._reverse}
+        self._graph = graph
+        self._rules = {
+            "SQUARE": self._square,
+            "NEG": self._neg,
+            "DIV": self._div,
+            "REVERSE_V2": self._reverse,
+            "CONV_2D": self._window,
+            "DEPTHWISE_CONV_2D": self._window,
+        }
 
     def apply(self, op: Op) -> bool:
         if op.name not in self._rules or op.index in self._kept or self._tensors[op.outputs[0]].dtype != "float32":
@@ -104,4 +115,14 @@ class _Rules:
         backwards = np.arange(source.shape[axis] - 1, -1, -1, dtype=np.int32)
         order = self._edit.add_constant(backwards, f"{self._tensors[op.outputs[0]].name}_order")
         self._edit.become(op.index, "GATHER", (op.inputs[0], order), axis=axis)
+        return True
+
+    def _window(self, op: Op) -> bool:
+        """Behind a PAD that is what SAME would pad."""
+        pad = self._makers.get(op.inputs[0])
+        if pad is None or pad.index in self._kept or not pads_as_same(self._graph, pad, op):
+            return False
+        self._edit.read(op.index, (pad.inputs[0], *op.inputs[1:]))
+        self._edit.option(op.index, padding=SAME)
+        self._edit.drop_if_unread(pad.index)
         return True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_sdk.errors import CalibrationError, EdgeSdkError, ModelError, RecipeError, nearest
 
-_MODELS = "a .keras, .h5, .pt2, .onnx or .tflite file, a SavedModel folder, or file.py:function"
+_MODELS = "a .keras, .h5, .pt2, .onnx, .tflite or frozen .pb file, a SavedModel folder, or file.py:function"
 _SOUND = (".wav", ".mp3", ".flac", ".ogg", ".m4a")
 _NPY = b"\x93NUMPY"
 

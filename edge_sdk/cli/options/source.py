@@ -48,7 +48,14 @@ def lowering_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=FixedInput(),
             multiple=True,
             callback=lambda _context, _parameter, value: dict(value),
-            help="Numbers that an input of an ONNX graph shall always have: it is no input of the file then.",
+            help="Numbers that an input of an ONNX or frozen graph shall always have: it is no input of the file then.",
+        ),
+        click.option(
+            "--end-at",
+            "ends",
+            metavar="NAME",
+            multiple=True,
+            help="End an ONNX or frozen graph at this value, which becomes an output of the file; may be repeated.",
         ),
         click.option(
             "--layout",

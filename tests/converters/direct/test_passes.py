@@ -397,8 +397,57 @@ def _dead(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     return [_unary(builder, "EXP", inputs[0])]
 
 
+def _along_one_axis(builder: Builder, x: Tensor) -> Tensor:
+    weights, bias = builder.constant(numbers(5, 1, 3, 4)), builder.constant(numbers(5, seed=3))
+    steps: dict[str, Any] = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    return builder.emit("CONV_2D", [x, weights, bias], (1, 1, 6, 5), padding="VALID", **steps)
+
+
+def _squeezed(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """A convolution along one axis as tf2onnx leaves it: squeezed, then bias, batch norm and activation."""
+    c = _along_one_axis(builder, inputs[0])
+    r = builder.reshaped(c, (1, 6, 5))
+    biased = _binary(builder, "ADD", r, builder.constant(numbers(1, 1, 5, seed=1)))
+    scaled = _binary(builder, "MUL", biased, builder.constant(numbers(5, seed=2)))
+    return [_unary(builder, "RELU", _binary(builder, "SUB", scaled, _scalar(builder, 0.5)))]
+
+
+def _squeezed_by_place(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """What differs from place to place is no bias."""
+    c = _along_one_axis(builder, inputs[0])
+    return [_binary(builder, "ADD", builder.reshaped(c, (1, 6, 5)), builder.constant(numbers(1, 6, 5)))]
+
+
+def _sloped(*shape: int, turned: bool = True, own: bool = True) -> Ops:
+    """``relu(x) - slopes * relu(-x)``, or by a minimum; ``own`` or of another value."""
+
+    def ops(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        x, other = inputs[0], inputs[0] if own else inputs[1]
+        slopes = builder.constant(numbers(*shape))
+        if not turned:
+            low = _binary(builder, "MINIMUM", other, _scalar(builder, 0))
+            return [_binary(builder, "ADD", _binary(builder, "MUL", slopes, low), _unary(builder, "RELU", x))]
+        low = _binary(builder, "MUL", _unary(builder, "RELU", _unary(builder, "NEG", other)), slopes)
+        return [_binary(builder, "SUB", _unary(builder, "RELU", x), low)]
+
+    return ops
+
+
 X = (2, 3, 4)
 CASES = {
+    "a squeezed convolution": Case(
+        "sink_reshapes", [(1, 1, 8, 4)], _squeezed, ["CONV_2D", "ADD", "MUL", "SUB", "RELU", "RESHAPE"]
+    ),
+    "a summand of places behind a squeeze": Case(
+        "sink_reshapes", [(1, 1, 8, 4)], _squeezed_by_place, ["CONV_2D", "RESHAPE", "ADD"]
+    ),
+    "slopes of channels": Case("fuse_slopes", [X], _sloped(4), ["PRELU"]),
+    "slopes of places": Case("fuse_slopes", [X], _sloped(1, 3, 4, turned=False), ["PRELU"]),
+    "slopes of samples": Case("fuse_slopes", [X], _sloped(2, 3, 4), ["NEG", "RELU", "MUL", "RELU", "SUB"]),
+    "one slope": Case("fuse_slopes", [X], _sloped(1), ["LEAKY_RELU"]),
+    "slopes of another value": Case(
+        "fuse_slopes", [X, X], _sloped(4, own=False), ["NEG", "RELU", "MUL", "RELU", "SUB"]
+    ),
     "GELU by tanh": Case("fuse_patterns", [X], _gelu_tanh, ["GELU"]),
     "GELU by erf": Case("fuse_patterns", [X], _gelu_erf, ["GELU"]),
     "hard-swish": Case("fuse_patterns", [X], _hard_swish, ["HARD_SWISH"]),

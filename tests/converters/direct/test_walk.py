@@ -113,3 +113,27 @@ def test_shapes_that_contradict_are_told_with_where(
         message = message.replace("[3, 5]", "[5, 3]")
     with pytest.raises(ModelError, match=re.escape(message)):
         lowered(proto, {"x": X})
+
+
+@pytest.mark.parametrize(("batch", "hint"), [(1, "--batch 4"), (3, "--batch 4"), (2, "--batch 2"), (4, None)])
+def test_a_graph_that_takes_several_samples_at_once_says_how_many(batch: int, hint: str | None) -> None:
+    from onnx import helper
+
+    x = {"x": np.ones((batch, 7), np.float32)}
+    proto = model([helper.make_node("Reshape", ["x", "s"], ["y"])], x, ["y"], {"s": np.array([4, -1])})
+    if hint is None:
+        assert lowered(proto, x)
+        return
+    with pytest.raises(ModelError, match=re.escape(f"{7 * batch} elements do not fill the shape [4, -1]")) as caught:
+        lowered(proto, x)
+    assert hint in str(caught.value.hint)
+
+
+def test_trees_are_told_by_one_hint_and_other_ops_by_another() -> None:
+    from onnx import helper
+
+    for op, said in (("TreeEnsembleRegressor", "gradient boosting"), ("ZipMap", "--end-at VALUE")):
+        node = helper.make_node(op, ["x"], ["y"], name="trees", domain="ai.onnx.ml")
+        with pytest.raises(UnsupportedOpError, match=r"an op of the domain `ai\.onnx\.ml`") as caught:
+            lowered(model([node], {"x": X}, ["y"], {}), {"x": X})
+        assert said in str(caught.value.hint)

@@ -155,6 +155,44 @@ def test_norms_are_written_in_integer_ops_and_compute_the_same(
             assert values.std() > 0.1
 
 
+def padded_window(kind: str, before: int, after: int, *, stride: int = 2, side: int = 6) -> bytes:
+    """A VALID convolution of 3 x 3 behind a PAD, as PyTorch and Keras' ZeroPadding2D leave it in a .tflite."""
+    graph = Graph()
+    x = graph.tensor("x", (1, side, side, 2))
+    border = graph.constant("border", np.array([[0, 0], [before, after], [before, after], [0, 0]], np.int32))
+    wide = graph.tensor("wide", (1, side + before + after, side + before + after, 2))
+    graph.op("PAD", (x, border), (wide,))
+    numbers = np.random.default_rng(0).standard_normal((2, 3, 3, 2) if kind == "CONV_2D" else (1, 3, 3, 2))
+    weights = graph.constant("weights", numbers.astype(np.float32))
+    bias = graph.constant("bias", np.ones(2, np.float32))
+    out = (side + before + after - 3) // stride + 1
+    y = graph.tensor("y", (1, out, out, 2))
+    table = {"CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions"}[kind]
+    fields = {"depth_multiplier": 1} if kind != "CONV_2D" else {}
+    steps = {"stride_w": stride, "stride_h": stride, "dilation_w_factor": 1, "dilation_h_factor": 1}
+    graph.op(kind, (wide, weights, bias), (y,), options(table, padding=1, **steps, **fields))
+    return graph.finish((x,), (y,))
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+@pytest.mark.parametrize(
+    ("border", "stride", "side", "is_same"),
+    [((0, 1), 2, 6, True), ((1, 1), 1, 5, True), ((1, 1), 2, 6, False), ((1, 1), 2, 7, True), ((1, 0), 2, 6, False)],
+)
+def test_a_pad_that_is_same_goes_into_the_window(
+    tmp_path: Path, kind: str, border: tuple[int, int], stride: int, side: int, is_same: bool
+) -> None:
+    data = padded_window(kind, *border, stride=stride, side=side)
+    after_it = with_integer_forms(data, INT8)
+    assert ops(parse_artifact(after_it)) == ([kind] if is_same else ["PAD", kind])
+    results = []
+    for name, content in (("a", data), ("b", after_it)):
+        (tmp_path / f"{name}.tflite").write_bytes(content)
+        x = np.random.default_rng(1).standard_normal((1, side, side, 2)).astype(np.float32)
+        results.append(Runner(str(tmp_path / f"{name}.tflite")).run({"x": x})["y"])
+    np.testing.assert_allclose(results[1], results[0], rtol=CLOSE, atol=CLOSE)
+
+
 def scaled_is_an_output() -> bytes:
     norm = Norm()
     s = norm.factor(norm.squared_difference())

@@ -1,4 +1,5 @@
-"""--fix-input: an input of an ONNX graph as a constant of the file, in the reference runs as well."""
+"""--fix-input: an input of an ONNX graph as a constant of the file; --end-at: a value within as its output; in the
+reference runs as well."""
 
 from __future__ import annotations
 
@@ -70,8 +71,70 @@ def test_what_does_not_fit_is_named(fixed: dict[str, list[float]], said: str) ->
         with_fixed_inputs(_model(), fixed, {})
 
 
-def test_another_kind_of_source_is_refused() -> None:
-    from edge_sdk.converters.sources.source import SourceOptions, refuse_fixed
+def _boxes() -> Any:
+    """Features, and behind them what depends on data; ``bias`` is read by a branch alone, ``late`` behind the cut."""
+    import onnx
+    from onnx import TensorProto, helper
 
-    with pytest.raises(ModelError, match="only inputs of an ONNX graph"):
-        refuse_fixed("torch", SourceOptions(fixed={"flag": (1.0,)}))
+    made = helper.make_tensor_value_info("made", TensorProto.FLOAT, [2])
+    branches = {
+        f"{word}_branch": helper.make_graph([helper.make_node(op, ["x", "bias"], ["made"])], word, [], [made])
+        for word, op in (("then", "Add"), ("else", "Sub"))
+    }
+    nodes = [
+        helper.make_node("Greater", ["rate", "zero"], ["above"]),
+        helper.make_node("If", ["above"], ["features"], **branches),
+        helper.make_node("Mul", ["features", "late"], ["scaled"]),
+        helper.make_node("NonZero", ["scaled"], ["found"]),
+    ]
+    known = {"bias": np.ones(2, np.float32), "late": np.ones(2, np.float32), "zero": np.array(0, np.float32)}
+    graph = helper.make_graph(
+        nodes,
+        "boxes",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [2]),
+            helper.make_tensor_value_info("rate", TensorProto.FLOAT, []),
+            helper.make_tensor_value_info("late", TensorProto.FLOAT, [2]),
+        ],
+        [helper.make_tensor_value_info("found", TensorProto.INT64, [1, None])],
+        [onnx.numpy_helper.from_array(values, name) for name, values in known.items() if name != "late"],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_a_graph_ends_before_what_has_no_form(tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    from edge_sdk.converters import convert
+
+    report = convert(_boxes(), tmp_path / "f.tflite", recipe="float32", ends=["features"], fixed={"rate": [1]})
+    assert report.verified
+    run = Interpreter(str(tmp_path / "f.tflite")).get_signature_runner()
+    assert list(run.get_input_details()) == ["x"]
+    np.testing.assert_array_equal(run(x=np.array([1, -2], np.float32))["features"], [2, -1])
+
+
+def test_what_is_not_needed_goes_and_what_branches_read_stays() -> None:
+    from edge_sdk.converters.sources.onnx_ends import ending_at
+
+    cut = ending_at(_boxes(), ["features", "above"]).graph
+    assert [node.op_type for node in cut.node] == ["Greater", "If"]
+    assert [value.name for value in cut.input] == ["x", "rate"]
+    assert [tensor.name for tensor in cut.initializer] == ["bias", "zero"]
+    assert [value.name for value in cut.output] == ["features", "above"]
+    with pytest.raises(SignatureError, match=r"--end-at feature: no node .* did you mean `features`"):
+        ending_at(_boxes(), ["feature"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"fixed": {"flag": (1.0,)}}, "only inputs of an ONNX or frozen"),
+        ({"ends": ("a",)}, "can end at an inner value"),
+    ],
+)
+def test_another_kind_of_source_is_refused(options: dict[str, Any], said: str) -> None:
+    from edge_sdk.converters.sources.source import SourceOptions, refuse_cuts
+
+    with pytest.raises(ModelError, match=said):
+        refuse_cuts("torch", SourceOptions(**options))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
-from edge_sdk.converters.lower.direct.fitting import contradiction
+from edge_sdk.converters.lower.direct.fitting import contradiction, not_filled
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.reduction import with_axis, without_axes
 from edge_sdk.converters.lower.direct.ops.reshaping import reshape
@@ -23,14 +23,14 @@ def _reshape(builder: Builder, node: Node) -> Value:
     wanted = node.ints("shape", 1) or []
     zero_stays = bool(node.attribute("allowzero", 0))
     shape = [x.shape[i] if size == 0 and not zero_stays else size for i, size in enumerate(wanted)]
-    return reshape(builder, x, _without_open(shape, x.tensor.size))
+    return reshape(builder, x, _without_open(shape, x.tensor.size, builder.origin))
 
 
-def _without_open(shape: Sequence[int], size: int) -> tuple[int, ...]:
+def _without_open(shape: Sequence[int], size: int, origin: str) -> tuple[int, ...]:
     known = int(np.prod([extent for extent in shape if extent != -1], dtype=np.int64))
-    made = tuple(size // known if extent == -1 else extent for extent in shape)
+    made = tuple(size // max(known, 1) if extent == -1 else extent for extent in shape)
     if int(np.prod(made, dtype=np.int64)) != size:
-        raise NoFormError(f"{size} elements do not fill the shape {list(shape)}")
+        raise not_filled(origin, size, shape)
     return made
 
 

@@ -27,7 +27,9 @@ from edge_sdk.converters.lower.direct.passes.ranks import take_ranks
 from edge_sdk.converters.lower.direct.passes.reshapes import absorb_reshapes, drop_broadcasts
 from edge_sdk.converters.lower.direct.passes.scales import absorb_scales
 from edge_sdk.converters.lower.direct.passes.shuffles import carry_shuffles
+from edge_sdk.converters.lower.direct.passes.sinking import sink_reshapes
 from edge_sdk.converters.lower.direct.passes.slices import join_slices
+from edge_sdk.converters.lower.direct.passes.slopes import fuse_slopes
 
 _SIMPLER: dict[str, Callable[[Graph], Graph]] = {
     "drop_dead": drop_dead,
@@ -38,6 +40,8 @@ _SIMPLER: dict[str, Callable[[Graph], Graph]] = {
     "absorb_reshapes": absorb_reshapes,
     "permute_dense_weights": permute_dense_weights,
     "fuse_patterns": fuse_patterns,
+    "fuse_slopes": fuse_slopes,
+    "sink_reshapes": sink_reshapes,
     "zero_borders": zero_borders,
     "fold_padding": fold_padding,
     "fold_affine": fold_affine,
