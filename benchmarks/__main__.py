@@ -30,6 +30,7 @@ from benchmarks import (
     runtime,
     search,
     search_cases,
+    search_peer,
     startup,
     sweep_faults,
     tables,
@@ -105,6 +106,22 @@ def search_command(names: tuple[str, ...], packages: Path | None, greedy_evaluat
         _keep("search", [*kept, *made])
         for row in made:
             click.echo(str(row))
+
+
+@main.command("search-peer")
+@click.argument("names", nargs=-1, required=True, type=click.Choice(list(search_cases.CASES)))
+@click.option("--packages", type=click.Path(exists=True, path_type=Path), help="Folder of int8-accuracy's packages.")
+@click.option("--python", type=click.Path(exists=True, path_type=Path), help="One that has OpenVINO and NNCF.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of `search`, done before.")
+def search_peer_command(names: tuple[str, ...], packages: Path | None, python: Path | None, output: Path) -> None:
+    """NNCF's accuracy control on what `search` searched with."""
+    if packages is not None:
+        int8_cases.use(packages)
+    for name in names:
+        row = search_peer.row(search_cases.make(name, output), output, python)
+        kept = [one for one in results.read("search")["rows"] if (one["model"], one["way"]) != (name, search.PEER)]
+        _keep("search", [*kept, row])
+        click.echo(str(row))
 
 
 @main.command("sweep-faults")

@@ -14,7 +14,7 @@ from edge_sdk.converters.search import moves
 from edge_sdk.converters.search.records import Limits, Point, Result
 from edge_sdk.converters.search.view import Move, Proposal, View
 
-OURS = "optimize"
+OURS, PEER = "optimize", "nncf"
 _CHECK, _CHECKED = "along_the_front", 8
 
 
@@ -121,6 +121,16 @@ def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[st
     }
 
 
+_PEER_COLUMNS = (
+    "NNCF on",
+    "evaluations, full and of parts",
+    "samples",
+    "minutes",
+    "drop",
+    "of int8",
+    "time",
+    "of int8",
+)
 _COLUMNS = ("model", "groups", "way", "evaluations", "full ones", "minutes", "found", "unseen data", "drop", "of int8",
             "MACs in int8", "time", "predicted", "front")  # fmt: skip
 
@@ -130,7 +140,10 @@ def table(result: Mapping[str, Any]) -> str:
     if not result["rows"]:
         return ""
     lines = [f"| {' | '.join(_COLUMNS)} |", f"|{' --- |' * len(_COLUMNS)}"]
-    lines += [f"| {' | '.join(_cells(row))} |" for row in result["rows"]]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in result["rows"] if row["way"] != PEER]
+    if peers := [row for row in result["rows"] if row["way"] == PEER]:
+        lines += ["", f"| {' | '.join(_PEER_COLUMNS)} |", f"|{' --- |' * len(_PEER_COLUMNS)}"]
+        lines += [f"| {' | '.join(_peer_cells(row))} |" for row in peers]
     versions = ", ".join(f"{tool} {version}" for tool, version in result["versions"].items())
     cpu = f"{result['machine']['cpu']}, {result['machine']['cores']} cores"
     return "\n".join([*lines, "", f"Measured on {cpu}; {versions}."])
@@ -155,6 +168,19 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['ms'] / row['float_ms']:.2f}",
         "" if predicted is None else f"{predicted / row['ms'] - 1:+.1%}",
         _errors(row),
+    )
+
+
+def _peer_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Drops against its own float file, times as a ratio to that."""
+    metric, ms = row["metric"], row["ms"]
+    return (
+        row["model"],
+        f"{row['full']} + {row['of_parts']}",
+        f"{row['samples']:,}",
+        f"{row['minutes']:.1f}",
+        *(f"{metric['float'] - metric[name]:.2f}" for name in ("controlled", "int8")),
+        *(f"{ms[name] / ms['float']:.2f}" for name in ("controlled", "int8")),
     )
 
 

@@ -16,7 +16,7 @@ from edge_sdk.converters.options.training import TrainData
 from edge_sdk.converters.train.stage import Batch
 from edge_sdk.data import open_data
 from edge_sdk.data.functions import call, is_function_reference, load_function
-from edge_sdk.errors import CalibrationError, TrainingError
+from edge_sdk.errors import CalibrationError, TrainingError, nearest
 from edge_sdk.signature import Arrays, TensorSpec
 
 _TARGET_NAMES = ("target", "targets", "label", "labels", "y")
@@ -154,6 +154,7 @@ def open_training_data(
         given, target = data
         data = {**(given if isinstance(given, Mapping) else {specs[0].name: given}), **_named_targets(target)}
     if isinstance(data, Mapping):
+        _check_names(data, specs, description)
         inputs = {n: as_numpy(v) for n, v in data.items() if n in {s.name for s in specs}}
         targets = _targets({n: as_numpy(v) for n, v in data.items() if n not in inputs}, outputs, specs, description)
         _check(inputs, targets, specs, description)
@@ -164,6 +165,14 @@ def open_training_data(
             hint=f"DATA is {_FORMS}, or a re-iterable of batches",
         )
     return OwnBatches(description, data, specs, _length(data))
+
+
+def _check_names(data: Mapping[str, Any], specs: Sequence[TensorSpec], where: str) -> None:
+    if absent := [spec for spec in specs if spec.name not in data]:
+        raise CalibrationError(
+            f"{where}: no array for input `{absent[0].name}`{nearest(absent[0].name, data)}; it has {', '.join(data)}",
+            hint=f"the inputs are: {'; '.join(str(spec) for spec in specs)}",
+        )
 
 
 def _named_targets(target: Any) -> dict[str, Any]:

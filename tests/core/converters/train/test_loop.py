@@ -232,7 +232,7 @@ def test_npz_and_function(tmp_path: Path) -> None:
     [
         ({"x": X.astype(np.float64), "y": np.arange(10)}, "expects float32, got float64"),
         ({"x": X[:, :1], "y": np.arange(10)}, r"expects \[\?, 2\] with samples along the first axis, got \[10, 1\]"),
-        ({"image": X, "y": np.arange(10)}, "no array for input `x`"),
+        ({"image": X, "y": np.arange(10)}, "no array for input `x`; it has image, y"),
         ({"x": X, "y": np.arange(9)}, "10 samples of inputs, but 9 of `targets`"),
         ({"x": X * np.nan, "y": np.arange(10)}, "holds NaN or infinity"),
         ({"x": X, "a": np.arange(10), "b": np.arange(10)}, "which of the arrays a, b are targets"),
