@@ -13,6 +13,8 @@ before                           after                    why
 ``SQUARED_DIFFERENCE(x, mean)``  ``d * d``                XNNPACK has no integer kernel for it
 ``CONV_2D(PAD(x)), VALID``       ``CONV_2D(x), SAME``     where that is one border: TFLite's quantizer does the
                                                           same, and its ops would be none of the float file's
+``concat(a, b) * k + c``         ``concat(a * ka + ca,    a join has one scale, that of its widest part; into
+                                 b * kb + cb)``           tables such factors go whole; see :mod:`.affines`
 ===============================  =======================  ==========================================================
 
 The same in real numbers, op by op; what comes out is compared with the source like every file.
@@ -28,6 +30,7 @@ from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.idle_padding import SAME, pads_as_same
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.converters.quantize.forms.affines import before_joins, into_tables
 from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
 from edge_sdk.converters.quantize.kept import kept_in_main
 from edge_sdk.recipe import Recipe
@@ -44,7 +47,7 @@ def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
         RecipeError: what it wants to keep is not there.
     """
     artifact = parse_artifact(data)
-    for rewrite in (_replace, center_norms):
+    for rewrite in (_replace, center_norms, before_joins, into_tables):
         kept = kept_in_main(artifact, recipe)
         root, _ = parse_tree(data)
         edit = GraphEdit(root)
