@@ -3,18 +3,27 @@
 Before: ``CONV_2D -> HARD_SWISH``, whose operand goes from -40 to 12: three of four levels stand for what becomes 0.
 After: the same with the range [-3, 12], in which the convolution saturates where the HARD_SWISH is 0: nothing is lost,
 whatever the values. Likewise before a RELU or a clamp that is an op of its own, and before a shift or a positive factor
-in front of one.
+in front of one. Of a curve that levels off the same holds for int8 alone: before a GELU or ``x * LOGISTIC(x)`` what
+becomes less than a quarter of a step of its result, so that it is zero wherever it saturates; before a LOGISTIC or
+TANH, whose steps are fixed, what becomes less than half a one from its end, if products follow. A tail without any may
+be left in float, which tells more apart.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
+
+from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.converters.quantize.ranging.clipping import Ends
 from edge_sdk.engines.observe import Observation
+
+Floats = npt.NDArray[np.float64]
 
 _ALL: Ends = (-math.inf, math.inf)
 _NONE: Ends = (math.inf, -math.inf)
@@ -27,6 +36,10 @@ _CLAMPS = {
     "RELU_N1_TO_1": (-1.0, 1.0),
     "HARD_SWISH": (-3.0, math.inf),
 }
+# Where the fixed steps of 1/256 and 1/128 leave less than half a one to their ends.
+_LEVEL = {"LOGISTIC": math.log(511), "TANH": math.atanh(1 - 1 / 256)}
+_STEPS = 255
+_DISTANCES = np.arange(0.0, 24.0, 0.05)
 _MOVED = frozenset({"EXPAND_DIMS", "RESHAPE", "SLICE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"})
 
 
@@ -42,7 +55,7 @@ def narrow(graph: Subgraph, seen: dict[int, Observation], free: Collection[int])
     """
     found = set()
     wanted = frozenset(free)
-    for index, (low, high) in _needs(graph).items():
+    for index, (low, high) in _Needs(graph, seen).found().items():
         if index not in wanted:
             continue
         ends = min(0.0, max(seen[index].minimum, low)), max(0.0, min(seen[index].maximum, high))
@@ -53,31 +66,89 @@ def narrow(graph: Subgraph, seen: dict[int, Observation], free: Collection[int])
     return frozenset(found)
 
 
-def _needs(graph: Subgraph) -> dict[int, Ends]:
-    """Tensor to the range beyond which no reader tells values apart; readers come after what they read."""
-    needs: dict[int, Ends] = dict.fromkeys(graph.outputs, _ALL)
-    for op in reversed(graph.ops):
-        for index, need in _of_operands(graph, op, needs):
-            low, high = needs.get(index, _NONE)
-            needs[index] = min(low, need[0]), max(high, need[1])
-    return needs
+class _Needs:
+    """Tensor to the range beyond which no reader tells values apart."""
+
+    def __init__(self, graph: Subgraph, seen: Mapping[int, Observation]) -> None:
+        self._graph = graph
+        self._seen = seen
+        self._needs: dict[int, Ends] = dict.fromkeys(graph.outputs, _ALL)
+        self._ahead: set[int] = set()
+        self._gates = _gates(graph)
+
+    def found(self) -> dict[int, Ends]:
+        """Readers come after what they read."""
+        for op in reversed(self._graph.ops):
+            for index, need in self._of_operands(op):
+                low, high = self._needs.get(index, _NONE)
+                self._needs[index] = min(low, need[0]), max(high, need[1])
+            if macs(self._graph, op) or self._ahead & set(op.outputs):
+                self._ahead |= set(op.inputs)
+        return self._needs
+
+    def _of_operands(self, op: Op) -> Iterator[tuple[int, Ends]]:
+        x = op.inputs[0] if op.inputs else -1
+        result = self._needs.get(op.outputs[0], _ALL) if len(op.outputs) == 1 else _ALL
+        if op.name in _MOVED:
+            yield x, result
+        elif op.name in _CLAMPS:
+            # Past a HARD_SWISH's curve values are others than before it: what is needed behind it tells nothing.
+            behind = _ALL if op.name == "HARD_SWISH" else result
+            yield x, _within(_CLAMPS[op.name], behind)
+        elif op.index in self._gates:
+            yield from self._of_gated(op)
+        elif op.name == "GELU":
+            yield x, (-self._flat(op, _gelu), math.inf)
+        elif op.name in _LEVEL and self._ahead & set(op.outputs):
+            yield x, (-_LEVEL[op.name], _LEVEL[op.name])
+        elif (number := _scalar(self._graph, op)) is not None:
+            place = 0 if self._graph.tensors[op.inputs[0]].constant is None else 1
+            yield op.inputs[place], _before(op, number, result, first=place == 0)
+        else:
+            for index in op.inputs:
+                yield index, _ALL
+
+    def _of_gated(self, op: Op) -> Iterator[tuple[int, Ends]]:
+        """Of ``x * LOGISTIC(x)``: the product says what is needed of ``x``, and the LOGISTIC nothing more."""
+        if op.name == "MUL":
+            x = next(index for index in op.inputs if index != self._gates[op.index])
+            yield x, (-self._flat(op, _swish), math.inf)
+            yield self._gates[op.index], _ALL
+
+    def _flat(self, op: Op, curve: Callable[[Floats], Floats]) -> float:
+        """From which distance below zero on int8 takes a curve for zero, and not by the last half of a step."""
+        seen = self._seen.get(op.outputs[0])
+        if seen is None or op.options.get("fused_activation_function"):
+            return math.inf
+        zero = (max(seen.maximum, 0.0) - min(seen.minimum, 0.0)) / _STEPS / 4
+        within = np.abs(curve(-_DISTANCES)) <= zero
+        # Curves dip once: from the last that is further on.
+        beyond = np.flatnonzero(~within)
+        place = int(beyond[-1]) + 1 if len(beyond) else 0
+        return float(_DISTANCES[place]) if place < len(_DISTANCES) else math.inf
 
 
-def _of_operands(graph: Subgraph, op: Op, needs: dict[int, Ends]) -> Iterator[tuple[int, Ends]]:
-    x = op.inputs[0] if op.inputs else -1
-    result = needs.get(op.outputs[0], _ALL) if len(op.outputs) == 1 else _ALL
-    if op.name in _MOVED:
-        yield x, result
-    elif op.name in _CLAMPS:
-        # Past a HARD_SWISH's curve values are others than before it: what is needed behind it tells nothing.
-        behind = _ALL if op.name == "HARD_SWISH" else result
-        yield x, _within(_CLAMPS[op.name], behind)
-    elif (number := _scalar(graph, op)) is not None:
-        place = 0 if graph.tensors[op.inputs[0]].constant is None else 1
-        yield op.inputs[place], _before(op, number, result, first=place == 0)
-    else:
-        for index in op.inputs:
-            yield index, _ALL
+def _gates(graph: Subgraph) -> dict[int, int]:
+    """LOGISTIC and MUL of each ``x * LOGISTIC(x)`` to the LOGISTIC's result, which nothing else reads."""
+    readers: dict[int, list[Op]] = {}
+    for op in graph.ops:
+        for index in set(op.inputs):
+            readers.setdefault(index, []).append(op)
+    found: dict[int, int] = {}
+    for op in (op for op in graph.ops if op.name == "LOGISTIC" and op.outputs[0] not in graph.outputs):
+        product = readers.get(op.outputs[0], [])
+        if len(product) == 1 and product[0].name == "MUL" and set(product[0].inputs) == {op.inputs[0], op.outputs[0]}:
+            found |= dict.fromkeys((op.index, product[0].index), op.outputs[0])
+    return found
+
+
+def _swish(x: Floats) -> Floats:
+    made: Floats = x / (1 + np.exp(-x))
+    return made
+
+
+def _gelu(x: Floats) -> Floats:
+    return np.array([value * math.erfc(-value / math.sqrt(2)) / 2 for value in x])
 
 
 def _scalar(graph: Subgraph, op: Op) -> float | None:

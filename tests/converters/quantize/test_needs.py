@@ -50,6 +50,7 @@ def chain(*steps: Step, also: bool = False) -> bytes:
         ((("HARD_SWISH", None),), (-3.0, 100.0)),
         ((("RELU", None),), (0.0, 100.0)),
         ((("LOGISTIC", None),), (-100.0, 100.0)),
+        ((("TANH", None),), (-100.0, 100.0)),
         ((("MUL", -1.0), ("RELU6", None)), (-100.0, 100.0)),
     ],
 )
@@ -60,6 +61,52 @@ def test_a_range_ends_where_a_clamp_does(steps: Sequence[Step], range_of_first: 
     changed = narrow(graph, seen, seen)
     assert (seen[made].minimum, seen[made].maximum) == pytest.approx(range_of_first)
     assert changed == (frozenset() if range_of_first == (-100.0, 100.0) else {made})
+
+
+def curved(kind: str, *, products: bool = True) -> bytes:
+    """A dense layer, a curve on its results, and another dense layer where ``products``."""
+    graph = Graph()
+    x, made, y = (graph.tensor(name, SHAPE) for name in ("x", "made", "y"))
+    weights = graph.constant("w", np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32) * 4)
+    graph.op("FULLY_CONNECTED", (x, weights, -1), (made,), options("FullyConnectedOptions"))
+    if kind == "SWISH":
+        gate = graph.tensor("gate", SHAPE)
+        graph.op("LOGISTIC", (made,), (gate,))
+        graph.op("MUL", (made, gate), (y,), options("MulOptions"))
+    else:
+        graph.op(kind, (made,), (y,), options("GeluOptions") if kind == "GELU" else None)
+    if products:
+        end = graph.tensor("end", SHAPE)
+        graph.op("FULLY_CONNECTED", (y, weights, -1), (end,), options("FullyConnectedOptions"))
+        y = end
+    return graph.finish((x,), (y,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "most", "low", "high"),
+    [
+        # x / (1 + exp(-x)) is a quarter of a step of 10.3 / 255 at -6.45, and x * Phi(x) at -2.7.
+        ("SWISH", 10.0, -6.45, 100.0),
+        ("GELU", 10.0, -2.7, 100.0),
+        ("SWISH", 1000.0, -0.0, 100.0),
+        ("LOGISTIC", 1.0, -6.24, 6.24),
+        ("TANH", 1.0, -3.12, 3.12),
+    ],
+)
+def test_a_range_ends_where_a_curve_is_level_for_int8(kind: str, most: float, low: float, high: float) -> None:
+    graph = parse_artifact(curved(kind)).main
+    made, y = (next(t.index for t in graph.tensors if t.name == name) for name in ("made", "y"))
+    seen = {made: Observation(-100.0, 100.0, runs=1), y: Observation(-0.28, most, runs=1)}
+    narrow(graph, seen, [made])
+    assert (seen[made].minimum, seen[made].maximum) == pytest.approx((low, high), abs=0.1)
+
+
+@pytest.mark.parametrize("kind", ["LOGISTIC", "TANH"])
+def test_a_tail_without_products_tells_more_apart(kind: str) -> None:
+    graph = parse_artifact(curved(kind, products=False)).main
+    made = graph.ops[0].outputs[0]
+    seen = {made: Observation(-100.0, 100.0, runs=1)}
+    assert narrow(graph, seen, seen) == frozenset()
 
 
 def test_what_something_else_reads_keeps_its_range() -> None:
