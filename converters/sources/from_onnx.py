@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
 from edge_sdk.converters.lower.direct import kept_boxes
-from edge_sdk.converters.lower.direct.quantizers import in_float, quantized_by
+from edge_sdk.converters.lower.direct.quantizers import WideGrids, in_float, quantized_by, wide_grids
 from edge_sdk.converters.sources.fixed_inputs import fixed_finding
 from edge_sdk.converters.sources.onnx_ends import ending_at
 from edge_sdk.converters.sources.onnx_fixed import with_fixed_inputs
@@ -73,7 +73,7 @@ class OnnxSource:
         precision = onnx_graph.precision(self._model)
         findings = [] if precision == "float32" else [_computed_finding(precision)]
         if self._quantized_by:
-            findings.append(quantized_finding(self._quantized_by))
+            findings += _quantizer_findings(self._quantized_by, wide_grids(self._model))
         findings += [fixed_finding(name, numbers) for name, numbers in self._options.fixed.items()]
         findings += [padded_finding(count, node) for count, node in self._kept_by.items()]
         ports = (self._inputs, self._open, self._outputs)
@@ -161,6 +161,23 @@ def _computed_finding(precision: str) -> Finding:
         "info",
         f"the source computes in {precision}; the float32 file is compared within the rounding of {precision}",
     )
+
+
+def _quantizer_findings(by: str, wide: WideGrids) -> list[Finding]:
+    said = [quantized_finding(by, "static_wi8_ai16" if wide.count else "static_wi8_ai8")]
+    if wide.off_centre:
+        said.append(
+            Finding(
+                "int16-zero-moved",
+                "warning",
+                f"{wide.off_centre} of {wide.count} activations in 16 bits have their zero elsewhere than in the "
+                "middle, which TFLite has not: their ranges are around zero in the int16 file, as far as the source's "
+                "reach, in steps up to twice as large",
+                "source",
+                "quantize with symmetric activations (ONNX Runtime: ActivationSymmetric) to keep the scales",
+            )
+        )
+    return said
 
 
 def session(model: Any, path: Path | None) -> Any:

@@ -113,12 +113,12 @@ def refuse_cuts(front_end: str, options: SourceOptions) -> None:
         )
 
 
-def quantized_finding(by: str) -> Finding:
-    """What the report says of a source that is quantized already."""
+def quantized_finding(by: str, recipe: str = "static_wi8_ai8") -> Finding:
+    """What the report says of a source that is quantized already; ``recipe`` keeps its ranges."""
     return Finding(
         "quantized-already",
         "info",
-        f"the source is quantized already, by {by}: recipe static_wi8_ai8 keeps its ranges, recipe float32 leaves the "
+        f"the source is quantized already, by {by}: recipe {recipe} keeps its ranges, recipe float32 leaves the "
         "rounding of activations out",
     )
 

@@ -127,8 +127,10 @@ def _quantized(
     if quantized_by(model) is None:
         return {}
     target = folder / "lowered_int8.tflite"
-    target.write_bytes(write(lower(model, inputs, way.layout, way.weights, unroll=True, grids=True).graph))
-    return {"quantized": str(target), "quantized_for": "static_wi8_ai8"}
+    graph = lower(model, inputs, way.layout, way.weights, unroll=True, grids=True).graph
+    target.write_bytes(write(graph))
+    wide = any(tensor.dtype == "int16" and tensor.quantization for op in graph.ops for tensor in op.outputs)
+    return {"quantized": str(target), "quantized_for": "static_wi8_ai16" if wide else "static_wi8_ai8"}
 
 
 def _ports(names: Sequence[str], orders: Sequence[Order | None]) -> list[dict[str, Any]]:

@@ -53,6 +53,28 @@ def _form(node: Any) -> str | None:
     return "QDQ" if node.op_type == _QUANTIZES else None
 
 
+@dataclass(frozen=True)
+class WideGrids:
+    """How many activations a model rounds to 16 bits, and for how many of them zero is not in the middle."""
+
+    count: int
+    off_centre: int
+
+
+def wide_grids(model: Any) -> WideGrids:
+    """The 16-bit quantizers of activations whose zero points are written in the model."""
+    import onnx
+
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    middles = {onnx.TensorProto.INT16: 0, onnx.TensorProto.UINT16: 2**15}
+    found = []
+    for node in model.graph.node:
+        zero = weights.get(_third(node)) if node.op_type == _QUANTIZES and node.input[0] not in weights else None
+        if zero is not None and zero.data_type in middles:
+            found.append(bool((onnx.numpy_helper.to_array(zero) != middles[zero.data_type]).any()))
+    return WideGrids(len(found), sum(found))
+
+
 def with_grids(model: Any, *, keep: bool) -> Any:
     """A copy in float ops; the model itself where it has no quantizers.
 

@@ -213,3 +213,98 @@ def test_who_quantized_it_is_told(tmp_path: Path) -> None:
 
     assert "onnx.quantize" in (quantized_by(quantized_model(tmp_path)) or "")
     assert quantized_by(float_model()) is None
+
+
+@pytest.mark.parametrize("form", ["QDQ", "QOperator"])
+def test_weights_with_a_zero_point_are_integers(tmp_path: Path, form: str) -> None:
+    """ONNX Runtime's unsigned weights are as lopsided as they come: TFLite's uint8 kernels take them."""
+    from onnxruntime.quantization import QuantFormat, QuantType
+
+    kinds = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QUInt8}
+    proto = quantized_model(tmp_path, lopsided_model, quant_format=QuantFormat[form], **kinds)
+    feeds = {"x": np.random.default_rng(2).standard_normal(SHAPE).astype(np.float32)}
+    graph = lowered(proto, feeds, grids=True)
+    weighted = [op for op in graph.graph.ops if op.kind in ("CONV_2D", "FULLY_CONNECTED")]
+    assert {op.output.dtype for op in weighted} == {"uint8"}
+    assert "float32" not in {op.output.dtype for op in graph.graph.ops if op.kind not in ("TRANSPOSE", "DEQUANTIZE")}
+    (result,), (want,) = run(graph, feeds), expected(proto, feeds)
+    assert np.abs(result - want).max() <= step_of(graph) * 1.001
+
+
+def lopsided_model() -> Any:
+    """:func:`float_model` with weights that reach three times as far above zero as below."""
+    import onnx
+
+    made = float_model()
+    for weight in made.graph.initializer:
+        if weight.name.startswith("w"):
+            numbers = onnx.numpy_helper.to_array(weight)
+            weight.CopyFrom(onnx.numpy_helper.from_array(np.where(numbers > 0, 3 * numbers, numbers), weight.name))
+    del made.graph.value_info[:]
+    return made
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("activations", ["QInt16", "QUInt16"])
+def test_activations_in_16_bits(tmp_path: Path, activations: str, symmetric: bool) -> None:
+    from onnxruntime.quantization import QuantType
+
+    from edge_sdk.converters.lower.direct.quantizers import wide_grids
+
+    proto = quantized_model(
+        tmp_path,
+        squeezing_model,
+        activation_type=QuantType[activations],
+        weight_type=QuantType.QInt8,
+        extra_options={"UseQDQContribOps": True, "ActivationSymmetric": symmetric},
+    )
+    # Of 65,536 numbers from zero on none is in the middle; ONNX Runtime takes the one below.
+    assert bool(wide_grids(proto).off_centre) is not (symmetric and activations == "QInt16")
+    feeds = {"x": np.random.default_rng(2).standard_normal(SHAPE).astype(np.float32)}
+    graph = lowered(proto, feeds, grids=True)
+    grids = [t for op in graph.graph.ops for t in op.outputs if t.dtype == "int16"]
+    assert grids
+    assert all(t.quantization is not None and t.quantization.zero_point == (0,) for t in grids)
+    (result,), (want,) = run(graph, feeds), expected(proto, feeds)
+    # Ten roundings on the way, each of at most twice the source's step, and TFLite's multipliers of 16 bits.
+    assert np.abs(result - want).max() <= 20 * step_of(graph)
+
+
+def test_a_range_that_begins_at_zero_cuts_as_in_the_source() -> None:
+    """ONNX Runtime leaves the ReLU out where the quantizer does it."""
+    from onnx import helper
+
+    weights: dict[str, Any] = {"s": np.array(0.001, np.float32), "z": np.array(-32768, np.int16)}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    feeds = {"x": np.array([[-3, -0.4, 0, 0.7, 60]], np.float32)}
+    graph = lowered(model(nodes, feeds, ["y"], weights, opset=21), feeds, grids=True)
+    assert np.abs(run(graph, feeds)[0] - [[0, 0, 0, 0.7, 60]]).max() <= step_of(graph)
+
+
+def test_a_sum_that_the_kernel_aborts_on_stays_in_float() -> None:
+    """A mask of -1e9 added to scores whose sum has a step of 1e-4 (attention, quantized to 16 bits)."""
+    from onnx import helper
+
+    weights: dict[str, Any] = {
+        name: np.array(scale, np.float32) for name, scale in (("a", 0.001), ("b", 3e4), ("c", 1e-4))
+    }
+    weights["z"] = np.array(0, np.int16)
+    nodes = [
+        node
+        for name, scale in (("x", "a"), ("m", "b"))
+        for node in (
+            helper.make_node("QuantizeLinear", [name, scale, "z"], [f"{name}q"]),
+            helper.make_node("DequantizeLinear", [f"{name}q", scale, "z"], [f"{name}d"]),
+        )
+    ]
+    nodes += [
+        helper.make_node("Add", ["xd", "md"], ["t"]),
+        helper.make_node("QuantizeLinear", ["t", "c", "z"], ["tq"]),
+        helper.make_node("DequantizeLinear", ["tq", "c", "z"], ["y"]),
+    ]
+    feeds = {"x": np.array([[0.5, 1.25, -2]], np.float32), "m": np.array([[0, -1e9, 0]], np.float32)}
+    graph = lowered(model(nodes, feeds, ["y"], weights, opset=21), feeds, grids=True)
+    assert np.abs(run(graph, feeds)[0] - [[0.5, -3.2768, -2]]).max() <= 1e-4

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.model import Quantization
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
+from edge_sdk.converters.lower.direct.ops.elementwise import unary
 from edge_sdk.converters.lower.direct.quantizers import GRID, WEIGHTS
 from edge_sdk.converters.lower.direct.value import Value, plain
 
@@ -33,8 +34,23 @@ def _grid(builder: Builder, node: Node) -> Value:
         raise NoFormError(f"activations quantized to {zero.dtype.name}")
     dtype, shift = _SIGNED[zero.dtype.name]
     grid = Quantization((float(scale[0]),), (int(zero[0]) - shift,), 0)
+    if dtype == "int16" and grid.zero_point[0]:
+        grid, begins_at_zero = recentred(grid)
+        # A quantizer whose range begins at zero stands for the ReLU before it as well.
+        x = unary(builder, x, "RELU") if begins_at_zero else x
     made = builder.emit("GRID", [x.tensor], x.tensor.shape, grid=grid, grid_dtype=dtype)
     return Value(made, x.order, x.spatial)
+
+
+def recentred(grid: Quantization) -> tuple[Quantization, bool]:
+    """A 16-bit grid around zero that reaches as far as one around another number, and whether that one began at zero.
+
+    TFLite's int16 tensors have no zero point. Steps are up to twice as large.
+    """
+    limits = np.iinfo(np.int16)
+    below, above = limits.min - grid.zero_point[0], limits.max - grid.zero_point[0]
+    scale = grid.scale[0] * max(-below, above) / limits.max
+    return Quantization((float(np.float32(scale)),), (0,), 0), below == 0
 
 
 def _rounded(builder: Builder, x: Value, scale: Numbers, zero: Numbers, axis: int) -> Value:

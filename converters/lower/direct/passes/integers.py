@@ -40,7 +40,11 @@ _COMPUTES = frozenset(
 _FIXED = {name: Quantization((scale,), (zero,), 0) for name, (scale, zero) in FIXED.items()}
 _SHARED = frozenset({"MAXIMUM", "MINIMUM", "AVERAGE_POOL_2D", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"})
 Grid = tuple[Quantization, str]
+_BYTE = 255
 _BIAS = {"int8": "int32", "int16": "int64"}
+# Sums bring operands to twice the larger scale and shift them left by 20 or 15 bits (TFLite's add.cc, sub.cc).
+_SUMS = frozenset({"ADD", "SUB"})
+_SUMS_HEADROOM = {"int8": 2.0**20, "int16": 2.0**15}
 
 
 def to_integers(graph: Graph) -> Graph:
@@ -62,6 +66,7 @@ class _Integers:
         self._users = graph.users()
         self._ends = set(graph.outputs)
         self._twin: dict[Tensor, Tensor] = {}
+        self._unsigned: dict[Tensor, Tensor] = {}
         self._restored: set[Tensor] = set()
         self._ops: list[Op] = []
 
@@ -110,6 +115,9 @@ class _Integers:
         readers = self._users.get(tensor, [])
         if len(readers) == 1 and tensor not in self._ends:
             if readers[0].kind in _MOVES_ONE and readers[0].inputs[0] is tensor:
+                return self._wanted_grid(readers[0].output)
+            if readers[0].kind == "RELU":
+                # Zero is on every grid: rounding before the clamp is the same.
                 return self._wanted_grid(readers[0].output)
             if factor := factor_of(readers[0]):
                 wanted = self._wanted_grid(readers[0].output)
@@ -164,7 +172,7 @@ class _Integers:
         if wanted is None:
             return None
         inputs = self._integer_inputs(op, wanted[1])
-        if inputs is None or not _allowed(inputs, wanted):
+        if inputs is None or not _allowed(op.kind, inputs, wanted):
             return None
         if op.kind == "CONCATENATION":
             # What a source joins it rounds to one grid: so does QUANTIZE, before.
@@ -172,11 +180,21 @@ class _Integers:
         native = _native_grid(op.kind, inputs, wanted)
         if native is None:
             return None
+        if any(t is not None and t.dtype == "uint8" for t in inputs):
+            native = _shifted(wanted[0], 128), "uint8"
         result = replace(op.output, dtype=native[1], quantization=native[0])
         made = op.reading(*inputs).making(result)
         self._ops.append(made)
-        self._twin[op.output] = self._requantized(result, wanted)
+        twin = self._twin[op.output] = self._requantized(result, wanted)
+        if result.dtype == "uint8":
+            self._unsigned[twin] = result
         return made
+
+    def _as_unsigned(self, twin: Tensor) -> Tensor:
+        """The same bytes for a kernel that takes uint8: what the last one gave, or a QUANTIZE that moves the zero."""
+        if twin not in self._unsigned and twin.quantization is not None:
+            self._unsigned[twin] = self._requantized(twin, (_shifted(twin.quantization, 128), "uint8"))
+        return self._unsigned[twin]
 
     def _requantized(self, tensor: Tensor, grid: Grid) -> Tensor:
         if (tensor.quantization, tensor.dtype) == grid:
@@ -200,17 +218,21 @@ class _Integers:
         return made
 
     def _weighted(self, op: Op, dtype: str) -> list[Tensor | None] | None:
-        """Operand, int8 weights and a bias at the product of both scales."""
+        """Operand, weights and a bias at the product of both scales; uint8 where weights have a zero point."""
         first = 2 if op.kind == "TRANSPOSE_CONV" else 0
         x, weights = op.inputs[first], op.inputs[1]
         bias = op.inputs[first + 1 if first else 2] if len(op.inputs) > (3 if first else 2) else None
         twin = self._twin.get(x) if x is not None else None
         integers = _on_grid(weights, "int8", _WEIGHTED[op.kind]) if weights is not None else None
+        if integers is None and weights is not None and dtype == "int8":
+            integers = _with_zero_point(weights)
         if twin is None or twin.dtype != dtype or twin.quantization is None or integers is None:
             return None
         if bias is not None and bias.data is None:
             return None
         rounded = _bias(bias, twin.quantization, integers, _BIAS[dtype])
+        if integers.dtype == "uint8":
+            twin = self._as_unsigned(twin)
         return [op.inputs[0], integers, twin, rounded] if first else [twin, integers, rounded]
 
 
@@ -232,17 +254,44 @@ def _on_grid(tensor: Tensor, dtype: str, axis: int | None) -> Tensor | None:
     grid = tensor.quantization
     if tensor.data is None or grid is None or (grid.per_channel and grid.axis != axis):
         return None
-    scale = np.array(grid.scale, np.float32)
-    if grid.per_channel:
-        spread = [1] * tensor.data.ndim
-        spread[grid.axis] = -1
-        scale = scale.reshape(spread)
-    integers = np.rint(tensor.data / scale)
+    integers = _steps(tensor.data, grid)
     limits = np.iinfo(dtype)
-    exact = np.array_equal(integers.astype(np.float32) * scale, tensor.data)
-    if not exact or integers.min(initial=0) < limits.min or integers.max(initial=0) > limits.max:
+    if integers is None or integers.min(initial=0) < limits.min or integers.max(initial=0) > limits.max:
         return None
     return replace(tensor, data=integers.astype(dtype), dtype=dtype)
+
+
+def _with_zero_point(weights: Tensor) -> Tensor | None:
+    """Weights around another number than zero, as the one kernel that has a zero point for them takes them: uint8.
+
+    Integers less their zero point need nine bits then. TFLite's int8 kernels have none, its uint8 kernels one for all
+    channels.
+    """
+    grid = weights.quantization
+    if weights.data is None or grid is None or grid.per_channel:
+        return None
+    integers = _steps(weights.data, grid)
+    if integers is None:
+        return None
+    zero = max(-int(integers.min(initial=0)), 0)
+    if zero > _BYTE or integers.max(initial=0) + zero > _BYTE:
+        return None
+    return replace(weights, data=(integers + zero).astype("uint8"), dtype="uint8", quantization=_shifted(grid, zero))
+
+
+def _steps(data: Any, grid: Quantization) -> Any:
+    """Real numbers in whole steps of their scale; None where one lies between two steps."""
+    scale = np.array(grid.scale, np.float32)
+    if grid.per_channel:
+        spread = [1] * data.ndim
+        spread[grid.axis] = -1
+        scale = scale.reshape(spread)
+    integers = np.rint(data / scale)
+    return integers if np.array_equal(integers.astype(np.float32) * scale, data) else None
+
+
+def _shifted(grid: Quantization, by: int) -> Quantization:
+    return replace(grid, zero_point=tuple(zero + by for zero in grid.zero_point))
 
 
 def _bias(bias: Tensor | None, x: Quantization, weights: Tensor, dtype: str) -> Tensor | None:
@@ -255,10 +304,12 @@ def _bias(bias: Tensor | None, x: Quantization, weights: Tensor, dtype: str) -> 
     return Tensor(bias.origin, data.shape, dtype, data, grid)
 
 
-def _allowed(inputs: Sequence[Tensor | None], wanted: Grid) -> bool:
-    """Whether TFLite's integer kernels take these grids: 16-bit ones have their zero in the middle."""
-    grids = [t.quantization for t in inputs if t is not None and t.dtype == "int16" and t.quantization]
-    return wanted[1] != "int16" or not any(grid.zero_point[0] for grid in (*grids, wanted[0]))
+def _allowed(kind: str, inputs: Sequence[Tensor | None], wanted: Grid) -> bool:
+    """Whether TFLite's kernel of a sum takes these scales: it aborts where a result's step is too fine."""
+    if kind not in _SUMS:
+        return True
+    scales = [t.quantization.scale[0] for t in inputs if t is not None and t.quantization]
+    return 2 * max(scales) < _SUMS_HEADROOM[wanted[1]] * wanted[0].scale[0]
 
 
 def _native_grid(kind: str, inputs: Sequence[Tensor | None], wanted: Grid) -> Grid | None:
