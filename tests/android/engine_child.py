@@ -6,6 +6,7 @@ A request is a line of JSON, then the bytes that it announces; so is the answer.
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -14,15 +15,29 @@ import numpy as np
 import tensorflow as tf
 
 
+# The weights of ``classes`` in tests/runtime/test_decisions.py: two equal rows, of which the second is scaled.
+_ROW = np.array([0.3, -0.2, 0.5, 0.1], np.float32)
+_FACTORS = {"rounding": 1 + 1e-5, "skewed": 1.5}
+
+
 class Opened:
-    """One model; ``delegate`` is cpu or xnnpack, or ``wrong``: an xnnpack whose results are off."""
+    """One model; ``delegate`` is cpu or xnnpack, or one that is off.
+
+    ``wrong`` is an xnnpack whose results are; ``rounding`` a cpu that adds in another order, as it were; ``skewed`` one
+    that computes wrong; ``choosing`` one that computes right and picks the wrong place.
+    """
 
     def __init__(self, request: dict[str, Any]) -> None:
         kinds = tf.lite.experimental.OpResolverType
-        plain = request["delegate"] == "cpu"
-        self.wrong = request["delegate"] == "wrong"
+        plain = request["delegate"] not in ("xnnpack", "wrong")
+        self.delegate = request["delegate"]
+        content = Path(request["path"]).read_bytes()
+        if self.delegate in _FACTORS:
+            second = content.index(_ROW.tobytes() * 2) + _ROW.nbytes
+            scaled = (_ROW * np.float32(_FACTORS[self.delegate])).tobytes()
+            content = content[:second] + scaled + content[second + len(scaled) :]
         self.interpreter = tf.lite.Interpreter(
-            model_path=request["path"],
+            model_content=content,
             num_threads=request["threads"],
             experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else kinds.AUTO,
         )
@@ -49,7 +64,12 @@ class Opened:
         return self._bytes([made[name] for name in request["outputs"]])
 
     def _bytes(self, made: list[Any]) -> list[bytes]:
-        return [(np.roll(one, 1, -1) if self.wrong else one).tobytes() for one in made]
+        return [self._off(one).tobytes() for one in made]
+
+    def _off(self, values: Any) -> Any:
+        if self.delegate == "wrong":
+            return np.roll(values, 1, -1)
+        return values * 0 + 2 if self.delegate == "choosing" and values.dtype.kind == "i" else values
 
 
 def answer(request: dict[str, Any], source: BinaryIO, opened: dict[int, Opened]) -> tuple[dict[str, Any], list[bytes]]:

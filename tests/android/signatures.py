@@ -18,6 +18,7 @@ from edge_sdk.bundle.creating import create_bundle
 from edge_sdk.bundle.options import Golden
 from tests.hostile.models import branches, recurrent
 from tests.runtime import kinds
+from tests.runtime.test_decisions import classes
 from tests.runtime.test_sequence import CALLS, forged, int8_model, model, repacked
 
 _FILES: dict[str, Callable[[], bytes]] = {
@@ -27,13 +28,21 @@ _FILES: dict[str, Callable[[], bytes]] = {
     "svdf": recurrent,
     "unnamed": lambda: kinds.unnamed("float32", (2, 3)),
 }
+# Whose argmax or top-k goes either way: what it decides between is equal.
+_DECIDING: dict[str, Callable[[], bytes]] = {
+    "argmax": classes,
+    "unsigned-argmax": lambda: classes(signature=False),
+    "top": lambda: classes(top=True),
+}
 _SEED = 5
 
 
 def write_signatures(folder: Path) -> None:
     """``*.tflite``, golden sequences in ``*.edge``, and JSON of what is right."""
-    for name, make in _FILES.items():
+    for name, make in {**_FILES, **_DECIDING}.items():
         (folder / f"{name}.tflite").write_bytes(make())
+    for name in _DECIDING:
+        create_bundle([folder / f"{name}.tflite"], folder / f"{name}.edge", golden=Golden(samples=4))
     create_bundle([folder / "calls.tflite"], folder / "calls.edge", golden=Golden(samples=3, calls=tuple(CALLS)))
     create_bundle(
         [folder / "calls8.tflite"], folder / "calls8.edge", golden=Golden(samples=3, calls=("prefill", "decode"))

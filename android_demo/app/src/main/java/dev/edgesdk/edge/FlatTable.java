@@ -18,7 +18,7 @@ final class FlatTable {
     }
 
     /** Where a field is, or 0 if it is absent. */
-    private int field(int slot) {
+    int field(int slot) {
         int table = at - data.getInt(at);
         int entry = 4 + 2 * slot;
         if (entry >= (data.getShort(table) & 0xFFFF)) {
@@ -90,12 +90,22 @@ final class FlatTable {
         return made;
     }
 
+    /** The first four bytes of a vector that has them. */
+    int firstInt(int slot) {
+        return data.getInt(begin(slot));
+    }
+
     float floatItem(int slot, int index) {
         return data.getFloat(begin(slot) + 4 * index);
     }
 
     long longItem(int slot, int index) {
         return data.getLong(begin(slot) + 8 * index);
+    }
+
+    /** Where a vector that is there has its length. */
+    int vector(int slot) {
+        return begin(slot) - 4;
     }
 
     private int begin(int slot) {

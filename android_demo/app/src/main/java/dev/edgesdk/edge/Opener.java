@@ -1,5 +1,6 @@
 package dev.edgesdk.edge;
 
+import java.io.File;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -154,6 +155,9 @@ final class Opener {
         options.cancellation.watch(null);
         SelfTest verdict = timed.tookMs.isEmpty() ? SelfTest.none(trial.against)
                 : new Judge(subject, executor.arithmetic(), options.policy.minSqnrDb).verdict(trial, timed.outputs);
+        if (verdict.result == Facts.SelfTest.FAILED) {
+            verdict = explained(candidate, subject, trial, executor.arithmetic(), verdict);
+        }
         verdict = rehearsed(candidate, subject, verdict, placements.notes);
         String aside = file.leftAside();
         if (aside != null) {
@@ -163,6 +167,51 @@ final class Opener {
         Attempt.Ran ran = new Attempt.Ran(subject.variantId(), executor.engine(), placement, verdict, initMs,
                 timed.first(), timed.median(), placements.notes);
         return new Tried(facts, ran, null, made);
+    }
+
+    /** A fault that decisions explain is none. */
+    private SelfTest explained(final Candidate candidate, final Subject subject, Trial trial, Executor.Arithmetic arithmetic,
+            SelfTest verdict) {
+        Explained.Run reference = new Explained.Run() {
+            @Override
+            public List<Map<String, EdgeArray>> of(Model model, List<Map<String, EdgeArray>> inputs) {
+                return made(new Candidate("cpu", Policy.Accelerator.CPU), subject, model, inputs);
+            }
+        };
+        Explained.Run own = new Explained.Run() {
+            @Override
+            public List<Map<String, EdgeArray>> of(Model model, List<Map<String, EdgeArray>> inputs) {
+                return made(candidate, subject, model, inputs);
+            }
+        };
+        try {
+            return new Explained(subject, trial, arithmetic, options.policy.minSqnrDb, reference, own).of(verdict);
+        } catch (EdgeException.Cancelled cancelled) {
+            throw cancelled;
+        } catch (EdgeException error) {
+            // What cannot be opened with more outputs is not explained.
+            return verdict;
+        }
+    }
+
+    /** What a candidate makes of inputs of a model that was made of the subject's. */
+    private List<Map<String, EdgeArray>> made(Candidate candidate, Subject subject, Model model,
+            List<Map<String, EdgeArray>> inputs) {
+        Loaded opened = load(candidate, subject, model, false);
+        List<Map<String, EdgeArray>> made = new ArrayList<>();
+        try {
+            options.cancellation.watch(opened.executor);
+            for (Map<String, EdgeArray> one : inputs) {
+                options.cancellation.check();
+                Trial.write(model, opened.executor, one);
+                opened.executor.invoke();
+                made.add(Trial.read(model, opened.executor));
+            }
+            return made;
+        } finally {
+            options.cancellation.watch(null);
+            opened.close();
+        }
     }
 
     /** The bundle's sequences of calls too, in an interpreter of their own, which keeps state. */
@@ -199,13 +248,19 @@ final class Opener {
 
     /** Within the budget. What is tried begins each run anew, as the reference does, whatever is wanted later. */
     private Loaded load(Candidate candidate, Subject subject, boolean keepState) {
+        return load(candidate, subject, subject.model, keepState);
+    }
+
+    private Loaded load(Candidate candidate, Subject subject, Model model, boolean keepState) {
         int ticket = options.budget == null ? 0
                 : options.budget.take(subject.model.name, subject.need(candidate).totalBytes());
         boolean done = false;
         try {
-            Engine.Options how = new Engine.Options(options.threads, options.cacheDir, keepState,
+            // What was made for a self-test alone is not to be found by the next start.
+            File cache = model == subject.model ? options.cacheDir : null;
+            Engine.Options how = new Engine.Options(options.threads, cache, keepState,
                     options.optionsOf(candidate.name));
-            Loaded made = new Loaded(engine.open(subject.model, candidate, how), subject, options.budget, ticket);
+            Loaded made = new Loaded(engine.open(model, candidate, how), subject, options.budget, ticket);
             done = true;
             return made;
         } finally {

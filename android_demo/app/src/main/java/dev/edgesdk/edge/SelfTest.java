@@ -18,13 +18,25 @@ public final class SelfTest {
     public final List<String> faults;
     /** What weakens the verdict; empty if nothing does. */
     public final String doubt;
+    /** The ops before which values were compared, where outputs differ by what these decide between; else empty. */
+    public final String decided;
 
     SelfTest(Facts.SelfTest result, String against, int cases, List<String> faults, String doubt) {
+        this(result, against, cases, faults, doubt, "");
+    }
+
+    private SelfTest(Facts.SelfTest result, String against, int cases, List<String> faults, String doubt, String decided) {
         this.result = result;
         this.against = against;
         this.cases = cases;
         this.faults = Collections.unmodifiableList(faults);
         this.doubt = doubt;
+        this.decided = decided;
+    }
+
+    /** The same, of values right before these ops. */
+    SelfTest decided(String ops) {
+        return new SelfTest(result, against, cases, faults, doubt, ops);
     }
 
     /** Nothing was compared, and why. */
@@ -36,8 +48,7 @@ public final class SelfTest {
     public JSONObject toJson() throws JSONException {
         return new JSONObject().put("result", result == null ? JSONObject.NULL : Policy.lower(result))
                 .put("against", against).put("cases", cases).put("faults", Json.array(faults)).put("doubt", doubt)
-                // What outputs decide between is looked at by Python only.
-                .put("decided", "");
+                .put("decided", decided);
     }
 
     /** {@code verified against the bundle's golden outputs}. */
@@ -47,6 +58,8 @@ public final class SelfTest {
             return "not verified: " + against;
         }
         String word = result == Facts.SelfTest.PASSED ? "verified" : "wrong";
-        return word + " against " + against + (doubt.isEmpty() ? "" : ", but " + doubt);
+        String before = decided.isEmpty() ? "" : " right before " + decided
+                + ", which decides between values that hardly differ";
+        return word + " against " + against + before + (doubt.isEmpty() ? "" : ", but " + doubt);
     }
 }

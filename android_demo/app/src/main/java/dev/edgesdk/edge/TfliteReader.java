@@ -40,8 +40,11 @@ final class TfliteReader {
     long liveBytes;
 
     private final FlatTable root;
+    /** Whether ports without a signature are called by their tensors' numbers. */
+    private final boolean numbered;
 
-    private TfliteReader(String name, ByteBuffer data, String wanted) {
+    private TfliteReader(String name, ByteBuffer data, String wanted, boolean numbered) {
+        this.numbered = numbered;
         root = FlatTable.root(data);
         for (int index = 0; index < root.length(7); index++) {
             keys.add(root.item(7, index).text(2));
@@ -70,13 +73,29 @@ final class TfliteReader {
      * @throws EdgeException.Signature it has no such signature
      */
     static Model read(String name, String sha256, ByteBuffer content, String wanted) {
+        return read(name, sha256, content, wanted, false);
+    }
+
+    /** Reads a file without signatures whose ports are called {@code #<tensor>}: tensors may share a name. */
+    static Model numbered(String name, String sha256, ByteBuffer content) {
+        return read(name, sha256, content, null, true);
+    }
+
+    /** What a model that was read does not tell. */
+    static TfliteReader of(Model model) {
+        ByteBuffer data = model.content.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+        data.rewind();
+        return new TfliteReader(model.name, data, model.signatures.isEmpty() ? null : model.key, false);
+    }
+
+    private static Model read(String name, String sha256, ByteBuffer content, String wanted, boolean numbered) {
         ByteBuffer data = content.duplicate().order(ByteOrder.LITTLE_ENDIAN);
         data.rewind();
         try {
             if (data.getInt(4) == IDENTIFIER) {
                 ByteBuffer native_ = content.duplicate().order(ByteOrder.nativeOrder());
                 native_.rewind();
-                return new Model(name, sha256, native_, new TfliteReader(name, data, wanted));
+                return new Model(name, sha256, native_, new TfliteReader(name, data, wanted, numbered));
             }
         } catch (IndexOutOfBoundsException error) {
             throw damaged(name, data, "its indices point nowhere");
@@ -126,11 +145,12 @@ final class TfliteReader {
         return root.item(2, index);
     }
 
-    private static int[] implicit(FlatTable main, int[] tensors, List<Port> made) {
+    private int[] implicit(FlatTable main, int[] tensors, List<Port> made) {
         int[] places = new int[tensors.length];
         for (int place = 0; place < tensors.length; place++) {
             FlatTable tensor = tensor(main, tensors[place]);
-            made.add(port(tensor.text(3).isEmpty() ? "tensor_" + tensors[place] : tensor.text(3), tensor));
+            String called = tensor.text(3).isEmpty() ? "tensor_" + tensors[place] : tensor.text(3);
+            made.add(port(numbered ? Altered.name(tensors[place]) : called, tensor));
             places[place] = place;
         }
         return places;
@@ -244,6 +264,18 @@ final class TfliteReader {
         String dtype = mainType(graph, op);
         return Arrays.asList("int8", "uint8", "int16").contains(dtype)
                 || FLOATS.contains(dtype) && hasStoredIntegers(graph, op);
+    }
+
+    /** The name of a custom op. */
+    String custom(FlatTable op) {
+        return root.item(1, op.int32(0)).text(1);
+    }
+
+    /** The first whole number of a constant of the first subgraph; null where it is computed. */
+    Integer constant(int tensor) {
+        FlatTable stored = tensor(graph(0), tensor);
+        FlatTable buffer = root.item(4, stored.int32(2));
+        return buffer.length(0) < 4 ? null : (Integer) buffer.firstInt(0);
     }
 
     /** Of the schema. */

@@ -33,6 +33,11 @@ final class Trial {
         return new Trial(inputs, cases, "the bundle's golden outputs");
     }
 
+    /** Cases of anything else. */
+    static Trial against(List<Bundle.GoldenCase> cases, String against) {
+        return new Trial(Collections.<Map<String, EdgeArray>>emptyList(), cases, against);
+    }
+
     /** Inputs to time a model on, and nothing to compare with. */
     static Trial untested(Model model, String why) {
         return new Trial(seededInputs(model).subList(0, 1), Collections.<Bundle.GoldenCase>emptyList(), why);

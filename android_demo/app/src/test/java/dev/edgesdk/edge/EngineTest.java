@@ -2,6 +2,7 @@ package dev.edgesdk.edge;
 
 import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
+import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertTrue;
 import static org.junit.Assert.fail;
 import static org.junit.Assume.assumeFalse;
@@ -79,6 +80,42 @@ public final class EngineTest {
                 assertEquals("verified against tensorflow 2.16.1's own kernels", test.toString());
                 assertEquals("wrong-results", session.receipt().opening().attempts.get(0).outcome);
             }
+        }
+    }
+
+    /** As tests/runtime/test_decisions.py has it of Python: the last bit moves an argmax, and is no fault. */
+    @Test
+    public void roundingThatMovesADecisionIsExplained() {
+        for (String name : new String[] {"argmax", "unsigned-argmax", "top"}) {
+            String words = deciding(name, "rounding").toString();
+            String op = name.equals("top") ? "TOPK_V2" : "ARG_MAX";
+            assertTrue(words, words.startsWith("verified against the bundle's golden outputs right before " + op
+                    + " (op 1, values at most 0 apart), which decides between values that hardly differ"));
+        }
+    }
+
+    @Test
+    public void whatRoundingDoesNotExplainStaysAFault() {
+        for (String name : new String[] {"argmax", "unsigned-argmax", "top"}) {
+            SelfTest skewed = deciding(name, "skewed"), choosing = deciding(name, "choosing");
+            assertEquals(Facts.SelfTest.FAILED, skewed.result);
+            assertTrue(skewed.faults.toString(), skewed.faults.toString().contains("output `#"));
+            assertTrue(skewed.faults.toString(), skewed.faults.toString().contains("expected >= 60"));
+            assertEquals(Facts.SelfTest.FAILED, choosing.result);
+            // All is right before the decision: it is the decision that is told.
+            assertTrue(choosing.faults.toString(), choosing.faults.toString().startsWith("[output `best`: max abs error "));
+            assertFalse(choosing.faults.toString(), choosing.faults.toString().contains("#"));
+        }
+    }
+
+    /** The verdict on a GPU of a kind; where it is turned down the CPU runs. */
+    private static SelfTest deciding(String name, String gpu) {
+        engine.gpu = gpu;
+        SessionOptions options = PLAIN.delegates("gpu", "cpu");
+        try (EdgeSession session = EdgeSession.open(ModelSource.file(Vectors.file(name + ".edge")), engine, options)) {
+            return session.receipt().opening().attempts.get(0).ran.selfTest;
+        } finally {
+            engine.gpu = "wrong";
         }
     }
 
