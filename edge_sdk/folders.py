@@ -34,15 +34,27 @@ def temporary_folder(what: str, *, parent: Path | None = None) -> Iterator[Path]
     try:
         yield folder
     except OSError as error:
-        # Of a write into an open file Python does not say which.
-        mine = error.filename is None or str(error.filename).startswith(str(folder))
-        if mine and error.errno in _NO_ROOM:
-            raise OutputError(
-                f"{error.filename or folder}: cannot be written: {error.strerror}", hint=_hint(parent)
-            ) from error
+        tell_no_room(error, folder, parent=parent)
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def tell_no_room(error: BaseException | None, *folders: Path, parent: Path | None = None) -> None:
+    """Raises an ``OutputError`` for want of room, or of permission, in temporary folders; of anything else nothing.
+
+    Args:
+        error: that ended what was done there; None for none.
+        folders: where it was done.
+        parent: as of :func:`make_folder`.
+    """
+    if not isinstance(error, OSError) or error.errno not in _NO_ROOM:
+        return
+    # Of a write into an open file Python does not say which.
+    if error.filename is None or any(str(error.filename).startswith(str(folder)) for folder in folders):
+        raise OutputError(
+            f"{error.filename or folders[0]}: cannot be written: {error.strerror}", hint=_hint(parent)
+        ) from error
 
 
 def make_folder(what: str, *, parent: Path | None = None) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.errors import OutputError
-from edge_sdk.folders import make_folder
+from edge_sdk.folders import make_folder, tell_no_room
 
 
 class Workers:
@@ -28,10 +28,16 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object = None, error: BaseException | None = None, *rest: object) -> None:
         for worker in self._workers.values():
             worker.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        tell_no_room(error, self._folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where each has its own."""
+        return self._folder
 
     def get(self, role: str, *, preload: Sequence[str] = ()) -> Worker:
         """The worker of that role; a new one begins to import ``preload`` at once."""
@@ -66,11 +72,12 @@ class Workshop:
     def __enter__(self) -> Workshop:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self._own:
-            self._workers.__exit__(*error)
+    def __exit__(self, kind: object, error: BaseException | None, *rest: object) -> None:
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self._own:
+            self._workers.__exit__(kind, error, *rest)
+        tell_no_room(error, self.folder, self._workers.folder, parent=None if self._temporary else self.folder)
 
     def worker(self, role: str, *, preload: Sequence[str] = ()) -> Worker:
         """The worker of that role; see :meth:`Workers.get`."""

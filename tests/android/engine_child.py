@@ -14,7 +14,6 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import numpy as np
 import tensorflow as tf
 
-
 # The weights of ``classes`` in tests/runtime/test_decisions.py: two equal rows, of which the second is scaled.
 _ROW = np.array([0.3, -0.2, 0.5, 0.1], np.float32)
 _FACTORS = {"rounding": 1 + 1e-5, "skewed": 1.5}

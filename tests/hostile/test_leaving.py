@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -289,3 +290,20 @@ def test_a_conversion_leaves_the_temporary_folder_as_it_was(name: str, build: st
     done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
     assert sorted(one.name for one in temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["a worker's folder", "the conversion's own"])
+def test_no_room_in_the_middle_of_a_conversion_is_one_error(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make faults` found tracebacks of it: folders that are made while the work is under way."""
+    from edge_sdk.converters.workers.workshop import Workshop
+    from edge_sdk.errors import OutputError
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(OutputError, match="cannot be written: no such directory"), Workshop() as shop:
+        folder = shop.workers.folder if place.startswith("a worker") else shop.folder
+        raise PermissionError(errno.EACCES, "no such directory", str(folder / "engine"))
+    with pytest.raises(FileNotFoundError), Workshop():
+        Path("absent of the user's").read_bytes()
+    assert list(tmp_path.iterdir()) == []
