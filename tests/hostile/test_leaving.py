@@ -301,9 +301,14 @@ def test_no_room_in_the_middle_of_a_conversion_is_one_error(
     from edge_sdk.errors import OutputError
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(OutputError, match="cannot be written: no such directory"), Workshop() as shop:
-        folder = shop.workers.folder if place.startswith("a worker") else shop.folder
-        raise PermissionError(errno.EACCES, "no such directory", str(folder / "engine"))
+
+    def work() -> None:
+        with Workshop() as shop:
+            folder = shop.workers.folder if place.startswith("a worker") else shop.folder
+            raise PermissionError(errno.EACCES, "no such directory", str(folder / "engine"))
+
+    with pytest.raises(OutputError, match="cannot be written: no such directory"):
+        work()
     with pytest.raises(FileNotFoundError), Workshop():
         Path("absent of the user's").read_bytes()
     assert list(tmp_path.iterdir()) == []
