@@ -48,8 +48,9 @@ def float_bound(
 
     Each op that sums ``n`` products errs by about ``lambda * sqrt(n) * u`` of its result (Higham and Mary, "A new
     approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41(5), 2019, theorem 2.4); both sides
-    err, and errors of all ops are added up. An output that is an integer must be equal. A logistic errs by units of 0.5
-    in the last place.
+    err, and errors of all ops are added up. Of a coarser type each op's result is rounded once, for kernels sum in
+    float32: ``lambda * sqrt(ops) * u`` by the same theorem. (As if they summed in it, a U-Net's bound was 40 times its
+    largest value.) An output that is an integer must be equal. A logistic errs by units of 0.5 in the last place.
 
     Args:
         artifact: the float .tflite.
@@ -57,12 +58,15 @@ def float_bound(
         precision: the coarser float type of the two: ``float32``, ``float16`` or ``bfloat16``.
         output: its name in the file's signature; others, as those of a sequence of calls, are not looked up.
     """
-    roots = sum(
+    roots = [
         math.sqrt(accumulation_length(graph, op))
         for graph, op in artifact.all_ops()
         if compute_type(graph, op) in ("float32", "float16", "hybrid_int8")
-    )
-    relative = 2 * _CONFIDENCE * _UNIT_ROUNDOFF[precision] * max(1.0, roots)
+    ]
+    units = _UNIT_ROUNDOFF["float32"] * max(1.0, sum(roots))
+    if precision != "float32":
+        units += _UNIT_ROUNDOFF[precision] * math.sqrt(max(1, len(roots)))
+    relative = 2 * _CONFIDENCE * units
     words = f"{precision} rounding: {relative:.2g} of the largest value {max_abs_reference:.4g}"
     value = relative * max_abs_reference
     if output is not None and "LOGISTIC" in _makers(artifact, output):

@@ -99,6 +99,29 @@ def test_float_bound_grows_with_the_root_of_what_is_summed() -> None:
     assert float_bound(small, 2.0).value == pytest.approx(2 * float_bound(small, 1.0).value)
 
 
+@pytest.mark.parametrize(("layers", "channels"), [(1, 512), (20, 64), (120, 16)])
+def test_float16_bound_holds_for_rounded_results_and_still_tells(layers: int, channels: int) -> None:
+    """Layers that keep lengths, each result rounded to float16; the bound must stay far below the values themselves."""
+    graph = Graph()
+    before = x = graph.tensor("x", (1, channels))
+    weights = [np.linalg.qr(RNG.standard_normal((channels, channels)))[0].astype(np.float32) for _ in range(layers)]
+    for i, values in enumerate(weights):
+        after = graph.tensor(f"y{i}", (1, channels))
+        graph.op("FULLY_CONNECTED", (before, graph.constant(f"w{i}", values)), (after,), options("FullyConnectedOptions"))
+        before = after
+    artifact = parse_artifact(graph.finish((x,), (before,)))
+    for _ in range(5):
+        exact = RNG.standard_normal((1, channels))
+        rounded = exact.astype(np.float16)
+        for values in weights:
+            exact = exact @ values.T.astype(np.float64)
+            rounded = (rounded.astype(np.float32) @ values.T.astype(np.float16).astype(np.float32)).astype(np.float16)
+        largest = float(np.abs(exact).max())
+        bound = float_bound(artifact, largest, "float16").value
+        assert np.abs(exact - rounded).max() <= bound < 0.1 * largest
+        assert bound > float_bound(artifact, largest).value
+
+
 def test_float_bound_holds_for_float32_against_float64() -> None:
     """The bound covers what float32 arithmetic really loses, with room, on a sum of 4096 products."""
     graph = Graph()

@@ -165,12 +165,15 @@ def multiplier_range(scene: Scene) -> Iterator[Mark]:
 
 
 def nan_constant(scene: Scene) -> Iterator[Mark]:
-    """A float constant holds NaN: all that is computed from it is NaN."""
+    """A float constant holds NaN: all that is computed from it is NaN.
+
+    Not a constant of nothing else that SELECT puts where there is no value: a program writes that, not a training.
+    """
     for op in scene.graph.ops:
         for tensor in scene.graph.operands(op):
             values = values_of(tensor) if tensor.dtype.startswith("float") else None
             count = int(np.isnan(values).sum()) if values is not None else 0
-            if count:
+            if count and not (op.name.startswith("SELECT") and count == tensor.elements):
                 message = f"{count} of {tensor.elements} values are NaN, and so is what is computed from them"
                 yield Mark("warning", message, op, tensor, f"{count} NaN", "0")
 

@@ -62,6 +62,9 @@ def diverged(wrong: bool) -> bytes:
     values = np.arange(IN, dtype=np.float32)
     values[1] = np.nan if wrong else 2
     net.grow("ADD", net.constant("b", values), kind="AddOptions")
+    # What a program puts where there is no value is no weight that diverged.
+    somewhere = net.constant("somewhere", np.array([True] + [False] * (IN - 1)))
+    net.op("SELECT_V2", (somewhere, net.constant("none", np.float32(np.nan)), net.last), (net.tensor("y", (1, IN)),))
     return net.done()
 
 
