@@ -23,6 +23,7 @@ from edge_sdk.converters.sources.torch_calls import TorchCall, eval_mode, is_exp
 from edge_sdk.converters.sources.torch_export import exported
 from edge_sdk.converters.sources.torch_padded import PaddedRows, watched
 from edge_sdk.converters.sources.torch_quantized import in_float_ops, is_dynamic, quantized_by
+from edge_sdk.converters.sources.torch_states import refuse_memory
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, UntrustedSourceError
@@ -58,7 +59,11 @@ class TorchSource:
         self._inputs = fix_shapes(self._call.inputs, batch=self._options.batch, given=self._options.shapes)
         self._float: OnnxSource | None = None
         with watched() as keeps_boxes:
-            self._outputs: tuple[str, ...] = tuple(self._run(self._example_tensors()))
+            examples = self._example_tensors()
+            # Observers of a model that is being quantized remember by design.
+            remembers = not self._quantized_by
+            made = refuse_memory(self._call.module, lambda: self._run(examples)) if remembers else self._run(examples)
+            self._outputs: tuple[str, ...] = tuple(made)
         pads = keeps_boxes and self._options.lowering in ("auto", "direct")
         self._padding = PaddedRows(self._with_own_names()) if pads else None
 

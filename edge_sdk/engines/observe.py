@@ -18,13 +18,17 @@ _COUNTED = 16384
 
 @dataclass
 class Observation:
-    """Minimum, maximum and mean square of one tensor over all samples, and how often which values were seen."""
+    """Minimum, maximum and mean square of one tensor over all samples, and how often which values were seen.
+
+    ``holes``: some value was not a number; the rest is of the others.
+    """
 
     minimum: float = np.inf
     maximum: float = -np.inf
     mean_square: float = 0.0
     runs: int = 0
     histogram: Histogram | None = None
+    holes: bool = False
 
 
 def observe(
@@ -71,6 +75,12 @@ def _see(runner: Runner, index: int, observation: Observation) -> None:
     if values is None or not values.size:
         return
     flat = values.reshape(-1)
+    if np.isnan(flat).any():
+        observation.holes = True
+        flat = flat[~np.isnan(flat)]
+        if not flat.size:
+            observation.runs += 1
+            return
     observation.minimum = min(observation.minimum, float(flat.min()))
     observation.maximum = max(observation.maximum, float(flat.max()))
     # In float64, for the square of a -FLT_MAX padding overflows float32.

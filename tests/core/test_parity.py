@@ -107,7 +107,9 @@ def test_float16_bound_holds_for_rounded_results_and_still_tells(layers: int, ch
     weights = [np.linalg.qr(RNG.standard_normal((channels, channels)))[0].astype(np.float32) for _ in range(layers)]
     for i, values in enumerate(weights):
         after = graph.tensor(f"y{i}", (1, channels))
-        graph.op("FULLY_CONNECTED", (before, graph.constant(f"w{i}", values)), (after,), options("FullyConnectedOptions"))
+        graph.op(
+            "FULLY_CONNECTED", (before, graph.constant(f"w{i}", values)), (after,), options("FullyConnectedOptions")
+        )
         before = after
     artifact = parse_artifact(graph.finish((x,), (before,)))
     for _ in range(5):

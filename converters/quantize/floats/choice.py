@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_of_decisions
 from edge_sdk.converters.quantize.floats.drowned import drowned
+from edge_sdk.converters.quantize.floats.holes import around_holes, told_of_holes
 from edge_sdk.converters.quantize.floats.joins import cut_ops, joins_of_kinds, told
 from edge_sdk.converters.quantize.floats.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.kept import result_name
@@ -53,9 +54,11 @@ def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observatio
     cut = frozenset(cut_ops(joins) | {op.index for op in tail})
     low = drowned(graph, seen)
     decided = [op for op in exact_decisions(graph) if op.index not in cut and op not in low.ops]
+    hollow = [op for op in around_holes(graph, seen) if op.index not in cut and op not in (*low.ops, *decided)]
     findings = [told(graph, recipe, joins)] if joins else []
     findings += [told_of_tail(graph, recipe, tail, seen)] if tail else []
     findings += low.told(graph, recipe, seen)
     findings += [told_of_decisions(graph, recipe, decided)] if decided else []
-    kept = tuple(op for op in (*low.ops, *decided) if op.index not in cut)
+    findings += [told_of_holes(graph, recipe, hollow)] if hollow else []
+    kept = tuple(op for op in (*low.ops, *decided, *hollow) if op.index not in cut)
     return Floats(cut, kept, tuple(findings))
