@@ -64,7 +64,11 @@ def diverged(wrong: bool) -> bytes:
     net.grow("ADD", net.constant("b", values), kind="AddOptions")
     # What a program puts where there is no value is no weight that diverged.
     somewhere = net.constant("somewhere", np.array([True] + [False] * (IN - 1)))
-    net.op("SELECT_V2", (somewhere, net.constant("none", np.array(np.nan, np.float32)), net.last), (net.tensor("y", (1, IN)),))
+    net.op(
+        "SELECT_V2",
+        (somewhere, net.constant("none", np.array(np.nan, np.float32)), net.last),
+        (net.tensor("y", (1, IN)),),
+    )
     return net.done()
 
 
