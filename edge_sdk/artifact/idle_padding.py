@@ -39,8 +39,10 @@ def pads_as_same(graph: Subgraph, pad: Op, op: Op) -> bool:
 
     Not where a stride is beyond its kernel: XNNPACK of ai-edge-litert 2.1.0 errs on SAME there.
     """
+    if pad.name != "PAD" or op.name not in _KINDS or op.options.get("padding") != VALID:
+        return False
     border = graph.tensors[pad.inputs[1]]
-    if op.name not in _KINDS or op.options.get("padding") != VALID or border.constant is None or pad.name != "PAD":
+    if border.constant is None:
         return False
     data, kernel = graph.tensors[pad.inputs[0]].shape, graph.tensors[op.inputs[1]].shape
     if not len(data) == len(kernel) == 4:

@@ -193,6 +193,17 @@ def test_a_pad_that_is_same_goes_into_the_window(
     np.testing.assert_allclose(results[1], results[0], rtol=CLOSE, atol=CLOSE)
 
 
+def test_a_window_behind_another_op_stays_as_it_is() -> None:
+    graph = Graph()
+    x, y, z = (graph.tensor(name, (1, 4, 4, 2)) for name in ("x", "y", "z"))
+    graph.op("RELU", (x,), (y,))
+    weights = graph.constant("weights", np.ones((2, 1, 1, 2), np.float32))
+    steps = {"stride_w": 1, "stride_h": 1, "dilation_w_factor": 1, "dilation_h_factor": 1}
+    graph.op("CONV_2D", (y, weights, -1), (z,), options("Conv2DOptions", padding=1, **steps))
+    data = graph.finish((x,), (z,))
+    assert with_integer_forms(data, INT8) is data
+
+
 def scaled_is_an_output() -> bytes:
     norm = Norm()
     s = norm.factor(norm.squared_difference())
