@@ -22,7 +22,7 @@ from edge_sdk.artifact.flatbuffer import new_node
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact, read_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.summary import float_ops
-from edge_sdk.artifact.ties import FIXED
+from edge_sdk.artifact.ties import FIXED, MOVING
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, quantize_static
@@ -45,8 +45,17 @@ from edge_sdk.signature import Arrays
 # Ops that move values and keep their scale and zero point; SPLIT has its axis first.
 _MOVING = frozenset(
     {
-        *("BROADCAST_TO", "EXPAND_DIMS", "GATHER", "RESHAPE", "SLICE", "SPLIT", "SQUEEZE", "STRIDED_SLICE", "TILE"),
-        *("TRANSPOSE", "UNPACK"),
+        *(
+            "BROADCAST_TO",
+            "DEPTH_TO_SPACE",
+            "EXPAND_DIMS",
+            "GATHER",
+            "RESHAPE",
+            "REVERSE_V2",
+            "SLICE",
+            "SPACE_TO_DEPTH",
+        ),
+        *("SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK"),
     }
 )
 # A bad answer has come in up to 40 of 100 runs: all of eight are bad once in 1,500 times.
@@ -229,12 +238,10 @@ def _second_factors(graph: Subgraph) -> set[int]:
     waiting = list(found)
     while waiting:
         maker = makers.get(waiting.pop())
-        if maker is None or maker.name not in _MOVING:
-            continue
-        source = _moved(maker)
-        if source not in found:
-            found.add(source)
-            waiting.append(source)
+        if maker is not None and maker.name in MOVING:
+            fresh = set(maker.inputs) - found - {-1}
+            found |= fresh
+            waiting += fresh
     return found
 
 

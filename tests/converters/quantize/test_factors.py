@@ -56,3 +56,24 @@ def test_a_constant_factor_is_read_with_the_scale_that_it_was_stored_with(tmp_pa
         )
         assert 10 * np.log10(signal / noise) > 30
     assert with_single_scales(data) is data
+
+
+def test_a_second_factor_that_is_split_off_is_centred_where_it_is_computed() -> None:
+    """Of a product that holds queries, keys and values side by side, as YOLO's attention has it."""
+    from edge_sdk.converters.quantize.static_range import center_second_factors
+    from edge_sdk.engines.observe import Observation
+
+    graph = Graph()
+    x, joint = graph.tensor("x", (1, N, N)), graph.tensor("joint", (1, N, 2 * N))
+    queries, keys, y = (graph.tensor(name, (1, N, N)) for name in ("queries", "keys", "y"))
+    weights = graph.constant("w", np.ones((2 * N, N), np.float32))
+    graph.op("FULLY_CONNECTED", (x, weights, -1), (joint,), options("FullyConnectedOptions", keep_num_dims=True))
+    sizes, axis = graph.constant("sizes", np.array([N, N], np.int32)), graph.constant("axis", np.array(2, np.int32))
+    graph.op("SPLIT_V", (joint, sizes, axis), (queries, keys), options("SplitVOptions", num_splits=2))
+    graph.op("BATCH_MATMUL", (queries, keys), (y,), options("BatchMatMulOptions"))
+    main = parse_artifact(graph.finish((x,), (y,))).main
+    seen = {index: Observation(-1.0, 3.0) for index in (x, joint, queries, keys, y)}
+    center_second_factors(main, seen)
+    for index in (joint, keys):
+        assert (seen[index].minimum, seen[index].maximum) == pytest.approx((-3 * 128 / 127, 3))
+    assert seen[x].minimum == -1.0, "what a product reads has a scale of its own"
