@@ -3,7 +3,7 @@
 ONNX says "quantized" in two ways: QDQ (a QuantizeLinear and a DequantizeLinear around each float op) and QOperator
 (QLinearConv and its like, most of them ONNX Runtime's own). Both are brought to one form here: float ops, and between
 them ``EdgeGrid`` nodes that round a value to the grid of its quantizer; weights are ``EdgeWeights`` nodes. The pass
-``passes/integers.py`` makes integer ops of it, with those scales.
+``passes/engines/integers.py`` makes integer ops of it, with those scales.
 """
 
 from __future__ import annotations

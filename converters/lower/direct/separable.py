@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.linear_regions import Region
-from edge_sdk.converters.lower.direct.ops.linear_maps import along
-from edge_sdk.converters.lower.direct.ops.pooling import averaged
+from edge_sdk.converters.lower.direct.ops.spatial.linear_maps import along
+from edge_sdk.converters.lower.direct.ops.spatial.pooling import averaged
 from edge_sdk.converters.lower.direct.reading import quiet_numpy
 from edge_sdk.converters.lower.direct.value import Value
 

@@ -16,7 +16,7 @@ from edge_sdk.converters.lower.direct.folding import fold
 from edge_sdk.converters.lower.direct.linear_regions import Region, grouped
 from edge_sdk.converters.lower.direct.node import Node, NoFormError, attributes_of, module_path, traced_op, user_line
 from edge_sdk.converters.lower.direct.ops import OPS
-from edge_sdk.converters.lower.direct.ops.sequences import TAKES_SEQUENCES
+from edge_sdk.converters.lower.direct.ops.steps.sequences import TAKES_SEQUENCES
 from edge_sdk.converters.lower.direct.ops.without_form import REASONS
 from edge_sdk.converters.lower.direct.reading import OWN_DOMAINS, array_of, as_computed, in_order
 from edge_sdk.converters.lower.direct.separable import separable

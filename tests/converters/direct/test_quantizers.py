@@ -177,7 +177,7 @@ def test_a_clamp_and_a_mean_without_a_grid_between_them(upper: float) -> None:
 
 def test_a_number_of_a_sum_is_exact_on_its_own_grid() -> None:
     from edge_sdk.converters.lower.direct.graph import Op, Tensor
-    from edge_sdk.converters.lower.direct.passes.integer_constants import as_product, factor_of, numbers_grid
+    from edge_sdk.converters.lower.direct.passes.engines.integer_constants import as_product, factor_of, numbers_grid
 
     def number(value: float) -> Tensor:
         return Tensor("n", (), "float32", np.array(value, np.float32))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sdk.converters.lower.direct.passes.shuffles import carry_shuffles
+from edge_sdk.converters.lower.direct.passes.moving.shuffles import carry_shuffles
 from tests.converters.direct.compare import check, lowered, model
 
 pytestmark = pytest.mark.onnx

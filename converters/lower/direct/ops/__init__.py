@@ -1,79 +1,22 @@
-"""One function for each ONNX op, in one file for each family; an op is added in its family's table."""
+"""One function for each ONNX op, a file for each family in rooms of families; an op is added in its family's table.
+
+An import goes from a room to those below it: ``quantized`` and ``steps``, ``spatial``, ``products``, ``moving``,
+``arithmetic``, and at last ``windows.py``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge_sdk.converters.lower.direct.ops import (
-    activation,
-    attention,
-    borders,
-    boxes,
-    control,
-    convolution,
-    convolution_transposed,
-    deformable,
-    determinant,
-    einsum,
-    elementwise,
-    filling,
-    gather,
-    grid,
-    grid_sample,
-    integers,
-    local_response,
-    matmul,
-    normalization,
-    pooling,
-    powers,
-    quantization,
-    recurrent,
-    reduction,
-    regions,
-    resize,
-    running,
-    scatter,
-    sequences,
-    shape,
-    signal,
-    sorting,
-    trigonometry,
-)
+from edge_sdk.converters.lower.direct.ops import arithmetic, moving, products, quantized, spatial, steps
 
 OPS: Mapping[str, Callable[..., Any]] = {
-    **activation.OPS,
-    **attention.OPS,
-    **borders.OPS,
-    **boxes.OPS,
-    **control.OPS,
-    **convolution.OPS,
-    **convolution_transposed.OPS,
-    **deformable.OPS,
-    **determinant.OPS,
-    **einsum.OPS,
-    **elementwise.OPS,
-    **filling.OPS,
-    **gather.OPS,
-    **grid.OPS,
-    **grid_sample.OPS,
-    **integers.OPS,
-    **local_response.OPS,
-    **matmul.OPS,
-    **normalization.OPS,
-    **pooling.OPS,
-    **powers.OPS,
-    **quantization.OPS,
-    **recurrent.OPS,
-    **reduction.OPS,
-    **regions.OPS,
-    **resize.OPS,
-    **running.OPS,
-    **scatter.OPS,
-    **sequences.OPS,
-    **shape.OPS,
-    **signal.OPS,
-    **sorting.OPS,
-    **trigonometry.OPS,
+    **arithmetic.OPS,
+    **moving.OPS,
+    **products.OPS,
+    **quantized.OPS,
+    **spatial.OPS,
+    **steps.OPS,
 }
 """ONNX's name of an op to its form: ``(builder, node) -> value`` or several values."""

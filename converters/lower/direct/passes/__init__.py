@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_sdk.converters.lower.direct.graph import Graph, everywhere
-from edge_sdk.converters.lower.direct.passes.activations import fuse_activations
-from edge_sdk.converters.lower.direct.passes.affine import fold_affine
-from edge_sdk.converters.lower.direct.passes.arithmetic import simplify_arithmetic
-from edge_sdk.converters.lower.direct.passes.borders import zero_borders
-from edge_sdk.converters.lower.direct.passes.casts import sink_casts
-from edge_sdk.converters.lower.direct.passes.channels import order_channels
-from edge_sdk.converters.lower.direct.passes.clamps import keep_clamps_apart
 from edge_sdk.converters.lower.direct.passes.dead import drop_dead
 from edge_sdk.converters.lower.direct.passes.duplicates import merge_equal
-from edge_sdk.converters.lower.direct.passes.error_function import write_out_erf
-from edge_sdk.converters.lower.direct.passes.flattening import permute_dense_weights
-from edge_sdk.converters.lower.direct.passes.forward import fold_affine_forward
-from edge_sdk.converters.lower.direct.passes.heads import turn_before_split
-from edge_sdk.converters.lower.direct.passes.integers import to_integers
-from edge_sdk.converters.lower.direct.passes.kernels import take_kernels
-from edge_sdk.converters.lower.direct.passes.moves import cancel_moves
-from edge_sdk.converters.lower.direct.passes.padding import fold_padding
-from edge_sdk.converters.lower.direct.passes.patterns import fuse_patterns
-from edge_sdk.converters.lower.direct.passes.ranks import take_ranks
-from edge_sdk.converters.lower.direct.passes.reshapes import absorb_reshapes, drop_broadcasts
-from edge_sdk.converters.lower.direct.passes.scales import absorb_scales
-from edge_sdk.converters.lower.direct.passes.shuffles import carry_shuffles
-from edge_sdk.converters.lower.direct.passes.sinking import sink_reshapes
-from edge_sdk.converters.lower.direct.passes.slices import join_slices
-from edge_sdk.converters.lower.direct.passes.slopes import fuse_slopes
+from edge_sdk.converters.lower.direct.passes.engines.activations import fuse_activations
+from edge_sdk.converters.lower.direct.passes.engines.casts import sink_casts
+from edge_sdk.converters.lower.direct.passes.engines.clamps import keep_clamps_apart
+from edge_sdk.converters.lower.direct.passes.engines.integers import to_integers
+from edge_sdk.converters.lower.direct.passes.engines.kernels import take_kernels
+from edge_sdk.converters.lower.direct.passes.folding.affine import fold_affine
+from edge_sdk.converters.lower.direct.passes.folding.arithmetic import simplify_arithmetic
+from edge_sdk.converters.lower.direct.passes.folding.borders import zero_borders
+from edge_sdk.converters.lower.direct.passes.folding.error_function import write_out_erf
+from edge_sdk.converters.lower.direct.passes.folding.forward import fold_affine_forward
+from edge_sdk.converters.lower.direct.passes.folding.padding import fold_padding
+from edge_sdk.converters.lower.direct.passes.folding.patterns import fuse_patterns
+from edge_sdk.converters.lower.direct.passes.folding.scales import absorb_scales
+from edge_sdk.converters.lower.direct.passes.folding.slopes import fuse_slopes
+from edge_sdk.converters.lower.direct.passes.moving.channels import order_channels
+from edge_sdk.converters.lower.direct.passes.moving.flattening import permute_dense_weights
+from edge_sdk.converters.lower.direct.passes.moving.heads import turn_before_split
+from edge_sdk.converters.lower.direct.passes.moving.moves import cancel_moves
+from edge_sdk.converters.lower.direct.passes.moving.ranks import take_ranks
+from edge_sdk.converters.lower.direct.passes.moving.reshapes import absorb_reshapes, drop_broadcasts
+from edge_sdk.converters.lower.direct.passes.moving.shuffles import carry_shuffles
+from edge_sdk.converters.lower.direct.passes.moving.sinking import sink_reshapes
+from edge_sdk.converters.lower.direct.passes.moving.slices import join_slices
 
 _SIMPLER: dict[str, Callable[[Graph], Graph]] = {
     "drop_dead": drop_dead,

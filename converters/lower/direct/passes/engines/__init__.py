@@ -1,0 +1,1 @@
+"""What engines have kernels for, integer kernels included."""

@@ -1,0 +1,1 @@
+"""Computations: fused, and taken into weights, biases and borders."""

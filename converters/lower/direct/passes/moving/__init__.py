@@ -1,0 +1,1 @@
+"""Moves of elements: cancelled, carried past what does not mind, made part of weights."""
