@@ -288,6 +288,20 @@ def corpus_command(only: tuple[str, ...]) -> None:
         _keep("corpus", found)
 
 
+@main.command("corpus-int8")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@click.option("--only", multiple=True, help="Families, or family/name.")
+def corpus_int8_command(folder: Path, only: tuple[str, ...]) -> None:
+    """Static int8 of what `python -m benchmarks.corpus.exporting` left in FOLDER; what was measured is kept."""
+    from benchmarks.corpus import int8
+
+    every = list(results.read("corpus_int8")["rows"])
+    for row in int8.rows(folder, only, [(one["family"], one["model"]) for one in every]):
+        every.append(row)
+        click.echo(str(row))
+        _keep("corpus_int8", every)
+
+
 @main.command("channels")
 @click.option("--seconds", default=20.0, show_default=True)
 def channels_command(seconds: float) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import edge_compat, results
+from benchmarks.corpus.int8 import table as corpus_int8
 from benchmarks.corpus.lowering import is_wrong
 from benchmarks.coverage import LEAST_DB
 from benchmarks.int8_accuracy import table as int8_accuracy
@@ -390,6 +391,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "memory": memory,
     "figures": figures,
     "int8_accuracy": int8_accuracy,
+    "corpus_int8": corpus_int8,
     "verdicts": verdicts,
     "search": search,
     "peers": peers,

@@ -1,16 +1,10 @@
-"""Static int8 of the corpus: accuracy, partitions of XNNPACK, and time against the float file.
-
-usage: python -m benchmarks.corpus.int8 FOLDER RESULT.json [FAMILY[/NAME] ...]
-
-Works on the ONNX files that :mod:`benchmarks.corpus.exporting` left in FOLDER. What is in RESULT stays as it is.
-"""
+"""Static int8 of the corpus: accuracy, partitions of XNNPACK, and time against the float file."""
 
 from __future__ import annotations
 
 import collections
-import json
-import sys
 import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,23 +23,22 @@ _FEW = 2
 _FAMILIES = ("transformers", "timm", "torchvision")
 
 
-def main() -> None:
-    """A row for each model that was exported, written after each."""
+def rows(folder: Path, only: Collection[str], done: Collection[tuple[str, str]]) -> Iterator[Row]:
+    """A row for each model whose ONNX file :mod:`benchmarks.corpus.exporting` left in a folder.
+
+    Args:
+        folder: of the exports; files go beside them.
+        only: families, or ``family/name``; all if empty.
+        done: family and name of models that are left out.
+    """
     import edge_sdk.converters.lower.direct.lowering  # noqa: F401 - forks inherit what is loaded
 
-    folder, result, *only = sys.argv[1:]
-    path = Path(result)
-    rows = json.loads(path.read_text()) if path.exists() else []
-    done = {(row["family"], row["model"]) for row in rows}
     for family in _FAMILIES:
         for name in CORPUS[family]:
-            target = Path(folder) / family / name
+            target = folder / family / name
             chosen = not only or {family, f"{family}/{name}"} & set(only)
             if chosen and (family, name) not in done and target.with_suffix(".npz").exists():
-                rows.append({"family": family, "model": name, **_of(target)})
-                print(rows[-1], flush=True)
-                path.write_text(json.dumps(rows))
-    print(in_words(rows))
+                yield {"family": family, "model": name, **_of(target)}
 
 
 def _of(target: Path) -> Row:
@@ -139,22 +132,43 @@ def _sqnr_db(runs: list[Any], name: str) -> float | None:
     return round(10 * np.log10(signal / noise), 2) if noise > 0 and signal > 0 else None
 
 
-def in_words(rows: list[Row]) -> str:
-    """What the issue asks of all of them, by family."""
-    lines = []
-    for family in dict.fromkeys(row["family"] for row in rows):
-        own = [row for row in rows if row["family"] == family]
+def table(result: Mapping[str, Any]) -> str:
+    """By family, then every model."""
+    every = result["rows"]
+    if not every:
+        return ""
+    head = ["family", "made", "SQNR of the worst output, median", f"in at most {_FEW} partitions", "slower than float"]
+    lines = [_row(head), _row(["---"] * len(head)), *map(_row, _families(every))]
+    head = ["model", "SQNR of the worst output, dB", "partitions", "outside XNNPACK", "time of float", "95 %"]
+    lines += ["", "<details><summary>Every model</summary>", "", _row(head), _row(["---"] * len(head))]
+    cpu = f"{result['machine']['cpu']}, {result['machine']['cores']} cores"
+    return "\n".join([*lines, *map(_row, map(_model, every)), "", "</details>", "", f"Measured on {cpu}."])
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _families(every: Sequence[Row]) -> Iterator[list[str]]:
+    for family in dict.fromkeys(row["family"] for row in every):
+        own = [row for row in every if row["family"] == family]
         made = [row for row in own if "error" not in row]
-        worst = [min((db for db in row["sqnr_db"].values() if db is not None), default=None) for row in made]
-        known = [db for db in worst if db is not None]
-        few = [row for row in made if row["partitions"] <= _FEW]
-        slow = [f"{row['model']} {row['ratio']}" for row in made if row["ratio_95"][0] > _SLOWER]
-        lines.append(
-            f"{family}: {len(made)} of {len(own)} made, median of the worst output {median(known):.1f} dB, "
-            f"{len(few)} in at most {_FEW} partitions, slower than float: {', '.join(slow) or 'none'}"
-        )
-    return "\n".join(lines)
+        known = [db for row in made if (db := _worst_db(row)) is not None]
+        few = sum(row["partitions"] <= _FEW for row in made)
+        slow = [row["model"] for row in made if row["ratio_95"][0] > _SLOWER]
+        middle = f"{median(known):.1f} dB" if known else ""
+        yield [family, f"{len(made)} of {len(own)}", middle, f"{few} of {len(made)}", ", ".join(slow) or "none"]
 
 
-if __name__ == "__main__":
-    main()
+def _worst_db(row: Row) -> float | None:
+    return min((db for db in row["sqnr_db"].values() if db is not None), default=None)
+
+
+def _model(row: Row) -> list[str]:
+    name = f"{row['family']}/{row['model']}"
+    if "error" in row:
+        return [name, f"no file: {row['error'][:160]}", "", "", "", ""]
+    worst, (low, high) = _worst_db(row), row["ratio_95"]
+    outside = ", ".join(f"{count} {kind}" for kind, count in row["outside"].items())
+    decibels = "" if worst is None else f"{worst:.1f}"
+    return [name, decibels, str(row["partitions"]), outside, f"{row['ratio']:.2f}", f"{low:.2f} to {high:.2f}"]
