@@ -13,7 +13,7 @@ from benchmarks import int8_cases
 from benchmarks.models import keras_applications, synthetic, yolo_like
 from benchmarks.search import Case
 
-_CALIBRATION, _SAMPLES = 100, 800
+_CALIBRATION, _SAMPLES = 100, 1600
 
 
 def make(name: str, folder: Path) -> Case:
@@ -43,7 +43,7 @@ def _sure(name: str, folder: Path) -> Case:
     whole, data = _pretrained(name, folder), folder / "lite0_sure.npz"
     if not data.exists():
         runner, spec = Runner(whole.source), _only_input(Path(whole.source))
-        crops = int8_cases.crops(3 * _SAMPLES, 2)[:, None]
+        crops = int8_cases.crops(2 * _SAMPLES, 2)[:, None]
         found = np.concatenate([next(iter(runner.run_real({spec: crop}).values())) for crop in crops])
         shares = np.exp(found - found.max(1, keepdims=True))
         sure = shares.max(1) / shares.sum(1) > int8_cases.SURE
@@ -71,7 +71,7 @@ def _detector(name: str, folder: Path) -> Case:
     """A detector that nobody trained, on images of nothing in particular: what is kept of each output's power."""
     data = folder / "yolo_like.npz"
     if not data.exists():
-        images = synthetic.images((yolo_like.SIDE, yolo_like.SIDE, 3), _SAMPLES // 2, 3)
+        images = synthetic.images((yolo_like.SIDE, yolo_like.SIDE, 3), _SAMPLES // 4, 3)
         np.savez(data, image=images.transpose(0, 3, 1, 2)[:, None].copy())
     return Case(name, f"{yolo_like.__file__}:yolo_like", str(data), 1.0)
 

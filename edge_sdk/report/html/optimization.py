@@ -142,9 +142,15 @@ def _row(point: Data) -> list[object]:
         f"{score['value']:.4g}" if score else "-",
         f"{score['drop']['value']:.3g}, {_span(score['drop'])}" if score else "-",
         f"{score['drop']['samples']} of {score['drop']['of']}" if score else "-",
-        f"{latency['ms']:.4g}" if latency else "-",
+        f"{latency['ms']:.4g}{_beforehand(point)}" if latency else "-",
         size_text(file["size_bytes"]) if file else "-",
     ]
+
+
+def _beforehand(point: Data) -> str:
+    """What the front said of a file that was not made yet; older results do not have it."""
+    told = point.get("expected_ms")
+    return "" if told is None else f" ({told:.4g} predicted before)"
 
 
 def _span(drop: Data) -> str:

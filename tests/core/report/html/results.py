@@ -144,6 +144,7 @@ def optimization(**changes: Any) -> dict[str, Any]:
     plain |= {"score": {"value": 0.9, "drop": {**drop, "value": 0.0}}, "accurate": True, "state": "fits"}
     plain |= {"on_front": True, "chosen": False}
     best = {**plain, "order": 1, "recipe": "static_wi8_ai8", "spared": ["a", "b"], "latency": latency, "chosen": True}
+    best["expected_ms"] = 2.25
     best |= {"score": {"value": 0.899, "drop": drop}, "confirmed": {"value": 0.898, "drop": drop}}
     best |= {"confirmation": "confirmed"}
     failed = {**plain, "order": 2, "file": None, "latency": None, "score": None, "state": "failed", "on_front": False}
