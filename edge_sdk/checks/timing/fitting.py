@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edge_sdk.checks.timing.amounts import Vector
 
 # Octaves over which neighbours count, and how many of them outweigh the fit.
-_WIDTH, _PRIOR = 1.0, 0.3
+_WIDTH, _PRIOR = 1.0, 0.1
 _TOLERANCE = 1e-10
 _STEPS = 3
 _REWEIGHTED, _USUAL = 4, 0.1

@@ -28,9 +28,10 @@ _FEWEST_NETWORKS = 12
 # A kind that was timed in one shape only says nothing about others.
 _FEWEST_KERNELS = 2
 _USUAL_ERROR = 0.05
+# What the table's own networks, each predicted without its kind of block, came out nearest with.
 # How far a group's times in a network may be from its kernels', what is behind products farther; overheads in us, the
 # border in us a MB, and how much of its weights' longer way may be hidden behind arithmetic.
-_GROUP, _BEHIND, _OVERHEAD, _BORDER, _STREAM = 0.25, 2.0, 0.5, 50.0, 0.5
+_GROUP, _BEHIND, _OVERHEAD, _BORDER, _STREAM = 0.1, 2.0, 0.5, 50.0, 0.5
 _MB = 1e6
 _OTHERS = 4
 _BEHIND_PRODUCTS = " behind products"
@@ -46,7 +47,7 @@ class Context:
         plain_op_us: to each of the engine's own kernels.
         partition_us: to each row of ops beyond the first.
         border_us: to each byte that crosses.
-        streamed: share of what weights cost more by their longer way that shows.
+        streamed: share of what weights and results cost more by their longer way that shows.
     """
 
     factors: Mapping[str, float]

@@ -1,7 +1,8 @@
-"""What weights cost by where they come from: a run that goes through more than a cache holds finds none of them there.
+"""What bytes cost by where they are: a run that goes through more than a cache holds finds little of it there.
 
 A kernel alone is run over and over, and its weights stay as near as they fit. In a network they come from wherever all
-that one run touches fits. How much more a byte costs then is measured, by rows of layers of growing size that do next
+that one run touches fits; and where its results go was last written to long before, while the operands come from the op
+before and are still near. How much more a byte costs then is measured, by rows of layers of growing size that do next
 to nothing but read weights once; no size of any cache is assumed.
 """
 
@@ -33,11 +34,11 @@ class Streams:
     rates: Vector
 
     def more_us(self, work: Work, run_bytes: int) -> float:
-        """Microseconds that an op's weights take longer in a run of so many bytes than where it is run alone."""
+        """Microseconds that an op's weights and results take longer in a run of so many bytes than where it is alone."""
         alone = work.weight_bytes + work.read_bytes + work.written_bytes
         if run_bytes <= alone or not len(self.sizes):
             return 0.0
-        return work.weight_bytes * (self._rate(run_bytes) - self._rate(alone))
+        return (work.weight_bytes + work.written_bytes) * (self._rate(run_bytes) - self._rate(alone))
 
     def _rate(self, size: int) -> float:
         return float(np.interp(np.log2(max(1, size)), self.sizes, self.rates))

@@ -254,7 +254,8 @@ def _reduction(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, i
 
 
 def _elementwise_kind(graph: Subgraph, op: Op, out: Tensor) -> str:
-    if op.name in _ELEMENTWISE and any(tensor.elements != out.elements for tensor in graph.operands(op)):
+    """One number beside a picture is no row to begin anew: it takes the kernel of equal sizes, and has less to read."""
+    if op.name in _ELEMENTWISE and any(tensor.elements not in (1, out.elements) for tensor in graph.operands(op)):
         return f"{op.name} broadcast"
     return op.name
 

@@ -49,6 +49,7 @@ _GROUPED: Final = ((28, 128, 128, 3, 1, 32), (14, 256, 256, 3, 1, 32), (14, 160,
 # As many groups as channels, which frameworks write for depthwise windows: XNNPACK takes them in dynamic range too.
 _CHANNELWISE: Final = ((28, 96, 7), (14, 192, 7), (7, 384, 7), (28, 96, 3), (14, 256, 3), (14, 192, 5), (7, 480, 5))
 _IMAGES: Final = ((56, 64), (4, 96), (14, 256), (7, 960), (112, 96), (1, 480), (28, 96), (56, 24), (14, 80))
+_PICTURES: Final = (96, 224)
 _OF_EACH: Final = 4
 _FEW: Final = 3
 _ROWS: Final = ((1, 1000), (196, 192), (16, 96), (588, 196))
@@ -156,6 +157,9 @@ def _images() -> Iterator[Kernel]:
         "MUL": lambda to, x: to.binary("MUL", x, to.entry(*to.made.shape(x))),
         "MUL channel": lambda to, x: to.binary("MUL", x, to.entry(1, 1, 1, to.made.shape(x)[-1])),
         "ADD channel": lambda to, x: to.scaled("ADD", x),
+        "ADD one": lambda to, x: to.shifted("ADD", x),
+        "SUB one": lambda to, x: to.shifted("SUB", x),
+        "MUL one": lambda to, x: to.shifted("MUL", x),
         "SUB channel": lambda to, x: to.scaled("SUB", x),
         "LOGISTIC": lambda to, x: to.unary("LOGISTIC", x),
         "HARD_SWISH": lambda to, x: to.unary("HARD_SWISH", x),
@@ -182,6 +186,11 @@ def _images() -> Iterator[Kernel]:
         for name, make in makers.items():
             for side, channels in _IMAGES[:_OF_EACH]:
                 yield _kernel(mode, name, (side, side, channels), make)
+    # An image's own few channels, as what normalizes it has them: each pixel is a row to begin.
+    for name in ("ADD channel", "SUB channel", "MUL channel", "ADD one"):
+        for side in _PICTURES:
+            for mode in modes:
+                yield _kernel(mode, name, (side, side, 3), makers[name])
     for name in ("ADD", "MUL channel", "HARD_SWISH", "LOGISTIC", "MUL"):
         for side, channels in _IMAGES[_OF_EACH:]:
             for mode in modes:

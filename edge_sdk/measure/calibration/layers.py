@@ -146,6 +146,10 @@ class Layers:
         channels = self.made.shape(x)[-1]
         return self.binary(kind, x, self._constant((channels,)), act)
 
+    def shifted(self, kind: str, x: int) -> int:
+        """An op with one number for all."""
+        return self.binary(kind, x, self._constant(()))
+
     def pool(self, kind: str, x: int, size: int, stride: int) -> int:
         """AVERAGE_POOL_2D or MAX_POOL_2D."""
         _, height, width, channels = self.made.shape(x)
