@@ -40,7 +40,7 @@ def calibrate_command(
     partial: Path | None,
     tell: bool,
 ) -> int | None:
-    """Time some 880 kernels and small networks on ADDRESS (local, ssh://user@host:port) in about four minutes.
+    """Time some thousand kernels and small networks on ADDRESS (local, ssh://user@host:port) in about four minutes.
 
     On adb://SERIAL the demo app times them, in one process; it must be installed there (`edge-sdk android install`).
 

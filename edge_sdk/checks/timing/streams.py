@@ -34,7 +34,7 @@ class Streams:
     rates: Vector
 
     def more_us(self, work: Work, run_bytes: int) -> float:
-        """Microseconds that an op's weights and results take longer in a run of so many bytes than where it is alone."""
+        """Microseconds that an op's weights and results take longer in a run of so many bytes than alone."""
         alone = work.weight_bytes + work.read_bytes + work.written_bytes
         if run_bytes <= alone or not len(self.sizes):
             return 0.0

@@ -133,7 +133,14 @@ def _prepared(graph: Subgraph) -> set[int]:
 
     (``dequantize.cc`` and ``densify.cc`` of TFLite keep what they made of a constant.)
     """
-    return {op.index for op in graph.ops if op.name in _PREPARED and graph.tensors[op.inputs[0]].is_stored}
+    fixed = {tensor.index for tensor in graph.tensors if tensor.is_stored}
+    found = set()
+    for op in graph.ops:
+        # Sparse weights of 16 bits are unpacked twice.
+        if op.name in _PREPARED and op.inputs[0] in fixed:
+            found.add(op.index)
+            fixed.update(op.outputs)
+    return found
 
 
 def _border(graph: Subgraph, part: Partition) -> int:
@@ -202,6 +209,20 @@ def _extents(graph: Subgraph, op: Op) -> tuple[str, int, int, int]:
     return made(graph, op, prod(out.shape[:-1]), columns)
 
 
+def _custom_transposed(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
+    """MediaPipe's, whose data goes first."""
+    del rows
+    data, weights = (graph.tensors[index] for index in op.inputs[:2])
+    _, height, width, channels = weights.shape
+    return "transposed", prod(data.shape[:-1]), columns * height * width, channels
+
+
+def _copied(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
+    """What only renames sizes is the same copy in the engine's own kernels, whatever it is called."""
+    del graph, op
+    return "RESHAPE", rows, columns, 1
+
+
 def _plain(graph: Subgraph, op: Op, rows: int, columns: int) -> tuple[str, int, int, int]:
     return _elementwise_kind(graph, op, graph.results(op)[0]), rows, columns, 1
 
@@ -264,6 +285,8 @@ _EXTENTS: dict[str, Callable[[Subgraph, Op, int, int], tuple[str, int, int, int]
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"), _convolution),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"), _window),
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "ARG_MAX", "ARG_MIN"), _reduction),
+    **dict.fromkeys(("EXPAND_DIMS", "SQUEEZE"), _copied),
+    "CUSTOM:Convolution2DTransposeBias": _custom_transposed,
     "FULLY_CONNECTED": _dense,
     "BATCH_MATMUL": _matmul,
 }

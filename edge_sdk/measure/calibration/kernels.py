@@ -21,7 +21,7 @@ _POINTWISE: Final = (
     (112, 32, 16), (112, 16, 96), (56, 24, 144), (56, 144, 24), (56, 64, 256), (56, 256, 64), (40, 12, 40),
     (28, 192, 32), (28, 32, 192), (28, 512, 128), (14, 64, 384), (14, 576, 96), (14, 256, 1024), (14, 1024, 256),
     (19, 728, 728), (7, 160, 960), (7, 960, 160), (7, 512, 2048), (7, 320, 1280), (4, 256, 512), (2, 1024, 256),
-    (1, 240, 10), (1, 16, 64), (1, 960, 240), (3, 1536, 256), (28, 256, 256),
+    (1, 240, 10), (1, 16, 64), (1, 960, 240), (3, 1536, 256), (28, 256, 256), (48, 64, 1), (16, 88, 2), (8, 96, 6),
 )  # fmt: skip
 # Likewise, window and stride.
 _CONVOLUTIONS: Final = (
@@ -37,6 +37,7 @@ _DEPTHWISE: Final = (
     (112, 32, 3, 1), (112, 96, 3, 2), (56, 144, 3, 1), (28, 192, 3, 2), (28, 256, 3, 1), (14, 384, 3, 1),
     (14, 576, 3, 2), (7, 960, 3, 1), (28, 72, 5, 2), (14, 480, 5, 1), (7, 960, 5, 1), (14, 120, 5, 1), (19, 728, 3, 1),
     (4, 512, 3, 1), (64, 16, 3, 1), (56, 96, 7, 1), (28, 192, 7, 1), (14, 384, 7, 1), (4, 768, 7, 1), (2, 960, 3, 1),
+    (96, 32, 5, 1), (48, 64, 5, 1), (64, 24, 5, 1),
 )  # fmt: skip
 # Rows, channels in and out.
 _DENSE: Final = (
@@ -178,6 +179,9 @@ def _images() -> Iterator[Kernel]:
         "RELU6": lambda to, x: to.unary("RELU6", x),
         "RELU_0_TO_1": lambda to, x: to.unary("RELU_0_TO_1", x),
         "MINIMUM": lambda to, x: to.binary("MINIMUM", x, to.entry(*to.made.shape(x))),
+        "PRELU": lambda to, x: to.prelu(x),
+        "DEPTH_TO_SPACE": lambda to, x: to.spread(x, 2),
+        "average whole": lambda to, x: to.pool("AVERAGE_POOL_2D", x, to.made.shape(x)[1], to.made.shape(x)[1]),
         "average 3": lambda to, x: to.pool("AVERAGE_POOL_2D", x, 3, 1),
         "RESHAPE": lambda to, x: to.reshape(x, 1, prod(to.made.shape(x))),
     }
@@ -204,6 +208,11 @@ def _sequences(*, every: bool = False) -> Iterator[Kernel]:
         "MEAN last": lambda to, x: to.mean(x, (2,)),
         "SUM last": lambda to, x: to.mean(x, (2,), "SUM"),
         "SQUARED_DIFFERENCE": lambda to, x: to.binary("SQUARED_DIFFERENCE", x, to.entry(*to.made.shape(x)[:-1], 1)),
+        "SQUARED_DIFFERENCE one": lambda to, x: to.shifted("SQUARED_DIFFERENCE", x),
+        "MAXIMUM one": lambda to, x: to.shifted("MAXIMUM", x),
+        "REDUCE_MAX last": lambda to, x: to.mean(x, (2,), "REDUCE_MAX"),
+        "REDUCE_MIN last": lambda to, x: to.mean(x, (2,), "REDUCE_MIN"),
+        "SIN": lambda to, x: to.unary("SIN", x),
         "RSQRT": lambda to, x: to.unary("RSQRT", x),
         "TRANSPOSE": lambda to, x: to.transpose(x, 0, 2, 1),
         "DIV": lambda to, x: to.binary("DIV", x, to.entry(*to.made.shape(x))),
@@ -213,11 +222,12 @@ def _sequences(*, every: bool = False) -> Iterator[Kernel]:
         "SUB": lambda to, x: to.binary("SUB", x, to.entry(*to.made.shape(x)[:-1], 1)),
         "MUL row": lambda to, x: to.binary("MUL", x, to.entry(*to.made.shape(x)[:-1], 1)),
     }
-    float_only = {"SQUARED_DIFFERENCE", "RSQRT", "EXP", "NEG", "SQRT", "DIV", "SUM last"}
+    squares = ("SQUARED_DIFFERENCE", "SQUARED_DIFFERENCE one")
+    float_only = {*squares, "SIN", "RSQRT", "EXP", "NEG", "SQRT", "DIV", "SUM last"}
     modes: tuple[Mode, ...] = ("float32", "int8")
     for mode in modes:
         for name, make in makers.items():
-            if mode == "int8" and name in float_only and (not every or name not in ("SQUARED_DIFFERENCE", "RSQRT")):
+            if mode == "int8" and name in float_only and (not every or name not in (*squares, "RSQRT")):
                 continue
             for rows, columns in _ROWS[:3]:
                 of = "positive" if name == "RSQRT" and mode == "int8" else ""
@@ -246,7 +256,8 @@ def _outside() -> Iterator[Kernel]:
     kept = {
         "ADD", "MUL", "MUL channel", "ADD channel", "SUB", "SUB channel", "LOGISTIC", "MEAN", "AVERAGE_POOL_2D",
         "MAX_POOL_2D", "CONCATENATION", "PAD", "STRIDED_SLICE", "RESHAPE", "SOFTMAX", "TRANSPOSE", "TANH", "LEAKY_RELU",
-        "RESIZE_BILINEAR", "SQUARED_DIFFERENCE", "RSQRT", "MEAN last", "pointwise", "conv", "depthwise", "dense",
+        "RESIZE_BILINEAR", "SQUARED_DIFFERENCE", "SQUARED_DIFFERENCE one",
+        "ADD one", "MUL one", "SUB one", "RSQRT", "MEAN last", "pointwise", "conv", "depthwise", "dense",
         "products", "weighted",
     }  # fmt: skip
     seen: Counter[tuple[str, str]] = Counter()

@@ -150,6 +150,19 @@ class Layers:
         """An op with one number for all."""
         return self.binary(kind, x, self._constant(()))
 
+    def prelu(self, x: int) -> int:
+        """PRELU with a slope for each channel."""
+        shape = self.made.shape(x)
+        result = self._value(shape)
+        self.made.row("PRELU", (x, self._constant((1, 1, shape[-1]))), (result,))
+        return result
+
+    def spread(self, x: int, block: int) -> int:
+        """DEPTH_TO_SPACE."""
+        _, height, width, channels = self.made.shape(x)
+        shape = (1, height * block, width * block, channels // block**2)
+        return self.made.op("DEPTH_TO_SPACE", (x,), shape, block_size=block)
+
     def pool(self, kind: str, x: int, size: int, stride: int) -> int:
         """AVERAGE_POOL_2D or MAX_POOL_2D."""
         _, height, width, channels = self.made.shape(x)

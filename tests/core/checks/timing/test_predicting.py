@@ -166,12 +166,27 @@ def test_weights_that_a_run_finds_in_no_cache_cost_what_was_measured() -> None:
     timed = tuple(slower(one) if one.group == GROUP else one for one in plain.timed)
     model = Model(replace(plain, timed=timed))
     work = next(one.work[0] for one in timed if one.id.startswith("float32 pointwise 14x14x256-1024"))
-    near, far = (model.op_us(work, run) for run in (work.weight_bytes + 1, 64 << 20))
+    near, far = (model.op_us(work, run) for run in (work.weight_bytes + work.written_bytes, 64 << 20))
     assert near is not None
     assert far is not None
-    assert far - near == pytest.approx(model.context.streamed * work.weight_bytes * 2e-3, rel=0.01)
+    # Operands come from the op before and are near in any run.
+    assert far - near == pytest.approx(
+        model.context.streamed * (work.weight_bytes + work.written_bytes) * 2e-3, rel=0.01
+    )
     without = Model(replace(plain, timed=tuple(one for one in timed if one.group != GROUP)))
     assert without.op_us(work, 64 << 20) == pytest.approx(without.op_us(work, 0))
+
+
+def test_one_number_beside_a_picture_is_no_broadcast() -> None:
+    made = layers("float32")
+    x = made.entry(1, 224, 224, 3)
+    made.finish(made.scaled("ADD", made.shifted("SUB", made.spread(made.prelu(made.conv(x, 12, stride=2)), 2))))
+    load = workload(parse_artifact(made.content()), "ai-edge-litert", "2.1.0")
+    assert [one.work.kind for one in load.ops if one.work][1:] == [
+        "PRELU broadcast", "DEPTH_TO_SPACE", "SUB", "ADD broadcast",
+    ]  # fmt: skip
+    found = Predictor(planted()).predict(parse_artifact(made.content()))
+    assert not found.abstentions
 
 
 def test_what_runs_behind_a_product_is_told_apart() -> None:
