@@ -302,6 +302,19 @@ def corpus_int8_command(folder: Path, only: tuple[str, ...]) -> None:
         _keep("corpus_int8", every)
 
 
+@main.command("corpus-peers")
+@click.option("--only", multiple=True, help="Families, or family/name; the results file is left alone.")
+@click.option("--seconds", default=0.0, help="After which no new model is begun; run again to go on. 0: to the end.")
+def corpus_peers_command(only: tuple[str, ...], seconds: float) -> None:
+    """Ops and latency of the corpus' float files beside onnx2tf's and litert-torch's; small networks first."""
+    from benchmarks.corpus import against
+
+    found = _told(against.rows(_CACHE, only, seconds, click.echo), against.in_words)
+    click.echo(str(against.summary(found)))
+    if not only:
+        _keep("corpus_peers", found)
+
+
 @main.command("channels")
 @click.option("--seconds", default=20.0, show_default=True)
 def channels_command(seconds: float) -> None:

@@ -7,16 +7,14 @@ right but for its layout counts as equal. litert-torch takes programs of torch.e
 from __future__ import annotations
 
 import importlib
-import os
 import random
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import kept, onnx_cases
+from benchmarks import by_onnx2tf, kept, onnx_cases
 from benchmarks.corpus.forked import ChildError, forked
 
 _SECONDS, _MEMORY_BYTES = 90, 12 << 30
@@ -49,21 +47,11 @@ def _tried(model: Any, feeds: dict[str, Any], wants: list[Any]) -> tuple[str, st
 
 
 def _outcome(model: Any, feeds: dict[str, Any], wants: list[Any]) -> tuple[str, str]:
-    import onnx
-    import onnx2tf
-
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        onnx.save(model, "model.onnx")
-        onnx2tf.convert(
-            input_onnx_file_path="model.onnx",
-            output_folder_path="out",
-            keep_shape_absolutely_input_names=list(feeds) or None,
-            copy_onnx_input_output_names_to_tflite=True,
-            non_verbose=True,
-        )
-        content = Path("out/model_float32.tflite").read_bytes()
-        os.chdir("/")
+    content = by_onnx2tf.float_file(
+        model,
+        keep_shape_absolutely_input_names=list(feeds) or None,
+        copy_onnx_input_output_names_to_tflite=True,
+    )
     results = _run(content, feeds)
     faults = [_fault(got, want) for got, want in zip(results, wants, strict=True)]
     return (onnx_cases.DIFFERS, "; ".join(filter(None, faults))) if any(faults) else (onnx_cases.EQUAL, "")

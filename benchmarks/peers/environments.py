@@ -18,6 +18,10 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         *("torch==2.13.0", "torchvision==0.28.0", "timm==1.0.31", "transformers==5.24.0", "ultralytics==8.4.190"),
         *("onnx==1.19.1", "onnxscript==0.7.2", "numpy<2"),
     ),
+    "litert_torch": (
+        *("-c", str(_ROOT / "constraints" / "litert-torch.txt"), "-e", f"{_ROOT}[litert-torch]"),
+        *("torchvision", "timm==1.0.31", "transformers", "ultralytics==8.4.190"),
+    ),
 }
 """Peer to what its environment holds; what is not named here runs in this one."""
 _SHOWN = {

@@ -134,7 +134,8 @@ class Ladder:
 
     def _measure(self, model: FloatModel) -> ParityMeter:
         try:
-            return self._proof.measure(model.path, model.input_axes, model.output_axes)
+            axes = model.input_axes, model.output_axes
+            return self._proof.measure(model.path, *axes, artifact=model.artifact)
         except ModelError as error:
             if self._source.front_end == "tflite":
                 raise

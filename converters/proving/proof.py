@@ -106,6 +106,7 @@ class Proof:
         output_axes: Mapping[str, Any],
         *,
         reference: str = "reference",
+        artifact: Artifact | None = None,
     ) -> ParityMeter:
         """Runs a file on the samples and sums up the errors of its outputs.
 
@@ -125,7 +126,7 @@ class Proof:
             output_axes=dict(output_axes),
         )
         self._ran = path
-        artifact = own_artifact(path)
+        artifact = artifact or own_artifact(path)
         parts = {name: parts_of(artifact, name, output_axes.get(name)) for name in names}
         meter = ParityMeter(parts, {name: step_of(artifact, name) for name in names}, self._boxes)
         references = read_outputs(self._shop.path(reference), names, self._reference_count)

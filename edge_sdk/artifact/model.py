@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
@@ -159,14 +159,19 @@ class Artifact:
 
     path: Path | None
     size_bytes: int
-    sha256: str
     description: str
     subgraphs: tuple[Subgraph, ...]
     signatures: tuple[Signature, ...]
     implicit_signature: bool
     metadata: Mapping[str, bytes] = field(repr=False)
     unknown: tuple[str, ...]
+    hashed: Callable[[], str] = field(repr=False, compare=False)
     entry: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file's bytes, taken when it is first asked for: few files of a conversion are named."""
+        return self.hashed()
 
     def __repr__(self) -> str:
         ops = sum(len(graph.ops) for graph in self.subgraphs)
@@ -259,13 +264,13 @@ def parse_artifact(data: bytes | memoryview, *, path: Path | None = None, sha256
     return Artifact(
         path=path,
         size_bytes=len(data),
-        sha256=sha256 or hashlib.sha256(data).hexdigest(),
         description=root.description or "",
         subgraphs=graphs,
         signatures=declared or (_implicit_signature(graphs[0]),),
         implicit_signature=not declared,
         metadata=MappingProxyType({k: b"" if v is None else v.tobytes() for k, v in metadata.items()}),
         unknown=tuple(unknown),
+        hashed=cache(lambda: sha256 or hashlib.sha256(data).hexdigest()),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from edge_sdk.artifact.edit import enum_value
+from edge_sdk.artifact.equal_bytes import EqualBytes
 from edge_sdk.artifact.flatbuffer import Node as Table
 from edge_sdk.artifact.flatbuffer import new_node
 from edge_sdk.artifact.op_options import encoded, table_of
@@ -33,7 +33,7 @@ class _File:
         self._graphs = list(_all_graphs(main))
         self._number = {graph: i for i, graph in enumerate(self._graphs)}
         self._buffers = [new_node(schema(), "Buffer")]
-        self._buffer_of: dict[bytes, int] = {}
+        self._stored = EqualBytes[int]()
         self._codes: dict[tuple[str, int], int] = {}
 
     def root(self) -> Table:
@@ -80,11 +80,10 @@ class _File:
             return 0
         # A view: a copy of every constant would be the weights once more.
         raw = np.ascontiguousarray(tensor.data).reshape(-1).view(np.uint8)
-        key = hashlib.blake2b(raw.data, digest_size=16).digest()
-        if key not in self._buffer_of:
+        place = self._stored.first(raw, len(self._buffers))
+        if place == len(self._buffers):
             self._buffers.append(new_node(schema(), "Buffer", data=raw))
-            self._buffer_of[key] = len(self._buffers) - 1
-        return self._buffer_of[key]
+        return place
 
     def _operator(self, op: Op, places: Mapping[Tensor, int]) -> Table:
         code = self._codes.setdefault((op.kind, version_of(op)), len(self._codes))

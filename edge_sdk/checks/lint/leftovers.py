@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 
 from edge_sdk.artifact.compute import CONTROL_OPS
+from edge_sdk.artifact.equal_bytes import EqualBytes
 from edge_sdk.artifact.model import Op, Tensor
 from edge_sdk.checks.lint.scene import Mark, Rule, Scene, named, values_of
 from edge_sdk.findings import Severity
@@ -62,14 +62,13 @@ def unused_constant(scene: Scene) -> Iterator[Mark]:
 def duplicate_constant(scene: Scene) -> Iterator[Mark]:
     """The same bytes stored more than once."""
     buffers = {t.buffer: t for g in scene.artifact.subgraphs for t in g.tensors if t.constant is not None}
-    first: dict[bytes, Tensor] = {}
+    stored = EqualBytes[Tensor]()
     copies = []
     for tensor in buffers.values():
         data = tensor.constant
         if data is None or data.nbytes < _LEAST_BYTES:
             continue
-        key = hashlib.sha256(data.tobytes()).digest()
-        if first.setdefault(key, tensor) is not tensor:
+        if stored.first(data, tensor) is not tensor:
             copies.append(tensor)
     yield from _waste(scene, copies, "constants that are stored elsewhere already")
 

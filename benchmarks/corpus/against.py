@@ -1,0 +1,258 @@
+"""Our float files of the corpus beside onnx2tf's and litert-torch's: ops, and latency on the same engine.
+
+Each peer is held against ours of the same input layout: onnx2tf's takes NHWC, litert-torch's the source's. A file that
+the engine refuses, or that computes something else, is no peer; the row says so.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import by_onnx2tf, kept, results
+from benchmarks.corpus.catalogue import CORPUS
+from benchmarks.corpus.forked import ChildError, forked
+from benchmarks.corpus.lowering import errors
+from benchmarks.peers.environments import python_of
+
+Row = dict[str, Any]
+PEERS = {"onnx2tf": "nhwc", "litert_torch": "source"}
+"""Peer to the layout of our file that it is held against."""
+_ROOT = Path(__file__).parents[2]
+_SECONDS, _MEMORY = 300, 10 << 30
+# Each file of a pair runs at least so often, and as long as this allows.
+_FEWEST, _MOST, _TIMING_S = 15, 200, 12.0
+_WRONG = 1e-2
+
+
+def names(only: Sequence[str]) -> list[str]:
+    """``family/name``, smallest files of the last whole run first; litert-torch takes no ONNX, so without ``onnx``."""
+    sizes = {
+        f"{row['family']}/{row['model']}": row.get("file_bytes", 1 << 40) for row in results.read("corpus")["rows"]
+    }
+    every = [f"{family}/{name}" for family in CORPUS if family != "onnx" for name in CORPUS[family]]
+    chosen = [name for name in every if not only or {name, name.split("/")[0]} & set(only)]
+    return sorted(chosen, key=lambda name: sizes.get(name, 1 << 40))
+
+
+def rows(cache: Path, only: Sequence[str], seconds: float, say: Callable[[str], None]) -> Iterator[Row]:
+    """A row for each model; see :func:`benchmarks.kept.rows`.
+
+    Args:
+        cache: for ONNX files, files and rows.
+        only: families, or ``family/name``; all if empty.
+        seconds: after which no new model is begun; 0 for none.
+        say: hears of progress.
+    """
+    folder = cache / "corpus"
+    return kept.rows(cache / "corpus_peers", names(only), lambda name: _row(folder, name, say), seconds=seconds)
+
+
+def _row(folder: Path, name: str, say: Callable[[str], None]) -> Row:
+    family, model = name.split("/")
+    row: Row = {"family": family, "model": model, "peers": {}}
+    target = folder / name
+    say(f"{name}: making files")
+    try:
+        _export(folder, family, model)
+        row["ops"] = {layout: _ours_alone(target, layout) for layout in PEERS.values()}
+    except (ChildError, subprocess.SubprocessError, OSError) as error:
+        return {**row, "error": str(error).splitlines()[0][:200]}
+    for peer, layout in PEERS.items():
+        row["peers"][peer] = _held(target, peer, layout)
+    return row
+
+
+def _export(folder: Path, family: str, model: str) -> None:
+    if not (folder / family / f"{model}.npz").exists():
+        command = [str(python_of("corpus")), "-m", "benchmarks.corpus.exporting", str(folder), family, model]
+        subprocess.run(command, check=True, cwd=_ROOT, timeout=2 * _SECONDS, capture_output=True)
+
+
+def _ours_alone(target: Path, layout: str) -> int:
+    count: int = forked(lambda: _ours(target, layout), seconds=_SECONDS, memory_bytes=_MEMORY)
+    return count
+
+
+def _ours(target: Path, layout: str) -> int:
+    """Writes our file; its ops."""
+    import onnx
+
+    from edge_sdk.converters.lower.direct.lowering import lower
+    from edge_sdk.converters.lower.direct.writing import write
+    from edge_sdk.signature import TensorSpec
+
+    warnings.simplefilter("ignore")
+    arrays = np.load(target.with_suffix(".npz"))
+    feeds = [arrays[key] for key in arrays if key.startswith("in_")]
+    model = onnx.load(target.with_suffix(".onnx"))
+    known = {weight.name for weight in model.graph.initializer}
+    free = [value.name for value in model.graph.input if value.name not in known]
+    specs = [TensorSpec(n, a.shape, a.dtype.name, None) for n, a in zip(free, feeds, strict=True)]
+    made = lower(model, specs, layout)
+    _file(target, layout).write_bytes(write(made.graph))
+    return len(made.graph.ops)
+
+
+def _file(target: Path, way: str) -> Path:
+    return target.parent / f"{target.name}.{way}.tflite"
+
+
+def _held(target: Path, peer: str, layout: str) -> Row:
+    try:
+        forked(lambda: _MAKERS[peer](target), seconds=_SECONDS, memory_bytes=_MEMORY)
+    except ChildError as error:
+        return {"error": str(error)[:200]}
+    ours, theirs = _file(target, layout), _file(target, peer)
+    try:
+        return forked(lambda: _compared(target, ours, theirs), seconds=_SECONDS, memory_bytes=_MEMORY)  # type: ignore[no-any-return]
+    except ChildError as error:
+        return {"error": f"running: {error}"[:200]}
+
+
+def _by_onnx2tf(target: Path) -> None:
+    import onnx
+
+    # TFLite has no Erf: without this the files hold an op that LiteRT refuses.
+    model = onnx.load(target.with_suffix(".onnx"))
+    _file(target, "onnx2tf").write_bytes(by_onnx2tf.float_file(model, replace_to_pseudo_operators=["erf"]))
+
+
+def _by_litert_torch(target: Path) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        command = [str(python_of("litert_torch")), "-m", "benchmarks.corpus.by_litert_torch", place]
+        done = subprocess.run(
+            [*command, target.parent.name, target.name],
+            check=False,
+            cwd=_ROOT,
+            timeout=_SECONDS,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError((done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1])
+        _file(target, "litert_torch").write_bytes((Path(place) / "litert_torch.tflite").read_bytes())
+
+
+_MAKERS = {"onnx2tf": _by_onnx2tf, "litert_torch": _by_litert_torch}
+
+
+def _compared(target: Path, ours: Path, theirs: Path) -> Row:
+    """Ops of both, the peer's error, and the ratio of the processor's time a run, ours to the peer's."""
+    from edge_sdk.artifact.model import read_artifact
+
+    arrays = np.load(target.with_suffix(".npz"))
+    feeds = [arrays[key] for key in arrays if key.startswith("in_")]
+    engines = [_opened(path, feeds) for path in (ours, theirs)]
+    graphs = [read_artifact(path).main for path in (ours, theirs)]
+    kinds = [[op.name for op in graph.ops] for graph in graphs]
+    times = _times([engine.invoke for engine in engines])
+    ratios = [a / b for a, b in zip(*times, strict=True)]
+    return {
+        "ops": [len(names) for names in kinds],
+        "transposes": [names.count("TRANSPOSE") for names in kinds],
+        "error": None,
+        "relative_error": _error(engines[1], arrays),
+        "ms": [1e3 * statistics.median(one) for one in times],
+        "ratio": statistics.median(one for one in ratios),
+        "ratio_95": _interval(ratios),
+        "runs": len(ratios),
+    }
+
+
+def _times(runs: Sequence[Callable[[], None]]) -> list[list[float]]:
+    """Seconds of the processor, run by run, in an order drawn by lot."""
+    lot, found = random.Random(0), [list[float]() for _ in runs]
+    for run in (*runs, *runs):
+        run()
+    begin = time.process_time()
+    while len(found[0]) < _FEWEST or (len(found[0]) < _MOST and time.process_time() - begin < _TIMING_S):
+        for place in lot.sample(range(len(runs)), len(runs)):
+            start = time.thread_time()
+            runs[place]()
+            found[place].append(time.thread_time() - start)
+    return found
+
+
+def _interval(ratios: Sequence[float]) -> list[float]:
+    """95 % of the median, by the bootstrap."""
+    draws = np.random.default_rng(0).choice(np.array(ratios), (1000, len(ratios)))
+    return [float(q) for q in np.quantile(np.median(draws, axis=1), [0.025, 0.975])]
+
+
+def _opened(path: Path, feeds: Sequence[Any]) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    engine = Interpreter(model_path=str(path), num_threads=1)
+    engine.allocate_tensors()
+    waiting = list(feeds)
+    for port in engine.get_input_details():
+        shape = tuple(port["shape"])
+        place = next(i for i, feed in enumerate(waiting) if shape in (feed.shape, _last(feed).shape))
+        feed = waiting.pop(place)
+        engine.set_tensor(port["index"], (feed if feed.shape == shape else _last(feed)).astype(port["dtype"]))
+    return engine
+
+
+def _last(array: Any) -> Any:
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if array.ndim > 2 else array
+
+
+def _error(engine: Any, arrays: Any) -> float:
+    """Of the outputs against float64, as :func:`benchmarks.corpus.lowering.errors`, in whichever layout is right."""
+    engine.invoke()
+    wanted = [arrays[key] for key in arrays if key.startswith("exact_")]
+    got = [engine.get_tensor(port["index"]) for port in engine.get_output_details()]
+    found = []
+    for place, want in enumerate(wanted):
+        forms = [form for one in got for form in (one, _first(one)) if form.shape == want.shape]
+        one = {"exact_0": want, "out_0": arrays[f"out_{place}"]}
+        found.append(min((float(errors([form], one)["relative_error"]) for form in forms), default=float("inf")))
+    return max(found)
+
+
+def _first(array: Any) -> Any:
+    return np.moveaxis(array, -1, 1) if array.ndim > 2 else array
+
+
+def is_peer(held: Row) -> bool:
+    """Whether the peer made a file that computes what the model does."""
+    return not held.get("error") and held["relative_error"] < _WRONG
+
+
+def summary(found: Sequence[Row]) -> Row:
+    """Counts: models, those with a peer, those with at most as many ops as the best, those as fast as each."""
+    with_peer = [[h for h in row["peers"].values() if is_peer(h)] for row in found if not row.get("error")]
+    with_peer = [held for held in with_peer if held]
+    return {
+        "models": len(found),
+        "with_peer": len(with_peer),
+        "ops_at_most": sum(all(h["ops"][0] <= h["ops"][1] for h in held) for held in with_peer),
+        "latency_at_most": sum(all(h["ratio"] <= 1.02 for h in held) for held in with_peer),
+        **{peer: sum(is_peer(r["peers"].get(peer, {"error": "none"})) for r in found) for peer in PEERS},
+    }
+
+
+def in_words(row: Row) -> str:
+    """One line."""
+    name = f"{row['family']}/{row['model']}"
+    if row.get("error"):
+        return f"{name}: {row['error']}"
+    parts = []
+    for peer, held in row["peers"].items():
+        if held.get("error"):
+            parts.append(f"{peer}: {held['error'][:90]}")
+            continue
+        wrong = "" if is_peer(held) else f", WRONG {held['relative_error']:.0e}"
+        (ours, theirs), (low, high) = held["ops"], held["ratio_95"]
+        parts.append(f"{peer}: ops {ours}/{theirs}, {held['ratio']:.3f} ({low:.3f} to {high:.3f}){wrong}")
+    return f"{name}: {'; '.join(parts)}"
