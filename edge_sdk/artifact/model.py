@@ -167,6 +167,7 @@ class Artifact:
     unknown: tuple[str, ...]
     hashed: Callable[[], str] = field(repr=False, compare=False)
     entry: str | None = None
+    schema_version: int = 3
 
     @property
     def sha256(self) -> str:
@@ -271,6 +272,7 @@ def parse_artifact(data: bytes | memoryview, *, path: Path | None = None, sha256
         metadata=MappingProxyType({k: b"" if v is None else v.tobytes() for k, v in metadata.items()}),
         unknown=tuple(unknown),
         hashed=cache(lambda: sha256 or hashlib.sha256(data).hexdigest()),
+        schema_version=root.version,
     )
 
 

@@ -12,12 +12,61 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
+from edge_sdk.artifact.schema import schema
 from edge_sdk.findings import Finding
 
 _VALID = 1
 _KEEP_EXTENTS = frozenset(
     {"CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RELU", "RELU6", "SQUEEZE", "TRANSPOSE", "LOGISTIC", "TANH"}
 )
+_SCHEMA_VERSION = 3
+_STEPS = MappingProxyType({"stride_h": 0, "stride_w": 0, "dilation_h_factor": 1, "dilation_w_factor": 1})
+_TYPE_OPTIONS = MappingProxyType(
+    {
+        "ARG_MAX": ("output_type",),
+        "ARG_MIN": ("output_type",),
+        "CAST": ("in_data_type", "out_data_type"),
+        "CONV_2D": ("quantized_bias_type",),
+        "FULLY_CONNECTED": ("quantized_bias_type",),
+        "SHAPE": ("out_type",),
+    }
+)
+_ONE = (
+    *(
+        "ABS",
+        "CAST",
+        "CEIL",
+        "COS",
+        "ELU",
+        "EXP",
+        "FLOOR",
+        "GELU",
+        "HARD_SWISH",
+        "L2_NORMALIZATION",
+        "LEAKY_RELU",
+        "LOG",
+    ),
+    *(
+        "LOGISTIC",
+        "LOG_SOFTMAX",
+        "NEG",
+        "RELU",
+        "RELU6",
+        "ROUND",
+        "RSQRT",
+        "SIN",
+        "SOFTMAX",
+        "SQRT",
+        "SQUARE",
+        "SQUEEZE",
+    ),
+    *("TANH", "ZEROS_LIKE"),
+)
+_TWO = (
+    *("ADD", "DIV", "EQUAL", "FLOOR_DIV", "FLOOR_MOD", "GREATER", "LESS", "MAXIMUM", "MINIMUM", "MUL", "POW", "PRELU"),
+    *("SQUARED_DIFFERENCE", "SUB"),
+)
+_OPERANDS = MappingProxyType({**dict.fromkeys(_ONE, (1,)), **dict.fromkeys(_TWO, (2,)), "RESHAPE": (1, 2)})
 _OPEN = "give open inputs a size first: resize_tensor_input before allocate_tensors, or convert with that size"
 _DAMAGED = "convert it again with a current converter: what wrote it, or what edited it, left it so"
 
@@ -32,6 +81,11 @@ def refusals(artifact: Artifact) -> Iterator[Finding]:
 
 
 def _all(artifact: Artifact) -> Iterator[Finding]:
+    if artifact.schema_version != _SCHEMA_VERSION:
+        message = (
+            f"schema version {artifact.schema_version}, engines read {_SCHEMA_VERSION}: every one refuses the file"
+        )
+        yield Finding("schema-version", "error", message, "file", _DAMAGED)
     yield from _entered(artifact)
     entered = {0, artifact.signature.subgraph}
     for graph in artifact.subgraphs:
@@ -39,13 +93,16 @@ def _all(artifact: Artifact) -> Iterator[Finding]:
             yield from _stored(tensor)
             yield from _scales(tensor)
         for op in graph.ops:
-            seen = _Seen(graph, op, len(artifact.subgraphs))
+            seen = _Seen(graph, op, artifact.subgraphs)
             yield from _overlapping(seen)
+            yield from _typed(seen)
             for look in _OPS.get(op.name, ()):
                 yield from look(seen)
             # What only another signature runs is prepared when that is entered.
-            for look in _ENTERED.get(op.name, ()) if graph.index in entered else ():
-                yield from look(seen)
+            if graph.index in entered:
+                yield from _counted(seen)
+                for look in _ENTERED.get(op.name, ()):
+                    yield from look(seen)
 
 
 def _entered(artifact: Artifact) -> Iterator[Finding]:
@@ -95,6 +152,12 @@ def _stored(tensor: Tensor) -> Iterator[Finding]:
     if tensor.is_variable and tensor.constant is not None:
         message = f"tensor {tensor.index} `{tensor.name}` is a variable and has data: every engine refuses the file"
         yield Finding("variable-with-data", "error", message, "file", _DAMAGED)
+    held = 0 if tensor.constant is None else tensor.constant.nbytes
+    if tensor.is_stored and not tensor.is_sparse and held < tensor.size_bytes:
+        message = (
+            f"tensor {tensor.index} `{_shown(tensor.name)}` needs {tensor.size_bytes} bytes, its buffer has {held}: "
+        )
+        yield Finding("shape-contradiction", "error", message + "every engine refuses the file", "file", _DAMAGED)
 
 
 def _scales(tensor: Tensor) -> Iterator[Finding]:
@@ -116,7 +179,7 @@ class _Seen(NamedTuple):
 
     graph: Subgraph
     op: Op
-    subgraphs: int
+    subgraphs: tuple[Subgraph, ...]
 
     @property
     def source(self) -> Tensor | None:
@@ -192,7 +255,7 @@ def _reshaped(seen: _Seen) -> Iterator[Finding]:
             return
         wanted = shape.values().tolist()
     extents = [int(extent) for extent in (() if wanted is None else wanted)]
-    if not extents or any(extent < -1 for extent in extents):
+    if any(extent < -1 for extent in extents):
         return
     before, after = math.prod(source.shape), math.prod(extent for extent in extents if extent >= 0)
     fits = before == after if -1 not in extents else bool(after) and not before % after
@@ -202,9 +265,9 @@ def _reshaped(seen: _Seen) -> Iterator[Finding]:
 
 
 def _strided(seen: _Seen) -> Iterator[Finding]:
-    """Steps of one at least."""
-    for name in ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor"):
-        step = seen.op.options.get(name, 1)
+    """Steps of one at least; without options of its own kind an op has steps of 0."""
+    for name, usual in _STEPS.items():
+        step = seen.op.options.get(name, usual)
         if int(step) < 1:
             message = f"{seen.op.name} {seen.op.index} has {name} {step}: no engine prepares it"
             yield Finding("op-malformed", "error", message, "file", _DAMAGED)
@@ -214,7 +277,7 @@ def _strided(seen: _Seen) -> Iterator[Finding]:
 def _calling(seen: _Seen) -> Iterator[Finding]:
     """CALL_ONCE runs another subgraph, that is there."""
     index = int(seen.op.options.get("init_subgraph_index", 0))
-    if index == seen.graph.index or not 0 <= index < seen.subgraphs:
+    if index == seen.graph.index or not 0 <= index < len(seen.subgraphs):
         which = "its own" if index == seen.graph.index else "which does not exist"
         message = f"CALL_ONCE {seen.op.index} runs subgraph {index}, {which}: no engine prepares it"
         yield Finding("op-malformed", "error", message, "file", _DAMAGED)
@@ -226,6 +289,61 @@ def _overlapping(seen: _Seen) -> Iterator[Finding]:
     if both:
         message = f"{seen.op.name} {seen.op.index} reads and writes tensor {both[0]}: every engine refuses the file"
         yield Finding("op-malformed", "error", message, "file", _DAMAGED)
+
+
+def _typed(seen: _Seen) -> Iterator[Finding]:
+    """Options that name a type name one that there is."""
+    for name in _TYPE_OPTIONS.get(seen.op.name, ()):
+        stated = seen.op.options.get(name, 0)
+        if stated not in schema().enums["TensorType"]:
+            message = (
+                f"{seen.op.name} {seen.op.index} has {name} {stated}, which is no type: every engine refuses the file"
+            )
+            yield Finding("op-malformed", "error", message, "file", _DAMAGED)
+
+
+def _counted(seen: _Seen) -> Iterator[Finding]:
+    """So many operands as the kernel takes, and one result."""
+    takes = _OPERANDS.get(seen.op.name)
+    if takes is None:
+        return
+    given, made = len(seen.op.inputs), len(seen.op.outputs)
+    if given not in takes or made != 1:
+        wanted = f"{' or '.join(map(str, takes))} and 1"
+        message = f"{seen.op.name} {seen.op.index} has {given} operands and {made} results, expected {wanted}: "
+        yield Finding("op-malformed", "error", message + "no engine prepares it", "file", _DAMAGED)
+
+
+def _biased(seen: _Seen) -> Iterator[Finding]:
+    """A bias for each filter, by the first dimension of the weights."""
+    inputs = seen.op.inputs
+    if len(inputs) < 3 or min(inputs[1:3]) < 0:
+        return
+    weights, bias = (seen.graph.tensors[index] for index in inputs[1:3])
+    if weights.shape and bias.elements != weights.shape[0]:
+        message = f"{seen.op.name} {seen.op.index} has {bias.elements} biases for {weights.shape[0]} filters: "
+        yield Finding("shape-contradiction", "error", message + "no engine prepares it", "file", _DAMAGED)
+
+
+def _branching(seen: _Seen) -> Iterator[Finding]:
+    """IF and WHILE run subgraphs that are there, and take and give what these do."""
+    op, options = seen.op, seen.op.options
+    passed = op.inputs[1:] if op.name == "IF" else op.inputs
+    for name in ("then", "else") if op.name == "IF" else ("cond", "body"):
+        index = int(options.get(f"{name}_subgraph_index", 0))
+        if not 0 <= index < len(seen.subgraphs):
+            message = f"{op.name} {op.index} runs subgraph {index}, which does not exist: no engine prepares it"
+            yield Finding("op-malformed", "error", message, "file", _DAMAGED)
+            return
+        called = seen.subgraphs[index]
+        made = 1 if name == "cond" else len(op.outputs)
+        if (len(called.inputs), len(called.outputs)) != (len(passed), made):
+            message = (
+                f"{op.name} {op.index} gives {len(passed)} values to subgraph {index} and takes {made}, which has "
+            )
+            message += f"{len(called.inputs)} inputs and {len(called.outputs)} outputs: no engine prepares it"
+            yield Finding("op-malformed", "error", message, "file", _DAMAGED)
+            return
 
 
 def _optionless(seen: _Seen) -> Iterator[Finding]:
@@ -247,9 +365,12 @@ _ENTERED: _Looks = MappingProxyType(
     {
         "AVERAGE_POOL_2D": (_strided,),
         "CALL_ONCE": (_calling,),
-        "CONV_2D": (_strided,),
+        "CONV_2D": (_strided, _biased),
         "DEPTHWISE_CONV_2D": (_strided,),
+        "FULLY_CONNECTED": (_biased,),
+        "IF": (_branching,),
         "MAX_POOL_2D": (_strided,),
         "RESHAPE": (_reshaped,),
+        "WHILE": (_branching,),
     }
 )

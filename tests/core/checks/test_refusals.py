@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 from edge_sdk import Session
 from edge_sdk.artifact import parse_artifact
+from edge_sdk.artifact.flatbuffer import Node
+from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.checks.refusals import refusals
+from edge_sdk.checks.refusals import _OPERANDS, refusals
 from edge_sdk.engines.installed import find_engine
 from edge_sdk.errors import ModelError
 from tests.graphs import Graph, options
+from tests.hostile.models import branches
 from tests.runtime.kinds import delay
 
 
@@ -126,7 +129,81 @@ def renamed(name: str, place: int = 0) -> bytes:
     return pack_tree(root)
 
 
+def changed(content: bytes, change: Callable[[Node], object]) -> bytes:
+    root, _ = parse_tree(content)
+    change(root)
+    return pack_tree(root)
+
+
+def counted(kind: str, operands: int, results: int = 1) -> bytes:
+    """An op on floats with so many operands, all the same."""
+    graph = Graph()
+    x = graph.tensor("x", (1, 4))
+    fields: dict[str, dict[str, object]] = {"RESHAPE": {"new_shape": [1, 4]}, "SQUEEZE": {"squeeze_dims": []}}
+    dtype = "bool" if kind in ("EQUAL", "GREATER", "LESS") else "float32"
+    made = [graph.tensor(f"y{place}", (1, 4), dtype) for place in range(results)]
+    named = {"MAXIMUM": "MaximumMinimum", "MINIMUM": "MaximumMinimum", "L2_NORMALIZATION": "L2Norm"}
+    name = named.get(kind) or "".join(word.capitalize() for word in kind.split("_"))
+    has = f"{name}Options" in schema().tables
+    graph.op(kind, (x,) * operands, made, options(f"{name}Options", **fields.get(kind, {})) if has else None)
+    return graph.finish((x,), made or (x,))
+
+
+def reshaped_by_nothing(size: int) -> bytes:
+    graph = Graph()
+    x, y = graph.tensor("x", (1, size)), graph.tensor("y", ())
+    graph.op("RESHAPE", (x,), (y,), options("ReshapeOptions", new_shape=None))
+    return graph.finish((x,), (y,))
+
+
+def biased(biases: int) -> bytes:
+    graph = Graph()
+    x, y = graph.tensor("x", (1, 4)), graph.tensor("y", (1, 3))
+    weights = graph.constant("weights", np.ones((3, 4), np.float32))
+    bias = graph.constant("bias", np.zeros(biases, np.float32))
+    graph.op("FULLY_CONNECTED", (x, weights, bias), (y,), options("FullyConnectedOptions"))
+    return graph.finish((x,), (y,))
+
+
+def emptied(root: Node) -> None:
+    """A constant that has a buffer, and nothing in it."""
+    root.buffers[root.subgraphs[0].tensors[2].buffer].data = np.empty(0, np.uint8)
+
+
+def _branch(name: str, index: int) -> bytes:
+    return changed(
+        branches(),
+        lambda root: setattr(
+            root.subgraphs[0].operators[name == "body"].builtin_options, f"{name}_subgraph_index", index
+        ),
+    )
+
+
 CASES: dict[str, tuple[bytes, str]] = {
+    "another version of the schema": (
+        changed(strided("CONV_2D", 1), lambda r: setattr(r, "version", 4)),
+        "schema-version",
+    ),
+    "options of another kind": (
+        changed(strided("CONV_2D", 1), lambda r: setattr(r.subgraphs[0].operators[0], "builtin_options", None)),
+        "op-malformed",
+    ),
+    "a type that is none": (
+        changed(
+            strided("CONV_2D", 1),
+            lambda r: setattr(r.subgraphs[0].operators[0].builtin_options, "quantized_bias_type", 99),
+        ),
+        "op-malformed",
+    ),
+    "a constant without its bytes": (changed(biased(3), emptied), "shape-contradiction"),
+    "a bias for each filter": (biased(3), ""),
+    "a bias too few": (biased(2), "shape-contradiction"),
+    "a reshape of one value to none stated": (reshaped_by_nothing(1), ""),
+    "a reshape of two values to none stated": (reshaped_by_nothing(2), "shape-contradiction"),
+    "a branch that is not there": (_branch("then", 9), "op-malformed"),
+    "a body that is not there": (_branch("body", 9), "op-malformed"),
+    "a body that takes other values": (_branch("body", 0), "op-malformed"),
+    "branches that are there": (branches(), ""),
     "scale along 3 of rank 1": (quantized((4,), 1, 3), "quantized-dimension"),
     "scale along -1": (quantized((4,), 1, -1), "quantized-dimension"),
     "scales along 1 of rank 1": (quantized((4,), 4, 1), "quantized-dimension"),
@@ -173,16 +250,28 @@ def test_mistake_is_an_error_by_its_name(name: str) -> None:
 @pytest.mark.runtime
 @pytest.mark.parametrize("name", CASES)
 def test_engine_agrees(name: str) -> None:
-    """With its own kernels: a delegate has rules of its own."""
     content, rule = CASES[name]
+    assert opens(content) is (not rule)
+
+
+def opens(content: bytes) -> bool:
+    """With the engine's own kernels: a delegate has rules of its own."""
     module = find_engine().module
     plain = {"experimental_op_resolver_type": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
     try:
         module.Interpreter(model_content=content, **plain).allocate_tensors()
-        opens = True
     except (RuntimeError, ValueError):
-        opens = False
-    assert opens is (not rule)
+        return False
+    return True
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize("kind", _OPERANDS)
+def test_numbers_of_operands_and_results_are_the_kernels_own(kind: str) -> None:
+    for operands, results in ((0, 1), (1, 1), (2, 1), (3, 1), (min(_OPERANDS[kind]), 0), (min(_OPERANDS[kind]), 2)):
+        content = counted(kind, operands, results)
+        found = [finding.rule for finding in refusals(parse_artifact(content))]
+        assert found == ([] if opens(content) else ["op-malformed"]), (operands, results)
 
 
 def test_window_that_is_a_little_too_large_leaves_nothing() -> None:
