@@ -168,7 +168,7 @@ test-tflite: .venv-tflite/.installed
 test-metadata: .venv-metadata/.installed
 	.venv-metadata/bin/python -m pytest -m metadata_reader
 
-# No constraints: the core must live with whatever numpy and click are there.
+# No constraints: the core must live with whatever numpy and click are there. A browser sees the same of every Python.
 .venv-core-%/.installed: pyproject.toml
 	@python$* -m venv .venv-core-$*
 	@.venv-core-$*/bin/python -m pip install --quiet --disable-pip-version-check -e . hypothesis jsonschema pytest
@@ -179,7 +179,7 @@ test-core: $(CORE:%=.venv-core-%/.installed)
 	@$(foreach version,$(filter-out $(CORE),3.10 3.11 3.12 3.13),echo "python$(version) is not there: skipped";)
 	@for version in $(CORE); do \
 	  echo "core on python$$version"; \
-	  .venv-core-$$version/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u)' || exit 1; \
+	  .venv-core-$$version/bin/python -m pytest -q tests/core tests/runtime tests/test_public_api.py -m 'not (runtime or images or signing or keras or torch or onnx or ethos_u or browser)' || exit 1; \
 	done
 
 # Of the core alone: the reference is written from what imports without a toolchain. nitpicky and -W make a link within the

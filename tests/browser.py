@@ -9,16 +9,22 @@ import subprocess
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-in_a_browser = pytest.mark.skipif(BROWSER is None, reason="apt-get install chromium")
+_THERE = pytest.mark.skipif(BROWSER is None, reason="apt-get install chromium")
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
 _PROBE = """<!doctype html><body style="margin:0"><iframe id="f" style="border:0;width:{width}px;height:900px"
 srcdoc="{page}"></iframe><script>f.onload = () => {{ const d = f.contentDocument;
 document.title = [d.documentElement.scrollWidth, d.querySelectorAll("svg").length, d.images.length,
 [...d.images].every(i => i.naturalWidth > 0)].join(" "); }};</script>"""
+
+
+def in_a_browser(test: Any) -> Any:
+    """A test of the marker ``browser``, skipped where there is none."""
+    return pytest.mark.browser(_THERE(test))
 
 
 def browse(folder: Path, *arguments: str) -> str:
