@@ -82,7 +82,8 @@ def clean(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
 
 
 def test_it_is_small(wheel: Path) -> None:
-    assert wheel.stat().st_size < 2e6
+    # It is code and text alone: no model, no toolchain, no library.
+    assert wheel.stat().st_size < 2.5e6
 
 
 def test_commands_and_help_without_extras(clean: Path, tmp_path: Path) -> None:
