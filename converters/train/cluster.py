@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.converters.train.clusters import Clusters, find_clusters
-from edge_sdk.converters.train.kernels import Kernel, chosen_kernels
-from edge_sdk.converters.train.preserve import Shared
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage
+from edge_sdk.converters.train.weights.clusters import Clusters, find_clusters
+from edge_sdk.converters.train.weights.kernels import Kernel, chosen_kernels
+from edge_sdk.converters.train.weights.preserve import Shared
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe.training import Cluster

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Mapping
 
-from edge_sdk.converters.train.distil import Taught
+from edge_sdk.converters.train.distilling.distil import Taught
 from edge_sdk.converters.train.stage import Context, Stage
 from edge_sdk.errors import RecipeError
 
 STAGES: dict[str, dict[str, str]] = {
-    "distil": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.distil:DistilStage"),
-    "slim": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.slim:SlimStage"),
-    "prune": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.prune:make_prune_stage"),
+    "distil": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.distilling.distil:DistilStage"),
+    "slim": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.pruning.slim:SlimStage"),
+    "prune": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.pruning.prune:make_prune_stage"),
     "cluster": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.cluster:ClusterStage"),
     "qat": {
-        "keras": "edge_sdk.converters.train.qat_keras:QatStage",
-        "torch": "edge_sdk.converters.train.qat_torch:QatStage",
+        "keras": "edge_sdk.converters.train.qat.qat_keras:QatStage",
+        "torch": "edge_sdk.converters.train.qat.qat_torch:QatStage",
     },
 }
 """Stage to framework to ``module:class``. The order of stages is ``edge_sdk.recipe.training.STAGE_NAMES``."""

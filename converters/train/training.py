@@ -18,7 +18,7 @@ from edge_sdk.converters.train.frameworks import open_framework
 from edge_sdk.converters.train.loop import History, Plan, StageLoop
 from edge_sdk.converters.train.measuring import Measuring
 from edge_sdk.converters.train.metrics import LOSSES, Metric, find_metric
-from edge_sdk.converters.train.sparse_kernels import sparse_kernels_in_words
+from edge_sdk.converters.train.pruning.sparse_kernels import sparse_kernels_in_words
 from edge_sdk.converters.train.stage import Context, Stage, StepSettings
 from edge_sdk.converters.train.stages import make_stages
 from edge_sdk.converters.train.user_code import Hooks, UserStepper, check_outputs, user_function

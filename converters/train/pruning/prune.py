@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.converters.train.budget import allocate
-from edge_sdk.converters.train.kernels import Kernel, chosen_kernels
-from edge_sdk.converters.train.masks import Mask, Pattern, pattern, ramp
-from edge_sdk.converters.train.preserve import Masked
-from edge_sdk.converters.train.sensitivity import Sensitivity, measure_sensitivity
+from edge_sdk.converters.train.pruning.budget import allocate
+from edge_sdk.converters.train.pruning.sensitivity import Sensitivity, measure_sensitivity
 from edge_sdk.converters.train.stage import Context, Moment, PlainStage, Stage
+from edge_sdk.converters.train.weights.kernels import Kernel, chosen_kernels
+from edge_sdk.converters.train.weights.masks import Mask, Pattern, pattern, ramp
+from edge_sdk.converters.train.weights.preserve import Masked
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe.training import Prune
@@ -25,7 +25,7 @@ _RAMP_END = 0.6
 
 def make_prune_stage(context: Context) -> Stage:
     """The stage for the recipe's pattern."""
-    from edge_sdk.converters.train.prune_channels import ChannelStage
+    from edge_sdk.converters.train.pruning.prune_channels import ChannelStage
 
     return ChannelStage(context) if _settings(context).pattern == "structured" else MagnitudeStage(context)
 

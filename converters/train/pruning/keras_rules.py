@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.converters.train.channels import Channels, Followed, Ids, Weight
+from edge_sdk.converters.train.pruning.channels import Channels, Followed, Ids, Weight
 
 Shape = tuple[int | None, ...]
 

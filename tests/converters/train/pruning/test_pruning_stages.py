@@ -81,7 +81,7 @@ def trained(kind: str, table: str, source: Any = None, **options: Any) -> Any:
 
 
 def kernels(model: Any) -> dict[str, Any]:
-    from edge_sdk.converters.train.kernels import kernels_of
+    from edge_sdk.converters.train.weights.kernels import kernels_of
 
     return {kernel.key: kernel.read() for kernel in kernels_of(model[0] if isinstance(model, tuple) else model)}
 
@@ -162,7 +162,7 @@ def test_a_run_that_goes_on_makes_the_same_cut(kind: str) -> None:
     from edge_sdk.converters.sources.source import SourceOptions
     from edge_sdk.converters.train.data import open_training_data
     from edge_sdk.converters.train.frameworks import open_framework
-    from edge_sdk.converters.train.prune_channels import ChannelStage
+    from edge_sdk.converters.train.pruning.prune_channels import ChannelStage
     from edge_sdk.converters.train.stage import Context
 
     framework = open_framework(cnn(kind), SourceOptions())
@@ -209,7 +209,7 @@ def test_the_source_teaches_what_is_cut_from_it(kind: str) -> None:
 @pytest.mark.parametrize("kind", BOTH)
 def test_soft_losses_are_the_formulas(kind: str) -> None:
     """Against the same sums in numpy, in double precision."""
-    from edge_sdk.converters.train.distil_losses import LOSSES
+    from edge_sdk.converters.train.distilling.distil_losses import LOSSES
 
     rng = np.random.default_rng(0)
     one, other = rng.standard_normal((2, 5, 4)).astype(np.float32)

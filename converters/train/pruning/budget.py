@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from edge_sdk.converters.train.sensitivity import Sensitivity
+from edge_sdk.converters.train.pruning.sensitivity import Sensitivity
 from edge_sdk.errors import TrainingError
 
 _ROUNDS = 24

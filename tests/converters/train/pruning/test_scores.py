@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edge_sdk.converters.sources.source import SourceOptions
+from edge_sdk.converters.train.pruning.structure import structure_of
 from edge_sdk.converters.train.stage import Batch, Context
-from edge_sdk.converters.train.structure import structure_of
 from edge_sdk.errors import RecipeError, TrainingError
 from edge_sdk.recipe import find_recipe, parse_recipe
 
@@ -73,7 +73,7 @@ def _check_activity(framework: Any, values: Any) -> None:
 
 def _check_slim(framework: Any) -> None:
     """The price draws scales to zero, and the cut goes by them."""
-    from edge_sdk.converters.train.slim import SlimStage
+    from edge_sdk.converters.train.pruning.slim import SlimStage
     from edge_sdk.converters.train.stage import StepSettings
     from edge_sdk.recipe.training import Slim
 
@@ -197,7 +197,7 @@ def test_what_nothing_tells_of_is_an_error_with_its_names() -> None:
     from torch import nn
 
     from edge_sdk.converters.train.framework_torch import TorchFramework
-    from edge_sdk.converters.train.prune_channels import ChannelStage
+    from edge_sdk.converters.train.pruning.prune_channels import ChannelStage
 
     class Net(nn.Module):
         def __init__(self) -> None:

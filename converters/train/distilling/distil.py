@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.converters.sources.source import SourceOptions
-from edge_sdk.converters.train.distil_losses import LOSSES, Losses
+from edge_sdk.converters.train.distilling.distil_losses import LOSSES, Losses
 from edge_sdk.converters.train.features import Features, layers_by_name
 from edge_sdk.converters.train.stage import Batch, Context, PlainStage, Stage
 from edge_sdk.errors import TrainingError, nearest

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.train.budget import allocate, layer_factors
-from edge_sdk.converters.train.channels import Channels, Weight, blocks_of, cost_of
-from edge_sdk.converters.train.clusters import find_clusters
-from edge_sdk.converters.train.masks import pattern, ramp
-from edge_sdk.converters.train.sensitivity import Curve, Sensitivity
-from edge_sdk.converters.train.sparse_kernels import sparse_kernel_obstacles, sparse_kernels_in_words
+from edge_sdk.converters.train.pruning.budget import allocate, layer_factors
+from edge_sdk.converters.train.pruning.channels import Channels, Weight, blocks_of, cost_of
+from edge_sdk.converters.train.pruning.sensitivity import Curve, Sensitivity
+from edge_sdk.converters.train.pruning.sparse_kernels import sparse_kernel_obstacles, sparse_kernels_in_words
+from edge_sdk.converters.train.weights.clusters import find_clusters
+from edge_sdk.converters.train.weights.masks import pattern, ramp
 from edge_sdk.errors import MissingDependencyError, OutputError, TrainingError
 from edge_sdk.report.sensitivity import check_drawable, draw_sensitivity, sensitivity_lines
 from tests.graphs import conv_model

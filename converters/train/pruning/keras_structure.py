@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.converters.train.channels import (
+from edge_sdk.converters.train.pruning.channels import (
     Block,
     Channels,
     Cost,
@@ -21,8 +21,14 @@ from edge_sdk.converters.train.channels import (
     cost_of,
     stays,
 )
-from edge_sdk.converters.train.keras_rules import Call, Shape, rule_of
-from edge_sdk.converters.train.scores import Evidence, check_told, scored_by_gradients, scored_by_layers, told_by
+from edge_sdk.converters.train.pruning.keras_rules import Call, Shape, rule_of
+from edge_sdk.converters.train.pruning.scores import (
+    Evidence,
+    check_told,
+    scored_by_gradients,
+    scored_by_layers,
+    told_by,
+)
 from edge_sdk.errors import ModelError
 
 
@@ -75,7 +81,7 @@ class KerasStructure:
         self.normalizes = any(set(self._channels.roots(ids).tolist()) - kept for ids in self._normed)
 
     def check_scores(self, blocks: Sequence[Block]) -> None:
-        """See :class:`~edge_sdk.converters.train.structure.Structure`."""
+        """See :class:`~edge_sdk.converters.train.pruning.structure.Structure`."""
         if self._evidence.layers:
             told = told_by(self._evidence, self._told)
             roots = {int(root) for _, ids in told for root in self._channels.roots(ids)}

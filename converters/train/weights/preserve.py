@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.converters.train.clusters import Clusters
-from edge_sdk.converters.train.kernels import Kernel
-from edge_sdk.converters.train.masks import Mask
+from edge_sdk.converters.train.weights.clusters import Clusters
+from edge_sdk.converters.train.weights.kernels import Kernel
+from edge_sdk.converters.train.weights.masks import Mask
 
 
 class Masked:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.converters.train.budget import allocate
-from edge_sdk.converters.train.channels import Block
 from edge_sdk.converters.train.features import layers_by_name
-from edge_sdk.converters.train.sensitivity import Sensitivity, measure_sensitivity
+from edge_sdk.converters.train.pruning.budget import allocate
+from edge_sdk.converters.train.pruning.channels import Block
+from edge_sdk.converters.train.pruning.sensitivity import Sensitivity, measure_sensitivity
+from edge_sdk.converters.train.pruning.structure import Structure, emptied, removed_channels, structure_of
 from edge_sdk.converters.train.stage import Context, PlainStage
-from edge_sdk.converters.train.structure import Structure, emptied, removed_channels, structure_of
 from edge_sdk.converters.train.timing import TimedBudget
 from edge_sdk.errors import ModelError, TrainingError
 from edge_sdk.findings import Finding

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from edge_sdk.converters.train.channels import Block, Cost
-from edge_sdk.converters.train.scores import evidence_for
+from edge_sdk.converters.train.pruning.channels import Block, Cost
+from edge_sdk.converters.train.pruning.scores import evidence_for
 from edge_sdk.converters.train.stage import Context
 from edge_sdk.recipe.training import Score
 
@@ -55,17 +55,17 @@ def structure_of(context: Context, model: Any, score: Score = "magnitude") -> St
     """The channel graph of a model of the context's framework.
 
     Raises:
-        TrainingError: as :func:`~edge_sdk.converters.train.scores.evidence_for`.
+        TrainingError: as :func:`~edge_sdk.converters.train.pruning.scores.evidence_for`.
     """
     evidence = evidence_for(context, model, score)
     if context.framework.name == "keras":
         from edge_sdk.converters.train.framework_keras import variables_by_name
-        from edge_sdk.converters.train.keras_structure import KerasStructure
+        from edge_sdk.converters.train.pruning.keras_structure import KerasStructure
 
         named = variables_by_name(model)
         found = {id(named[name]): value for name, value in evidence.gradients.items()}
         return KerasStructure(model, evidence, found)
-    from edge_sdk.converters.train.torch_structure import TorchStructure
+    from edge_sdk.converters.train.pruning.torch_structure import TorchStructure
 
     return TorchStructure(model, one_sample(context, model), evidence)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.converters.train.channels import Block, Channels, Ids, Weight
+from edge_sdk.converters.train.pruning.channels import Block, Channels, Ids, Weight
 from edge_sdk.converters.train.stage import Context
 from edge_sdk.errors import TrainingError
 from edge_sdk.recipe.training import Score

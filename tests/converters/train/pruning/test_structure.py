@@ -74,7 +74,7 @@ def spread(model: Any) -> None:
 @pytest.mark.parametrize("generation", ["keras", "tf_keras"])
 @pytest.mark.parametrize("name", ["cnn", "recurrent", "attention", "nested", "grouped"])
 def test_keras_cut_is_the_whole_model_with_channels_silenced(generation: str, name: str) -> None:
-    from edge_sdk.converters.train.keras_structure import KerasStructure
+    from edge_sdk.converters.train.pruning.keras_structure import KerasStructure
 
     k = importlib.import_module(generation)
     k.utils.set_random_seed(0)
@@ -109,7 +109,7 @@ def test_keras_macs_are_those_of_the_file(tmp_path: Any) -> None:
     from edge_sdk.artifact import read_artifact
     from edge_sdk.artifact.compute import macs
     from edge_sdk.converters import convert
-    from edge_sdk.converters.train.keras_structure import KerasStructure
+    from edge_sdk.converters.train.pruning.keras_structure import KerasStructure
 
     keras.utils.set_random_seed(0)
     model = keras_models(keras)["cnn"]()
@@ -124,7 +124,7 @@ def test_keras_macs_are_those_of_the_file(tmp_path: Any) -> None:
 def test_keras_names_every_layer_it_cannot_follow_and_what_it_ties_up() -> None:
     import keras
 
-    from edge_sdk.converters.train.keras_structure import KerasStructure
+    from edge_sdk.converters.train.pruning.keras_structure import KerasStructure
 
     layers = keras.layers
 
@@ -148,7 +148,7 @@ def test_keras_names_every_layer_it_cannot_follow_and_what_it_ties_up() -> None:
 def test_a_subclassed_model_has_no_graph_to_follow() -> None:
     import keras
 
-    from edge_sdk.converters.train.keras_structure import KerasStructure
+    from edge_sdk.converters.train.pruning.keras_structure import KerasStructure
     from edge_sdk.errors import ModelError
 
     class Own(keras.Model):
@@ -240,7 +240,7 @@ def torch_models() -> dict[str, Any]:
 def test_torch_blocks_are_tried_and_the_others_named(name: str, blocks: set[str], unfollowed: dict[str, Any]) -> None:
     import torch
 
-    from edge_sdk.converters.train.torch_structure import TorchStructure
+    from edge_sdk.converters.train.pruning.torch_structure import TorchStructure
 
     torch.manual_seed(0)
     module, sample = torch_models()[name]

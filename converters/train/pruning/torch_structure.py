@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_sdk.converters.train.channels import Block, Cost
-from edge_sdk.converters.train.scores import Evidence, check_told, relative
+from edge_sdk.converters.train.pruning.channels import Block, Cost
+from edge_sdk.converters.train.pruning.scores import Evidence, check_told, relative
 from edge_sdk.converters.workers.child import running
 from edge_sdk.errors import MissingDependencyError
 
@@ -56,7 +56,7 @@ class TorchStructure:
         self._evidence, self._silent = evidence, groups.silent
 
     def check_scores(self, blocks: Sequence[Block]) -> None:
-        """See :class:`~edge_sdk.converters.train.structure.Structure`."""
+        """See :class:`~edge_sdk.converters.train.pruning.structure.Structure`."""
         check_told(self._evidence, blocks, lambda block: block.name not in self._silent)
 
     def layers_behind(self, unfollowed: Unfollowed) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.converters.train.scores import scales_of
+from edge_sdk.converters.train.pruning.scores import scales_of
 from edge_sdk.converters.train.stage import Batch, Context, PlainStage
 from edge_sdk.errors import TrainingError
 from edge_sdk.findings import Finding

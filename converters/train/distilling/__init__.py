@@ -1,0 +1,1 @@
+"""Distillation: a teacher's outputs and layers are part of the loss."""
