@@ -15,8 +15,8 @@ STAGES: dict[str, dict[str, str]] = {
     "prune": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.pruning.prune:make_prune_stage"),
     "cluster": dict.fromkeys(("keras", "torch"), "edge_sdk.converters.train.cluster:ClusterStage"),
     "qat": {
-        "keras": "edge_sdk.converters.train.qat.qat_keras:QatStage",
-        "torch": "edge_sdk.converters.train.qat.qat_torch:QatStage",
+        "keras": "edge_sdk.converters.train.qat.in_keras:QatStage",
+        "torch": "edge_sdk.converters.train.qat.in_torch:QatStage",
     },
 }
 """Stage to framework to ``module:class``. The order of stages is ``edge_sdk.recipe.training.STAGE_NAMES``."""
