@@ -393,6 +393,7 @@ def time_prediction_command(
     for row in figures:
         click.echo(str(row))
     facts = {"subject": str(made.subject), "table_valid": made.valid, "table_reasons": list(made.reasons)}
+    facts["drift"] = measuring.drift(kept, made)
     # A smaller set is no figure of the whole.
     _keep("time_prediction" if most is None else f"time_prediction_{most}", figures, networks=rows, help=helps, **facts)
 

@@ -26,7 +26,9 @@ def time_prediction(result: dict[str, Any]) -> str:
     lines = ["| " + " | ".join(word for _, word in _HEAD) + " |", "|" + " --- |" * len(_HEAD)]
     lines += ["| " + " | ".join(_cell(row, name) for name, _ in _HEAD) + " |" for row in result["rows"]]
     valid = "VALID" if result["table_valid"] else f"INVALID: {'; '.join(result['table_reasons'])}"
-    return "\n".join([*lines, "", f"{result['subject']}; table {valid}."])
+    moved = ", ".join(f"{name} {ratio:.2f}" for name, ratio in result.get("drift", {}).items())
+    drift = f" The same kernels with the networks, over the table's: {moved}." if moved else ""
+    return "\n".join([*lines, "", f"{result['subject']}; table {valid}.{drift}"])
 
 
 def _cell(row: dict[str, Any], name: str) -> str:
