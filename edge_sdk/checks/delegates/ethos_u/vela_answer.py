@@ -33,7 +33,8 @@ class VelaOp:
     """One op of the main subgraph: who runs it, what it costs there, and why it stays on the CPU.
 
     ``cycles`` and ``macs`` are Vela's estimate, over all that became of the op; None on the CPU, of which Vela knows
-    nothing.
+    nothing, and where it leaves no estimate of this subgraph (5.2 keeps that of the last one, such as what sets
+    variables).
     """
 
     index: int
@@ -139,7 +140,11 @@ def _bytes(kib: str) -> int:
 
 def _ops(artifact: Artifact, said: str, database: str) -> Iterator[VelaOp]:
     graph = artifact.main
-    kept, cycles, macs = _costs(_places(artifact, database), database)
+    places = _places(artifact, database)
+    kept, cycles, macs = _costs(places, database)
+    if not kept and not cycles:
+        yield from _uncosted(graph, places, said, database)
+        return
     reasons = _reasons(graph, said, kept)
     for op in graph.ops:
         if op.index in kept:
@@ -147,6 +152,18 @@ def _ops(artifact: Artifact, said: str, database: str) -> Iterator[VelaOp]:
         else:
             target: Target = "npu" if op.index in cycles else "absorbed"
             yield VelaOp(op.index, op.name, target, cycles.get(op.index, 0), macs.get(op.index, 0))
+
+
+def _uncosted(graph: Subgraph, places: Mapping[int, int], said: str, database: str) -> Iterator[VelaOp]:
+    """Without estimates, by what the command streams hold and what was passed through."""
+    queued = {row["optimised_id"] for row in _rows(database, "queue")}
+    rows = [row for row in _rows(database, "optimised") if int(row["source_id"]) in places]
+    run = {places[int(row["source_id"])] for row in rows if row["id"] in queued}
+    kept = {places[int(row["source_id"])] for row in rows if row["operator"] == _KEPT} - run
+    reasons = _reasons(graph, said, kept)
+    for op in graph.ops:
+        target: Target = "npu" if op.index in run else "cpu" if op.index in kept else "absorbed"
+        yield VelaOp(op.index, op.name, target, None, None, reasons.get(op.index, ""))
 
 
 def _places(artifact: Artifact, database: str) -> dict[int, int]:

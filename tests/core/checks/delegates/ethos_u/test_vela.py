@@ -208,6 +208,35 @@ def test_answer_of_another_vela_is_not_guessed(database: str, summary: str) -> N
         read_answer(parse_artifact(mixed()), "9.9", U65, said="", database=database, summary=summary)
 
 
+def _table(name: str, *lines: str) -> str:
+    return "\n".join([f'<table name="{name}">', "<![CDATA[", *lines, "]]>", "</table>", ""])
+
+
+def test_estimates_of_another_subgraph_say_nothing_of_the_main_one() -> None:
+    """Vela 5.2's, where a second subgraph sets variables: "NPU operators = 0", and one command stream."""
+    header = "id,source_id,optimised_id,operator,name,staging_usage,op_cycles,npu_cycles,mac_count"
+    database = "".join(
+        [
+            _table("perf", ",".join(f'"{word}"' for word in header.split(",")), '7,9,9,"Passthrough","v",0,0,0,0'),
+            _table("queue", '"offset","cmdstream_id","optimised_id","scheduled_id"', "0,1,1,11", "8,1,4,14"),
+            _table(
+                "optimised", '"id","source_id","operator"',
+                '1,1,"Conv2D"', '2,2,"Passthrough"', '3,3,"Reshape"', '4,4,"LUT"',
+            ),
+            _table("source", '"id","operator","ext_key"', *(f'{n + 1},"x",{n}' for n in range(4))),
+        ]
+    )  # fmt: skip
+    names = (
+        "system_config,memory_mode,core_clock,cycles_npu,cycles_total,inference_time,nn_macs,sram_memory_used,"
+        "dram_memory_used,on_chip_flash_memory_used,off_chip_flash_memory_used"
+    )
+    summary = f"{names}\ns,m,1e9,5,7,0.001,3,1,1,0,0\n"
+    found = read_answer(parse_artifact(mixed()), "5.2.0", U65, said="", database=database, summary=summary)
+    assert [op.target for op in found.ops] == ["npu", "cpu", "absorbed", "npu"]
+    assert {op.cycles for op in found.ops} == {None}
+    assert not found.takes_nothing
+
+
 @pytest.mark.parametrize(
     ("rules", "variant", "fault"),
     [
