@@ -6,6 +6,7 @@ before                           after                    why
 ``SQUARE(x)``                    ``MUL(x, x)``            TFLite computes SQUARE, NEG, SQRT and DIV in float only, so
 ``NEG(x)``                       ``MUL(x, -1)``           that an integer file would be float there
 ``DIV(1, SQRT(x))``              ``RSQRT(x)``
+``DIV(x, constant)``             ``MUL(x, 1/constant)``   TFLite's quantizer leaves the division in float
 ``REVERSE_V2(x, axis)``          ``GATHER(x, [n-1..0])``  TFLite's quantizer gives its two ends two scales, and its
                                                           kernel copies the integers as they are
 ``x * s + (beta - mean * s)``    ``(x - mean) * s +       the difference of two large numbers, each rounded before
@@ -100,13 +101,28 @@ class _Rules:
         return self._edit.add_constant(np.array(-1, np.float32), "minus_one")
 
     def _div(self, op: Op) -> bool:
-        """1 over a SQRT."""
+        """By a constant, or 1 over a SQRT."""
+        if self._by_constant(op):
+            return True
         one, root = self._tensors[op.inputs[0]], self._makers.get(op.inputs[1])
         is_one = one.elements == 1 and one.constant is not None and bool(np.all(one.values() == 1))
         if root is None or root.name != "SQRT" or root.index in self._kept or not is_one or is_clipped(op):
             return False
         self._edit.become(op.index, "RSQRT", (root.inputs[0],))
         self._edit.drop_if_unread(root.index)
+        return True
+
+    def _by_constant(self, op: Op) -> bool:
+        by = self._tensors[op.inputs[1]]
+        if by.constant is None or by.dtype != "float32" or self._tensors[op.inputs[0]].constant is not None:
+            return False
+        with np.errstate(divide="ignore", over="ignore"):
+            factor = (1 / by.values().astype(np.float64)).astype(np.float32)
+        # A divisor of zero, or of which float32 holds no reciprocal, stays what it is.
+        if not np.isfinite(factor).all() or not factor.all():
+            return False
+        name = f"{self._tensors[op.outputs[0]].name}_factor"
+        self._edit.become(op.index, "MUL", (op.inputs[0], self._edit.add_constant(factor, name)))
         return True
 
     def _reverse(self, op: Op) -> bool:

@@ -280,3 +280,16 @@ def _check(source: str, folder: Path, workers: Workers, inputs: Any, recipe: str
     assert not names & {"SQUARED_DIFFERENCE", "SQUARE", "NEG", "SQRT", "DIV"}, names
     # 8 bits at a normalized tensor give about 40 dB; each norm adds its own noise.
     assert min(row.sqnr_db or 0 for row in report.parity) > 25
+
+
+@pytest.mark.parametrize(("divisor", "becomes"), [(6.0, "MUL"), (0.0, "DIV"), (1e-42, "DIV")])
+def test_a_division_by_a_constant_is_a_product(divisor: float, becomes: str) -> None:
+    """As Paddle's exporter ends a hard swish; not where float32 has no reciprocal."""
+    graph = Graph()
+    x, y = graph.tensor("x", SHAPE), graph.tensor("y", SHAPE)
+    by = graph.constant("by", np.array(divisor, np.float32))
+    graph.op("DIV", (x, by), (y,), options("DivOptions", fused_activation_function=1))
+    (op,) = (made := parse_artifact(with_integer_forms(graph.finish((x,), (y,)), INT8)).main).ops
+    assert (op.name, op.options["fused_activation_function"]) == (becomes, 1)
+    if becomes == "MUL":
+        assert made.tensors[op.inputs[1]].values() == np.float32(1 / divisor)
