@@ -13,11 +13,13 @@ from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
 from edge_sdk.converters.lower.direct import kept_boxes
 from edge_sdk.converters.lower.direct.quantizers import WideGrids, in_float, quantized_by, wide_grids
 from edge_sdk.converters.sources.fixed_inputs import fixed_finding
+from edge_sdk.converters.sources.onnx_dynamic import in_float_products, rounds_as_it_runs
 from edge_sdk.converters.sources.onnx_ends import ending_at
 from edge_sdk.converters.sources.onnx_fixed import with_fixed_inputs
 from edge_sdk.converters.sources.padded import padded, padded_finding
 from edge_sdk.converters.sources.source import (
     Description,
+    dynamic_finding,
     options_from_json,
     quantized_finding,
     stacked_runs,
@@ -48,6 +50,10 @@ class OnnxSource:
             self._model = ending_at(self._model, self._options.ends)
         if fixed:
             self._model = with_fixed_inputs(self._model, fixed, self._options.shapes)
+        # What it rounds as it runs is not the file's: the weights are compared.
+        self._dynamic = rounds_as_it_runs(self._model)
+        if self._dynamic:
+            self._model = in_float_products(self._whole())
         shapes = {name: shape for name, shape in self._options.shapes.items() if name not in fixed}
         constants = {initializer.name for initializer in self._model.graph.initializer}
         inputs = [value for value in self._model.graph.input if value.name not in constants]
@@ -74,6 +80,8 @@ class OnnxSource:
         findings = [] if precision == "float32" else [_computed_finding(precision)]
         if self._quantized_by:
             findings += _quantizer_findings(self._quantized_by, wide_grids(self._model))
+        if self._dynamic:
+            findings.append(dynamic_finding())
         findings += [fixed_finding(name, numbers) for name, numbers in self._options.fixed.items()]
         findings += [padded_finding(count, node) for count, node in self._kept_by.items()]
         ports = (self._inputs, self._open, self._outputs)
@@ -125,7 +133,9 @@ class OnnxSource:
 
     def _runtimes(self, *, rounding: bool) -> list[Any]:
         """The model in a runtime; where its rows are padded, also the model that pads them."""
-        as_it_is = (rounding or self._quantized_by is None) and not (self._options.fixed or self._options.ends)
+        as_it_is = (rounding or self._quantized_by is None) and not (
+            self._options.fixed or self._options.ends or self._dynamic
+        )
         forms = [self._model if as_it_is else self._whole()]
         forms += [kept_boxes.with_padding(self._whole())] if self._kept_by else []
         if self._quantized_by is not None and not rounding:

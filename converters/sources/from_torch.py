@@ -14,6 +14,7 @@ from edge_sdk.converters.lower.direct import kept_boxes
 from edge_sdk.converters.sources.from_onnx import OnnxSource
 from edge_sdk.converters.sources.source import (
     Description,
+    dynamic_finding,
     options_from_json,
     quantized_finding,
     stacked_runs,
@@ -85,7 +86,7 @@ class TorchSource:
         if self._quantized_by:
             findings.append(quantized_finding(self._quantized_by))
         if self._dynamic:
-            findings.append(_dynamic_finding())
+            findings.append(dynamic_finding())
         counts = self._padding.counts if self._padding else ()
         findings += self._padding.findings() if self._padding else []
         ports = (self._inputs, self._call.inputs, (*self._outputs, *counts))
@@ -182,17 +183,6 @@ class TorchSource:
             fits = tuple(example.shape) == spec.static_shape
             found[spec.name] = example if fits else torch.zeros(spec.static_shape, dtype=torch_dtype(spec.dtype))
         return found
-
-
-def _dynamic_finding() -> Finding:
-    return Finding(
-        "quantized-weights",
-        "info",
-        "quantize_dynamic rounded the weights: they are kept; what it rounds of activations, anew in each run, is left "
-        "out of the reference",
-        "source",
-        "recipe dynamic_wi8_afp32 is its like",
-    )
 
 
 def load(path: Path, *, trust: bool) -> Any:

@@ -34,12 +34,19 @@ def ending_at(model: Any, names: Sequence[str]) -> Any:
     cut.CopyFrom(model)
     del cut.graph.output[:]
     cut.graph.output.extend(known.get(name) or onnx.ValueInfoProto(name=name) for name in names)
-    needed = _needed(made, names)
-    _keep(cut.graph.node, lambda node: any(value in needed for value in node.output))
+    without_unread(cut, names)
     read = {name for node in cut.graph.node for name in _reads(node)}
     _keep(cut.graph.input, lambda value: value.name in read)
-    _keep(cut.graph.initializer, lambda tensor: tensor.name in read)
     return cut
+
+
+def without_unread(model: Any, names: Sequence[str]) -> None:
+    """Takes nodes and weights that these values do not need out of a model, in place."""
+    made = {value: node for node in model.graph.node for value in node.output if value}
+    needed = _needed(made, names)
+    _keep(model.graph.node, lambda node: any(value in needed for value in node.output))
+    read = {name for node in model.graph.node for name in _reads(node)} | set(names)
+    _keep(model.graph.initializer, lambda tensor: tensor.name in read)
 
 
 def _infos(model: Any) -> dict[str, Any]:

@@ -123,6 +123,18 @@ def quantized_finding(by: str, recipe: str = "static_wi8_ai8") -> Finding:
     )
 
 
+def dynamic_finding() -> Finding:
+    """What the report says of a source whose activations are rounded as it runs."""
+    return Finding(
+        "quantized-weights",
+        "info",
+        "quantize_dynamic rounded the weights: they are kept; what it rounds of activations, anew in each run, is left "
+        "out of the reference",
+        "source",
+        "recipe dynamic_wi8_afp32 is its like",
+    )
+
+
 @dataclass(frozen=True)
 class Description:
     """A loaded model: what it is, and its inputs and outputs in the source's own order and layout.
