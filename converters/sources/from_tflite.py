@@ -10,6 +10,7 @@ from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.lower import Rung
 from edge_sdk.converters.sources.closed import closed
+from edge_sdk.converters.sources.halves import expansions_of_halves, with_whole_weights
 from edge_sdk.converters.sources.source import (
     Description,
     SourceOptions,
@@ -51,12 +52,16 @@ class TfliteSource:
         return Description("tflite", self._inputs, self._open, outputs, findings=self._findings()).as_json()
 
     def _findings(self) -> tuple[Finding, ...]:
+        found = []
+        if halves := expansions_of_halves(self._artifact.main):
+            words = f"{len(halves)} constants are stored in float16: they are float32 here, until a recipe rounds them"
+            found.append(Finding("weights-in-float16", "info", words))
         entered = self._artifact.signature.key
-        others = [f"`{one.key}`" for one in self._artifact.signatures if one.key != entered]
-        if not others:
-            return ()
-        words = f"a converted file has one entry point: `{entered}` is kept, and {', '.join(others)} left out"
-        return (Finding("signatures-left-out", "warning", words, hint="the source runs by others with --signature"),)
+        if others := [f"`{one.key}`" for one in self._artifact.signatures if one.key != entered]:
+            words = f"a converted file has one entry point: `{entered}` is kept, and {', '.join(others)} left out"
+            hint = "the source runs by others with --signature"
+            found.append(Finding("signatures-left-out", "warning", words, hint=hint))
+        return tuple(found)
 
     def run(self, samples: str, outputs: str) -> int:
         self._check_shapes()
@@ -76,7 +81,7 @@ class TfliteSource:
         self._check_shapes()
         path = Path(folder) / "source.tflite"
         content = self._path.read_bytes()
-        path.write_bytes(content if self._open == self._inputs else closed(content, self._path))
+        path.write_bytes(with_whole_weights(content if self._open == self._inputs else closed(content, self._path)))
         signature = self._artifact.signature
         return {
             "kind": "tflite",

@@ -20,7 +20,7 @@ _COUNTED = 16384
 class Observation:
     """Minimum, maximum and mean square of one tensor over all samples, and how often which values were seen.
 
-    ``holes``: some value was not a number; the rest is of the others.
+    ``holes``: some value was not a number; the rest is of the others, and of zero where there is none.
     """
 
     minimum: float = np.inf
@@ -77,10 +77,7 @@ def _see(runner: Runner, index: int, observation: Observation) -> None:
     flat = values.reshape(-1)
     if np.isnan(flat).any():
         observation.holes = True
-        flat = flat[~np.isnan(flat)]
-        if not flat.size:
-            observation.runs += 1
-            return
+        flat = flat[~np.isnan(flat)] if not np.isnan(flat).all() else np.zeros(1, flat.dtype)
     observation.minimum = min(observation.minimum, float(flat.min()))
     observation.maximum = max(observation.maximum, float(flat.max()))
     # In float64, for the square of a -FLT_MAX padding overflows float32.

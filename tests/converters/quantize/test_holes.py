@@ -52,6 +52,9 @@ def test_what_makes_and_reads_them_is_found_and_ranges_are_of_the_rest(tmp_path:
     (index,) = (tensor.index for tensor in graph.tensors if tensor.name == "seen")
     assert seen[index].holes
     assert 0 < seen[index].minimum < 0.2 < seen[index].maximum
+    nothing = observe(str(path), [{"x": np.full((1, SIDE), np.nan, np.float32)}])
+    assert nothing[index].holes
+    assert (nothing[index].minimum, nothing[index].maximum) == (0, 0)
     path.write_bytes(filled(gaps=False))
     assert around_holes(parse_artifact(filled(gaps=False)).main, observe(str(path), samples())) == []
 
