@@ -12,6 +12,8 @@ before                           after                    why
 ``x * s + (beta - mean * s)``    ``(x - mean) * s +       the difference of two large numbers, each rounded before
                                  beta``                   it is taken; see :mod:`.norms`
 ``SQUARED_DIFFERENCE(x, mean)``  ``d * d``                XNNPACK has no integer kernel for it
+``BROADCAST_TO(x, axis)``        ``CONCATENATION(x, x)``  XNNPACK has none of it, and joins up to five: keys and values
+                                                          that several heads share cut a network into parts
 ``CONV_2D(PAD(x)), VALID``       ``CONV_2D(x), SAME``     where that is one border: TFLite's quantizer does the
                                                           same, and its ops would be none of the float file's
 ``concat(a, b) * k + c``         ``concat(a * ka + ca,    a join has one scale, that of its widest part; into
@@ -35,6 +37,9 @@ from edge_sdk.converters.quantize.forms.affines import before_joins, into_tables
 from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
 from edge_sdk.converters.quantize.kept import kept_in_main
 from edge_sdk.recipe import Recipe
+
+# What one CONCATENATION of XNNPACK takes.
+_MOST_JOINED = 5
 
 
 def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
@@ -79,6 +84,7 @@ class _Rules:
             "NEG": self._neg,
             "DIV": self._div,
             "REVERSE_V2": self._reverse,
+            "BROADCAST_TO": self._broadcast,
             "CONV_2D": self._window,
             "DEPTHWISE_CONV_2D": self._window,
         }
@@ -134,6 +140,17 @@ class _Rules:
         backwards = np.arange(source.shape[axis] - 1, -1, -1, dtype=np.int32)
         order = self._edit.add_constant(backwards, f"{self._tensors[op.outputs[0]].name}_order")
         self._edit.become(op.index, "GATHER", (op.inputs[0], order), axis=axis)
+        return True
+
+    def _broadcast(self, op: Op) -> bool:
+        """A few copies along one axis."""
+        source, made = self._tensors[op.inputs[0]], self._tensors[op.outputs[0]]
+        if source.constant is not None or len(source.shape) != len(made.shape) or -1 in made.shape_signature:
+            return False
+        wider = [axis for axis, extent in enumerate(source.shape) if extent != made.shape[axis]]
+        if len(wider) != 1 or made.shape[wider[0]] > _MOST_JOINED:
+            return False
+        self._edit.become(op.index, "CONCATENATION", (op.inputs[0],) * made.shape[wider[0]], axis=wider[0])
         return True
 
     def _window(self, op: Op) -> bool:

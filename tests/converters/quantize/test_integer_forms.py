@@ -118,6 +118,15 @@ def reversed_rows() -> bytes:
     return norm.finish(norm.op("REVERSE_V2", (norm.x, axis), "y"), norm.mean)
 
 
+def shared(copies: int) -> bytes:
+    """``x`` once for each of several heads, as keys and values of grouped attention are."""
+    norm = Norm()
+    shape = norm.graph.constant("shape", np.array([copies, *SHAPE[1:]], np.int32))
+    y = norm.graph.tensor("y", (copies, *SHAPE[1:]))
+    norm.graph.op("BROADCAST_TO", (norm.x, shape), (y,), version=2)
+    return norm.finish(y, norm.mean)
+
+
 def ops(artifact: Artifact) -> list[str]:
     return [op.name for op in artifact.main.ops]
 
@@ -135,6 +144,9 @@ AFTER = ["MEAN", "SUB", "MUL", "MEAN", "ADD", "RSQRT", "MUL", "MUL"]
         (without_beta, AFTER),
         (late_difference, AFTER),
         (reversed_rows, ["MEAN", "GATHER"]),
+        (lambda: shared(2), ["MEAN", "CONCATENATION"]),
+        (lambda: shared(5), ["MEAN", "CONCATENATION"]),
+        (lambda: shared(6), ["MEAN", "BROADCAST_TO"]),
         (root_mean_square, ["MEAN", "MUL", "MEAN", "ADD", "RSQRT", "MUL"]),
     ],
 )
