@@ -12,6 +12,13 @@ from pathlib import Path
 from edge_sdk.errors import OutputError
 from edge_sdk.owners import beside_prefix, clear
 
+_finished: list[Path] = []
+
+
+def finished() -> tuple[Path, ...]:
+    """Files that took their names in this process by :func:`replacing`, in order."""
+    return tuple(dict.fromkeys(_finished))
+
 
 def check_writable(path: Path) -> None:
     """Fails early where a result could not be written later. Folders that are missing are made when it is written.
@@ -69,6 +76,7 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~_umask() if mode is None else mode)
         temporary.replace(path)
+        _finished.append(path.absolute())
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written: {error.strerror}", hint="free space or choose another folder"

@@ -34,6 +34,11 @@ def beside_prefix(path: Path) -> str:
     return f".{path.name[:_NAME_SHOWN]}.edge-sdk-{_owner()}-"
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether a temporary folder of ours is called so."""
+    return _FOLDER.fullmatch(name) is not None
+
+
 @cache
 def clear(folder: str) -> None:
     """Once in a process: removes what processes of this very boot and namespace left there that are no more."""

@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +26,9 @@ from edge_sdk.errors import (
     SlowError,
     ToolError,
 )
+from edge_sdk.files import finished
+from edge_sdk.folders import cache_folder
+from edge_sdk.owners import is_folder_name
 
 OK, FAILED, UNFIT, INTERRUPTED = 0, 1, 3, 130
 # As a shell reports a signal.
@@ -43,8 +47,8 @@ class Screen:
         self._bar: Any = None
         self._shown = 0
         self._stage = ""
-        self.kept = "nothing was written"
-        """What is said of files where a command is ended in the middle."""
+        self.kept = ""
+        """What is said of files where a command is ended in the middle; empty: what was written by then is named."""
 
     def result(self, data: dict[str, Any], text: str) -> None:
         """The command's result: JSON or text."""
@@ -113,10 +117,19 @@ class Screen:
             # Wrong is a failure; right and too inaccurate, slow, or without the NPU, was checked and found not to fit.
             return UNFIT if isinstance(ended_by, AccuracyError | NothingPlacedError | SlowError) else FAILED
         if isinstance(ended_by, Ended):
-            self._ended("Terminated", f"ended by {ended_by.signal.name}; {self.kept}")
+            self._ended("Terminated", f"ended by {ended_by.signal.name}; {self._left()}")
             return SIGNALLED + ended_by.signal
-        self._ended("Interrupted", str(ended_by) or f"interrupted; {self.kept}")
+        self._ended("Interrupted", str(ended_by) or f"interrupted; {self._left()}")
         return INTERRUPTED
+
+    def _left(self) -> str:
+        """What a command says of its files; where it says nothing, those that were finished by then."""
+        if self.kept:
+            return self.kept
+        # What is cached, or in a folder of ours that goes, is nobody's result.
+        ours = cache_folder("")
+        there = [path for path in finished() if path.is_file() and not _is_ours(path, ours)]
+        return f"written by then: {', '.join(map(str, there))}" if there else "nothing was written"
 
     def _ended(self, how: str, message: str) -> None:
         """Told that the command was ended from outside; with ``--json`` as an object too."""
@@ -199,3 +212,7 @@ def _size_of(error: EdgeSdkError) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _is_ours(path: Path, cache: Path) -> bool:
+    return path.is_relative_to(cache) or any(is_folder_name(part) for part in path.parts)

@@ -162,6 +162,25 @@ def test_command_that_is_asked_to_end_closes_what_is_open(tmp_path: Path) -> Non
         assert list(tmp_path.iterdir()) == []
 
 
+def test_a_command_that_is_ended_behind_its_result_says_what_it_wrote(tmp_path: Path) -> None:
+    """`make leavings`: Vela's file was there, and the last words were that nothing was written."""
+    script = (
+        "import os, signal, sys, time; from pathlib import Path; from edge_sdk.cli.screen import command\n"
+        "from edge_sdk.files import write_bytes; from edge_sdk.folders import cache_folder, temporary_folder\n"
+        "@command()\n"
+        "def writing(screen):\n"
+        "    with temporary_folder('open') as folder:\n"
+        "        for place in (folder, cache_folder('any'), Path(sys.argv[0]).parent): write_bytes(place / 'a', b'')\n"
+        "        os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)\n"
+        f"sys.argv = [{str(tmp_path / 'program')!r}]; writing()\n"
+    )
+    environment = {**os.environ, "EDGE_SDK_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False, timeout=50
+    )
+    assert done.stderr == f"ended by SIGTERM; written by then: {tmp_path / 'a'}\n"
+
+
 def test_a_part_of_a_command_that_listens_itself_is_left_alone() -> None:
     """Training ends at its next checkpoint."""
     script = (
