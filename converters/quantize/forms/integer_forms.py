@@ -16,6 +16,7 @@ before                           after                    why
                                                           that several heads share cut a network into parts
 ``CONV_2D(PAD(x)), VALID``       ``CONV_2D(x), SAME``     where that is one border: TFLite's quantizer does the
                                                           same, and its ops would be none of the float file's
+``x * relu6(x + 3) * c``         ``hard_swish(x) * 6c``   rounded once instead of three times; XNNPACK has a table
 ``concat(a, b) * k + c``         ``concat(a * ka + ca,    a join has one scale, that of its widest part; into
                                  b * kb + cb)``           tables such factors go whole; see :mod:`.affines`
 ===============================  =======================  ==========================================================
@@ -34,6 +35,7 @@ from edge_sdk.artifact.idle_padding import SAME, pads_as_same
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.forms.affines import before_joins, into_tables
+from edge_sdk.converters.quantize.forms.hard_swishes import joined_hard_swishes
 from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
 from edge_sdk.converters.quantize.kept import kept_in_main
 from edge_sdk.recipe import Recipe
@@ -53,7 +55,7 @@ def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
         RecipeError: what it wants to keep is not there.
     """
     artifact = parse_artifact(data)
-    for rewrite in (_replace, center_norms, before_joins, into_tables):
+    for rewrite in (_replace, joined_hard_swishes, center_norms, before_joins, into_tables):
         kept = kept_in_main(artifact, recipe)
         root, _ = parse_tree(data)
         edit = GraphEdit(root)

@@ -305,3 +305,33 @@ def test_a_division_by_a_constant_is_a_product(divisor: float, becomes: str) -> 
     assert (op.name, op.options["fused_activation_function"]) == (becomes, 1)
     if becomes == "MUL":
         assert made.tensors[op.inputs[1]].values() == np.float32(1 / divisor)
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize(("factor", "kinds"), [(1 / 6, ["HARD_SWISH"]), (0.1, ["HARD_SWISH", "MUL"])])
+def test_a_hard_swish_that_was_taken_apart_is_one_op(tmp_path: Path, factor: float, kinds: list[str]) -> None:
+    data = taken_apart(factor)
+    made = with_integer_forms(data, INT8)
+    assert [op.name for op in parse_artifact(made).main.ops] == kinds
+    before, after = tmp_path / "before.tflite", tmp_path / "after.tflite"
+    before.write_bytes(data)
+    after.write_bytes(made)
+    x = np.linspace(-6, 6, 48, dtype=np.float32).reshape(SHAPE)
+    want, got = (Runner(path).run({"x": x})["y"] for path in (before, after))
+    np.testing.assert_allclose(want, got, atol=CLOSE)
+
+
+def test_another_gate_is_no_hard_swish() -> None:
+    for data in (taken_apart(1 / 6, shift=2.0), taken_apart(1 / 6, clip=1), taken_apart(1 / 6, reread=True)):
+        assert with_integer_forms(data, INT8) == data
+
+
+def taken_apart(factor: float, *, shift: float = 3.0, clip: int = 3, reread: bool = False) -> bytes:
+    """``x * clip(x + shift) * factor``; the gate an output too where ``reread``."""
+    graph = Graph()
+    x, gate, product, y = (graph.tensor(name, SHAPE) for name in ("x", "gate", "product", "y"))
+    add = options("AddOptions", fused_activation_function=clip)
+    graph.op("ADD", (x, graph.constant("shift", np.array(shift, np.float32))), (gate,), add)
+    graph.op("MUL", (x, gate), (product,), options("MulOptions"))
+    graph.op("MUL", (product, graph.constant("factor", np.array(factor, np.float32))), (y,), options("MulOptions"))
+    return graph.finish((x,), (y, gate) if reread else (y,))
