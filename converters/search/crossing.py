@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-_FIRST_POWER = 0.75
-"""Before two members are measured: flips of classes go with the root of a squared movement, losses with itself."""
+_FIRST_POWER = 0.5
+"""Before two members are measured: flips of classes go with the root of a squared movement. Measured were 0.28 on a
+detector by its kept power, where ranges clip, and 0.49 on EfficientNetB0 by agreement."""
 _POWERS = (0.25, 2.0)
 _AIM = 0.8
 """Share of what is allowed that is aimed at until a member holds: one that just fails is worth nothing."""

@@ -31,8 +31,8 @@ def _found(damage: list[float], drop: Callable[[int], float], most: float) -> tu
     return crossing.high, tried
 
 
-@pytest.mark.parametrize("power", [0.5, 1.0])
-def test_where_the_ranking_tells_a_few_steps_are_enough(power: float) -> None:
+@pytest.mark.parametrize(("power", "most_steps"), [(0.4, 4.5), (0.5, 4.5), (1.0, 5.5)])
+def test_where_the_ranking_tells_a_few_steps_are_enough(power: float, most_steps: float) -> None:
     steps = []
     for seed in range(20):
         damage = _damage(seed)
@@ -41,7 +41,7 @@ def test_where_the_ranking_tells_a_few_steps_are_enough(power: float) -> None:
         assert place == 1 + 3 * seed
         steps.append(tried)
     # Bisection takes six of each.
-    assert np.mean(steps) < 4.5
+    assert np.mean(steps) < most_steps
 
 
 def test_where_it_does_not_tell_one_step_more_than_bisection_is_the_most() -> None:
