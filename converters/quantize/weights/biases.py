@@ -159,7 +159,7 @@ class _Biases:
         want = self._linear(self._reference, [(p.reference, means[data[p.candidate.index]]) for p in self._pairs])
         got = self._linear(self._quantized, [(p.candidate, means[data[p.candidate.index]]) for p in self._pairs])
         return [
-            (pair, (one - other).astype(np.float64).reshape(-1, one.shape[-1]).mean(0))
+            (pair, (_rows(one) - _rows(other)).astype(np.float64).mean(0))
             for pair, one, other in zip(self._pairs, want, got, strict=True)
         ]
 
@@ -175,7 +175,11 @@ class _Biases:
         results = {}
         # An op at a time: two may read one tensor, and have other values for it in the two files.
         kept, twin = open_twins(linear, [graph.ops[op.index] for op, _ in fed], self._folder)
-        given = {f"in_{op.inputs[_PLACES[op.name][0]]}": values.astype(np.float32) for op, values in fed}
+        given = {}
+        for op, values in fed:
+            index = op.inputs[_PLACES[op.name][0]]
+            # TensorFlow's quantizer drops a RESHAPE that a dense layer does not need: the same values in another shape.
+            given[f"in_{index}"] = values.astype(np.float32).reshape(graph.tensors[index].shape)
         out = twin.run({spec.name: given[spec.name] for spec in twin.inputs})
         for op in kept:
             results[op.index] = out[f"out_{op.outputs[0]}"]
@@ -199,6 +203,11 @@ class _Biases:
                 own = old.own(pair.reference.index, place)
                 old.set_values(own, (bias.reshape(-1) + shift).astype(np.float32).reshape(bias.shape))
         return pack_tree(ints), pack_tree(floats)
+
+
+def _rows(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """One row for each place, channels last."""
+    return values.reshape(-1, values.shape[-1])
 
 
 def output_sqnr_db(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> float:

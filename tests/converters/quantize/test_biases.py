@@ -112,3 +112,39 @@ def test_nothing_is_left_to_correct(tmp_path: Path) -> None:
     assert again.correction.largest_steps < 0.1 * once.correction.largest_steps
     if not again.correction.kept:
         assert again.quantized == once.quantized
+
+
+def test_a_reshape_that_the_quantizer_drops_is_no_obstacle(tmp_path: Path) -> None:
+    """A convolution of one row, whose places become rows of a dense layer: TensorFlow's reads all four dimensions."""
+    rng = np.random.default_rng(0)
+    graph = Graph()
+    x, places = graph.tensor("x", (1, 1, INPUTS, 1)), graph.tensor("places", (1, 1, INPUTS, OUTPUTS))
+    rows, y = graph.tensor("rows", (INPUTS, OUTPUTS)), graph.tensor("y", (INPUTS, OUTPUTS))
+    kernel = graph.constant("kernel", rng.uniform(-1, 1, (OUTPUTS, 1, 1, 1)).astype(np.float32))
+    bias = graph.constant("bias", np.zeros(OUTPUTS, np.float32))
+    graph.op("CONV_2D", (x, kernel, bias), (places,), options("Conv2DOptions", padding=1, stride_w=1, stride_h=1))
+    shape = graph.constant("shape", np.array([INPUTS, OUTPUTS], np.int32))
+    graph.op("RESHAPE", (places, shape), (rows,), options("ReshapeOptions"))
+    weights = graph.constant("weights", rng.uniform(-0.1, 1, (OUTPUTS, OUTPUTS)).astype(np.float32))
+    own = graph.constant("own", rng.standard_normal(OUTPUTS).astype(np.float32))
+    graph.op("FULLY_CONNECTED", (rows, weights, own), (y,), options("FullyConnectedOptions"))
+    source, target = tmp_path / "float.tflite", tmp_path / "int8.tflite"
+    source.write_bytes(graph.finish((x,), (y,)))
+
+    from edge_sdk.converters.quantize.static_range import quantize
+    from edge_sdk.data import spool
+    from edge_sdk.data.opening import DataSource
+    from edge_sdk.engines.values import specs_of
+    from edge_sdk.recipe import find_recipe
+
+    def drawn() -> Iterator[Arrays]:
+        return ({"x": one["x"].reshape(1, 1, INPUTS, 1)} for one in samples())
+
+    specs = specs_of(parse_artifact(source.read_bytes()).signature.inputs)
+    store, _ = spool(DataSource("s", None, drawn), specs, tmp_path / "s")
+    made = quantize(str(source), str(target), find_recipe("int8").as_json(), str(store.folder), {})
+    ints = parse_artifact(target.read_bytes()).main
+    (dense,) = (op for op in ints.ops if op.name == "FULLY_CONNECTED")
+    assert len(ints.tensors[dense.inputs[0]].shape) != 2, "else there is nothing to test"
+    assert made["findings"] == []
+    assert made["corrections"]["biases"]["ops"] == 2
