@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -37,6 +38,27 @@ def without_conversions(graph: Subgraph) -> Subgraph:
             kept.append(replace(op, inputs=inputs))
     outputs = tuple(source.get(index, index) for index in graph.outputs)
     return replace(with_ops(graph, kept), outputs=outputs)
+
+
+# What they are called as an op of their own, and inside another (schema.fbs, ActivationFunctionType).
+_ACTIVATIONS = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
+
+
+def with_activations_inside(graph: Subgraph) -> Subgraph:
+    """Activations inside the ops before them, where nothing else reads those: so TensorFlow's quantizer writes it."""
+    readers = Counter(index for op in graph.ops for index in op.inputs) + Counter(graph.outputs)
+    makers = {index: op for op in graph.ops for index in op.outputs}
+    inside: dict[int, Op] = {}
+    gone = set()
+    for op in graph.ops:
+        maker = makers.get(op.inputs[0]) if op.name in _ACTIVATIONS else None
+        if maker is None or maker.index in inside or readers[op.inputs[0]] != 1 or len(maker.outputs) != 1:
+            continue
+        if maker.options.get("fused_activation_function") == 0:
+            options = {**maker.options, "fused_activation_function": _ACTIVATIONS[op.name]}
+            inside[maker.index] = replace(maker, outputs=op.outputs, options=options)
+            gone.add(op.index)
+    return with_ops(graph, (inside.get(op.index, op) for op in graph.ops if op.index not in gone))
 
 
 def renamed(

@@ -16,7 +16,7 @@ import numpy as np
 
 from edge_sdk.artifact.model import Artifact, Quantization, Subgraph, Tensor
 from edge_sdk.checks.advice.requantizing import WEIGHTS, floated, quantized
-from edge_sdk.checks.advice.rewriting import with_tensors
+from edge_sdk.checks.advice.rewriting import with_activations_inside, with_tensors
 from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.timing.model import Context, Model
 from edge_sdk.checks.timing.predicting import Prediction, Predictor
@@ -91,7 +91,7 @@ def _help(precision: Precision, graph: Subgraph, plain: Workload, base: Predicti
 
 def _changed(precision: Precision, graph: Subgraph) -> Subgraph:
     if precision == "int8":
-        return quantized(graph, per_channel=True)
+        return quantized(with_activations_inside(graph), per_channel=True)
     return _with_weights(floated(graph), "int4" if precision == "int4" else "int8")
 
 
