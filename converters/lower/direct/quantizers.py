@@ -19,6 +19,8 @@ _MOVES = frozenset(
     {"Concat", "DepthToSpace", "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "SpaceToDepth"}
     | {"Split", "Squeeze", "Transpose", "Unsqueeze"}
 )
+# What makes known integers of known ones.
+_KEEPS = _MOVES | {"Cast", "Clip"}
 # Op of QOperator form to the float op that it stands for.
 _QUANTIZED_OPS = {
     "QLinearAdd": "Add",
@@ -126,12 +128,16 @@ class _Rewrite:
         self._keep = keep
         self._constants = {weight.name for weight in graph.initializer}
         self._reals: dict[str, _Real] = {}
+        self._weights: dict[str, Any] = {}
         self._outputs = {value.name for value in graph.output}
         self._integers = _read_as_integers(graph)
 
     def step(self, node: Any) -> Iterator[Any]:
         """What stands in a node's place."""
-        if node.op_type == "Constant":
+        if node.op_type == "Constant" or (
+            node.op_type in _KEEPS and self._constants.issuperset(filter(None, node.input))
+        ):
+            # Brevitas cuts the integers of weights by a Clip.
             self._constants.update(node.output)
         if node.op_type == _QUANTIZES and node.input[0] in self._constants:
             # Weights that are rounded on the way: folded, and then read as integers.
@@ -147,6 +153,8 @@ class _Rewrite:
             yield self._restored(node)
         elif node.op_type in _QUANTIZED_OPS:
             yield from self._in_float(node)
+        elif node.op_type == "Transpose" and (weights := self._weights.get(node.input[0])) is not None:
+            yield from _turned(node, weights)
         else:
             real_input = self._reals.get(node.input[0]) if node.op_type in _MOVES else None
             if real_input is not None:
@@ -169,6 +177,7 @@ class _Rewrite:
         if node.input[0] in self._constants:
             made = _node(WEIGHTS, list(node.input), list(node.output), node)
             made.attribute.extend(node.attribute)
+            self._weights[node.output[0]] = made
             return made
         made = _node(_RESTORES, list(node.input), list(node.output), node)
         made.attribute.extend(node.attribute)
@@ -257,6 +266,21 @@ def _bias(node: Any, bias: str, operands: Sequence[tuple[str, str, str]], result
     made = _node(_RESTORES, [bias, scale], [result], node)
     _set_axis(made, 0)
     yield made
+
+
+def _turned(node: Any, weights: Any) -> Iterator[Any]:
+    """A Transpose of weights (PyTorch's dense layers) as one of their integers, so that they keep their scales."""
+    attributes = {attribute.name: attribute for attribute in (*weights.attribute, *node.attribute)}
+    if "perm" not in attributes or "block_size" in attributes:
+        yield node
+        return
+    order, axis = list(attributes["perm"].ints), int(attributes["axis"].i) if "axis" in attributes else 1
+    turned = f"{node.output[0]}/integers"
+    whole = _node("Transpose", [weights.input[0]], [turned], node)
+    whole.attribute.extend(node.attribute)
+    made = _node(WEIGHTS, [turned, *weights.input[1:]], list(node.output), node)
+    _set_axis(made, order.index(axis % len(order)))
+    yield from (whole, made)
 
 
 def _set_axis(node: Any, axis: int) -> None:

@@ -308,3 +308,52 @@ def test_a_sum_that_the_kernel_aborts_on_stays_in_float() -> None:
     feeds = {"x": np.array([[0.5, 1.25, -2]], np.float32), "m": np.array([[0, -1e9, 0]], np.float32)}
     graph = lowered(model(nodes, feeds, ["y"], weights, opset=21), feeds, grids=True)
     assert np.abs(run(graph, feeds)[0] - [[0.5, -3.2768, -2]]).max() <= 1e-4
+
+
+def test_scales_of_channels_and_weights_that_are_cut_and_turned() -> None:
+    """NNCF gives each channel before a depthwise convolution a scale; Brevitas cuts weights, PyTorch turns them."""
+    from onnx import helper
+
+    generator = np.random.default_rng(5)
+    weights: dict[str, Any] = {
+        "w": generator.standard_normal((4, 1, 3, 3)).astype(np.float32),
+        "w2": generator.standard_normal((5, 64)).astype(np.float32),
+        "s": np.array([0.01, 0.02, 0.05, 0.03], np.float32),
+        "z": np.zeros(4, np.int8),
+        "t": np.array(0.02, np.float32),
+        "u": np.linspace(0.02, 0.03, 5, dtype=np.float32),
+        "u0": np.zeros(5, np.int8),
+        "zero": np.array(0, np.int8),
+        "low": np.array(-127, np.int8),
+        "high": np.array(127, np.int8),
+    }
+
+    def pair(x: str, scale: str, zero: str, axis: int = 1) -> list[Any]:
+        cut = helper.make_node("Clip", [f"{x}q", "low", "high"], [f"{x}c"]) if x in weights else None
+        return [
+            helper.make_node("QuantizeLinear", [x, scale, zero], [f"{x}q"], axis=axis),
+            *([cut] if cut is not None else []),
+            helper.make_node("DequantizeLinear", [f"{x}{'c' if cut else 'q'}", scale, zero], [f"{x}d"], axis=axis),
+        ]
+
+    nodes = [
+        *pair("x", "s", "z"),
+        *pair("w", "s", "z", 0),
+        helper.make_node("Conv", ["xd", "wd"], ["c"], group=4, pads=[1, 1, 1, 1]),
+        *pair("c", "t", "zero"),
+        helper.make_node("Flatten", ["cd"], ["f"]),
+        *pair("w2", "u", "u0", 0),
+        helper.make_node("Transpose", ["w2d"], ["w2t"], perm=[1, 0]),
+        helper.make_node("MatMul", ["f", "w2t"], ["m"]),
+        *pair("m", "t", "zero"),
+        helper.make_node("Identity", ["md"], ["y"]),
+    ]
+    feeds = {"x": generator.standard_normal((1, 4, 4, 4)).astype(np.float32)}
+    proto = model(nodes, feeds, ["y"], weights, opset=18)
+    graph = lowered(proto, feeds, grids=True)
+    (dense,) = (op for op in graph.graph.ops if op.kind == "FULLY_CONNECTED")
+    assert dense.output.dtype == "int8"
+    assert dense.inputs[1] is not None
+    assert dense.inputs[1].quantization is not None
+    assert len(dense.inputs[1].quantization.scale) == 5
+    assert np.abs(run(graph, feeds)[0] - expected(proto, feeds)[0]).max() <= step_of(graph) * 1.001

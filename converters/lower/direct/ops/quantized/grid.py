@@ -12,6 +12,7 @@ from edge_sdk.artifact.model import Quantization
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.arithmetic.elementwise import unary
+from edge_sdk.converters.lower.direct.ops.quantized.quantization import rounded
 from edge_sdk.converters.lower.direct.quantizers import GRID, WEIGHTS
 from edge_sdk.converters.lower.direct.value import Value, plain
 
@@ -22,14 +23,18 @@ _SIGNED = {"int8": ("int8", 0), "uint8": ("int8", 128), "int16": ("int16", 0), "
 
 
 def _grid(builder: Builder, node: Node) -> Value:
-    """An op ``GRID`` that ``passes/engines/integers.py`` takes out again."""
+    """An op ``GRID`` that ``passes/engines/integers.py`` takes out again.
+
+    TFLite has one scale for a tensor that is computed: where each channel has its own (NNCF, before depthwise
+    convolutions), the rounding is arithmetic of reals.
+    """
     x = node.input()
     scale = np.ravel(node.constant(1, "the scales"))
     zero = np.ravel(node.constant(2, "the zero points")) if node.given(2) else np.zeros(1, np.uint8)
     if x.is_constant:
         return _rounded(builder, x, scale, zero, int(node.attribute("axis", 1)))
     if scale.size != 1:
-        raise NoFormError("activations with a scale for each channel; TFLite has one for a tensor")
+        return rounded(builder, node)
     if zero.dtype.name not in _SIGNED:
         raise NoFormError(f"activations quantized to {zero.dtype.name}")
     dtype, shift = _SIGNED[zero.dtype.name]

@@ -54,9 +54,7 @@ def quantized(builder: Builder, x: Value, zero: Value | None, dtype: str) -> Val
 
 def _dequantize(builder: Builder, node: Node) -> Value:
     """``(x - zero_point) * scale``."""
-    x, scale = node.input(0), node.input(1)
-    zero = _spread(builder, node, node.input(2), x) if node.given(2) else None
-    return binary(builder, "MUL", [centred(builder, x, zero), _spread(builder, node, scale, x)])
+    return _restored(builder, node, node.input(0))
 
 
 def centred(builder: Builder, x: Value, zero: Value | None) -> Value:
@@ -68,6 +66,16 @@ def centred(builder: Builder, x: Value, zero: Value | None) -> Value:
     known = builder.reals.get(x.tensor)
     real = Value(known, x.order, x.spatial) if known is not None else builder.as_dtype(x, "float32")
     return real if zero is None else binary(builder, "SUB", [real, builder.as_dtype(zero, "float32")])
+
+
+def rounded(builder: Builder, node: Node) -> Value:
+    """A QuantizeLinear and the DequantizeLinear behind it, as the real numbers that they make."""
+    return _restored(builder, node, _quantize(builder, node))
+
+
+def _restored(builder: Builder, node: Node, x: Value) -> Value:
+    zero = _spread(builder, node, node.input(2), x) if node.given(2) else None
+    return binary(builder, "MUL", [centred(builder, x, zero), _spread(builder, node, node.input(1), x)])
 
 
 def _spread(builder: Builder, node: Node, numbers: Value, x: Value) -> Value:
