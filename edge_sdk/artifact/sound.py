@@ -30,6 +30,8 @@ _OPTIONAL: Final[Mapping[str, Collection[int]]] = MappingProxyType(
         "BIDIRECTIONAL_SEQUENCE_RNN": (9, 10, 11),
     }
 )
+# Kernels that look at so many without counting them.
+_LEAST: Final = MappingProxyType({"READ_VARIABLE": 1, "ASSIGN_VARIABLE": 2})
 _WITHOUT_OUTPUTS: Final = frozenset({"LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN"})
 # What code that relies on the form of an op raises where the op has another.
 _SURPRISED: Final = (IndexError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
@@ -63,12 +65,33 @@ def check_operands(op: int, name: str, inputs: Sequence[int], outputs: Sequence[
     """
     if name.startswith("CUSTOM:"):
         return
+    if len(inputs) < _LEAST.get(name, 0):
+        raise ModelError(f"op {op} ({name}): has {len(inputs)} inputs, its kernel reads {_LEAST[name]}")
     spared = _OPTIONAL.get(name, ())
     for place, tensor in enumerate(inputs):
         if tensor < 0 and place not in spared:
             raise ModelError(f"op {op} ({name}): input {place} is left out, which the op does not allow")
     if any(tensor < 0 for tensor in outputs) and name not in _WITHOUT_OUTPUTS:
         raise ModelError(f"op {op} ({name}): an output is left out")
+
+
+def check_order(ops: Sequence[tuple[str, Sequence[int], Sequence[int]]], present: Collection[int]) -> None:
+    """Whether each value is made before it is read: before that it has no memory, and kernels read beside it.
+
+    Args:
+        ops: name, inputs and outputs of each, in the order that they run.
+        present: tensors that are there before the first: inputs, constants, variables.
+
+    Raises:
+        ModelError: an op reads what only a later one makes.
+    """
+    makers = {tensor: place for place, (_, _, outputs) in reversed([*enumerate(ops)]) for tensor in outputs}
+    for place, (name, inputs, _) in enumerate(ops):
+        for tensor in inputs:
+            if tensor not in present and makers.get(tensor, -1) >= place:
+                raise ModelError(
+                    f"op {place} ({name}): reads tensor {tensor}, which op {makers[tensor]} makes after it"
+                )
 
 
 def check_zero_points(tensor: int, points: Collection[int]) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 from edge_sdk.artifact.model import Signature, Subgraph, Tensor
-from edge_sdk.artifact.sound import check_operands
+from edge_sdk.artifact.sound import check_operands, check_order
 from edge_sdk.engines.source import ModelSource
 from edge_sdk.engines.values import is_scaled
 from edge_sdk.errors import ModelError
@@ -19,13 +19,17 @@ def entry_of(model: ModelSource) -> Signature:
     """The signature, once it is sure that running it by name gives right values.
 
     Raises:
-        ModelError: an op leaves out an operand that its kernel reads; an input of the subgraph has no name in the
-            signature, so that it would never be written; or a name stands for a tensor that is no input or output of
-            it, whose memory belongs to others.
+        ModelError: an op leaves out an operand that its kernel reads, or reads what a later one makes; an input of the
+            subgraph has no name in the signature, so that it would never be written; or a name stands for a tensor
+            that is no input or output of it, whose memory belongs to others.
     """
     for one, op in model.artifact.all_ops():
         with _named(f"{model.name}: subgraph {one.index}"):
             check_operands(op.index, op.name, op.inputs, op.outputs)
+    for one in model.artifact.subgraphs:
+        present = {tensor.index for tensor in one.tensors if tensor.is_stored or tensor.is_variable} | {*one.inputs}
+        with _named(f"{model.name}: subgraph {one.index}"):
+            check_order([(op.name, op.inputs, op.outputs) for op in one.ops], present)
     signature, graph = model.artifact.signature, model.artifact.main
     where = f"{model.name}: signature `{signature.key}`"
     named = {tensor.index for tensor in signature.inputs.values()}

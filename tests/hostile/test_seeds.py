@@ -191,6 +191,30 @@ def test_flags_beyond_memory_are_one_error() -> None:
 
 
 @pytest.mark.runtime
+def test_variables_ops_without_what_they_read() -> None:
+    """The trial may live where the caller dies: what lies beside the operands is anybody's memory."""
+
+    def shorten(root: Node) -> None:
+        root.subgraphs[0].operators[2].inputs = []
+
+    with pytest.raises(ModelError, match=r"op 2 \(READ_VARIABLE\): has 0 inputs, its kernel reads 1"):
+        Session.open(changed(delay("float32", (2, 3)), shorten), try_first=False)
+
+
+@pytest.mark.runtime
+def test_value_that_is_read_before_it_is_made() -> None:
+    def swap(root: Node) -> None:
+        root.subgraphs[0].operators[0].inputs = [int(root.subgraphs[0].operators[1].outputs[0])]
+
+    graph = Graph()
+    x, y, z = (graph.tensor(name, (1, 4)) for name in "xyz")
+    graph.op("ABS", (x,), (y,), options("AbsOptions"))
+    graph.op("NEG", (y,), (z,), options("NegOptions"))
+    with pytest.raises(ModelError, match=r"op 0 \(ABS\): reads tensor 2, which op 1 makes after it"):
+        Session.open(changed(graph.finish((x,), (z,)), swap), try_first=False)
+
+
+@pytest.mark.runtime
 @pytest.mark.parametrize("shape", [(1, 1, 0, 3), (1, 0, 8, 1), (0, 4, 4, 4)])
 def test_images_of_no_pixels_are_drawn(shape: tuple[int, ...]) -> None:
     """A picture without a column has no spectrum, and its division by the width had no word of ours."""
