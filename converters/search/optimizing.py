@@ -181,8 +181,11 @@ class _Run:
         seed = f" --seed {self._settings.seed}" if self._settings.seed else ""
         profile = f" --profile {self._plan.profile.id}" if self._plan.profile else ""
         training = training_words(self._options) if best is not None and best.recipe.train else ""
+        shapes = self._options.get("shapes") or {}
+        inputs = "".join(f" --input {name}={','.join(map(str, shape))}" for name, shape in shapes.items())
+        source = self._source if isinstance(self._source, str | Path) else "SOURCE"
         made = f"{self._folder / RECIPE}{calibration}{training}{profile}{seed}"
-        return f"edge-sdk convert SOURCE -r {made} -o FILE makes it again."
+        return f"edge-sdk convert {source}{inputs} -r {made} -o FILE makes it again."
 
     def _bundle(self) -> None:
         """The answer as a bundle; what stands against one is a finding, for the file is what was asked for."""

@@ -81,6 +81,7 @@ def test_found_proven_made_again_and_resumed(tmp_path: Path) -> None:
     assert front["chosen"] == best.order
     assert [member["spared"] for member in front["predicted_front"]] == list(range(len(front["groups"]) + 1))
 
+    assert f"edge-sdk convert {source} -r {folder / 'recipe.toml'} " in (folder / "recipe.toml").read_text()
     held = (folder / "best.tflite").read_bytes()
     edge_sdk.convert(
         source,
