@@ -76,7 +76,7 @@ NETWORKS = (
     ),
     Network("nudenet 320n", _file("nudenet", "320n.onnx"), {"images": (1, 3, 160, 160)}, pictures(160)),
     Network("magika", _file("magika", "models", "standard_v3_3", "model.onnx"), {"bytes": (1, 2048)}),
-    Network("swift-f0", _file("swift_f0", "model.onnx"), {"input_audio": (1, 4096)}),
+    Network("swift-f0", _file("swift_f0", "model.onnx"), {"audio": (1, 4096)}),
 )
 
 
