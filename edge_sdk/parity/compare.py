@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.errors import ParityError
 from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.carriers import Carriers, carriers_of
 from edge_sdk.parity.classes import ClassSums, is_class_like
@@ -187,11 +188,19 @@ class ParityMeter:
 
         Raises:
             SignatureError: boxes that were told do not fit the outputs.
+            ParityError: an output has another shape than in the run before: nothing is the same element in both.
         """
         self._boxes.add(reference, candidate)
         for name, expected in reference.items():
             if name not in self._sums:
                 self._sums[name] = _Sums(self._parts.get(name, ()))
+            before = self._sums[name].mean
+            if before is not None and before.shape != _in_parts(expected).shape:
+                raise ParityError(
+                    f"output `{name}` has shape {list(expected.shape)} in one run and {list(before.shape)} in another: "
+                    "what it holds depends on data, so that no element can be compared",
+                    hint="keep the whole tensor and choose by its mask (torch.where), or return it before that step",
+                )
             self._sums[name].add(*self._sums[name].settled(_in_parts(expected), _in_parts(candidate[name])))
 
     def max_abs_reference(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ from edge_sdk.artifact import Artifact, parse_artifact
 from edge_sdk.artifact.compute import accumulation_length
 from edge_sdk.bundle.golden import GoldenCase
 from edge_sdk.bundle.manifest import Limit, Port
+from edge_sdk.errors import ParityError
 from edge_sdk.parity import Bound, ParityMeter, float_bound, measured_bound
 from edge_sdk.parity.bounds import conditioned, noise_to_signal
 from edge_sdk.parity.constants import constant_faults
@@ -366,3 +367,11 @@ def test_a_bound_is_widened_by_the_source_s_own_conditioning_while_that_tells_an
     assert conditioned(plain, 1e-5, 1.0).value == pytest.approx(1.6e-4)
     assert conditioned(plain, 1e-7, 1.0) is plain
     assert conditioned(plain, 1e-3, 1.0) is plain, "beyond 1 % the samples tell nothing"
+
+
+def test_an_output_whose_shape_depends_on_data_is_told() -> None:
+    """Rows chosen by a mask: three in one run and two in the next."""
+    meter = ParityMeter()
+    meter.add({"y": np.ones((3, 5), np.float32)}, {"y": np.ones((3, 5), np.float32)})
+    with pytest.raises(ParityError, match=r"output `y` has shape \[2, 5\] in one run and \[3, 5\] in another"):
+        meter.add({"y": np.ones((2, 5), np.float32)}, {"y": np.ones((2, 5), np.float32)})

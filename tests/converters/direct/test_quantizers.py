@@ -357,3 +357,24 @@ def test_scales_of_channels_and_weights_that_are_cut_and_turned() -> None:
     assert dense.inputs[1].quantization is not None
     assert len(dense.inputs[1].quantization.scale) == 5
     assert np.abs(run(graph, feeds)[0] - expected(proto, feeds)[0]).max() <= step_of(graph) * 1.001
+
+
+def test_weights_with_a_scale_for_each_block() -> None:
+    """As ONNX Runtime's MatMulNBitsQuantizer writes them in QDQ form: a block shares a scale and a zero point."""
+    from onnx import helper
+
+    generator = np.random.default_rng(6)
+    weights: dict[str, Any] = {
+        "w": generator.integers(0, 256, (40, 6)).astype(np.uint8),
+        "s": generator.uniform(0.01, 0.03, (3, 6)).astype(np.float32),
+        "z": generator.integers(100, 150, (3, 6)).astype(np.uint8),
+    }
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["wd"], axis=0, block_size=16),
+        helper.make_node("MatMul", ["x", "wd"], ["y"]),
+    ]
+    feeds = {"x": generator.standard_normal((3, 40)).astype(np.float32)}
+    proto = model(nodes, feeds, ["y"], weights, opset=21)
+    scales, zeros = (np.repeat(weights[name], 16, 0)[:40] for name in "sz")
+    want = feeds["x"] @ ((weights["w"].astype(np.float32) - zeros) * scales)
+    np.testing.assert_allclose(run(lowered(proto, feeds), feeds)[0], want, atol=1e-4)

@@ -71,11 +71,20 @@ def _weights(builder: Builder, node: Node) -> Value:
     integers, scale = node.constant(0, "the weights"), np.asarray(node.constant(1, "the scales"), np.float32)
     zero = node.constant(2, "the zero points") if node.given(2) else np.zeros(1, integers.dtype)
     axis = int(node.attribute("axis", 1)) % max(integers.ndim, 1)
-    if scale.ndim > 1 or int(node.attribute("block_size", 0)):
-        raise NoFormError("weights with a scale for each block")
+    if scale.ndim > 1:
+        block = int(node.attribute("block_size", 0)) or -(-integers.shape[axis] // scale.shape[axis])
+        return _in_blocks(builder, integers, (scale, zero), axis, block)
     return _on_grid(
         builder, integers.astype(np.int32) - _spread(zero, integers.ndim, axis).astype(np.int32), scale, axis
     )
+
+
+def _in_blocks(builder: Builder, integers: Numbers, grid: tuple[Numbers, Numbers], axis: int, block: int) -> Value:
+    """The real numbers alone: TFLite's weights have no scale for each block of an axis outside of int4 dense layers."""
+    taken = range(integers.shape[axis])
+    spread = [np.repeat(one, block, axis).take(taken, axis) if one.ndim > 1 else one for one in grid]
+    real = (integers.astype(np.int32) - spread[1].astype(np.int32)).astype(np.float32) * spread[0]
+    return plain(builder.constant(np.asarray(real, np.float32)))
 
 
 def _on_grid(builder: Builder, integers: Numbers, scale: Numbers, axis: int) -> Value:
