@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,9 @@ class KerasSource:
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         call = self._call
         if settings.get("unroll"):
-            call = KerasCall(_unrolled(self._keras, self._model), self._options.shapes, self._options.dtypes)
+            call = KerasCall(
+                _unrolled(self._keras, self._model, self._inputs), self._options.shapes, self._options.dtypes
+            )
         if self._in_memory and not in_worker():
             # TFLiteConverter has crashed on models; the caller's process must not be the one that dies.
             if backend_of(self._keras) == "tensorflow":
@@ -273,8 +275,11 @@ def generation_of(model: Any) -> str:
     return "tf_keras" if any(name.startswith("tf_keras.") for name in modules) else "keras"
 
 
-def _unrolled(keras: Any, model: Any) -> Any:
-    """The same model with ``unroll=True`` on recurrent layers, weights copied: no loops are left in the graph."""
+def _unrolled(keras: Any, model: Any, inputs: Sequence[TensorSpec]) -> Any:
+    """The same model with ``unroll=True`` on recurrent layers, weights copied: no loops are left in the graph.
+
+    Inputs of open length get that of ``inputs``: Keras unrolls nothing else.
+    """
 
     def clone(layer: Any) -> Any:
         config = layer.get_config()
@@ -283,9 +288,21 @@ def _unrolled(keras: Any, model: Any) -> Any:
                 part["unroll"] = True
         return type(layer).from_config(config)
 
-    copy = keras.models.clone_model(model, clone_function=clone)
+    named = {spec.name: spec for spec in inputs}
+    own = [named.get(tensor.name.partition(":")[0], spec) for tensor, spec in zip(model.inputs, inputs, strict=True)]
+    is_open = any(None in tuple(tensor.shape)[1:] for tensor in model.inputs)
+    given = [keras.Input(batch_shape=(None, *s.static_shape[1:]), dtype=s.dtype, name=s.name) for s in own]
+    tensors = _like(model.input, given) if is_open else None
+    copy = keras.models.clone_model(model, input_tensors=tensors, clone_function=clone)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def _like(structure: Any, tensors: Sequence[Any]) -> Any:
+    """Tensors as a model's own inputs are given: one, several in a list, or by key."""
+    if isinstance(structure, Mapping):
+        return dict(zip(structure, tensors, strict=True))
+    return list(tensors) if isinstance(structure, list | tuple) else tensors[0]
 
 
 def load(path: Path, *, trust: bool) -> Any:

@@ -65,6 +65,15 @@ def named(keras: Any) -> Any:
     return keras.Model({"q": q, "p": p}, {"score": out, "bare": layers.Dense(3)(q)})
 
 
+def letters(keras: Any) -> Any:
+    """Ids of any number of letters, masked where there is none."""
+    layers = keras.layers
+    ids = keras.Input((None,), name="ids")
+    x = layers.Embedding(20, 8, mask_zero=True)(ids)
+    x = layers.Bidirectional(layers.LSTM(6, return_sequences=True))(x)
+    return keras.Model(ids, layers.Dense(3, name="marks")(x))
+
+
 def lstm(keras: Any) -> Any:
     """A recurrent network; the sequence is short, for it is unrolled too."""
     layers = keras.layers

@@ -105,8 +105,12 @@ def find_ranges(
     seen = observe(path, samples(), threads=threads, histograms=method != "minmax", progress=progress)
     extremes = {index: _extremes(one) for index, one in seen.items()}
     data = with_soft_masks(with_neutral_padding(Path(path).read_bytes(), seen), seen)
-    # A range that a mask or padding was clamped to is what its ops need: nothing is chosen there.
-    free = [index for index, one in seen.items() if _extremes(one) == extremes[index] and one.histogram]
+    # A range that a mask or padding was clamped to is what its ops need: nothing is chosen there, nor of infinities.
+    free = [
+        index
+        for index, one in seen.items()
+        if _extremes(one) == extremes[index] and one.histogram and np.isfinite(extremes[index]).all()
+    ]
     artifact = parse_artifact(data)
     narrowed = narrow(artifact.main, seen, free) if method != "minmax" else frozenset()
     groups = list(_groups(artifact.main, free, seen, _TRIALS if method == "auto" else ("minmax", method)))

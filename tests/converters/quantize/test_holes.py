@@ -59,6 +59,23 @@ def test_what_makes_and_reads_them_is_found_and_ranges_are_of_the_rest(tmp_path:
     assert around_holes(parse_artifact(filled(gaps=False)).main, observe(str(path), samples())) == []
 
 
+def test_infinities_are_told_after_ranges_are_set(tmp_path: Path) -> None:
+    from edge_sdk.converters.quantize.ranging.ranges import find_ranges
+    from edge_sdk.converters.quantize.static_range import with_ranges
+    from edge_sdk.errors import ConversionError
+
+    graph = Graph()
+    x, y, z = (graph.tensor(name, (1, SIDE)) for name in ("x", "y", "z"))
+    graph.op("EXP", (x,), (y,))
+    graph.op("TANH", (y,), (z,))
+    path = tmp_path / "f.tflite"
+    path.write_bytes(graph.finish((x,), (z,)))
+    rows = [{"x": np.full((1, SIDE), value, np.float32)} for value in (1, 100)]
+    ranges = find_ranges(str(path), lambda: iter(rows))
+    with pytest.raises(ConversionError, match=r"`y` goes from .* to inf on the calibration data"):
+        with_ranges(ranges.data, ranges.observations)
+
+
 @pytest.mark.keras
 def test_int8_fills_the_gaps_that_the_float_file_fills(tmp_path: Path) -> None:
     path = tmp_path / "f.tflite"

@@ -111,6 +111,24 @@ def test_keras_recurrent_layers_are_loops_or_unrolled(tmp_path: Path, workers: W
 
 
 @pytest.mark.keras
+def test_recurrent_layers_of_an_open_length_are_unrolled_too(tmp_path: Path, workers: Workers) -> None:
+    path = write(workers, KERAS, "save", name="letters", path=str(tmp_path / "letters.h5"), generation="tf_keras")
+    rows = np.random.default_rng(0).integers(0, 20, (32, 5)).astype(np.float32)
+    report = convert(
+        path,
+        tmp_path / "i.tflite",
+        recipe="int8",
+        workers=workers,
+        shapes={"ids": (1, 5)},
+        calibration={"ids": rows},
+        timing=False,
+    )
+    assert report.verified
+    assert report.attempts[0].name.endswith("unrolled")
+    assert not report.summary.ops.get("control")
+
+
+@pytest.mark.keras
 def test_open_dimension_must_be_given(tmp_path: Path, workers: Workers) -> None:
     path = write(workers, KERAS, "save", name="open_sequence", path=str(tmp_path / "s.keras"))
     with pytest.raises(SignatureError, match=r"input `sequence` \(float32\[1, \?, 5\]\) has open dimensions") as caught:
