@@ -66,10 +66,10 @@ def named(keras: Any) -> Any:
 
 
 def letters(keras: Any) -> Any:
-    """Ids of any number of letters, masked where there is none."""
+    """Ids of any number of letters."""
     layers = keras.layers
     ids = keras.Input((None,), name="ids")
-    x = layers.Embedding(20, 8, mask_zero=True)(ids)
+    x = layers.Embedding(20, 8)(ids)
     x = layers.Bidirectional(layers.LSTM(6, return_sequences=True))(x)
     return keras.Model(ids, layers.Dense(3, name="marks")(x))
 
