@@ -34,6 +34,8 @@ _THROUGH = frozenset(
     {"ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "RELU", "RESHAPE", "SLICE", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"}
 )
 _SUMS = frozenset({"MEAN", "SUM"})
+# Between a divisor and its squares: ``d / SQRT(MEAN(d * d))``.
+_TO_DIVISORS = _SUMS | {"SQRT"}
 _STEPS = 255.0
 # Noise of a result by the steps of its operand, of its own variance or power: 20 dB.
 _LOUD = 0.01
@@ -266,7 +268,7 @@ class _Ways:
         products = macs(self._graph, op)
         if products:
             return root.name == "LOG" and products <= _CHEAP * self._all
-        return op.name in _THROUGH or (op.name in _SUMS and root.name in _DIVISORS) or is_square(op)
+        return op.name in _THROUGH or (op.name in _TO_DIVISORS and root.name in _DIVISORS) or is_square(op)
 
 
 def is_square(op: Op) -> bool:

@@ -64,6 +64,23 @@ def test_how_much_goes_along_with_a_divisor(least: float, kinds: list[str]) -> N
     assert [one.name for one in drowned(graph, seen).divisors] == kinds
 
 
+def test_a_division_by_a_root_takes_its_squares_along() -> None:
+    """``d / SQRT(MEAN(d * d) + epsilon)``, as exporters of layer norms write it too."""
+    graph = Graph()
+    x, square, y = (graph.tensor(name, (1, WIDTH)) for name in ("x", "square", "y"))
+    mean, floor, root = (graph.tensor(name, (1, 1)) for name in ("mean", "floor", "root"))
+    graph.op("MUL", (x, x), (square,), options("MulOptions"))
+    axes = graph.constant("axes", np.array([1], np.int32))
+    graph.op("MEAN", (square, axes), (mean,), options("ReducerOptions", keep_dims=True))
+    epsilon = graph.constant("epsilon", np.array(1e-6, np.float32))
+    graph.op("ADD", (mean, epsilon), (floor,), options("AddOptions"))
+    graph.op("SQRT", (floor,), (root,))
+    graph.op("DIV", (x, root), (y,), options("DivOptions"))
+    main = parse_artifact(graph.finish((x,), (y,))).main
+    seen = {root: Observation(1e-3, 1.0), y: Observation(-1.0, 1.0)}
+    assert [op.name for op in drowned(main, seen).divisors] == ["MUL", "MEAN", "ADD", "SQRT", "DIV"]
+
+
 @pytest.mark.keras
 @pytest.mark.runtime
 @pytest.mark.parametrize("forms", ["delegate", "plain"])
