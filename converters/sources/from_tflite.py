@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.artifact.edit import with_codes_in_both_fields
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.lower import Rung
 from edge_sdk.converters.sources.closed import closed
-from edge_sdk.converters.sources.halves import expansions_of_halves, with_whole_weights
+from edge_sdk.converters.sources.halves import densified, expansions_of_halves, with_whole_weights
 from edge_sdk.converters.sources.source import (
     Description,
     SourceOptions,
@@ -56,6 +57,9 @@ class TfliteSource:
         if halves := expansions_of_halves(self._artifact.main):
             words = f"{len(halves)} constants are stored in float16: they are float32 here, until a recipe rounds them"
             found.append(Finding("weights-in-float16", "info", words))
+        if sparse := densified(self._artifact.main):
+            words = f"{len(sparse)} constants are stored without their zeros: they are laid out with them here"
+            found.append(Finding("weights-sparse", "info", words))
         entered = self._artifact.signature.key
         if others := [f"`{one.key}`" for one in self._artifact.signatures if one.key != entered]:
             words = f"a converted file has one entry point: `{entered}` is kept, and {', '.join(others)} left out"
@@ -81,7 +85,8 @@ class TfliteSource:
         self._check_shapes()
         path = Path(folder) / "source.tflite"
         content = self._path.read_bytes()
-        path.write_bytes(with_whole_weights(content if self._open == self._inputs else closed(content, self._path)))
+        path.write_bytes(content if self._open == self._inputs else closed(content, self._path))
+        path.write_bytes(with_codes_in_both_fields(with_whole_weights(path)))
         signature = self._artifact.signature
         return {
             "kind": "tflite",

@@ -63,6 +63,21 @@ def with_own_names(data: bytes) -> bytes:
     return pack_tree(root)
 
 
+def with_codes_in_both_fields(data: bytes) -> bytes:
+    """The same file with each op type in both fields that hold it; ``data`` itself where they are.
+
+    Files from before TensorFlow 2.4 have it in the old field of one byte alone, and a reader takes the greater of both
+    (schema.fbs, OperatorCode). ai-edge-quantizer 0.4 reads the new one, where their ops are all ADD, and leaves them.
+    """
+    root, _ = parse_tree(data)
+    codes = [(code, max(code.builtin_code or 0, code.deprecated_builtin_code or 0)) for code in root.operator_codes]
+    if all(code.builtin_code == kind for code, kind in codes):
+        return data
+    for code, kind in codes:
+        code.builtin_code, code.deprecated_builtin_code = kind, min(kind, 127)
+    return pack_tree(root)
+
+
 def without_unused(root: Node) -> bytes:
     """The file with no tensor in its main subgraph, and no buffer, that nothing uses; the tree is taken apart.
 
