@@ -15,6 +15,7 @@ from edge_sdk.artifact.tree import compute_alike
 from edge_sdk.converters.layout import laid_out
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place, with_rounded_weights
 from edge_sdk.converters.proving.details import details_of, with_op_times
+from edge_sdk.converters.proving.rows_kept import RowsKept
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.sources.opened import OpenSource
@@ -81,6 +82,7 @@ class Proof:
         self._ran: Path | None = None
         self._moved: dict[str, float] | None = None
         self._rounded: dict[tuple[Path, Weights, str, str], dict[str, float]] = {}
+        self._rows = RowsKept(self._boxes)
 
     @property
     def begun(self) -> bool:
@@ -151,6 +153,7 @@ class Proof:
             return Judgement(rows, self._right_as_source(rows, path, lowered), replace(accuracy_of(rows), state="kept"))
         meter = self.measure(path, lowered.input_axes, lowered.output_axes, reference=reference)
         rows = meter.report(bounds or self._bounds(lowered, recipe, reference))
+        rows = self._rows.held(rows, lowered, recipe, self._pairs(reference))
         faults = tuple(output_faults(rows))
         right = self._right(path, lowered, constants=lowered.quantized is None, explained=explained)
         swapped = self._swapped(rows, reference)
@@ -186,6 +189,7 @@ class Proof:
             write_own(path, with_rounded_weights(lowered.path.read_bytes(), recipe))
             meter = self.measure(path, lowered.input_axes, lowered.output_axes, reference=reference)
             self._rounded[key] = {row.name: _least(row) for row in meter.report()}
+            self._rows.rounded(lowered, recipe, self._pairs(reference))
         # Dynamic range rounds activations to 8 bits as well, on the fly.
         activations = "int8" if recipe.mode == "dynamic_range" else recipe.activations.dtype
         return {name: measured_bound(value, activations) for name, value in self._rounded[key].items()}
@@ -225,10 +229,7 @@ class Proof:
         return [fault["text"] for fault in found["faults"]]
 
     def _swapped(self, rows: Sequence[OutputParity], reference: str) -> list[dict[str, Any]]:
-        names = self._source.description.outputs
-        wanted = read_outputs(self._shop.path(reference), names, self._reference_count)
-        got = read_outputs(self._shop.path("candidate"), names, self._reference_count)
-        return swapped_outputs(rows, zip(wanted, got, strict=True))
+        return swapped_outputs([row for row in rows if row.kept is None], self._pairs(reference))
 
     def _reference_of(self, lowered: FloatModel, recipe: Recipe) -> str:
         """What a file is compared with: a trained int8 file with the model as it was trained, rounding included."""
@@ -244,6 +245,8 @@ class Proof:
             apart, step = row.unresolved
             what = f"the source's values lie {apart:.2g} apart on these samples, within one step of the file's"
             return f"output `{row.name}`: {what} ({step:.2g}), which is constant: they cannot tell what it computes"
+        if row.kept is not None and row.bound:
+            return f"output `{row.name}`: {row.kept}, expected {row.bound}"
         lost = [part for part in row.parts if not part.ok]
         if lost and row.bound and row.sqnr_db >= row.bound.value:
             part = min(lost, key=lambda p: p.sqnr_db)
@@ -269,8 +272,11 @@ class Proof:
 
     def _both(self) -> Iterator[tuple[Arrays, Arrays]]:
         """Outputs of the source and of the file measured last, sample by sample."""
+        return self._pairs("reference")
+
+    def _pairs(self, reference: str) -> Iterator[tuple[Arrays, Arrays]]:
         names = self._source.description.outputs
-        wanted = read_outputs(self._shop.path("reference"), names, self._reference_count)
+        wanted = read_outputs(self._shop.path(reference), names, self._reference_count)
         got = read_outputs(self._shop.path("candidate"), names, self._reference_count)
         return zip(wanted, got, strict=True)
 

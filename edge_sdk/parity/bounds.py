@@ -23,21 +23,31 @@ _TELLING = 0.01
 _LEAST_DB = 10.0
 # Between two ways of rounding the same weights; and for activations of 8 bits beside them.
 _MARGIN_DB, _ROUNDED_ACTIVATIONS_DB = 3.0, 6.0
+# Of rows that a suppression keeps.
+_FOUND, _MARGIN_FOUND = 2 / 3, 0.1
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A limit with its derivation in words: an absolute error at most, or an SQNR at least."""
+    """A limit with its derivation in words: an absolute error at most, an SQNR at least, or a share of kept rows."""
 
-    kind: Literal["max_abs_error", "sqnr_db"]
+    kind: Literal["max_abs_error", "sqnr_db", "kept_rows"]
     value: float
     derivation: str
 
     def holds(self, max_abs_error: float, sqnr_db: float) -> bool:
-        """Whether measured numbers are within the limit."""
+        """Whether measured numbers are within the limit; of kept rows see :mod:`.detections`.
+
+        Raises:
+            ValueError: the limit is of kept rows, of which these numbers say nothing.
+        """
+        if self.kind == "kept_rows":
+            raise ValueError("kept rows have no error of values")
         return max_abs_error <= self.value if self.kind == "max_abs_error" else sqnr_db >= self.value
 
     def __str__(self) -> str:
+        if self.kind == "kept_rows":
+            return f"kept rows >= {self.value:.0%}"
         return f"max abs error <= {self.value:.3g}" if self.kind == "max_abs_error" else f"SQNR >= {self.value:.1f} dB"
 
 
@@ -129,6 +139,20 @@ def measured_bound(rounded_db: float, activations: str, *, min_sqnr_db: float | 
     value = min(_LEAST_DB, rounded_db - margin)
     words = f"the source with its weights alone rounded keeps {rounded_db:.1f} dB"
     return Bound("sqnr_db", value, f"{words}, less {margin:.0f} dB, and no more than {_LEAST_DB:.0f} dB is asked for")
+
+
+def kept_bound(rounded: float) -> Bound:
+    """The share of a suppression's rows that must be found again.
+
+    As in :func:`measured_bound`, from what the source itself finds again when its weights are rounded; where that is
+    more anyway, two of three are asked for, as 10 dB leave two thirds of an output.
+
+    Args:
+        rounded: share that the source with rounded weights has.
+    """
+    value = min(_FOUND, max(0.0, rounded - _MARGIN_FOUND))
+    words = f"the source with its weights alone rounded keeps {rounded:.0%} of its rows"
+    return Bound("kept_rows", value, f"{words}, less {_MARGIN_FOUND:.0%}, and no more than {_FOUND:.0%} is asked for")
 
 
 def noise_to_signal(artifact: Artifact, tensor_power: Mapping[str, float]) -> Iterator[tuple[str, float]]:

@@ -111,6 +111,39 @@ def find_heads(
     return found
 
 
+def head_of_rows(outputs: Arrays, told: Mapping[str, str]) -> Head | None:
+    """Which of a suppression's outputs are its boxes: rows behind it are boxes, with scores or without.
+
+    Args:
+        outputs: of the reference, ``[rows, ...]``; those rows alone that count.
+        told: output name to one of :data:`FORMS`, from the user.
+    """
+    for name, values in outputs.items():
+        form = told.get(name)
+        if values.dtype.kind != "f" or values.ndim != 2 or values.shape[1] < _COORDINATES or form == "none":
+            continue
+        chosen = cast("Form", form) if form else _form(values[:, :_COORDINATES].astype(np.float64))
+        if chosen is None:
+            continue
+        table = _table(values, columns_first=False)
+        last, classes = _scores(table)
+        if last > _COORDINATES:
+            return Head(
+                name,
+                columns_first=False,
+                form=chosen,
+                scores=name,
+                last=last,
+                classes=classes,
+                probable=True,
+                told=bool(form),
+            )
+        scores = _partner(name, table, outputs)
+        probable = scores is not None and _probable(outputs[scores])
+        return Head(name, columns_first=False, form=chosen, scores=scores, probable=probable, told=bool(form))
+    return None
+
+
 def still_holds(head: Head, outputs: Arrays, parts: Mapping[str, Sequence[Part]]) -> bool:
     """Whether another run of the reference holds such boxes, too; what a user told is not doubted."""
     if head.told:

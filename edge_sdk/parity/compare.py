@@ -15,6 +15,7 @@ from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.carriers import Carriers, carriers_of
 from edge_sdk.parity.classes import ClassSums, is_class_like
 from edge_sdk.parity.iou import BoxParity, BoxSums
+from edge_sdk.parity.kept_rows import KeptRows
 from edge_sdk.parity.ranking import Ranks
 from edge_sdk.parity.slices import VARIES, AxisSums, Part, SliceParity, watched_axes
 
@@ -47,6 +48,7 @@ class OutputParity:
         carriers: the few samples that hold most of the error; None where it is spread.
         ranks: how far its rows' order is the source's, where rows were put in that order first.
         boxes: how well the candidate's cover the reference's; None where the output is not known to hold boxes.
+        kept: of an output behind a suppression, how many of its rows are found again, by which it is held.
     """
 
     name: str
@@ -70,6 +72,7 @@ class OutputParity:
     boxes: BoxParity | None = None
     carriers: Carriers | None = None
     ranks: Ranks | None = None
+    kept: KeptRows | None = None
 
     @property
     def has_power(self) -> bool:

@@ -105,8 +105,8 @@ class BoxSums:
 
 
 @dataclass(frozen=True)
-class _Detections:
-    """Of one image, the best first."""
+class Detections:
+    """Of one image, the best first: ``corners`` [rows, 4], ``scores`` and ``classes`` [rows]."""
 
     corners: Floats
     scores: Floats
@@ -115,10 +115,11 @@ class _Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def first(self, count: int) -> _Detections:
-        return _Detections(self.corners[:count], self.scores[:count], self.classes[:count])
+    def first(self, count: int) -> Detections:
+        """The best."""
+        return Detections(self.corners[:count], self.scores[:count], self.classes[:count])
 
-    def thinned(self) -> _Detections:
+    def thinned(self) -> Detections:
         """Without boxes that cover a better one of their class."""
         alike = self.classes[:, None] == self.classes[None]
         covers = (iou(self.corners, self.corners) > _OVERLAP) & alike
@@ -126,14 +127,14 @@ class _Detections:
         for place in range(len(self)):
             if kept[place]:
                 kept[place + 1 :] &= ~covers[place, place + 1 :]
-        return _Detections(self.corners[kept], self.scores[kept], self.classes[kept])
+        return Detections(self.corners[kept], self.scores[kept], self.classes[kept])
 
 
 class _HeadSums:
     def __init__(self, head: Head) -> None:
         self.head = head
         self._overlaps: list[Floats] = []
-        self._images: list[tuple[_Detections, _Detections]] = []
+        self._images: list[tuple[Detections, Detections]] = []
 
     def add(self, reference: Arrays, candidate: Arrays) -> None:
         want, got = self.head.rows(reference), self.head.rows(candidate)
@@ -152,29 +153,29 @@ class _HeadSums:
             return BoxParity(head.form, head.told, "place", mean, len(values), 0, 0, None)
         best = max((float(want.scores[0]) for want, _ in self._images if len(want)), default=0.0)
         threshold = THRESHOLD if best >= THRESHOLD else None
-        paired = [_paired(_counting(want, threshold), _counting(got, threshold)) for want, got in self._images]
+        paired = [paired_boxes(_counting(want, threshold), _counting(got, threshold)) for want, got in self._images]
         overlaps = np.concatenate([one for one, _, _ in paired]) if paired else np.zeros(0)
         mean = float(overlaps.mean()) if len(overlaps) else None
         lost, invented = sum(one[1] for one in paired), sum(one[2] for one in paired)
         return BoxParity(head.form, head.told, "overlap", mean, len(overlaps), lost, invented, threshold)
 
 
-def _detections(boxes: Boxes) -> list[_Detections]:
+def _detections(boxes: Boxes) -> list[Detections]:
     found = []
     scores = np.zeros(boxes.corners.shape[:-1]) if boxes.scores is None else boxes.scores
     for corners, values, classes in zip(boxes.corners, scores, boxes.classes, strict=True):
         order = np.argsort(-values, kind="stable")[:_MOST]
-        found.append(_Detections(corners[order], values[order], classes[order]))
+        found.append(Detections(corners[order], values[order], classes[order]))
     return found
 
 
-def _counting(one: _Detections, threshold: float | None) -> _Detections:
+def _counting(one: Detections, threshold: float | None) -> Detections:
     if threshold is None:
         return one.thinned().first(BEST)
     return one.first(int(np.sum(one.scores >= threshold))).thinned()
 
 
-def _paired(want: _Detections, got: _Detections) -> tuple[Floats, int, int]:
+def paired_boxes(want: Detections, got: Detections) -> tuple[Floats, int, int]:
     """IoU of each pair, and how many of either side have none."""
     overlaps = np.where(want.classes[:, None] == got.classes[None], iou(want.corners, got.corners), 0.0)
     found = []

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.suppressions import COUNTS
 from edge_sdk.signature import Arrays
 
 _MOST_ROWS = 4096
@@ -45,10 +46,10 @@ class Ranks:
 
 
 def ranked_outputs(artifact: Artifact) -> frozenset[str]:
-    """Outputs that are computed from the result of a TOPK_V2."""
+    """Outputs that are computed from the result of a TOPK_V2, or of a suppression, which sorts as well."""
     reached: set[int] = set()
     for op in artifact.main.ops:
-        if op.name == "TOPK_V2" or reached.intersection(op.inputs):
+        if op.name == "TOPK_V2" or op.name in COUNTS or reached.intersection(op.inputs):
             reached.update(op.outputs)
     return frozenset(name for name, tensor in artifact.signature.outputs.items() if tensor.index in reached)
 

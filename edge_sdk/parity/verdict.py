@@ -76,20 +76,25 @@ def accuracy_of(rows: Sequence[OutputParity]) -> Accuracy:
     """What the outputs lost, by the worst of them.
 
     Lost is what is below its bound. Reduced is what has more than 1 % of noise, or of its rows in another class, or of
-    its boxes lost, or boxes whose mean IoU is below 0.9.
+    its boxes or kept rows lost, or boxes whose mean IoU is below 0.9. Rows that a suppression keeps have no decibels.
     """
-    worst = min((_decibels(row) for row in rows), default=math.inf)
+    valued = [row for row in rows if row.kept is None]
+    worst = min((_decibels(row) for row in valued), default=math.inf)
     moved = [row for row in rows if row.top1_agreement is not None and row.top1_agreement < 1]
-    words = [f"{worst:.0f} dB" if math.isfinite(worst) else "exact" if worst > 0 else "no signal left"]
+    words = (
+        [f"{worst:.0f} dB" if math.isfinite(worst) else "exact" if worst > 0 else "no signal left"] if valued else []
+    )
     words += [_differing(row) for row in moved[:1]]
     boxes = [row.boxes for row in rows if row.boxes is not None]
     words += [str(one).removeprefix("boxes: ") for one in sorted(boxes, key=lambda one: one.mean_iou or 0)[:1]]
+    kept = [row.kept for row in rows if row.kept is not None]
+    words += [str(min(kept, key=lambda one: one.share))] if kept and not boxes else []
     if any(not row.ok for row in rows):
         state: State = "lost"
     elif worst < KEPT_DB or any((row.top1_agreement or 0) < _KEPT_ROWS for row in moved) or not _boxes_kept(boxes):
         state = "reduced"
     else:
-        state = "kept"
+        state = "kept" if all(one.share >= _KEPT_ROWS for one in kept) else "reduced"
     return Accuracy(state, worst, ": ".join([words[0], ", ".join(words[1:])]) if words[1:] else words[0])
 
 

@@ -157,7 +157,8 @@ def parity_lines(rows: Sequence[OutputParity]) -> list[str]:
     """Errors per output."""
     headers = ("output", "max abs error", "SQNR dB", "cosine", "top-1", "bound", "")
     lines = table(headers, (line for row in rows for line in (_parity_row(row), *_part_rows(row))))
-    return [*lines, *(field("", _boxes_text(row)) for row in rows if row.boxes)]
+    lines += [field("", _boxes_text(row)) for row in rows if row.boxes]
+    return lines + [field("", f"`{row.name}` {row.kept}") for row in rows if row.kept and not row.boxes]
 
 
 def _boxes_text(row: OutputParity) -> str:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.suppressions import COUNTS
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.source import ModelSource, source_of
 from edge_sdk.signature import Arrays
@@ -26,7 +27,7 @@ _RANKS: Final = {"ARG_MAX": 0, "ARG_MIN": 0, "TOPK_V2": 1}
 DECIDES: Final = frozenset(
     {
         *_RANKS,
-        *("CUSTOM:TFLite_Detection_PostProcess", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"),
+        *COUNTS,
         *("GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL", "WHERE", "UNIQUE"),
         *("FLOOR", "CEIL", "ROUND", "SIGN", "FLOOR_DIV", "FLOOR_MOD"),
     }

@@ -16,6 +16,7 @@ from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_
 from edge_sdk.converters.quantize.floats.drowned import drowned
 from edge_sdk.converters.quantize.floats.holes import around_holes, told_of_holes
 from edge_sdk.converters.quantize.floats.joins import cut_ops, joins_of_kinds, told
+from edge_sdk.converters.quantize.floats.suppressed import around_suppressions, told_of_suppressions
 from edge_sdk.converters.quantize.floats.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.kept import result_name
 from edge_sdk.engines.observe import Observation
@@ -49,16 +50,24 @@ def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observatio
         return Floats()
     # Without TensorFlow there is no quantizer that takes a file without its end.
     cuts = find_spec("tensorflow") is not None
-    joins = joins_of_kinds(graph, seen) if cuts else []
-    tail = poor_tail(graph, seen) if cuts else []
-    cut = frozenset(cut_ops(joins) | {op.index for op in tail})
+    boxes = around_suppressions(graph)
+    last = {op.index for op in boxes.last} if cuts else set[int]()
+    joins = [join for join in joins_of_kinds(graph, seen) if join.op.index not in last] if cuts else []
+    tail = poor_tail(graph, seen, last) if cuts else []
+    cut = frozenset(cut_ops(joins) | last | {op.index for op in tail})
+    whole = (*boxes.last, *boxes.between)
     low = drowned(graph, seen)
-    decided = [op for op in exact_decisions(graph) if op.index not in cut and op not in low.ops]
-    hollow = [op for op in around_holes(graph, seen) if op.index not in cut and op not in (*low.ops, *decided)]
+    known = {*cut, *(op.index for op in (*whole, *low.ops))}
+    decided = [op for op in exact_decisions(graph) if op.index not in known]
+    known.update(op.index for op in decided)
+    hollow = [op for op in around_holes(graph, seen) if op.index not in known]
     findings = [told(graph, recipe, joins)] if joins else []
+    findings += [told_of_suppressions(graph, recipe, whole)] if whole else []
     findings += [told_of_tail(graph, recipe, tail, seen)] if tail else []
     findings += low.told(graph, recipe, seen)
     findings += [told_of_decisions(graph, recipe, decided)] if decided else []
     findings += [told_of_holes(graph, recipe, hollow)] if hollow else []
-    kept = tuple(op for op in (*low.ops, *decided, *hollow) if op.index not in cut)
+    kept = tuple(
+        op for op in {op.index: op for op in (*whole, *low.ops, *decided, *hollow)}.values() if op.index not in cut
+    )
     return Floats(cut, kept, tuple(findings))

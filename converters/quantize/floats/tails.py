@@ -10,7 +10,7 @@ zero. What such a tail reads beside that, computed from inputs and constants alo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Op, Subgraph
@@ -33,14 +33,15 @@ _ZEROS = 0.01
 _CHEAP = 0.01
 
 
-def poor_tail(graph: Subgraph, observations: Mapping[int, Observation]) -> list[Op]:
+def poor_tail(graph: Subgraph, observations: Mapping[int, Observation], besides: Collection[int] = ()) -> list[Op]:
     """Ops behind the last product, in order, where one of them needs float; none where they would take long.
 
     Args:
         graph: the float graph.
         observations: ranges by tensor index.
+        besides: indices of ops that are in float anyway.
     """
-    tail = _behind_products(graph)
+    tail = [op for op in _behind_products(graph) if op.index not in besides]
     if not any(_needs_float(graph, op, observations) for op in tail) or any(op.name in _STORED for op in tail):
         return []
     values = sum(tensor.elements for op in tail for tensor in (*graph.operands(op), *graph.results(op)))

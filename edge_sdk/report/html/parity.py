@@ -47,7 +47,9 @@ def _verdict(row: Data) -> Html:
 def _bound(bound: Data | None) -> Html:
     if bound is None:
         return Html("none asked")
-    limit = f"at most {bound['value']:.3g}" if bound["kind"] == "max_abs_error" else f"at least {bound['value']:.1f} dB"
+    value = bound["value"]
+    limits = {"max_abs_error": f"at most {value:.3g}", "kept_rows": f"at least {value:.0%} of kept rows"}
+    limit = limits.get(bound["kind"], f"at least {value:.1f} dB")
     return Html(f"{text(limit)}<br><small>{text(bound['derivation'])}</small>")
 
 

@@ -1,0 +1,135 @@
+"""What leads to a suppression stays in float, and its rows are held to what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.artifact.model import Subgraph, parse_artifact, read_artifact
+from edge_sdk.converters.quantize.floats.suppressed import around_suppressions
+from edge_sdk.signature import Arrays
+from tests.graphs import Graph, options
+from tests.runtime.test_decisions import detector
+
+SIDE, CLASSES, MOST = 8, 2, 12
+CELLS = SIDE * SIDE
+
+
+def ssd() -> bytes:
+    """A convolution to offsets and scores of one anchor a cell, and TFLite_Detection_PostProcess behind it."""
+    from flatbuffers import flexbuffers
+
+    rng, graph = np.random.default_rng(0), Graph()
+    x, parts = graph.tensor("x", (1, SIDE, SIDE, 3)), []
+    for name, width, gain in (("offsets", 4, 0.4), ("logits", CLASSES + 1, 0.3)):
+        weights = graph.constant(f"{name} w", rng.normal(0, gain, (width, 3, 3, 3)).astype(np.float32))
+        bias = graph.constant(f"{name} b", rng.normal(0, 0.1, width).astype(np.float32))
+        made, flat = graph.tensor(f"{name} 4d", (1, SIDE, SIDE, width)), graph.tensor(name, (1, CELLS, width))
+        graph.op("CONV_2D", (x, weights, bias), (made,), options("Conv2DOptions", stride_h=1, stride_w=1))
+        shape = graph.constant(f"{name} shape", np.array([1, CELLS, width], np.int32))
+        graph.op("RESHAPE", (made, shape), (flat,), options("ReshapeOptions"))
+        parts.append(flat)
+    scores = graph.tensor("probabilities", (1, CELLS, CLASSES + 1))
+    graph.op("LOGISTIC", (parts[1],), (scores,))
+    middles = (np.indices((SIDE, SIDE)).reshape(2, -1).T + 0.5) / SIDE
+    anchors = np.concatenate([middles, np.full((CELLS, 2), 0.3)], 1).astype(np.float32)
+    ends = [graph.tensor(name, shape) for name, shape in (("boxes", (1, MOST, 4)), ("classes", (1, MOST)))]
+    ends += [graph.tensor("scores", (1, MOST)), graph.tensor("number", (1,))]
+    given = (parts[0], scores, graph.constant("anchors", anchors))
+    graph.op("CUSTOM", given, ends, custom="TFLite_Detection_PostProcess")
+    builder = flexbuffers.Builder()
+    with builder.Map():
+        for name, value in (("max_detections", MOST), ("max_classes_per_detection", 1), ("num_classes", CLASSES)):
+            builder.Int(name, value)
+        for name, number in (("nms_score_threshold", 0.8), ("nms_iou_threshold", 0.4)):
+            builder.Float(name, number)
+        for side, factor in (("y", 10.0), ("x", 10.0), ("h", 5.0), ("w", 5.0)):
+            builder.Float(f"{side}_scale", factor)
+    graph.node.operators[-1].custom_options = np.frombuffer(bytes(builder.Finish()), np.uint8)
+    return graph.finish((x,), ends)
+
+
+def samples(shape: tuple[int, ...]) -> Iterator[Arrays]:
+    rng = np.random.default_rng(3)
+    return ({"x": rng.normal(0, 1, shape).astype(np.float32)} for _ in range(16))
+
+
+def names(graph: Subgraph, kind: str) -> list[str]:
+    return [op.name for op in getattr(around_suppressions(graph), kind)]
+
+
+def test_what_leads_to_a_suppression_and_what_reads_it() -> None:
+    graph = parse_artifact(ssd()).main
+    assert names(graph, "last") == ["RESHAPE", "RESHAPE", "LOGISTIC", "CUSTOM:TFLite_Detection_PostProcess"]
+    graph = parse_artifact(detector("NON_MAX_SUPPRESSION_V4", chained=True)).main
+    assert names(graph, "last") == ["RESHAPE", "NON_MAX_SUPPRESSION_V4", "GATHER"]
+    assert around_suppressions(parse_artifact(detector("GREATER_EQUAL")).main).last == ()
+
+
+def test_a_second_stage_is_quantized_again() -> None:
+    """Boxes that are kept, gathered and multiplied: the product is in integers, so nothing before it is cut off."""
+    graph = Graph()
+    x, scores = graph.tensor("x", (1, 4)), graph.tensor("scores", (1, 3))
+    weights = graph.constant("w", np.ones((3, 4), np.float32))
+    graph.op("FULLY_CONNECTED", (x, weights, -1), (scores,), options("FullyConnectedOptions"))
+    flat, shape = graph.tensor("flat", (3,)), graph.constant("shape", np.array([3], np.int32))
+    graph.op("RESHAPE", (scores, shape), (flat,), options("ReshapeOptions"))
+    corners = graph.constant("corners", np.array([[0, 0, 1, 1], [2, 2, 3, 3], [4, 4, 5, 5]], np.float32))
+    limits = [graph.constant(str(i), np.array(v)) for i, v in enumerate((np.int32(2), np.float32(0.5), np.float32(0)))]
+    chosen, count = graph.tensor("chosen", (2,), "int32"), graph.tensor("count", (), "int32")
+    kind = options("NonMaxSuppressionV4Options")
+    graph.op("NON_MAX_SUPPRESSION_V4", (corners, flat, *limits), (chosen, count), kind)
+    picked, y = graph.tensor("picked", (2, 4)), graph.tensor("y", (2, 3))
+    graph.op("GATHER", (corners, chosen), (picked,), options("GatherOptions"))
+    graph.op("FULLY_CONNECTED", (picked, weights, -1), (y,), options("FullyConnectedOptions"))
+    main = parse_artifact(graph.finish((x,), (y, count))).main
+    assert names(main, "between") == ["RESHAPE", "NON_MAX_SUPPRESSION_V4", "GATHER"]
+    assert names(main, "last") == []
+
+
+@pytest.mark.keras
+@pytest.mark.runtime
+def test_an_ssd_file_in_int8_finds_what_it_found(tmp_path: Path) -> None:
+    from edge_sdk.converters import convert
+
+    source, target = tmp_path / "ssd.tflite", tmp_path / "int8.tflite"
+    source.write_bytes(ssd())
+    data: list[Any] = list(samples((1, SIDE, SIDE, 3)))
+    report = convert(source, target, recipe="int8", calibration=data, timing=False)
+    assert "suppression-in-float" in {one.rule for one in report.findings}
+    graph = read_artifact(target).main
+    kinds = {op.name: graph.tensors[op.inputs[0]].dtype for op in graph.ops}
+    assert kinds["CONV_2D"] == "int8"
+    assert kinds["LOGISTIC"] == kinds["CUSTOM:TFLite_Detection_PostProcess"] == "float32"
+    assert {row.bound.kind for row in report.parity if row.bound} == {"kept_rows"}
+    boxes = {row.name: row for row in report.parity}["boxes"].boxes
+    assert boxes is not None
+    assert boxes.mean_iou is not None
+    assert boxes.mean_iou > 0.9
+    assert boxes.found > 0.9
+
+
+@pytest.mark.onnx
+@pytest.mark.keras
+@pytest.mark.runtime
+def test_an_onnx_detector_in_int8_finds_what_it_found(tmp_path: Path) -> None:
+    from edge_sdk.converters import convert
+    from tests.converters.sources.test_padded import _detector
+
+    target = tmp_path / "int8.tflite"
+    data: list[Any] = list(samples((1, 3, 12, 12)))
+    report = convert(_detector(center_point_box=1), target, recipe="int8", calibration=data, timing=False)
+    rows = {row.name: row for row in report.parity}
+    assert {row.bound.kind for row in rows.values() if row.bound} == {"kept_rows"}
+    kept = rows["kept_count"].kept
+    assert kept is not None
+    assert kept.share > 0.9
+    graph = read_artifact(target).main
+    product = next(op.index for op in graph.ops if op.name == "CONV_2D")
+    assert graph.tensors[graph.ops[product].outputs[0]].dtype == "int8"
+    behind = {graph.tensors[index].dtype for op in graph.ops[product + 1 :] for index in op.outputs}
+    assert behind == {"float32", "int32", "int64", "bool"}
