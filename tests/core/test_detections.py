@@ -24,12 +24,17 @@ TABLE = Kept(("boxes", "scores", "classes"), "number")
 def run() -> Arrays:
     """Nine boxes side by side, then rows that do not count."""
     rng = np.random.default_rng(0)
-    corner = np.arange(MOST, dtype=np.float32)[:, None] * np.float32([2, 0])
+    corner = np.arange(MOST, dtype=np.float32)[:, None] * np.array([2, 0], np.float32)
     boxes = np.concatenate([corner, corner + 1], 1)
     boxes[COUNT:] = rng.normal(size=(MOST - COUNT, 4))
     scores = np.linspace(0.95, 0.3, MOST, dtype=np.float32)
     classes = (np.arange(MOST) % 3).astype(np.float32)
-    return {"boxes": boxes[None], "scores": scores[None], "classes": classes[None], "number": np.float32([COUNT])}
+    return {
+        "boxes": boxes[None],
+        "scores": scores[None],
+        "classes": classes[None],
+        "number": np.array([COUNT], np.float32),
+    }
 
 
 def changed(change: str) -> Arrays:
@@ -83,14 +88,14 @@ def test_without_boxes_indices_are_looked_for() -> None:
 
 
 def test_a_run_that_keeps_nothing_is_one_to_agree_on() -> None:
-    empty: dict[str, Any] = run() | {"number": np.float32([0])}
+    empty: dict[str, Any] = run() | {"number": np.array([0], np.float32)}
     (one,) = agreements([TABLE], [(run(), run()), (empty, empty), (empty, run())], {})
     assert one is not None
     assert one.kept == KeptRows(9, 9, 18, 9)
 
 
 def test_scores_alone_tell_nothing() -> None:
-    run_: Arrays = {"scores": np.float32([0.5, 0.25]), "number": np.array(2)}
+    run_: Arrays = {"scores": np.array([0.5, 0.25], np.float32), "number": np.array(2)}
     assert agreements([Kept(("scores",), "number")], [(run_, run_)], {}) == [None]
 
 
