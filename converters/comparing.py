@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import float_ops
+from edge_sdk.artifact.suppressions import kept_outputs
 from edge_sdk.converters.calls import call_pairs, compare_calls, moved_in_calls, ranked_in_calls
 from edge_sdk.converters.options import Options, source_options_from
 from edge_sdk.converters.pairing import Pairing, is_tflite
@@ -28,6 +29,7 @@ from edge_sdk.data.opening import DataSource
 from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
 from edge_sdk.parity import Bound, OutputParity, ParityMeter
+from edge_sdk.parity.detections import agreements, held_to_rows
 from edge_sdk.parity.ordered import SecondLook
 from edge_sdk.parity.ranking import ranked_outputs
 from edge_sdk.progress import Progress, Silent
@@ -232,8 +234,12 @@ def _held(
         bounds = dict.fromkeys(meter.max_abs_reference(), asked)
         return again.held(meter, lambda outputs: outputs.report(bounds))
     artifact = read_artifact(str(candidate)) if is_tflite(candidate) else None
-    if artifact is None or not _is_plain_float(artifact):
+    if artifact is None:
         return meter.report()
+    if not _is_plain_float(artifact):
+        tables = kept_outputs(artifact)
+        found = agreements(tables, again.pairs(), again.boxes) if tables else []
+        return held_to_rows(meter.report(), tables, found, [None] * len(tables))
     return float_rows(artifact, meter, precision, moved, again)
 
 

@@ -13,7 +13,8 @@ from edge_sdk.artifact.joining import Part, entered, joined
 from edge_sdk.artifact.model import Artifact, Tensor, read_artifact
 from edge_sdk.artifact.tree import parse_tree
 from edge_sdk.converters.composing.drawing import Drawing
-from edge_sdk.converters.composing.processing import Nms, OutputStep, Pixels, expected_outputs
+from edge_sdk.converters.composing.processing import OutputStep, Pixels, expected_outputs
+from edge_sdk.converters.composing.suppressing import Nms
 from edge_sdk.data.seeded import seeded_samples
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import specs_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.converters.composing.drawing import Drawing
+from edge_sdk.converters.composing.suppressing import Nms
 from edge_sdk.errors import SignatureError
 from edge_sdk.signature import Arrays
 
@@ -133,93 +134,6 @@ class TopK:
         indices = np.argsort(-outputs[name], axis=-1, kind="stable")[..., : self.k]
         values = np.take_along_axis(outputs[name], indices, -1)
         return {f"{name}_values": values, f"{name}_indices": indices.astype(np.int32)}
-
-
-@dataclass(frozen=True)
-class Nms:
-    """Non-maximum suppression over all classes together.
-
-    The output that it is put on holds boxes ``[1, N, 4]`` as ``y1, x1, y2, x2``; ``scores`` names the one with scores
-    ``[1, N]`` or ``[1, N, classes]``. In their place come ``boxes [count, 4]``, ``scores [count]``, ``classes [count]``
-    (int32) and ``valid []``, how many of them count; the rest is not to be read.
-
-    Attributes:
-        scores: name of the output with scores.
-        count: boxes to keep at most.
-        iou: boxes that overlap more than this are one.
-        score: boxes below it are left out.
-    """
-
-    scores: str
-    count: int = 100
-    iou: float = 0.5
-    score: float = 0.25
-
-    def draw(self, drawing: Drawing, name: str, tensor: int, others: Mapping[str, int]) -> list[tuple[str, int]]:
-        """See :class:`OutputStep`."""
-        boxes, scores, classes = self._flat(drawing, name, tensor, others)
-        limits = [
-            drawing.constant(n, d) for n, d in ((self.count, "int32"), (self.iou, "float32"), (self.score, "float32"))
-        ]
-        chosen = drawing.tensor("chosen", [self.count], "int32")
-        valid = drawing.tensor("valid", [], "int32")
-        drawing.op("NON_MAX_SUPPRESSION_V4", [boxes, scores, *limits], [chosen, valid])
-        made = []
-        for label, source, shape in (("boxes", boxes, [4]), ("scores", scores, []), ("classes", classes, [])):
-            result = drawing.tensor(label, [self.count, *shape], drawing.dtype(source))
-            made.append((label, drawing.op("GATHER", [source, chosen], [result], axis=0)))
-        return [*made, ("valid", valid)]
-
-    def _flat(self, drawing: Drawing, name: str, tensor: int, others: Mapping[str, int]) -> tuple[int, int, int]:
-        """Boxes ``[N, 4]``, and the best score and class of each ``[N]``."""
-        if self.scores not in others:
-            raise SignatureError(f"output `{self.scores}` does not exist", hint=f"the names are: {', '.join(others)}")
-        boxes, scores = drawing.as_float(tensor), drawing.as_float(others[self.scores])
-        shape, count = drawing.shape(boxes), drawing.shape(scores)[1:2]
-        if len(shape) != 3 or shape[0] != 1 or shape[2] != 4 or count != shape[1:2]:
-            found = f"`{name}` {list(shape)} and `{self.scores}` {list(drawing.shape(scores))}"
-            raise SignatureError(f"{found} are not [1, N, 4] and [1, N, ...]")
-        flat = self._reshaped(drawing, boxes, [shape[1], 4])
-        scores = self._reshaped(drawing, scores, [shape[1], -1])
-        axis = drawing.constant(1, "int32")
-        best = drawing.op(
-            "REDUCE_MAX", [scores, axis], [drawing.tensor("best", [shape[1]], "float32")], keep_dims=False
-        )
-        label = drawing.tensor("label", [shape[1]], "int32")
-        return flat, best, drawing.op("ARG_MAX", [scores, axis], [label], output_type="int32")
-
-    def _reshaped(self, drawing: Drawing, tensor: int, shape: Sequence[int]) -> int:
-        size = int(np.prod(drawing.shape(tensor)))
-        whole = [size // shape[0] if extent == -1 else extent for extent in shape]
-        made = drawing.tensor("flat", whole, "float32")
-        return drawing.op("RESHAPE", [tensor, drawing.constant(whole, "int32")], [made], new_shape=whole)
-
-    def apply(self, name: str, outputs: Arrays) -> Arrays:
-        """See :class:`OutputStep`."""
-        boxes = outputs[name][0]
-        scores = outputs[self.scores].reshape(len(boxes), -1)
-        chosen = self._chosen(boxes, scores.max(-1))
-        places = np.array([*chosen, *[0] * (self.count - len(chosen))], np.int64)
-        classes = scores.argmax(-1).astype(np.int32)
-        parts = {"boxes": boxes[places], "scores": scores.max(-1)[places], "classes": classes[places]}
-        return {**parts, "valid": np.array(len(chosen), np.int32)}
-
-    def _chosen(self, boxes: Numbers, scores: Numbers) -> list[int]:
-        left = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > self.score]
-        kept: list[int] = []
-        for i in left:
-            if len(kept) < self.count and all(_overlap(boxes[i], boxes[j]) <= self.iou for j in kept):
-                kept.append(i)
-        return kept
-
-
-def _overlap(a: Numbers, b: Numbers) -> float:
-    """Intersection over union of two boxes, corners in any order."""
-    low = np.maximum(np.minimum(a[:2], a[2:]), np.minimum(b[:2], b[2:]))
-    high = np.minimum(np.maximum(a[:2], a[2:]), np.maximum(b[:2], b[2:]))
-    both = float(np.prod(np.maximum(high - low, 0)))
-    areas = [float(np.prod(np.abs(box[2:] - box[:2]))) for box in (a, b)]
-    return both / (areas[0] + areas[1] - both) if min(areas) > 0 else 0.0
 
 
 def expected_outputs(outputs: Arrays, steps: Mapping[str, OutputStep]) -> Arrays:

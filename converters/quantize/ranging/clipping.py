@@ -34,7 +34,8 @@ _ROUNDS = 2
 def rounded(values: npt.NDArray[np.float32], ends: Ends) -> npt.NDArray[np.float32]:
     """Values as int8 with these ends holds them, as TFLite's quantizer places its zero point."""
     scale, zero = grid(ends)
-    steps: npt.NDArray[np.float32] = np.rint(values * np.float32(1 / scale))
+    # NumPy makes a number of an array without axes, which nothing can be written into.
+    steps: npt.NDArray[np.float32] = np.asarray(np.rint(values * np.float32(1 / scale)))
     np.clip(steps, -128 - zero, 127 - zero, out=steps)
     steps *= np.float32(scale)
     return steps

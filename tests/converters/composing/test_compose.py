@@ -154,6 +154,28 @@ def test_nms_inside(tmp_path: Path) -> None:
     assert results["classes"][:2].tolist() == [1, 2]
 
 
+def test_nms_of_equal_scores_and_boxes_without_area(tmp_path: Path) -> None:
+    """As int8 has them: the first of equal ones is taken, what overlaps by just the threshold stays, no box twice."""
+    builder = Builder()
+    boxes, scores = Tensor("b", (1, 6, 4), "float32"), Tensor("s", (1, 6), "float32")
+    ends = [builder.emit("ABS", [tensor], tensor.shape) for tensor in (boxes, scores)]
+    file = saved(tmp_path / "d.tflite", builder, {"b": boxes, "s": scores}, {"boxes": ends[0], "scores": ends[1]})
+    made = embed(file, tmp_path / "app.tflite", outputs={"boxes": Nms("scores", count=6, iou=0.5, score=0.5)})
+    given = np.array([[0, 0, 2, 2], [0, 0, 2, 1], [5, 5, 5, 7], [5, 5, 5, 7], [0, 0, 2, 2], [8, 8, 9, 9]], np.float32)
+    marks = np.array([0.75, 0.75, 0.875, 0.875, 0.75, 0.5], np.float32)
+    results = run(made.output, b=given[None], s=marks[None])
+    assert int(results["valid"]) == 4
+    np.testing.assert_array_equal(results["boxes"][:4], given[[2, 3, 0, 1]])
+    # What does not count is the best box, as numpy's side has it: nothing there depends on the kernel.
+    np.testing.assert_array_equal(results["boxes"][4:], given[[2, 2]])
+
+
+@pytest.mark.parametrize("limits", [{"iou": 1.0}, {"iou": -0.1}, {"iou": float("nan")}, {"count": 0}])
+def test_limits_of_nms(limits: Any) -> None:
+    with pytest.raises(SignatureError, match="expected count from 1 on and iou from 0 to below 1"):
+        Nms("scores", **limits)
+
+
 def test_a_name_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(SignatureError, match="output `logits` does not exist"):
         embed(image_model(tmp_path), tmp_path / "app.tflite", outputs={"logits": Softmax()})

@@ -207,3 +207,8 @@ def test_both_quantizers_write_the_chosen_range(
     stored = read_artifact(target).main.tensors[dot.inputs[0]].quantization
     assert stored is not None
     assert stored.scale[0] == pytest.approx((wanted["maximum"] - wanted["minimum"]) / 255, rel=1e-3)
+
+
+def test_a_value_without_axes_is_rounded() -> None:
+    assert rounded(np.array(0.26, np.float32), (0.0, 255.0)).shape == ()
+    assert float(rounded(np.array(3.4, np.float32), (0.0, 255.0))) == 3.0
