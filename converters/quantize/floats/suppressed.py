@@ -20,6 +20,7 @@ from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
 
 _STORED = frozenset({"QUANTIZE", "DEQUANTIZE"})
+_NAMED = 2
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ def around_suppressions(graph: Subgraph) -> Suppressed:
 def told_of_suppressions(graph: Subgraph, recipe: Recipe, ops: Sequence[Op]) -> Finding:
     """What is in float, and why."""
     listing = kinds_in_words(op.name for op in ops if op.name not in MOVING)
-    names = ", ".join(f"`{result_name(graph, op)}`" for op in ops if suppresses(op))
-    message = f"{listing} compute in float, from the last products on: {names} keeps other boxes of rounded ones"
+    names = [f"`{result_name(graph, op)}`" for op in ops if suppresses(op)]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    message = (
+        f"{listing} compute in float, from the last products on: of rounded boxes and scores other boxes would be kept "
+        f"at {', '.join(names[:_NAMED])}{more}"
+    )
     return Finding("suppression-in-float", "info", message, recipe.name, "--forms plain leaves every op in integers")

@@ -23,6 +23,7 @@ from edge_sdk.artifact.apart import has_twin
 from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
 from edge_sdk.engines.runner import Runner
 from edge_sdk.folders import temporary_folder
 from edge_sdk.parity.ops import open_twins
@@ -208,26 +209,3 @@ class _Biases:
 def _rows(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """One row for each place, channels last."""
     return values.reshape(-1, values.shape[-1])
-
-
-def output_sqnr_db(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> float:
-    """SQNR in dB of a file's outputs against another's, all outputs as one each by its own power, the least of them."""
-    with temporary_folder("outputs") as name:
-        runners = []
-        for place, data in enumerate((reference, candidate)):
-            path = Path(name) / f"{place}.tflite"
-            path.write_bytes(data)
-            runners.append(Runner(path, threads=os.cpu_count() or 1))
-        power: dict[str, float] = {}
-        noise: dict[str, float] = {}
-        for sample in samples:
-            one, other = (runner.run_real(sample) for runner in runners)
-            for key in one:
-                want = one[key].astype(np.float64)
-                power[key] = power.get(key, 0.0) + float(np.sum(want**2))
-                noise[key] = noise.get(key, 0.0) + float(np.sum((want - other[key].reshape(want.shape)) ** 2))
-    return min((_db(power[key], noise[key]) for key in power), default=float("inf"))
-
-
-def _db(power: float, noise: float) -> float:
-    return float(10 * np.log10(power / noise)) if noise and power else float("inf")

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.weights.biases import output_sqnr_db
 from edge_sdk.converters.quantize.weights.equalizing import equalized, norms, smoothed, without_idle_clips
+from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
 from edge_sdk.engines.runner import Runner
 from edge_sdk.signature import Arrays
 

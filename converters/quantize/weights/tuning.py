@@ -24,9 +24,10 @@ from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
-from edge_sdk.converters.quantize.weights.biases import correct_biases, output_sqnr_db
+from edge_sdk.converters.quantize.weights.biases import correct_biases
 from edge_sdk.converters.quantize.weights.dot_layers import DotLayer, dot_layers
 from edge_sdk.converters.quantize.weights.four_bit_tuning import Chain, has_four_bits, save_arrays
+from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
 from edge_sdk.converters.quantize.weights.rounding import Rounded, covariance, noise, round_channels, round_weights
 from edge_sdk.converters.workers.child import report_progress
 from edge_sdk.converters.workers.worker import Worker

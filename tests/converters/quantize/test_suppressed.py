@@ -19,14 +19,20 @@ SIDE, CLASSES, MOST = 8, 2, 12
 CELLS = SIDE * SIDE
 
 
-def ssd() -> bytes:
-    """A convolution to offsets and scores of one anchor a cell, and TFLite_Detection_PostProcess behind it."""
+def ssd(noise: float = 0.0) -> bytes:
+    """A convolution to offsets and scores of one anchor a cell, and TFLite_Detection_PostProcess behind it.
+
+    Args:
+        noise: that weights have, of each.
+    """
     from flatbuffers import flexbuffers
 
-    rng, graph = np.random.default_rng(0), Graph()
+    rng, other, graph = np.random.default_rng(0), np.random.default_rng(1), Graph()
     x, parts = graph.tensor("x", (1, SIDE, SIDE, 3)), []
     for name, width, gain in (("offsets", 4, 0.4), ("logits", CLASSES + 1, 0.3)):
-        weights = graph.constant(f"{name} w", rng.normal(0, gain, (width, 3, 3, 3)).astype(np.float32))
+        kernel = rng.normal(0, gain, (width, 3, 3, 3))
+        kernel *= 1 + noise * other.standard_normal(kernel.shape)
+        weights = graph.constant(f"{name} w", kernel.astype(np.float32))
         bias = graph.constant(f"{name} b", rng.normal(0, 0.1, width).astype(np.float32))
         made, flat = graph.tensor(f"{name} 4d", (1, SIDE, SIDE, width)), graph.tensor(name, (1, CELLS, width))
         graph.op("CONV_2D", (x, weights, bias), (made,), options("Conv2DOptions", stride_h=1, stride_w=1))
@@ -89,6 +95,16 @@ def test_a_second_stage_is_quantized_again() -> None:
     main = parse_artifact(graph.finish((x,), (y, count))).main
     assert names(main, "between") == ["RESHAPE", "NON_MAX_SUPPRESSION_V4", "GATHER"]
     assert names(main, "last") == []
+
+
+@pytest.mark.runtime
+def test_files_are_chosen_by_values_before_the_suppression() -> None:
+    """One of a hundred of each weight is 40 dB, whatever becomes of the rows."""
+    from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
+
+    data = list(samples((1, SIDE, SIDE, 3)))
+    assert output_sqnr_db(ssd(), ssd(), data) == float("inf")
+    assert 38 < output_sqnr_db(ssd(), ssd(0.01), data) < 42
 
 
 @pytest.mark.keras

@@ -142,7 +142,7 @@ def prepared(folder: Path) -> tuple[dict[str, Any], Path, str]:
 
 
 def sqnr_db(reference: bytes, candidate: bytes) -> float:
-    from edge_sdk.converters.quantize.weights.biases import output_sqnr_db
+    from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
 
     return output_sqnr_db(reference, candidate, samples(7))
 

@@ -1,0 +1,75 @@
+"""How near a quantized file is to its float file on samples, where two of the same kind are to choose from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.artifact.suppressions import kept_outputs
+from edge_sdk.converters.quantize.floats.suppressed import around_suppressions
+from edge_sdk.engines.runner import Runner
+from edge_sdk.engines.values import to_real
+from edge_sdk.folders import temporary_folder
+from edge_sdk.parity.pairing import pair_ops
+from edge_sdk.signature import Arrays
+
+
+def output_sqnr_db(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> float:
+    """SQNR in dB of a file's outputs against another's, all outputs as one each by its own power, the least of them.
+
+    Rows that a suppression keeps have no decibels, for one box more moves them all: in their place stand the values of
+    which it is computed, where both files have them.
+    """
+    watched = _before_suppressions(reference, candidate)
+    left = {name for table in kept_outputs(parse_artifact(reference)) for name in (*table.rows, table.count)}
+    left = left if watched else set()
+    with temporary_folder("outputs") as name:
+        runners = []
+        for place, data in enumerate((reference, candidate)):
+            path = Path(name) / f"{place}.tflite"
+            path.write_bytes(data)
+            runners.append(Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=bool(watched)))
+        power: dict[str, float] = {}
+        noise: dict[str, float] = {}
+        for sample in samples:
+            one, other = (
+                runner.run_real(sample) | _values(runner, places)
+                for runner, places in zip(runners, zip(*watched, strict=True) if watched else ((), ()), strict=True)
+            )
+            for key in one.keys() - left:
+                want = one[key].astype(np.float64)
+                power[key] = power.get(key, 0.0) + float(np.sum(want**2))
+                noise[key] = noise.get(key, 0.0) + float(np.sum((want - other[key].reshape(want.shape)) ** 2))
+    return min((_db(power[key], noise[key]) for key in power), default=float("inf"))
+
+
+def _before_suppressions(reference: bytes, candidate: bytes) -> list[tuple[int, int]]:
+    """Tensors of both files that products give to what leads to a suppression."""
+    floats = parse_artifact(reference)
+    around = around_suppressions(floats.main)
+    ops = (*around.last, *around.between)
+    if not ops:
+        return []
+    own = {index for op in ops for index in op.outputs}
+    given = {index for op in ops for index in op.inputs} - own
+    pairs = pair_ops(floats, parse_artifact(candidate))
+    places = [(index, p.candidate.outputs[i]) for p in pairs for i, index in enumerate(p.reference.outputs)]
+    return [(one, other) for one, other in places if one in given]
+
+
+def _values(runner: Runner, places: Sequence[int]) -> Arrays:
+    tensors = runner.artifact.main.tensors
+    found = {f"before suppressions, {number}": runner.tensor(index) for number, index in enumerate(places)}
+    return {
+        key: to_real(values, tensors[index])
+        for (key, values), index in zip(found.items(), places, strict=True)
+        if values is not None
+    }
+
+
+def _db(power: float, noise: float) -> float:
+    return float(10 * np.log10(power / noise)) if noise and power else float("inf")
