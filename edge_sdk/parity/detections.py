@@ -3,7 +3,8 @@
 One box more before the others moves every row behind it, and rows that do not count hold anything. So of each side
 those rows alone are looked at that its count says, and each is looked for among all of the other side: a box of the
 same class that covers it by half at least; where no output holds boxes, the same index. As for other boxes
-(:mod:`.iou`), those from a score of 0.25 on count, or the twenty best of each sample where no score tells.
+(:mod:`.iou`), those from a score of 0.25 on count, or the twenty best of each sample where none reaches it; all where
+nothing is a score from 0 to 1.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def _by_boxes(runs: _Runs, head: Head) -> Agreement:
     labels = _labels(runs, head)
     sides = [[_detections(run, head, labels) for run in side] for side in (runs.wanted, runs.got)]
     best = max((float(one.scores.max()) for one in sides[0] if head.probable and len(one)), default=0.0)
-    threshold = THRESHOLD if best >= THRESHOLD else None
+    threshold = 0.0 if not head.probable else THRESHOLD if best >= THRESHOLD else None
     total, overlaps = KeptRows(), list[npt.NDArray[np.float64]]()
     for want, got in zip(*sides, strict=True):
         ours, theirs = _best(want, threshold), _best(got, threshold)
@@ -147,6 +148,8 @@ def _by_boxes(runs: _Runs, head: Head) -> Agreement:
 
 
 def _best(one: Detections, threshold: float | None) -> Detections:
+    if threshold == 0:
+        return one
     return one.first(BEST if threshold is None else int(np.sum(one.scores >= threshold)))
 
 

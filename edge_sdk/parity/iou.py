@@ -39,7 +39,8 @@ class BoxParity:
         matched: pairs.
         lost: boxes of the reference without a pair.
         invented: boxes of the candidate without one.
-        threshold: score from which a box counts; None where none reaches it, or there are no scores.
+        threshold: score from which a box counts; None where none reaches it, or there are no scores; 0 where all rows
+            that a suppression keeps do.
     """
 
     form: Form

@@ -166,7 +166,7 @@ def _boxes_text(row: OutputParity) -> str:
     if boxes is None:
         return ""
     known = "as told" if boxes.told else "found by their values; --boxes tells otherwise"
-    counted = f", scores from {boxes.threshold:g} on" if boxes.threshold is not None else ""
+    counted = f", scores from {boxes.threshold:g} on" if boxes.threshold else ""
     return f"`{row.name}` {boxes} ({boxes.form}, {known}{counted})"
 
 

@@ -78,6 +78,17 @@ def test_rows_are_looked_for_by_box_and_class(change: str, kept: KeptRows) -> No
     assert "dB" not in accuracy.reason
 
 
+def test_without_scores_all_rows_count() -> None:
+    """Also more than twenty: they come class by class, not the best first."""
+    corner = np.arange(60, dtype=np.float32)[:, None] * np.array([2, 0], np.float32)
+    want: Arrays = {"boxes": np.concatenate([corner, corner + 1], 1), "count": np.array(50)}
+    got: Arrays = {"boxes": want["boxes"][::-1].copy(), "count": np.array(50)}
+    (one,) = agreements([Kept(("boxes",), "count")], [(want, got)], {})
+    assert one is not None
+    assert one.kept == KeptRows(50, 40, 50, 40)
+    assert str(one.boxes) == "boxes: mean IoU 1.000, 40 of 50 found again, 10 others"
+
+
 def test_without_boxes_indices_are_looked_for() -> None:
     want: Arrays = {"kept": np.array([5, 3, 8, -1]), "kept_count": np.array(3)}
     got: Arrays = {"kept": np.array([3, 9, 5, -1]), "kept_count": np.array(3)}

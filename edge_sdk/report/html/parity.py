@@ -35,6 +35,7 @@ def _boxes(row: Data) -> Html:
         return Html(f"{size} of {one['matched']}<br><small>by place; {known}</small>")
     found = f"{one['matched']} of {one['matched'] + one['lost']} found again, {one['invented']} others"
     counted = "the 20 best of a sample" if one["threshold"] is None else f"scores from {one['threshold']:g} on"
+    counted = "all kept rows" if one["threshold"] == 0 else counted
     return Html(f"{size}<br><small>{found}; {counted}; {known}</small>")
 
 
