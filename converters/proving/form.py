@@ -7,7 +7,7 @@ from collections.abc import Collection
 from edge_sdk.artifact.compute import compute_type
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
 from edge_sdk.artifact.summary import float_ops, summarize
-from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
+from edge_sdk.converters.quantize.kept import int16_ops, is_named, kept_ops, result_name
 from edge_sdk.errors import ConversionError
 from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
@@ -61,7 +61,7 @@ def _require_effect(artifact: Artifact, recipe: Recipe) -> None:
 
 def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: Collection[str]) -> list[Finding]:
     kept = {result_name(graph, op) for graph, op in kept_ops(lowered, recipe)}
-    stray = [(g, op) for g, op in float_ops(artifact) if result_name(g, op) not in kept | set(islands)]
+    stray = [(g, op) for g, op in float_ops(artifact) if not is_named(g, op, kept | set(islands))]
     listing = "; ".join(f"{op.name} `{result_name(g, op)}` ({_why(g, op)})" for g, op in stray[:_NAMED])
     more = f" and {len(stray) - _NAMED} more" if len(stray) > _NAMED else ""
     if recipe.integer_only and (stray or _float_io(artifact)):

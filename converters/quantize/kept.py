@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
@@ -56,6 +56,12 @@ def _matching(artifact: Artifact, named: KeepFloat | Int16, table: str) -> list[
 def result_name(graph: Subgraph, op: Op) -> str:
     """Name of an op's first result: what TFLite's tools call the op by."""
     return graph.tensors[op.outputs[0]].name if op.outputs else ""
+
+
+def is_named(graph: Subgraph, op: Op, names: Collection[str]) -> bool:
+    """Whether an op of a quantized file is one of those: TensorFlow's quantizer calls what it fused ``one;other``."""
+    name = result_name(graph, op)
+    return any(part in names for part in (name, *name.split(";")))
 
 
 def kinds_in_words(kinds: Iterable[str]) -> str:

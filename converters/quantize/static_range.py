@@ -29,7 +29,7 @@ from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, qua
 from edge_sdk.converters.quantize.floats.choice import left_in_float
 from edge_sdk.converters.quantize.floats.joins import quantized_apart
 from edge_sdk.converters.quantize.forms.factors import with_single_scales
-from edge_sdk.converters.quantize.kept import also_kept, int16_ops, kept_ops, result_name
+from edge_sdk.converters.quantize.kept import also_kept, int16_ops, is_named, kept_ops, result_name
 from edge_sdk.converters.quantize.ranging.ranges import Ranges, find_ranges, spread
 from edge_sdk.converters.quantize.weights.biases import correct_biases
 from edge_sdk.converters.quantize.weights.equalized import better_equalized
@@ -282,7 +282,7 @@ def fewest_floats(make: Callable[[], bytes], kept: Collection[str] = ()) -> byte
     for _ in range(_ANSWERS):
         data = bytes(make())
         artifact = parse_artifact(data)
-        floats = [op for graph, op in float_ops(artifact) if result_name(graph, op) not in kept]
+        floats = [op for graph, op in float_ops(artifact) if not is_named(graph, op, kept)]
         answers[data] = len(floats)
         kinds = Counter(op.name for op in floats)
         everywhere = Counter(op.name for op in artifact.main.ops)

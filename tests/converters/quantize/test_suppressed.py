@@ -97,6 +97,18 @@ def test_a_second_stage_is_quantized_again() -> None:
     assert names(main, "last") == []
 
 
+def test_names_that_the_quantizer_joined_are_known() -> None:
+    from edge_sdk.converters.quantize.kept import is_named
+
+    graph = Graph()
+    x, y = graph.tensor("x", (1,)), graph.tensor("scaled;boxes1", (1,))
+    graph.op("ABS", (x,), (y,))
+    main = parse_artifact(graph.finish((x,), (y,))).main
+    assert is_named(main, main.ops[0], {"scaled"})
+    assert is_named(main, main.ops[0], {"scaled;boxes1"})
+    assert not is_named(main, main.ops[0], {"box", "scale"})
+
+
 @pytest.mark.runtime
 def test_files_are_chosen_by_values_before_the_suppression() -> None:
     """One of a hundred of each weight is 40 dB, whatever becomes of the rows."""
