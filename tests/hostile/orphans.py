@@ -51,6 +51,9 @@ def orphaned(command: Sequence[str], number: int, folder: Path) -> Orphans:
     try:
         child = _nth_child(program, number)
         if child is None:
+            # A command that refuses its input at once would seem to leave nobody behind. 3: a busy machine's INVALID.
+            if (status := program.wait(_COMMAND_S)) not in (0, 3):
+                raise RuntimeError(f"{' '.join(words)} ends with status {status} where nobody is killed")
             return Orphans("")
         name, parent = _words(child), _parents().get(child, 0)
         doomed = {child, *_below(child)} if parent != program.pid else set(_below(program.pid))
