@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.int8.quantizing import PLAIN, int8_of
 from benchmarks.models import keras_applications, torch_timed
-from benchmarks.quantizing import PLAIN, int8_of
 from edge_sdk.artifact import read_artifact
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters import convert

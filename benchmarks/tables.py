@@ -10,11 +10,11 @@ from benchmarks import edge_compat, results
 from benchmarks.corpus.int8 import table as corpus_int8
 from benchmarks.corpus.lowering import is_wrong
 from benchmarks.coverage import LEAST_DB
-from benchmarks.int8_accuracy import table as int8_accuracy
+from benchmarks.int8.accuracy import table as int8_accuracy
+from benchmarks.int8.verdicts import table as verdicts
 from benchmarks.markdown import table, versions
-from benchmarks.search import table as search
+from benchmarks.searching.search import table as search
 from benchmarks.time_prediction.table import time_prediction
-from benchmarks.verdicts import table as verdicts
 
 PAGE = Path(__file__).parent / "README.md"
 _SHORT = {"float32": "float32", "float16": "float16", "static_wi8_ai8": "int8"}

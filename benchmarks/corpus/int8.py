@@ -51,7 +51,7 @@ def _of(target: Path) -> Row:
 
 def quantized(target: Path) -> Row:
     """Lowers one model, makes its int8 file by all steps of ``convert``, and measures both."""
-    from benchmarks.quantizing import int8_of
+    from benchmarks.int8.quantizing import int8_of
     from edge_sdk.artifact.model import read_artifact
     from edge_sdk.checks.placement.partition import partition
     from edge_sdk.checks.placement.rule_sets import place_by

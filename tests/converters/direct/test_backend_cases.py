@@ -23,7 +23,7 @@ KNOWN_TO_DIFFER = {
 
 
 def test_no_case_is_lowered_wrongly() -> None:
-    from benchmarks import onnx_cases
+    from benchmarks.backend_cases import cases as onnx_cases
 
     rows = [onnx_cases.row(case) for case in onnx_cases.cases()]
     wrong = {row["case"]: row["why"] for row in rows if row["outcome"] in (onnx_cases.DIFFERS, onnx_cases.FAILS)}

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.environments import python_of
-from benchmarks.search import PEER, Case
+from benchmarks.searching.search import PEER, Case
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.search.eval_data import split
 
-_SCRIPT = Path(__file__).parent / "peers" / "control_nncf.py"
+_SCRIPT = Path(__file__).parents[1] / "peers" / "control_nncf.py"
 # Of yolo_like's one output: boxes and scores, as `optimize` holds them apart.
 _PARTS = {"yolo_like": [[0, 4], [4, 12]]}
 
 
 def row(case: Case, folder: Path, python: Path | None = None) -> dict[str, Any]:
-    """What NNCF does and returns; the search of ``optimize`` in ``folder`` is read, see ``benchmarks.search``.
+    """What NNCF does and returns; the search of ``optimize`` in ``folder`` is read, see ``search`` beside this.
 
     Args:
         case: model, data and what may be lost.

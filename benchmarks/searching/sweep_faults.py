@@ -26,7 +26,7 @@ from edge_sdk.converters.search.sweep.table import TIMES, rows_of
 from edge_sdk.errors import ConversionError, TargetError
 
 _DEVICE = "bench"
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 
 
 def act(job: Mapping[str, Any], key: str, folder: str) -> dict[str, Any]:

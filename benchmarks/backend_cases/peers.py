@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import by_onnx2tf, kept, onnx_cases
+from benchmarks import by_onnx2tf, kept
+from benchmarks.backend_cases import cases as onnx_cases
 from benchmarks.corpus.forked import ChildError, forked
 
 _SECONDS, _MEMORY_BYTES = 90, 12 << 30

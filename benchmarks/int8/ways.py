@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.int8_cases import Array, Sample
-from benchmarks.quantizing import PLAIN, int8_of
+from benchmarks.int8.cases import Array, Sample
+from benchmarks.int8.quantizing import PLAIN, int8_of
 from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters import convert
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import specs_of
 from edge_sdk.signature import Arrays
 
-_NNCF = Path(__file__).parent / "by_hand" / "nncf_int8.py"
+_NNCF = Path(__file__).parents[1] / "by_hand" / "nncf_int8.py"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def floats(source: str, folder: Path, name: str, nncf: Path) -> Floats:
 def _export(source: str, path: Path) -> None:
     import torch
 
-    from benchmarks import int8_cases
+    from benchmarks.int8 import cases as int8_cases
 
     model, example = getattr(int8_cases, source.rpartition(":")[2])()
     torch.onnx.export(model, example, str(path), dynamo=False)

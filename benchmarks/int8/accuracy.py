@@ -1,6 +1,6 @@
 """What int8 leaves of trained networks on photographs and sounds, made in several ways from the same float weights.
 
-``python -m benchmarks int8-accuracy --packages FOLDER``; what FOLDER holds is said in :mod:`benchmarks.int8_cases`.
+``python -m benchmarks int8-accuracy --packages FOLDER``; what FOLDER holds is said in :mod:`benchmarks.int8.cases`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.int8_cases import CASES, Case, Sample
-from benchmarks.int8_ways import WAYS, floats, outputs_of, run_tflite
+from benchmarks.int8.cases import CASES, Case, Sample
+from benchmarks.int8.ways import WAYS, floats, outputs_of, run_tflite
 
 
 def rows(

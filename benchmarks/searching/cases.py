@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import int8_cases
+from benchmarks.int8 import cases as int8_cases
 from benchmarks.models import keras_applications, synthetic, yolo_like
-from benchmarks.search import Case
+from benchmarks.searching.search import Case
 
 _CALIBRATION, _SAMPLES = 100, 1600
 

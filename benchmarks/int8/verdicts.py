@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.int8_cases import CASES, Sample, folder_of, pictures, sequences
-from benchmarks.int8_ways import laid_for
-from benchmarks.planted_faults import FAULTS, TIMES
-from benchmarks.quantizing import int8_of
+from benchmarks.int8.cases import CASES, Sample, folder_of, pictures, sequences
+from benchmarks.int8.planted_faults import FAULTS, TIMES
+from benchmarks.int8.quantizing import int8_of
+from benchmarks.int8.ways import laid_for
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import parse_artifact, read_artifact
 from edge_sdk.converters import convert

@@ -1,0 +1,1 @@
+"""ONNX's own backend node tests, through ours and through a peer."""

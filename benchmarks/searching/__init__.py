@@ -1,0 +1,1 @@
+"""Searches of `optimize` beside others, and sweeps whose parts are killed."""
