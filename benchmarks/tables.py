@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import edge_compat, results
+from benchmarks.backend_cases.tables import onnx_cases, onnx_cases_peers
 from benchmarks.corpus.int8 import table as corpus_int8
-from benchmarks.corpus.lowering import is_wrong
+from benchmarks.corpus.tables import corpus
 from benchmarks.coverage import LEAST_DB
 from benchmarks.int8.accuracy import table as int8_accuracy
 from benchmarks.int8.verdicts import table as verdicts
@@ -338,46 +339,6 @@ def weights(result: dict[str, Any]) -> str:
     head = ["file", "way", "load, ms of processor", "heap, KiB", "anonymous, KiB", "mapped files, KiB", "run, ms"]
     sizes = dict.fromkeys(f"{r['model']} {r['weights_kib']} KiB" for r in result["rows"])
     return "\n\n".join([table(head, rows), f"Files of weights: {', '.join(sizes)}.", versions(result)])
-
-
-def onnx_cases(result: dict[str, Any]) -> str:
-    """Outcomes, reasons of what has no form, and the cases that differ."""
-    counts = [row for row in result["rows"] if "cases" in row]
-    rows = [[row["outcome"], row.get("why", ""), str(row["cases"])] for row in counts]
-    named = [f"`{row['case']}` ({row['why']})" for row in result["rows"] if "case" in row]
-    parts = [table(["outcome", "why", "cases"], rows), f"Not as ONNX has it: {', '.join(named)}.", versions(result)]
-    return "\n\n".join(parts)
-
-
-def onnx_cases_peers(result: dict[str, Any]) -> str:
-    """Outcomes of onnx2tf and of the direct lowering on the same cases."""
-    keys = ("outcome", "edge_sdk", "onnx2tf")
-    counts = [[str(row[key]) for key in keys] for row in result["rows"] if "edge_sdk" in row]
-    return "\n\n".join([table(["outcome", "edge-sdk direct", "onnx2tf"], counts), versions(result)])
-
-
-def corpus(result: dict[str, Any]) -> str:
-    """A line for each family with how many were lowered, then a line for each model."""
-    rows = result["rows"]
-    counts = []
-    for family in dict.fromkeys(row["family"] for row in rows):
-        own = [row for row in rows if row["family"] == family]
-        exported = [row for row in own if not str(row["error"]).startswith("export: ")]
-        right = [row for row in exported if not row["error"] and not is_wrong(row)]
-        counts.append([family, str(len(own)), str(len(exported)), str(len(right))])
-    head = ["family", "tried", "exported", "lowered and equal"]
-    lines = [_corpus_line(row) for row in rows if not str(row["error"]).startswith("export: ")]
-    columns = ["model", "ops", "TRANSPOSE", "CPU s", "error", "PyTorch's own error"]
-    each = f"<details><summary>Every model</summary>\n\n{table(columns, lines)}\n\n</details>"
-    return "\n\n".join([table(head, counts), each, versions(result)])
-
-
-def _corpus_line(row: dict[str, Any]) -> list[str]:
-    name = f"{row['family']}/{row['model']}"
-    if row["error"]:
-        return [name, f"not made: {row['error'][:100]}".replace("|", "/"), "", "", "", ""]
-    errors = [f"{row[key]:.0e}" for key in ("relative_error", "torch_error")]
-    return [name, str(row["ops"]), str(row["transposes"]), f"{row['cpu_seconds']:.2f}", *errors]
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
