@@ -17,7 +17,16 @@ _RANDOM = frozenset(
 )
 _GROWS = frozenset({"Expand", "Tile", "ConstantOfShape"})
 # The reference evaluator takes minutes for a position embedding; their own forms know constants.
-_BY_FORM = frozenset({"Resize", "Upsample"})
+_SLOW = frozenset({"Resize", "Upsample"})
+# The reference evaluator of onnx 1.19 does not compute them as the standard says: borders on one side or by a name,
+# axes other than two, images of one cell, layers that go backwards, a norm of magnitudes.
+_WRONG = frozenset(
+    {
+        "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "GRU", "GlobalMaxPool", "GridSample", "LRN",
+        "LSTM", "LpNormalization", "LpPool", "MaxPool", "RNN",
+    }
+)  # fmt: skip
+_BY_FORM = _SLOW | _WRONG
 
 
 def fold(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> list[npt.NDArray[Any]] | None:
@@ -51,7 +60,20 @@ def _gather_elements(proto: Any, inputs: Sequence[npt.NDArray[Any] | None]) -> l
     return [np.take_along_axis(data[rows], indices, axis)]
 
 
-_OWN = {"GatherElements": _gather_elements}
+def _one_hot(proto: Any, inputs: Sequence[npt.NDArray[Any] | None]) -> list[Any] | None:
+    """The reference evaluator wraps places beyond the ends, which mark nothing."""
+    places, depth, pair = inputs
+    if places is None or depth is None or pair is None:
+        return None
+    axis = next((int(a.i) for a in proto.attribute if a.name == "axis"), -1) % (places.ndim + 1)
+    count = int(np.ravel(depth)[0])
+    whole = places.astype(np.int64)
+    whole = np.where(whole < 0, whole + count, whole)
+    marked = np.expand_dims(whole, axis) == np.arange(count).reshape(-1, *(1,) * (places.ndim - axis))
+    return [np.where(marked, pair[1], pair[0]).astype(pair.dtype)]
+
+
+_OWN = {"GatherElements": _gather_elements, "OneHot": _one_hot}
 
 
 def _evaluated(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> list[Any] | None:

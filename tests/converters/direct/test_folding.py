@@ -54,3 +54,34 @@ def test_a_constant_is_resized_before_the_file_runs(mode: str) -> None:
     x = np.ones((1, 2, 4, 7), np.float32)
     proto = model(nodes, {"x": x}, ["y"], {"table": table, "sizes": np.array([1, 2, 4, 7], np.int64)})
     assert [op.kind for op in check(proto, {"x": x}).graph.ops] == ["ADD"]
+
+
+def _cells(seed: int, *shape: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+_KNOWN: dict[str, tuple[str, list[np.ndarray[Any, Any]], dict[str, Any]]] = {
+    "places beyond the ends": (
+        "OneHot", [np.array([-4, -3, 1, 3]), np.array(3), np.array([0, 1], np.float32)], {"axis": 0},
+    ),
+    "axes of one": ("GlobalMaxPool", [_cells(0, 2, 3, 2, 2)], {}),
+    "VALID over one axis": ("Conv", [_cells(1, 1, 2, 6), _cells(2, 3, 2, 2)], {"auto_pad": "VALID"}),
+    "a border behind": ("MaxPool", [_cells(3, 1, 2, 3, 3)], {"kernel_shape": [3, 2], "pads": [0, 0, 1, 0]}),
+    "three axes": ("ConvTranspose", [_cells(4, 1, 2, 2, 2, 2), _cells(5, 2, 1, 3, 1, 3)], {"strides": [2, 2, 2]}),
+    "few channels": ("LRN", [_cells(6, 1, 2, 3, 3)], {"size": 5}),
+    "magnitudes": ("LpNormalization", [_cells(7, 2, 3)], {"axis": 1, "p": 1}),
+    "backwards": ("RNN", [_cells(8, 3, 1, 2), _cells(9, 1, 2, 2), _cells(10, 1, 2, 2)],
+                  {"hidden_size": 2, "direction": "reverse"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", _KNOWN)
+def test_what_the_reference_evaluator_computes_otherwise(case: str) -> None:
+    """All inputs known: what the file holds is ONNX Runtime's result all the same."""
+    from onnx import helper
+
+    op, arrays, given = _KNOWN[case]
+    names = [f"k{i}" for i in range(len(arrays))]
+    nodes = [helper.make_node(op, names, ["r"], **given), helper.make_node("Add", ["r", "x"], ["y"])]
+    x = np.ones((1,), np.float32)
+    check(model(nodes, {"x": x}, ["y"], dict(zip(names, arrays, strict=True))), {"x": x})

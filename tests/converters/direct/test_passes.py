@@ -352,12 +352,23 @@ def _convolved(builder: Builder, x: Tensor, channels: int) -> Tensor:
     return builder.emit("CONV_2D", [x, weights, bias], (*x.shape[:3], channels), padding="SAME", stride_w=1, stride_h=1)
 
 
-def _clamps(channels: int) -> Ops:
-    """Some with zero in their range, one of what is no convolution."""
+def _grown(builder: Builder, x: Tensor, channels: int) -> Tensor:
+    shape = (x.shape[0], x.shape[1] + 1, x.shape[2] + 1, channels)
+    inputs = [builder.constant(shape, "int32"), builder.constant(numbers(channels, 2, 2, x.shape[3])), x]
+    return builder.emit("TRANSPOSE_CONV", inputs, shape, "float32", padding="VALID", stride_w=1, stride_h=1)
+
+
+def _pooled(kind: str) -> Callable[[Builder, Tensor, int], Tensor]:
+    sizes: dict[str, Any] = {"filter_width": 2, "filter_height": 2, "stride_w": 1, "stride_h": 1}
+    return lambda builder, x, _: builder.emit(kind, [x], x.shape, padding="SAME", **sizes)
+
+
+def _clamps(channels: int, window: Callable[[Builder, Tensor, int], Tensor] = _convolved) -> Ops:
+    """Some with zero in their range, one of what is no window."""
 
     def ops(builder: Builder, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         (x,) = inputs
-        made = _binary(builder, "MINIMUM", _convolved(builder, x, channels), _scalar(builder, 6))
+        made = _binary(builder, "MINIMUM", window(builder, x, channels), _scalar(builder, 6))
         made = _binary(builder, "MAXIMUM", made, _scalar(builder, 0.1))
         return [made, _binary(builder, "MAXIMUM", _unary(builder, "TANH", x), _scalar(builder, 0.1))]
 
@@ -489,6 +500,24 @@ CASES = {
         [(1, 1, 1, 3)],
         _clamps(1),
         ["CONV_2D", "MINIMUM", "RESHAPE", "MAXIMUM", "RESHAPE", "TANH", "MAXIMUM"],
+    ),
+    "clamps of a transposed convolution": Case(
+        "keep_clamps_apart",
+        [(1, 4, 4, 3)],
+        _clamps(2, _grown),
+        ["TRANSPOSE_CONV", "MINIMUM", "MAXIMUM", "TANH", "MAXIMUM"],
+    ),
+    "clamps of a mean over windows": Case(
+        "keep_clamps_apart",
+        [(1, 4, 4, 3)],
+        _clamps(3, _pooled("AVERAGE_POOL_2D")),
+        ["AVERAGE_POOL_2D", "MINIMUM", "MAXIMUM", "TANH", "MAXIMUM"],
+    ),
+    "clamps of a maximum over windows": Case(
+        "keep_clamps_apart",
+        [(1, 4, 4, 3)],
+        _clamps(3, _pooled("MAX_POOL_2D")),
+        ["MAX_POOL_2D", "MINIMUM", "MAXIMUM", "TANH", "MAXIMUM"],
     ),
     "a scale of a sum": Case("absorb_scales", [X], _rotation, ["NEG", "MUL", "NEG", "MUL", "ADD", "TANH"]),
     "a scale of a part": Case(

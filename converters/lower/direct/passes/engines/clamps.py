@@ -1,4 +1,4 @@
-"""Clamps that an engine would take for the activation of a convolution."""
+"""Clamps that an engine would take for the activation of a convolution or a pool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_sdk.converters.lower.direct.passes.matching import (
     split_operands,
 )
 
-_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+_WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "AVERAGE_POOL_2D", "MAX_POOL_2D")
 _CLAMPS = ("RELU", "RELU6", "RELU_N1_TO_1")
 
 
@@ -24,7 +24,7 @@ def keep_clamps_apart(graph: Graph) -> Graph:
 
     XNNPACK of ai-edge-litert 2.1.0 to 2.1.4 makes the maximum with one number part of the convolution, which then
     refuses a range without zero: no session opens the file (tried; 2.0.3, and 2.1.5 and later, run it). One of 1 by 1
-    without strides takes any range, and keeps the clamp.
+    without strides takes any range, and keeps the clamp. A pool refuses it too; a TRANSPOSE_CONV ends the process.
     """
     return by_rule(graph, _apart, "MAXIMUM", "MINIMUM")
 
@@ -36,7 +36,7 @@ def _apart(view: View, op: Op, changes: Changes) -> None:
     x, known = operands
     number = scalar(known)
     excludes_zero = number is not None and (number > 0 if op.kind == "MAXIMUM" else number < 0)
-    if number is None or not excludes_zero or op.output.shape != x.shape or not _is_convolved(view, x):
+    if number is None or not excludes_zero or op.output.shape != x.shape or not _is_windowed(view, x):
         return
     if op.output.size == 1:
         _as_vector(op, x, known, changes)
@@ -53,10 +53,10 @@ def _as_vector(op: Op, x: Tensor, known: Tensor, changes: Changes) -> None:
     changes.replace(op, reshaped(x, flat), op.reading(flat, known).making(made), reshaped(made, op.output))
 
 
-def _is_convolved(view: View, tensor: Tensor) -> bool:
-    """Whether nothing but clamps that one number says stands between a convolution and the tensor."""
+def _is_windowed(view: View, tensor: Tensor) -> bool:
+    """Whether nothing but clamps that one number says stands between a convolution or pool and the tensor."""
     maker = view.maker(tensor)
-    while maker is not None and maker.kind not in _CONVOLUTIONS:
+    while maker is not None and maker.kind not in _WINDOWS:
         operands = split_operands(maker)
         if maker.kind in _CLAMPS:
             source = maker.inputs[0]
@@ -70,6 +70,8 @@ def _is_convolved(view: View, tensor: Tensor) -> bool:
 
 def _is_pointwise(op: Op) -> bool:
     """Its kernel is a product of matrices, which takes every range."""
+    if op.kind != "CONV_2D":
+        return False
     weights = op.inputs[1]
     small = weights is not None and tuple(weights.shape[1:3]) == (1, 1)
-    return op.kind == "CONV_2D" and small and op.options["stride_h"] == op.options["stride_w"] == 1
+    return small and op.options["stride_h"] == op.options["stride_w"] == 1
