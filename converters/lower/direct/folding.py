@@ -26,6 +26,8 @@ _WRONG = frozenset(
         "LSTM", "LpNormalization", "LpPool", "MaxPool", "RNN",
     }
 )  # fmt: skip
+# All axes from one on were one, which it does not know either.
+_FLAT_BEFORE_13 = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
 _BY_FORM = _SLOW | _WRONG
 
 
@@ -39,7 +41,9 @@ def fold(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> l
         inputs: values in order; None where an optional one is absent.
         opset: version of ONNX's op set.
     """
-    if proto.op_type in _RANDOM | _BY_FORM or any(a.HasField("g") or a.graphs for a in proto.attribute):
+    if proto.op_type in _RANDOM | _BY_FORM or (opset < 13 and proto.op_type in _FLAT_BEFORE_13):
+        return None
+    if any(a.HasField("g") or a.graphs for a in proto.attribute):
         return None
     if proto.op_type in _GROWS and _grown_bytes(proto, inputs) > _LIMIT_BYTES:
         return None
@@ -77,14 +81,18 @@ _OWN = {"GatherElements": _gather_elements, "OneHot": _one_hot}
 
 
 def _evaluated(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> list[Any] | None:
+    from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
     if proto.op_type in _OWN:
         return _OWN[proto.op_type](proto, inputs)
     named = {name: value for name, value in zip(proto.input, inputs, strict=False) if name and value is not None}
     try:
+        # For a node alone it takes the newest op set, which reads axes as an input and ignores the attribute.
+        infos = [[helper.make_empty_tensor_value_info(name) for name in names] for names in (named, proto.output)]
+        graph = helper.make_graph([proto], "known", *infos)
         with quiet_numpy():
-            return list(ReferenceEvaluator(proto, opsets={"": opset}).run(None, named))
+            return list(ReferenceEvaluator(graph, opsets={"": opset, proto.domain: opset}).run(None, named))
     except Exception:
         return None
 

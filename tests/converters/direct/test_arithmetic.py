@@ -260,3 +260,11 @@ def test_einsum_of_high_ranks(equation: str) -> None:
         for name, letters in (("a", left), ("b", right))
     }
     check(model([_node("Einsum", "a", "b", equation=equation)], feeds, ["y"], {}), feeds)
+
+
+@pytest.mark.parametrize("op", ["Max", "Min"])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3)])
+def test_a_bound_with_more_axes_than_what_it_bounds(op: str, shape: tuple[int, ...]) -> None:
+    """An engine that takes it for a clamp keeps the operand's shape, against the file's own."""
+    feeds = {"x": RNG.standard_normal(shape).astype(np.float32)}
+    check(model([_node(op, "b", "x")], feeds, ["y"], {"b": np.full((1, 1, 1), 0.25, np.float32)}, 11), feeds)

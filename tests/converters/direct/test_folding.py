@@ -85,3 +85,35 @@ def test_what_the_reference_evaluator_computes_otherwise(case: str) -> None:
     nodes = [helper.make_node(op, names, ["r"], **given), helper.make_node("Add", ["r", "x"], ["y"])]
     x = np.ones((1,), np.float32)
     check(model(nodes, {"x": x}, ["y"], dict(zip(names, arrays, strict=True))), {"x": x})
+
+
+_OLD: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "one of two axes of one": ("Squeeze", 11, {"axes": [0]}),
+    "a sum over one axis": ("ReduceSum", 11, {"axes": [2], "keepdims": 0}),
+    "a further axis": ("Unsqueeze", 9, {"axes": [0]}),
+    "bounds that are no inputs": ("Clip", 7, {"min": -0.5, "max": 0.5}),
+    "all axes from one on as one": ("Softmax", 11, {"axis": 2}),
+    "the largest of them": ("Hardmax", 9, {"axis": 2}),
+}
+
+
+@pytest.mark.parametrize("case", _OLD)
+def test_a_constant_is_computed_by_its_own_op_set(case: str) -> None:
+    from onnx import helper
+
+    op, opset, given = _OLD[case]
+    nodes = [helper.make_node(op, ["k"], ["r"], **given), helper.make_node("Mul", ["r", "x"], ["y"])]
+    x = np.full((1,), 2, np.float32)
+    kinds = [
+        made.kind
+        for made in check(model(nodes, {"x": x}, ["y"], {"k": _cells(11, 1, 1, 3, 2)}, opset), {"x": x}).graph.ops
+    ]
+    assert "MUL" in kinds
+    assert op in ("Softmax", "Hardmax") or kinds == ["MUL"]
+
+
+def test_a_known_output_has_its_own_shape() -> None:
+    from onnx import helper
+
+    nodes = [helper.make_node("Squeeze", ["k"], ["r"], axes=[0]), helper.make_node("Relu", ["x"], ["y"])]
+    check(model(nodes, {"x": X}, ["r", "y"], {"k": _cells(12, 1, 1)}, 11), {"x": X})

@@ -23,8 +23,10 @@ _CELLS = 4096
 
 
 _STEPS = "no reverse and no second direction"
+_FLAT = "one axis before op set 13 too"
 _WINDOW = "not all borders, dilations and numbers of axes"
 BY_RUNTIME = {
+    "Softmax": _FLAT, "LogSoftmax": _FLAT, "Hardmax": _FLAT,
     "RNN": _STEPS, "GRU": _STEPS, "LSTM": _STEPS, "Conv": _WINDOW, "ConvTranspose": _WINDOW, "MaxPool": _WINDOW,
     "AveragePool": _WINDOW, "LpPool": _WINDOW, "GlobalMaxPool": "all extents of one become others",
     "LpNormalization": "no magnitudes for p = 1", "OneHot": "wraps places beyond the ends", "LRN": "few channels",

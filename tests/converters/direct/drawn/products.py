@@ -61,15 +61,13 @@ def _einsum(chain: Chain) -> None:
 
 def _softmax(chain: Chain) -> None:
     name = chain.pick()
-    # Before op set 13 all axes from this one on were one, which the reference evaluator does not say.
-    axis = chain.axis(chain.value(name).ndim) if chain.opset >= 13 else chain.value(name).ndim - 1
+    axis = chain.axis(chain.value(name).ndim, chain.opset >= 11)
     chain.add(chain.choose("Softmax", "Softmax", "LogSoftmax"), [name], axis=axis)
 
 
 def _hard_max(chain: Chain) -> None:
-    chain.since(13)
     name = chain.pick(exact=True)
-    chain.add("Hardmax", [name], exact=True, axis=chain.axis(chain.value(name).ndim))
+    chain.add("Hardmax", [name], exact=True, axis=chain.axis(chain.value(name).ndim, chain.opset >= 11))
 
 
 def _batch_norm(chain: Chain) -> None:

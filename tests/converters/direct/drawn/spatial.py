@@ -91,6 +91,9 @@ def _pooled(chain: Chain) -> None:
         given["count_include_pad"] = 1
     if chain.opset >= (18 if op == "LpPool" else 10) and "auto_pad" not in given and chain.maybe():
         given["ceil_mode"] = 1
+    if op == "AveragePool" and chain.opset < 19 and "ceil_mode" in given:
+        # ONNX Runtime counts what lies behind the border too, and no longer since op set 19.
+        given.pop("count_include_pad", None)
     pads = given.get("pads", [0] * 2 * axes)
     if not _fits(image, kernel, given) or any(p >= k for p, k in zip(pads, kernel * 2, strict=True)):
         raise UnfitError

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
 from edge_sdk.converters.lower.direct.passes.matching import (
@@ -25,6 +28,7 @@ def keep_clamps_apart(graph: Graph) -> Graph:
     XNNPACK of ai-edge-litert 2.1.0 to 2.1.4 makes the maximum with one number part of the convolution, which then
     refuses a range without zero: no session opens the file (tried; 2.0.3, and 2.1.5 and later, run it). One of 1 by 1
     without strides takes any range, and keeps the clamp. A pool refuses it too; a TRANSPOSE_CONV ends the process.
+    And a number with more axes than the operand lends it none there: they are added after.
     """
     return by_rule(graph, _apart, "MAXIMUM", "MINIMUM")
 
@@ -35,15 +39,24 @@ def _apart(view: View, op: Op, changes: Changes) -> None:
         return
     x, known = operands
     number = scalar(known)
-    excludes_zero = number is not None and (number > 0 if op.kind == "MAXIMUM" else number < 0)
-    if number is None or not excludes_zero or op.output.shape != x.shape or not _is_windowed(view, x):
+    if number is None:
         return
-    if op.output.size == 1:
+    excludes_zero = number > 0 if op.kind == "MAXIMUM" else number < 0
+    taken = excludes_zero and _is_windowed(view, x)
+    wider = op.output.shape != x.shape
+    if taken and op.output.size == 1:
         _as_vector(op, x, known, changes)
-        return
+    elif taken or wider:
+        bound = _for_each(x, number) if taken else np.asarray(number)
+        made = Tensor(op.output.origin, x.shape, "float32") if wider else op.output
+        clamp = op.reading(x, constant(op.output.origin, bound)).making(made)
+        changes.replace(op, clamp, *([reshaped(made, op.output)] if wider else []))
+
+
+def _for_each(x: Tensor, number: float) -> npt.NDArray[Any]:
+    """The number along the last axis that has several elements."""
     axis = next(i for i in reversed(range(len(x.shape))) if x.shape[i] > 1)
-    spread = constant(op.output.origin, np.full((x.shape[axis], *(1,) * (len(x.shape) - axis - 1)), number))
-    changes.replace(op, op.reading(x, spread))
+    return np.full((x.shape[axis], *(1,) * (len(x.shape) - axis - 1)), number)
 
 
 def _as_vector(op: Op, x: Tensor, known: Tensor, changes: Changes) -> None:
