@@ -43,6 +43,8 @@ def fold(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> l
     """
     if proto.op_type in _RANDOM | _BY_FORM or (opset < 13 and proto.op_type in _FLAT_BEFORE_13):
         return None
+    if proto.op_type.startswith("Scatter") and any(a.name == "reduction" and a.s != b"none" for a in proto.attribute):
+        return None  # the reference evaluator takes the last of several at a place
     if any(a.HasField("g") or a.graphs for a in proto.attribute):
         return None
     if proto.op_type in _GROWS and _grown_bytes(proto, inputs) > _LIMIT_BYTES:

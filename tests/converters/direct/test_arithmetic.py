@@ -268,3 +268,9 @@ def test_a_bound_with_more_axes_than_what_it_bounds(op: str, shape: tuple[int, .
     """An engine that takes it for a clamp keeps the operand's shape, against the file's own."""
     feeds = {"x": RNG.standard_normal(shape).astype(np.float32)}
     check(model([_node(op, "b", "x")], feeds, ["y"], {"b": np.full((1, 1, 1), 0.25, np.float32)}, 11), feeds)
+
+
+@pytest.mark.parametrize("slope", [(2, 1, 1, 1), (2, 3, 1, 1), (1, 3, 1, 1), (3, 4, 1)])
+def test_slopes_that_differ_between_samples(slope: tuple[int, ...]) -> None:
+    feeds = {"x": RNG.standard_normal((2, 3, 4, 5)).astype(np.float32)}
+    check(model([_node("PRelu", "x", "s")], feeds, ["y"], {"s": RNG.standard_normal(slope).astype(np.float32)}), feeds)

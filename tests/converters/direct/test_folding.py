@@ -70,6 +70,8 @@ _KNOWN: dict[str, tuple[str, list[np.ndarray[Any, Any]], dict[str, Any]]] = {
     "three axes": ("ConvTranspose", [_cells(4, 1, 2, 2, 2, 2), _cells(5, 2, 1, 3, 1, 3)], {"strides": [2, 2, 2]}),
     "few channels": ("LRN", [_cells(6, 1, 2, 3, 3)], {"size": 5}),
     "magnitudes": ("LpNormalization", [_cells(7, 2, 3)], {"axis": 1, "p": 1}),
+    "several at a place": ("ScatterElements", [_cells(13, 2, 3), np.array([[0, 0, 1]]), _cells(14, 1, 3)],
+                           {"axis": 1, "reduction": "mul"}),
     "backwards": ("RNN", [_cells(8, 3, 1, 2), _cells(9, 1, 2, 2), _cells(10, 1, 2, 2)],
                   {"hidden_size": 2, "direction": "reverse"}),
 }  # fmt: skip

@@ -14,9 +14,10 @@ _PLAIN = {
     "Relu": 6, "Tanh": 6, "Sigmoid": 6, "Abs": 6, "Neg": 6, "Softplus": 1, "Exp": 6, "Erf": 9, "Sin": 7, "Cos": 7,
     "Atan": 7, "Sinh": 9, "Cosh": 9, "Asinh": 9, "Softsign": 1, "HardSwish": 14, "Mish": 18, "Identity": 1,
 }  # fmt: skip
+# Bounds that float16 has.
 _WITHIN = {
-    "Log": (0.1, 1e3), "Sqrt": (0.1, 1e3), "Reciprocal": (0.2, 1e3), "Tan": (-1, 1), "Asin": (-0.9, 0.9),
-    "Acos": (-0.9, 0.9), "Atanh": (-0.9, 0.9), "Acosh": (1.2, 1e3),
+    "Log": (0.125, 1e3), "Sqrt": (0.125, 1e3), "Reciprocal": (0.25, 1e3), "Tan": (-1, 1), "Asin": (-0.875, 0.875),
+    "Acos": (-0.875, 0.875), "Atanh": (-0.875, 0.875), "Acosh": (1.25, 1e3),
 }  # fmt: skip
 _STILL_EXACT = ("Relu", "Abs", "Neg", "Identity")
 _SHAPED: Mapping[str, tuple[int, tuple[str, ...]]] = {
@@ -131,7 +132,7 @@ def _power_of_a_base(chain: Chain) -> None:
     name = _clipped(chain, chain.pick(), 0.25, 3.0)
     shape = chain.value(name).shape
     if chain.maybe():
-        chain.add("Pow", [name, chain.known(np.float32(chain.choose(0.5, -0.5, -1, 1.5, 0.3)))])
+        chain.add("Pow", [name, chain.known(np.float32(chain.choose(0.5, -0.5, -1, 1.5, 0.375)))])
     else:
         chain.add("Div", [chain.floats(*partial(chain, shape)), name])
 

@@ -91,8 +91,9 @@ def _pooled(chain: Chain) -> None:
         given["count_include_pad"] = 1
     if chain.opset >= (18 if op == "LpPool" else 10) and "auto_pad" not in given and chain.maybe():
         given["ceil_mode"] = 1
-    if op == "AveragePool" and chain.opset < 19 and "ceil_mode" in given:
-        # ONNX Runtime counts what lies behind the border too, and no longer since op set 19.
+    even = given.get("pads", [])[:axes] == given.get("pads", [])[axes:] and "auto_pad" not in given
+    if op == "AveragePool" and ("ceil_mode" in given if chain.opset < 19 else not even):
+        # ONNX Runtime counts what lies behind the border too, and since op set 19 takes the border before for both.
         given.pop("count_include_pad", None)
     pads = given.get("pads", [0] * 2 * axes)
     if not _fits(image, kernel, given) or any(p >= k for p, k in zip(pads, kernel * 2, strict=True)):
@@ -151,8 +152,8 @@ def _sampled(chain: Chain) -> None:
     name = chain.image()
     batch = chain.value(name).shape[0]
     rng = np.random.default_rng(chain.number(0, 99))
-    # Odd thirty-seconds: no place lies half-way between two cells.
-    grid = (rng.integers(-22, 22, (batch, chain.draw(EXTENTS), chain.draw(EXTENTS), 2)) * 2 + 1) / 37
+    # Odd sixty-fourths: no place lies half-way between two cells, and float16 has them all.
+    grid = (rng.integers(-38, 38, (batch, chain.draw(EXTENTS), chain.draw(EXTENTS), 2)) * 2 + 1) / 64
     given = {"mode": chain.choose("linear", "nearest"), "padding_mode": chain.choose("zeros", "border", "reflection"),
              "align_corners": int(chain.maybe())}  # fmt: skip
     chain.add("GridSample", [name, chain.known(grid.astype(np.float32), also_fed=True)], **given)

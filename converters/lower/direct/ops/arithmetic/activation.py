@@ -32,7 +32,7 @@ def _leaky_relu(builder: Builder, node: Node) -> Value:
 
 
 def _prelu(builder: Builder, node: Node) -> Value:
-    """PRELU wants a slope for each channel of an image; other forms by ops."""
+    """PRELU wants slopes that are the same for all samples; other forms by ops."""
     x, slope = node.input(0), node.input(1)
     if node.opset < 7 and slope.rank == 1:
         # One for each channel, before the standard had broadcasting.
@@ -40,9 +40,9 @@ def _prelu(builder: Builder, node: Node) -> Value:
     if slope.tensor.size == 1 and slope.is_constant:
         return unary(builder, x, "LEAKY_RELU", alpha=float(slope.data.reshape(-1)[0]))
     if slope.is_constant and slope.rank <= x.rank:
-        shape = (1,) * (x.rank - slope.rank) + slope.shape
-        laid = builder.constant(slope.data.reshape(shape).transpose(x.order)[0])
-        return emit_like(builder, "PRELU", x, laid)
+        laid = slope.data.reshape((1,) * (x.rank - slope.rank) + slope.shape).transpose(x.order)
+        if laid.shape[0] == 1:
+            return emit_like(builder, "PRELU", x, builder.constant(laid[0]))
     negative = binary(builder, "MUL", [_minimum(builder, x), slope])
     return binary(builder, "ADD", [unary(builder, x, "RELU"), negative])
 
