@@ -118,3 +118,17 @@ def test_the_ops_do_not_depend_on_equal_extents() -> None:
         lowered = check(model([node], {"x": x}, ["y"], {}), {"x": x})
         kinds.append([op.kind for op in lowered.graph.ops])
     assert kinds[0] == kinds[1] == kinds[2]
+
+
+@pytest.mark.parametrize("shape", [[3, 4], [4, 1, 3, 1]])
+def test_a_clamp_without_zero_behind_a_reshaped_pool(shape: list[int]) -> None:
+    """An engine looks for the window through the reshape."""
+    from onnx import helper
+
+    feeds = {"x": np.random.default_rng(0).random((1, 3, 4, 4)).astype(np.float32)}
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Reshape", ["p", "shape"], ["r"]),
+        helper.make_node("Max", ["r", "least"], ["y"]),
+    ]
+    check(model(nodes, feeds, ["y"], {"shape": np.array(shape), "least": np.float32(0.25)}), feeds)

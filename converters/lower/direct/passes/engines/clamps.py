@@ -67,11 +67,11 @@ def _as_vector(op: Op, x: Tensor, known: Tensor, changes: Changes) -> None:
 
 
 def _is_windowed(view: View, tensor: Tensor) -> bool:
-    """Whether nothing but clamps that one number says stands between a convolution or pool and the tensor."""
+    """Whether nothing but clamps by one number and reshapes stands between a convolution or pool and the tensor."""
     maker = view.maker(tensor)
     while maker is not None and maker.kind not in _WINDOWS:
         operands = split_operands(maker)
-        if maker.kind in _CLAMPS:
+        if maker.kind in (*_CLAMPS, "RESHAPE"):
             source = maker.inputs[0]
         elif maker.kind in ("MAXIMUM", "MINIMUM") and operands is not None and scalar(operands[1]) is not None:
             source = operands[0]
