@@ -131,4 +131,4 @@ def test_a_clamp_without_zero_behind_a_reshaped_pool(shape: list[int]) -> None:
         helper.make_node("Reshape", ["p", "shape"], ["r"]),
         helper.make_node("Max", ["r", "least"], ["y"]),
     ]
-    check(model(nodes, feeds, ["y"], {"shape": np.array(shape), "least": np.float32(0.25)}), feeds)
+    check(model(nodes, feeds, ["y"], {"shape": np.array(shape), "least": np.array(0.25, np.float32)}), feeds)
