@@ -132,3 +132,13 @@ def test_a_clamp_without_zero_behind_a_reshaped_pool(shape: list[int]) -> None:
         helper.make_node("Max", ["r", "least"], ["y"]),
     ]
     check(model(nodes, feeds, ["y"], {"shape": np.array(shape), "least": np.array(0.25, np.float32)}), feeds)
+
+
+def test_a_clamp_without_zero_behind_a_factor_of_one_channel() -> None:
+    """A convolution of 1 by 1 from one channel is no product of matrices to an engine."""
+    from onnx import helper
+
+    feeds = {"x": np.random.default_rng(0).random((1, 1, 2, 3)).astype(np.float32)}
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Max", ["c", "least"], ["y"])]
+    weights = {"w": np.full((1, 1, 1, 1), 1.5, np.float32), "least": np.array(0.125, np.float32)}
+    check(model(nodes, feeds, ["y"], weights), feeds)

@@ -82,9 +82,9 @@ def _is_windowed(view: View, tensor: Tensor) -> bool:
 
 
 def _is_pointwise(op: Op) -> bool:
-    """Its kernel is a product of matrices, which takes every range."""
+    """Its kernel is a product of matrices, which takes every range; of one channel it is a depthwise one."""
     if op.kind != "CONV_2D":
         return False
     weights = op.inputs[1]
-    small = weights is not None and tuple(weights.shape[1:3]) == (1, 1)
+    small = weights is not None and tuple(weights.shape[1:3]) == (1, 1) and weights.shape[3] > 1
     return small and op.options["stride_h"] == op.options["stride_w"] == 1
