@@ -72,8 +72,8 @@ def optimize(
         EdgeSdkError: see ``edge_sdk.errors``.
     """
     folder = Path(output)
-    made = not folder.exists()
     try:
+        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from edge_sdk.data.functions import is_function_reference
@@ -20,15 +21,17 @@ def may_be_quantized(source: object) -> bool:
         return any(mark.decode() in _words(source) for mark in _MARKS)
     if is_function_reference(str(source)):
         return True
-    path = Path(source)
-    content = path / "saved_model.pb" if path.is_dir() else path
-    if content.suffix not in (".onnx", ".pb", ".keras", ".h5", ".hdf5", ".pt2") or not content.is_file():
-        return False
-    data = _content(content)
+    try:
+        data = _content(Path(source))
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return False  # the front end that opens it says what is wrong
     return any(mark in data for mark in _MARKS)
 
 
-def _content(path: Path) -> bytes:
+def _content(given: Path) -> bytes:
+    path = given / "saved_model.pb" if given.is_dir() else given
+    if path.suffix not in (".onnx", ".pb", ".keras", ".h5", ".hdf5", ".pt2") or not path.is_file():
+        return b""
     if path.suffix == ".keras" and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return archive.read("config.json") if "config.json" in archive.namelist() else b""
