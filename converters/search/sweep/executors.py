@@ -22,7 +22,7 @@ from edge_sdk.errors import MissingDependencyError, TargetError
 Keyed = tuple[str, Job]
 Act = Callable[[Mapping[str, Any], str, str], dict[str, Any]]
 _AHEAD = 4
-_PRELOAD = "edge_sdk.converters.search.sweep.forked_from"
+_PRELOAD = ["edge_sdk.preloading", "edge_sdk.converters.search.sweep.forked_from"]
 _METHOD = "distributed.worker.multiprocessing-method"
 _LOST_WORKERS = 10
 """So many workers may die under one job before it counts as what kills them."""
@@ -137,7 +137,7 @@ def _client(scheduler: str | None, workers: int, devices: set[str]) -> Iterator[
     if dask.config.get(_METHOD) == "spawn" and "forkserver" in get_all_start_methods():
         # Workers are forks of one process that has imported what they need, not each a start from nothing.
         dask.config.set({_METHOD: "forkserver"})
-        get_mp_context().set_forkserver_preload([_PRELOAD])
+        get_mp_context().set_forkserver_preload(_PRELOAD)
     dask.config.set({"distributed.scheduler.allowed-failures": _LOST_WORKERS})
     if scheduler is not None:
         try:
