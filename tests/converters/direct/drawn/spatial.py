@@ -91,9 +91,8 @@ def _pooled(chain: Chain) -> None:
         given["count_include_pad"] = 1
     if chain.opset >= (18 if op == "LpPool" else 10) and "auto_pad" not in given and chain.maybe():
         given["ceil_mode"] = 1
-    even = given.get("pads", [])[:axes] == given.get("pads", [])[axes:] and "auto_pad" not in given
-    if op == "AveragePool" and ("ceil_mode" in given if chain.opset < 19 else not even):
-        # ONNX Runtime counts what lies behind the border too, and since op set 19 takes the border before for both.
+    if op == "AveragePool" and ("ceil_mode" in given or chain.opset >= 19):
+        # ONNX Runtime 1.23 counts what lies behind the border too, and since op set 19 forgets the border behind.
         given.pop("count_include_pad", None)
     pads = given.get("pads", [0] * 2 * axes)
     if not _fits(image, kernel, given) or any(p >= k for p, k in zip(pads, kernel * 2, strict=True)):
