@@ -134,7 +134,8 @@ class Screen:
     def _ended(self, how: str, message: str) -> None:
         """Told that the command was ended from outside; with ``--json`` as an object too."""
         self._close_bar()
-        click.echo(message, err=True)
+        # A file's name may hold bytes that are no text.
+        click.echo(message.encode("utf-8", "backslashreplace"), err=True)
         if self.as_json:
             click.echo(json.dumps({"error": how, "message": message, "hint": None}, indent=2))
 

@@ -82,7 +82,9 @@ def test_what_is_no_json_is_seen() -> None:
 
 def test_what_ends_a_command_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
     for ended_by, code, name in ((KeyboardInterrupt(), 130, "Interrupted"), (Ended(signal.SIGTERM), 143, "Terminated")):
-        assert Screen(as_json=True, quiet=True).last_words(ended_by) == code
+        screen = Screen(as_json=True, quiet=True)
+        screen.kept = "a\udcffb.tflite is kept"  # a name that is no text
+        assert screen.last_words(ended_by) == code
         told = json.loads(capsys.readouterr().out)
         check_form("convert", told, closed=True)
         assert told["error"] == name
