@@ -134,8 +134,7 @@ class Screen:
     def _ended(self, how: str, message: str) -> None:
         """Told that the command was ended from outside; with ``--json`` as an object too."""
         self._close_bar()
-        # A file's name may hold bytes that are no text.
-        click.echo(message.encode("utf-8", "backslashreplace"), err=True)
+        echo(message, err=True)
         if self.as_json:
             click.echo(json.dumps({"error": how, "message": message, "hint": None}, indent=2))
 
