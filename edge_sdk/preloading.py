@@ -26,8 +26,11 @@ def _life() -> int | None:
 
 
 def _watch(life: int) -> None:
+    parent = os.getppid()
+
     def look(*_: object) -> None:
-        if select.select([life], [], [], 0)[0]:
+        # Both: the parent may be gone before this was read, and a process that just began may hold its end of the pipe.
+        if os.getppid() != parent or select.select([life], [], [], 0)[0]:
             os._exit(1)
 
     signal.signal(signal.SIGALRM, look)
