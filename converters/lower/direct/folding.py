@@ -29,6 +29,8 @@ _WRONG = frozenset(
 # All axes from one on were one, which it does not know either.
 _FLAT_BEFORE_13 = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
 _BY_FORM = _SLOW | _WRONG
+# It has it from op set 19 on alone, where what came before is as it was.
+_AS_OF_19 = frozenset({"DequantizeLinear"})
 
 
 def fold(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int) -> list[npt.NDArray[Any]] | None:
@@ -89,6 +91,7 @@ def _evaluated(proto: Any, inputs: Sequence[npt.NDArray[Any] | None], opset: int
     if proto.op_type in _OWN:
         return _OWN[proto.op_type](proto, inputs)
     named = {name: value for name, value in zip(proto.input, inputs, strict=False) if name and value is not None}
+    opset = max(opset, 19) if proto.op_type in _AS_OF_19 else opset
     try:
         # For a node alone it takes the newest op set, which reads axes as an input and ignores the attribute.
         infos = [[helper.make_empty_tensor_value_info(name) for name in names] for names in (named, proto.output)]
