@@ -17,6 +17,14 @@ public final class Timing {
 
     /** Nanoseconds that only grow. */
     public interface Clock {
+        /** The system's. */
+        Clock SYSTEM = new Clock() {
+            @Override
+            public long nanos() {
+                return System.nanoTime();
+            }
+        };
+
         /** Now. */
         long nanos();
     }

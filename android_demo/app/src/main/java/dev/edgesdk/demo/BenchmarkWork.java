@@ -54,12 +54,7 @@ final class BenchmarkWork implements Workbench.Work {
             public void run() {
                 session.runRaw();
             }
-        }, new Timing.Clock() {
-            @Override
-            public long nanos() {
-                return System.nanoTime();
-            }
-        }, new Timing.Observer() {
+        }, Timing.Clock.SYSTEM, new Timing.Observer() {
             @Override
             public JSONObject look(double atSeconds) {
                 return watch.look(atSeconds);

@@ -111,12 +111,7 @@ final class CalibrationWork implements Workbench.Alone {
             public void run() {
                 open.executor.invoke();
             }
-        }, new Timing.Clock() {
-            @Override
-            public long nanos() {
-                return System.nanoTime();
-            }
-        }, new Timing.Observer() {
+        }, Timing.Clock.SYSTEM, new Timing.Observer() {
             @Override
             public JSONObject look(double atSeconds) {
                 return see();
