@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 from benchmarks import by_onnx2tf, kept, results
 from benchmarks.corpus.catalogue import CORPUS
 from benchmarks.corpus.forked import ChildError, forked
-from benchmarks.corpus.lowering import errors
+from benchmarks.corpus.lowering import errors, exported, feeds_of
 from benchmarks.peers.environments import python_of
 
 Row = dict[str, Any]
@@ -85,19 +84,10 @@ def _ours_alone(target: Path, layout: str) -> int:
 
 def _ours(target: Path, layout: str) -> int:
     """Writes our file; its ops."""
-    import onnx
-
     from edge_sdk.converters.lower.direct.lowering import lower
     from edge_sdk.converters.lower.direct.writing import write
-    from edge_sdk.signature import TensorSpec
 
-    warnings.simplefilter("ignore")
-    arrays = np.load(target.with_suffix(".npz"))
-    feeds = [arrays[key] for key in arrays if key.startswith("in_")]
-    model = onnx.load(target.with_suffix(".onnx"))
-    known = {weight.name for weight in model.graph.initializer}
-    free = [value.name for value in model.graph.input if value.name not in known]
-    specs = [TensorSpec(n, a.shape, a.dtype.name, None) for n, a in zip(free, feeds, strict=True)]
+    model, specs, _ = exported(target)
     made = lower(model, specs, layout)
     _file(target, layout).write_bytes(write(made.graph))
     return len(made.graph.ops)
@@ -151,7 +141,7 @@ def _compared(target: Path, ours: Path, theirs: Path) -> Row:
     from edge_sdk.artifact.model import read_artifact
 
     arrays = np.load(target.with_suffix(".npz"))
-    feeds = [arrays[key] for key in arrays if key.startswith("in_")]
+    feeds = feeds_of(arrays)
     # Of equal files the one that is opened first takes 2 to 4 % longer here: each is opened twice, first and last.
     engines = [_opened(path, feeds) for path in (ours, theirs, theirs, ours)]
     graphs = [read_artifact(path).main for path in (ours, theirs)]

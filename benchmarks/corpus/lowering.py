@@ -58,21 +58,33 @@ def row_of(folder: Path, family: str, name: str) -> Row:
         return {**row, "error": str(error)}
 
 
-def lowered(target: Path) -> Row:
-    """Lowers, writes, runs and compares one model."""
+def exported(target: Path) -> tuple[Any, list[Any], Any]:
+    """What PyTorch's exporter wrote: the model, its inputs, and the arrays in and out of it by name."""
     import onnx
 
-    from edge_sdk.converters.lower.direct.lowering import lower
-    from edge_sdk.converters.lower.direct.writing import write
     from edge_sdk.signature import TensorSpec
 
     warnings.simplefilter("ignore")
     arrays = np.load(target.with_suffix(".npz"))
-    feeds = [arrays[key] for key in arrays if key.startswith("in_")]
     model = onnx.load(target.with_suffix(".onnx"))
     known = {weight.name for weight in model.graph.initializer}
     names = [value.name for value in model.graph.input if value.name not in known]
-    specs = [TensorSpec(n, a.shape, a.dtype.name, None) for n, a in zip(names, feeds, strict=True)]
+    specs = [TensorSpec(n, a.shape, a.dtype.name, None) for n, a in zip(names, feeds_of(arrays), strict=True)]
+    return model, specs, arrays
+
+
+def feeds_of(arrays: Any) -> list[Any]:
+    """The inputs among the arrays, in order."""
+    return [arrays[key] for key in arrays if key.startswith("in_")]
+
+
+def lowered(target: Path) -> Row:
+    """Lowers, writes, runs and compares one model."""
+    from edge_sdk.converters.lower.direct.lowering import lower
+    from edge_sdk.converters.lower.direct.writing import write
+
+    model, specs, arrays = exported(target)
+    feeds = feeds_of(arrays)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Of this process alone: the machine may have other work.
     begin = time.process_time()
