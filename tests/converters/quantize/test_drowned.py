@@ -15,6 +15,7 @@ from edge_sdk.engines.observe import Observation
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import Forms
 from edge_sdk.signature import Arrays
+from tests.converters.quantize.made import int8_of
 from tests.graphs import Graph, options
 
 WIDTH = 32
@@ -85,20 +86,7 @@ def test_a_division_by_a_root_takes_its_squares_along() -> None:
 @pytest.mark.runtime
 @pytest.mark.parametrize("forms", ["delegate", "plain"])
 def test_quiet_rows_are_normed_like_loud_ones(tmp_path: Path, forms: Forms) -> None:
-    from dataclasses import replace
-
-    from edge_sdk.converters.quantize.static_range import quantize
-    from edge_sdk.data import spool
-    from edge_sdk.data.opening import DataSource
-    from edge_sdk.engines.values import specs_of
-    from edge_sdk.recipe import find_recipe
-
-    data = norm()
-    source, target = tmp_path / "float.tflite", tmp_path / "int8.tflite"
-    source.write_bytes(data)
-    store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), tmp_path / "s")
-    recipe = replace(find_recipe("int8"), forms=forms)
-    made = quantize(str(source), str(target), recipe.as_json(), str(store.folder), {})
+    made, source, target = int8_of(tmp_path, norm(), samples, forms=forms)
     want, got = (np.array([run.run_real(one)["y"] for one in samples()]) for run in map(Runner, (source, target)))
     # 26 to 30 dB below the loudest: amplitudes of a few steps, powers of less than half a one.
     quiet = slice(21, 25)

@@ -15,6 +15,7 @@ from edge_sdk.engines.observe import Observation
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import Forms
 from edge_sdk.signature import Arrays
+from tests.converters.quantize.made import int8_of
 from tests.graphs import Graph, options
 
 BOXES, SCORES = 300.0, 1.0
@@ -77,20 +78,7 @@ def test_a_join_that_is_computed_with_stays() -> None:
 @pytest.mark.runtime
 @pytest.mark.parametrize("forms", ["delegate", "plain"])
 def test_scores_beside_boxes_keep_their_accuracy(tmp_path: Path, forms: Forms) -> None:
-    from dataclasses import replace
-
-    from edge_sdk.converters.quantize.static_range import quantize
-    from edge_sdk.data import spool
-    from edge_sdk.data.opening import DataSource
-    from edge_sdk.engines.values import specs_of
-    from edge_sdk.recipe import find_recipe
-
-    data = detector()
-    source, target = tmp_path / "float.tflite", tmp_path / "int8.tflite"
-    source.write_bytes(data)
-    store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), tmp_path / "s")
-    recipe = replace(find_recipe("int8"), forms=forms)
-    made = quantize(str(source), str(target), recipe.as_json(), str(store.folder), {})
+    made, source, target = int8_of(tmp_path, detector(), samples, forms=forms)
     left, right = Runner(source), Runner(target)
     assert {spec.name for spec in right.outputs} == {"shaped", "boxes"}
     runs = [(left.run_real(one), right.run_real(one)) for one in samples()]

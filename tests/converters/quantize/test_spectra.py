@@ -14,6 +14,7 @@ from edge_sdk.engines.observe import Observation
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import Forms
 from edge_sdk.signature import Arrays
+from tests.converters.quantize.made import int8_of
 from tests.graphs import Graph, options
 
 BINS = 32
@@ -85,20 +86,7 @@ def test_what_int8_holds_is_left_alone() -> None:
 @pytest.mark.runtime
 @pytest.mark.parametrize("forms", ["delegate", "plain"])
 def test_quiet_values_are_kept(tmp_path: Path, forms: Forms) -> None:
-    from dataclasses import replace
-
-    from edge_sdk.converters.quantize.static_range import quantize
-    from edge_sdk.data import spool
-    from edge_sdk.data.opening import DataSource
-    from edge_sdk.engines.values import specs_of
-    from edge_sdk.recipe import find_recipe
-
-    data = spectrum(logarithm=True)
-    source, target = tmp_path / "float.tflite", tmp_path / "int8.tflite"
-    source.write_bytes(data)
-    store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), tmp_path / "s")
-    recipe = replace(find_recipe("int8"), forms=forms, calibration="minmax")
-    made = quantize(str(source), str(target), recipe.as_json(), str(store.folder), {})
+    made, source, target = int8_of(tmp_path, spectrum(logarithm=True), samples, forms=forms, calibration="minmax")
     want, got = (np.array([run.run_real(one)["logs"] for one in samples()]) for run in map(Runner, (source, target)))
     # 20 to 30 dB below the loudest: 4 to 12 levels of an amplitude, and none to 3 of a power.
     off = np.abs(want - got)[16:24]

@@ -14,6 +14,7 @@ from edge_sdk.engines.observe import Observation
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import Forms
 from edge_sdk.signature import Arrays
+from tests.converters.quantize.made import int8_of
 from tests.graphs import Graph, options
 
 WIDTH, SCORES = 512, 8
@@ -63,20 +64,7 @@ def test_a_tail_that_takes_long_beside_the_products_stays() -> None:
 @pytest.mark.parametrize("forms", ["delegate", "plain"])
 def test_scores_below_a_step_are_no_zeros(tmp_path: Path, forms: Forms) -> None:
     """Probabilities about exp(-7), a quarter of a step of 1/256."""
-    from dataclasses import replace
-
-    from edge_sdk.converters.quantize.static_range import quantize
-    from edge_sdk.data import spool
-    from edge_sdk.data.opening import DataSource
-    from edge_sdk.engines.values import specs_of
-    from edge_sdk.recipe import find_recipe
-
-    data = scored("LOGISTIC", -7)
-    source, target = tmp_path / "float.tflite", tmp_path / "int8.tflite"
-    source.write_bytes(data)
-    store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), tmp_path / "s")
-    recipe = replace(find_recipe("int8"), forms=forms)
-    made = quantize(str(source), str(target), recipe.as_json(), str(store.folder), {})
+    made, source, target = int8_of(tmp_path, scored("LOGISTIC", -7), samples, forms=forms)
     left, right = Runner(source), Runner(target)
     want, got = (np.array([run.run_real(one)["y"] for one in samples()]) for run in (left, right))
     if forms == "delegate":
