@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.edit import enum_value
+from edge_sdk.artifact.edit import add_buffer, enum_value
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.op_options import encoded, table_of
@@ -63,9 +63,8 @@ class Drawing:
     def constant(self, values: npt.ArrayLike, dtype: str) -> int:
         """A new constant."""
         data = np.asarray(values, dtype)
-        self._root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(data.tobytes(), np.uint8)))
         made = self.tensor("constant", data.shape, dtype)
-        self._graph.tensors[made].buffer = len(self._root.buffers) - 1
+        self._graph.tensors[made].buffer = add_buffer(self._root, data)
         return made
 
     def op(self, kind: str, inputs: Sequence[int], outputs: Sequence[int], **options: Any) -> int:

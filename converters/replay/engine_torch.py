@@ -13,7 +13,7 @@ import torch
 from edge_sdk.converters.replay.backend_torch import TorchBackend
 from edge_sdk.converters.replay.engine import Gate, execute, execute_step, feed, result
 from edge_sdk.converters.replay.steps import Operand, Plan, Step
-from edge_sdk.converters.sources.torch_calls import eval_mode
+from edge_sdk.converters.sources.pytorch.calls import eval_mode
 
 _LOW, _HIGH = -128, 127
 _TIE = 1e-4

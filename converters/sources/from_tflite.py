@@ -10,8 +10,6 @@ from edge_sdk.artifact.edit import with_codes_in_both_fields
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.lower import Rung
-from edge_sdk.converters.sources.closed import closed
-from edge_sdk.converters.sources.halves import densified, expansions_of_halves, with_whole_weights
 from edge_sdk.converters.sources.source import (
     Description,
     SourceOptions,
@@ -19,6 +17,8 @@ from edge_sdk.converters.sources.source import (
     stacked_runs,
     write_outputs,
 )
+from edge_sdk.converters.sources.tflite.closed import closed
+from edge_sdk.converters.sources.tflite.halves import densified, expansions_of_halves, with_whole_weights
 from edge_sdk.data.store import SampleStore
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import ModelError, SignatureError
@@ -85,8 +85,12 @@ class TfliteSource:
         self._check_shapes()
         path = Path(folder) / "source.tflite"
         content = self._path.read_bytes()
-        path.write_bytes(content if self._open == self._inputs else closed(content, self._path))
-        path.write_bytes(with_codes_in_both_fields(with_whole_weights(path)))
+        if self._open != self._inputs:
+            content = closed(content, self._path)
+        path.write_bytes(content)
+        made = with_codes_in_both_fields(with_whole_weights(content, path))
+        if made is not content:
+            path.write_bytes(made)
         signature = self._artifact.signature
         return {
             "kind": "tflite",

@@ -12,6 +12,11 @@ from typing import Any
 from edge_sdk.converters.lower import ladder, onnx_hand_over, plain_name
 from edge_sdk.converters.lower.direct import kept_boxes
 from edge_sdk.converters.sources.from_onnx import OnnxSource
+from edge_sdk.converters.sources.pytorch.calls import TorchCall, eval_mode, is_exported, torch_dtype
+from edge_sdk.converters.sources.pytorch.export import exported
+from edge_sdk.converters.sources.pytorch.padded import PaddedRows, watched
+from edge_sdk.converters.sources.pytorch.quantized import in_float_ops, is_dynamic, quantized_by
+from edge_sdk.converters.sources.pytorch.states import refuse_memory
 from edge_sdk.converters.sources.source import (
     Description,
     dynamic_finding,
@@ -20,11 +25,6 @@ from edge_sdk.converters.sources.source import (
     stacked_runs,
     write_outputs,
 )
-from edge_sdk.converters.sources.torch_calls import TorchCall, eval_mode, is_exported, torch_dtype
-from edge_sdk.converters.sources.torch_export import exported
-from edge_sdk.converters.sources.torch_padded import PaddedRows, watched
-from edge_sdk.converters.sources.torch_quantized import in_float_ops, is_dynamic, quantized_by
-from edge_sdk.converters.sources.torch_states import refuse_memory
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
 from edge_sdk.errors import MissingDependencyError, ModelError, UntrustedSourceError

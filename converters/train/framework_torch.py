@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sdk.converters.sources.pytorch.calls import TorchCall, eval_mode, is_exported
 from edge_sdk.converters.sources.source import SourceOptions
-from edge_sdk.converters.sources.torch_calls import TorchCall, eval_mode, is_exported
 from edge_sdk.converters.train.metrics import alone, paired
 from edge_sdk.converters.train.stage import Batch, Stage, State, Stepper, StepSettings
 from edge_sdk.errors import CheckpointError, TrainingError

@@ -71,6 +71,15 @@ def macs(graph: Subgraph, op: Op) -> int:
         return 0
 
 
+def before_products(graph: Subgraph) -> set[int]:
+    """Tensors from which an op with multiply-accumulates is reached, by index."""
+    found: set[int] = set()
+    for op in reversed(graph.ops):
+        if macs(graph, op) or found.intersection(op.outputs):
+            found.update(op.inputs)
+    return found
+
+
 def accumulation_length(graph: Subgraph, op: Op) -> int:
     """How many products are summed into one value of the result; 1 for element-wise ops."""
     results = graph.results(op)

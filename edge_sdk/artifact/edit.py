@@ -19,6 +19,12 @@ def enum_value(enum: str, name: str) -> int:
     return next(value for value, label in schema().enums[enum].items() if label == name)
 
 
+def add_buffer(root: Node, values: npt.NDArray[Any]) -> int:
+    """Adds a constant's data to the file's; returns its place there."""
+    root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(values.tobytes(), np.uint8)))
+    return len(root.buffers) - 1
+
+
 def add_operator_code(root: Node, name: str, version: int) -> int:
     """Adds an op type to the file's table; returns its index there."""
     code = enum_value("BuiltinOperator", name)
@@ -186,8 +192,7 @@ class GraphEdit:
 
     def add_constant(self, values: npt.NDArray[Any], name: str) -> int:
         """A new constant; returns the tensor's index."""
-        self._root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(values.tobytes(), np.uint8)))
-        buffer = len(self._root.buffers) - 1
+        buffer = add_buffer(self._root, values)
         shape = np.array(values.shape, np.int32)
         dtype = enum_value("TensorType", values.dtype.name.upper())
         self._graph.tensors.append(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.edit import add_operator_code, enum_value
+from edge_sdk.artifact.edit import add_buffer, add_operator_code, enum_value
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.op_options import encoded, table_of
 from edge_sdk.artifact.schema import schema
@@ -91,8 +91,7 @@ class Making:
             quantization: as for :meth:`value`.
         """
         index = self.value(values.shape if shape is None else shape, dtype or values.dtype.name, **quantization)
-        self._root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(values.tobytes(), np.uint8)))
-        self._graph.tensors[index].buffer = len(self._root.buffers) - 1
+        self._graph.tensors[index].buffer = add_buffer(self._root, values)
         return index
 
     def op(

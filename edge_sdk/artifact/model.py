@@ -129,6 +129,15 @@ class Subgraph:
         """Who computes each tensor, by the tensor's index."""
         return {index: op for op in self.ops for index in op.outputs if index >= 0}
 
+    @cached_property
+    def readers(self) -> Mapping[int, tuple[Op, ...]]:
+        """Who reads each tensor, by the tensor's index: each op once, in order."""
+        found: dict[int, list[Op]] = {}
+        for op in self.ops:
+            for index in dict.fromkeys(op.inputs):
+                found.setdefault(index, []).append(op)
+        return {index: tuple(ops) for index, ops in found.items() if index >= 0}
+
     def operands(self, op: Op) -> list[Tensor]:
         """The input tensors that are present, in order."""
         return [self.tensors[index] for index in op.inputs if index >= 0]

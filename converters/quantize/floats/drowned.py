@@ -257,7 +257,7 @@ class _Ways:
         waiting = [divisor.outputs[0]]
         while waiting:
             index = waiting.pop()
-            for op in (op for op in self._graph.ops if index in op.inputs and op.name == "MUL"):
+            for op in (op for op in self._graph.readers.get(index, ()) if op.name == "MUL"):
                 found[op.index] = op
                 others = [other for other in op.inputs if other != index]
                 if all(self._graph.tensors[other].constant is not None for other in others):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_sdk.artifact.compute import macs
+from edge_sdk.artifact.compute import before_products, macs
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.artifact.suppressions import suppresses
 from edge_sdk.artifact.ties import MOVING
@@ -49,15 +49,12 @@ def around_suppressions(graph: Subgraph) -> Suppressed:
         if op.index in found or (made.intersection(op.inputs) and not macs(graph, op)):
             made.update(op.outputs)
             found[op.index] = op
-    ahead: set[int] = set()
-    for op in reversed(graph.ops):
-        if macs(graph, op) or ahead.intersection(op.outputs):
-            ahead.update(op.inputs)
+    ahead = before_products(graph)
     ops = [found[index] for index in sorted(found)]
     if any(op.name in _STORED for op in ops):
         return Suppressed()
-    between = tuple(op for op in ops if ahead.intersection(op.outputs))
-    return Suppressed(tuple(op for op in ops if op not in between), between)
+    last = tuple(op for op in ops if not ahead.intersection(op.outputs))
+    return Suppressed(last, tuple(op for op in ops if ahead.intersection(op.outputs)))
 
 
 def told_of_suppressions(graph: Subgraph, recipe: Recipe, ops: Sequence[Op]) -> Finding:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from edge_sdk.artifact.compute import macs
+from edge_sdk.artifact.compute import before_products, macs
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.artifact.ties import MOVING
 from edge_sdk.converters.quantize.floats.decisions import is_decision
@@ -65,13 +65,8 @@ def told_of_tail(graph: Subgraph, recipe: Recipe, tail: Sequence[Op], seen: Mapp
 
 def _behind_products(graph: Subgraph) -> list[Op]:
     """Ops from which no product is reached, and which are reached from one, or feed only such ones."""
-    ahead: set[int] = set()
-    behind: list[Op] = []
-    for op in reversed(graph.ops):
-        if macs(graph, op) or any(index in ahead for index in op.outputs):
-            ahead |= set(op.inputs)
-        else:
-            behind.append(op)
+    ahead = before_products(graph)
+    behind = [op for op in reversed(graph.ops) if not macs(graph, op) and not ahead.intersection(op.outputs)]
     made = {index for op in graph.ops if macs(graph, op) for index in op.outputs}
     found: dict[int, Op] = {}
     for op in reversed(behind):
@@ -79,7 +74,7 @@ def _behind_products(graph: Subgraph) -> list[Op]:
             made |= set(op.outputs)
             found[op.index] = op
     for op in behind:
-        readers = {other.index for other in graph.ops if set(op.outputs) & set(other.inputs)}
+        readers = {other.index for index in op.outputs for other in graph.readers.get(index, ())}
         if readers and readers <= found.keys() and not set(op.outputs) & set(graph.outputs):
             found[op.index] = op
     return [found[index] for index in sorted(found)]

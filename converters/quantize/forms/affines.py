@@ -56,10 +56,6 @@ class _Mover:
         self._graph = graph
         self._kept = kept
         self._edit = edit
-        self._users: dict[int, list[Op]] = {}
-        for op in graph.ops:
-            for index in set(op.inputs):
-                self._users.setdefault(index, []).append(op)
 
     def apply(self, op: Op) -> bool:
         """Changes what follows a join or a lookup; says whether there was something."""
@@ -82,7 +78,7 @@ class _Mover:
     def _behind(self, index: int) -> list[_Affine]:
         """MUL and ADD with constants, one after the other, each the only reader of what it reads."""
         found: list[_Affine] = []
-        while index not in self._graph.outputs and len(readers := self._users.get(index, [])) == 1:
+        while index not in self._graph.outputs and len(readers := self._graph.readers.get(index, ())) == 1:
             one = self._affine(readers[0], index)
             if one is None:
                 break

@@ -52,10 +52,6 @@ class _Finder:
         self._graph = graph
         self._kept = kept
         self._makers = graph.makers
-        self._users: dict[int, list[Op]] = {}
-        for op in graph.ops:
-            for index in set(op.inputs):
-                self._users.setdefault(index, []).append(op)
 
     def around(self, product: Op) -> tuple[Op, Op, Op, float] | None:
         """The gate, the product with it, what scales that and by how much; None where a MUL is no such product."""
@@ -87,5 +83,5 @@ class _Finder:
 
     def _only_reader(self, op: Op) -> Op | None:
         index = op.outputs[0]
-        readers = self._users.get(index, [])
+        readers = self._graph.readers.get(index, ())
         return readers[0] if len(readers) == 1 and index not in self._graph.outputs else None

@@ -130,13 +130,9 @@ class _Needs:
 
 def _gates(graph: Subgraph) -> dict[int, int]:
     """LOGISTIC and MUL of each ``x * LOGISTIC(x)`` to the LOGISTIC's result, which nothing else reads."""
-    readers: dict[int, list[Op]] = {}
-    for op in graph.ops:
-        for index in set(op.inputs):
-            readers.setdefault(index, []).append(op)
     found: dict[int, int] = {}
     for op in (op for op in graph.ops if op.name == "LOGISTIC" and op.outputs[0] not in graph.outputs):
-        product = readers.get(op.outputs[0], [])
+        product = graph.readers.get(op.outputs[0], ())
         if len(product) == 1 and product[0].name == "MUL" and set(product[0].inputs) == {op.inputs[0], op.outputs[0]}:
             found |= dict.fromkeys((op.index, product[0].index), op.outputs[0])
     return found

@@ -42,15 +42,11 @@ def with_neutral_padding(data: bytes, observations: dict[int, Observation]) -> b
 
 def _pads_of_max_pools(artifact: Artifact, observations: Mapping[int, Observation]) -> list[Op]:
     graph = artifact.main
-    users: dict[int, list[Op]] = {}
-    for op in graph.ops:
-        for index in op.inputs:
-            users.setdefault(index, []).append(op)
     return [
         op
         for op in graph.ops
         if op.name == "PADV2"
-        and all(user.name == "MAX_POOL_2D" for user in users.get(op.outputs[0], []))
+        and all(user.name == "MAX_POOL_2D" for user in graph.readers.get(op.outputs[0], ()))
         and op.inputs[0] in observations
         and graph.tensors[op.inputs[2]].constant is not None
         and float(graph.tensors[op.inputs[2]].values().reshape(-1)[0]) < observations[op.inputs[0]].minimum

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
-from multiprocessing import forkserver, get_all_start_methods
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +138,6 @@ def _client(scheduler: str | None, workers: int, devices: set[str]) -> Iterator[
         # Workers are forks of one process that has imported what they need, not each a start from nothing.
         dask.config.set({_METHOD: "forkserver"})
         get_mp_context().set_forkserver_preload(_PRELOAD)
-        # Now, for Dask sets its own preload whenever it asks for the context.
-        forkserver.ensure_running()
     dask.config.set({"distributed.scheduler.allowed-failures": _LOST_WORKERS})
     if scheduler is not None:
         try:

@@ -86,7 +86,7 @@ class TorchLosses:
         """Eval mode, and no gradient."""
         import torch
 
-        from edge_sdk.converters.sources.torch_calls import eval_mode
+        from edge_sdk.converters.sources.pytorch.calls import eval_mode
 
         with torch.no_grad(), eval_mode(model):
             yield

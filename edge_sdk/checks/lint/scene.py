@@ -110,12 +110,7 @@ class Rule:
 
 def scene_of(artifact: Artifact, graph: Subgraph) -> Scene:
     """A subgraph ready to be looked at."""
-    readers: dict[int, list[Op]] = {}
-    for op in graph.ops:
-        for index in dict.fromkeys(op.inputs):
-            readers.setdefault(index, []).append(op)
-    producers = graph.makers
-    return Scene(artifact, graph, producers, {index: tuple(ops) for index, ops in readers.items()})
+    return Scene(artifact, graph, graph.makers, graph.readers)
 
 
 def values_of(tensor: Tensor | None) -> npt.NDArray[Any] | None:

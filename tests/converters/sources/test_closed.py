@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.sources.closed import closed
+from edge_sdk.converters.sources.tflite.closed import closed
 from edge_sdk.engines.runner import Runner
 from tests.graphs import Graph, options
 

@@ -111,7 +111,7 @@ def test_a_count_is_called_after_the_rows_where_they_are_an_output() -> None:
 def test_rows_of_a_pytorch_model_get_padding_and_a_count() -> None:
     import onnxruntime
 
-    from edge_sdk.converters.sources.torch_padded import PaddedRows
+    from edge_sdk.converters.sources.pytorch.padded import PaddedRows
 
     model, x = _detector(), {"x": np.random.default_rng(1).normal(0, 1, (1, 3, 12, 12)).astype(np.float32)}
     run = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -131,7 +131,7 @@ def test_torchvisions_nms_is_seen_as_it_runs() -> None:
 
     import torch
 
-    from edge_sdk.converters.sources.torch_padded import watched
+    from edge_sdk.converters.sources.pytorch.padded import watched
 
     with torch.library._scoped_library("torchvision", "FRAGMENT") as library:
         library.define("nms(Tensor boxes, Tensor scores, float iou) -> Tensor")

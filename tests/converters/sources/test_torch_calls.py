@@ -18,7 +18,7 @@ Pair = namedtuple("Pair", "left right")
 def call(forward: Any, examples: Any) -> Any:
     import torch
 
-    from edge_sdk.converters.sources.torch_calls import TorchCall
+    from edge_sdk.converters.sources.pytorch.calls import TorchCall
 
     module = type("Module", (torch.nn.Module,), {"forward": forward})()
     return TorchCall(module, examples, SourceOptions())
@@ -95,7 +95,7 @@ def test_examples_that_do_not_fit() -> None:
 def test_names_of_shapes_must_be_those_of_forward(names: tuple[str, ...], words: str) -> None:
     import torch
 
-    from edge_sdk.converters.sources.torch_calls import TorchCall
+    from edge_sdk.converters.sources.pytorch.calls import TorchCall
 
     module = type("Module", (torch.nn.Module,), {"forward": difference})()
     with pytest.raises(SignatureError, match=re.escape(words)) as raised:

@@ -14,7 +14,7 @@ def test_numbers_read_out_of_buffers_are_constants() -> None:
     """A shift and a scale that a module keeps in buffers, as a published pitch tracker does."""
     import torch
 
-    from edge_sdk.converters.sources.torch_export import exported
+    from edge_sdk.converters.sources.pytorch.export import exported
 
     class Shifted(torch.nn.Module):
         shift: torch.Tensor
@@ -42,7 +42,7 @@ def test_numbers_read_out_of_buffers_are_constants() -> None:
 def test_adaptive_maxima_and_their_places(shape: tuple[int, ...], out: tuple[int, ...]) -> None:
     import torch
 
-    from edge_sdk.converters.sources.torch_export import exported
+    from edge_sdk.converters.sources.pytorch.export import exported
 
     class Pool(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

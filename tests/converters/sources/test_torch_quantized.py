@@ -69,7 +69,7 @@ def _images(count: int) -> Any:
 def test_layers_in_float_ops_compute_what_pytorch_does() -> None:
     import torch
 
-    from edge_sdk.converters.sources.torch_quantized import in_float_ops
+    from edge_sdk.converters.sources.pytorch.quantized import in_float_ops
 
     model, images = _converted(), torch.from_numpy(_images(16))
     with torch.no_grad():
@@ -121,7 +121,7 @@ def test_a_program_with_decomposed_quantizers_is_known(tmp_path: Path) -> None:
     """What PT2E leaves: a graph of torch.export with ops of ``quantized_decomposed``."""
     import torch
 
-    from edge_sdk.converters.sources.torch_quantized import in_float_ops, quantized_by
+    from edge_sdk.converters.sources.pytorch.quantized import in_float_ops, quantized_by
 
     images = torch.from_numpy(_images(1))
     plain = in_float_ops(_converted(), lambda module: module(images))
@@ -136,7 +136,7 @@ def test_layers_without_a_form_are_all_named() -> None:
     import torch
     from torch import nn
 
-    from edge_sdk.converters.sources.torch_quantized import in_float_ops
+    from edge_sdk.converters.sources.pytorch.quantized import in_float_ops
 
     model = torch.ao.quantization.quantize_dynamic(nn.ModuleDict({"words": nn.LSTM(4, 6)}), {nn.LSTM})
     with pytest.raises(UnsupportedOpError, match=r"`words` \(LSTM\)"):

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.converters.sources.torch_forms import translations
-from edge_sdk.converters.sources.torch_numbers import with_numbers
+from edge_sdk.converters.sources.pytorch.forms import translations
+from edge_sdk.converters.sources.pytorch.numbers import with_numbers
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.errors import ConversionError, ModelError
 

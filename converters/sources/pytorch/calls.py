@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from edge_sdk.converters.sources.pytorch.arguments import Arguments, Leaf, template
 from edge_sdk.converters.sources.source import SourceOptions
-from edge_sdk.converters.sources.torch_arguments import Arguments, Leaf, template
 from edge_sdk.errors import ModelError, SignatureError, nearest
 from edge_sdk.signature import TensorSpec
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.edit import GraphEdit, enum_value
-from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.edit import GraphEdit, add_buffer, enum_value
+from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
-from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.seeded_inputs import seeded_inputs
@@ -34,17 +33,16 @@ def densified(graph: Subgraph) -> list[Op]:
     return [op for op in graph.ops if op.name == "DENSIFY" and graph.tensors[op.inputs[0]].is_stored]
 
 
-def with_whole_weights(path: Path) -> bytes:
+def with_whole_weights(content: bytes, path: Path) -> bytes:
     """Before: ``w = DEQUANTIZE(DENSIFY(constant))``, or one of both. After: ``w`` is a float32 constant.
 
     Quantizers look for such, and XNNPACK (2.1.0) computes other values from a file that has them beside constants in
     float32.
 
     Args:
-        path: a .tflite; where it holds sparse constants, the engine lays them out in one run on seeded inputs. Only its
-            main subgraph is changed.
+        content: a .tflite; only its main subgraph is changed.
+        path: where it lies: the engine lays sparse constants out there, in one run on seeded inputs.
     """
-    content = path.read_bytes()
     graph = parse_artifact(content).main
     laid_out = densified(graph)
     dense = {op.outputs[0] for op in laid_out}
@@ -63,9 +61,7 @@ def with_whole_weights(path: Path) -> bytes:
     gone = {op.index for op in expanded}
     read = {index for op in graph.ops if op.index not in gone for index in op.inputs} | set(graph.outputs)
     for index in read & made.keys():
-        data = np.frombuffer(made[index].tobytes(), np.uint8)
-        root.buffers.append(new_node(schema(), "Buffer", data=data))
-        root.subgraphs[0].tensors[index].buffer = len(root.buffers) - 1
+        root.subgraphs[0].tensors[index].buffer = add_buffer(root, made[index])
     edit.finish()
     for index in {op.inputs[0] for op in expanded} - read:
         _empty(root, index)

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.edit import GraphEdit
-from edge_sdk.artifact.flatbuffer import Node, new_node
+from edge_sdk.artifact.edit import GraphEdit, add_buffer
+from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.model import Subgraph, parse_artifact
-from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.checks.memory.homes import SIZED_BY
 from edge_sdk.engines.runner import Runner
@@ -100,5 +99,4 @@ def _lay_out(tensor: Node, values: npt.NDArray[Any]) -> None:
 
 def _store(root: Node, index: int, values: npt.NDArray[Any] | None) -> None:
     assert values is not None
-    root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(values.tobytes(), np.uint8)))
-    root.subgraphs[0].tensors[index].buffer = len(root.buffers) - 1
+    root.subgraphs[0].tensors[index].buffer = add_buffer(root, values)

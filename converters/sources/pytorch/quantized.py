@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge_sdk.converters.sources.torch_calls import is_exported
+from edge_sdk.converters.sources.pytorch.calls import is_exported
 from edge_sdk.errors import UnsupportedOpError
 
 Range = tuple[float, int]

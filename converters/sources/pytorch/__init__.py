@@ -1,0 +1,1 @@
+"""How PyTorch modules are called and exported, and what they hide: state, numbers, quantizers, open rows."""
