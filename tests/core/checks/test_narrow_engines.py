@@ -12,7 +12,7 @@ from edge_sdk.checks.checking import check
 from edge_sdk.checks.lint.narrow import form_of
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.profile.records import DeviceProfile, Runtime
-from tests.core.checks.lint.cases import _dense, narrow_convolution, weight_only
+from tests.core.checks.lint.cases.narrow import dense, narrow_convolution, weight_only
 from tests.graphs import Graph
 
 
@@ -33,7 +33,7 @@ def device(version: str) -> DeviceProfile:
     ],
 )
 def test_runtimes_that_do_not_run_a_form_are_named(dtype: str, blocks: bool, version: str, said: str) -> None:
-    artifact = parse_artifact(_dense(dtype, blocks=blocks))
+    artifact = parse_artifact(dense(dtype, blocks=blocks))
     assert form_of(artifact) == {f"{dtype} blocks" if blocks else dtype}
     found = [one for one in check(artifact, device(version)).findings if one.rule == "narrow-weights"]
     assert [said in one.message and version in one.message for one in found] == [True] * bool(said)
@@ -53,8 +53,8 @@ def _table(dtype: str, *, by_row: bool) -> bytes:
 @pytest.mark.parametrize(
     ("data", "lacks"),
     [
-        (_dense("int4"), ()),
-        (_dense("int4", blocks=True), (("FULLY_CONNECTED", 14),)),
+        (dense("int4"), ()),
+        (dense("int4", blocks=True), (("FULLY_CONNECTED", 14),)),
         (weight_only(wrong=True), (("DEQUANTIZE", 6),)),
         (narrow_convolution(wrong=True), (("CONV_2D", 8),)),
         (narrow_convolution(wrong=False), ()),
