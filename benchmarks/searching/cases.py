@@ -14,6 +14,7 @@ from benchmarks.models import keras_applications, synthetic, yolo_like
 from benchmarks.searching.search import Case
 
 _CALIBRATION, _SAMPLES = 100, 1600
+_NUDENET_SIDE, _CROPS = 320, 400
 
 
 def make(name: str, folder: Path) -> Case:
@@ -73,7 +74,21 @@ def _detector(name: str, folder: Path) -> Case:
     if not data.exists():
         images = synthetic.images((yolo_like.SIDE, yolo_like.SIDE, 3), _SAMPLES // 4, 3)
         np.savez(data, image=images.transpose(0, 3, 1, 2)[:, None].copy())
-    return Case(name, f"{yolo_like.__file__}:yolo_like", str(data), 1.0)
+    parts = ((0, 4), (4, 4 + yolo_like.CLASSES))
+    return Case(name, f"{yolo_like.__file__}:yolo_like", str(data), 1.0, parts=parts)
+
+
+def _trained_detector(name: str, folder: Path) -> Case:
+    """The YOLOv8 of nudenet with its weights, on crops of photographs; kept power of boxes and of scores."""
+    import onnx
+
+    source, data = int8_cases.folder_of("nudenet") / "320n.onnx", folder / "nudenet.npz"
+    graph = onnx.load(source).graph
+    if not data.exists():
+        crops = (int8_cases.crops(_CROPS, 3, _NUDENET_SIDE) * 128 + 127) / 255
+        np.savez(data, **{graph.input[0].name: crops.transpose(0, 3, 1, 2)[:, None].clip(0, 1).copy()})
+    rows = graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    return Case(name, str(source), str(data), 1.0, parts=((0, 4), (4, rows)))
 
 
 def _only_input(source: Path) -> str:
@@ -92,5 +107,6 @@ CASES: dict[str, Callable[[str, Path], Case]] = {
     "mobilenet_v2": _trained("mobilenet_v2"),
     "efficientnet": _trained("efficientnet"),
     "yolo_like": _detector,
+    "nudenet": _trained_detector,
 }
-"""By name; those of lite0 need the packages of ``int8_cases``."""
+"""By name; those of lite0 and nudenet (that package besides) need the packages of ``int8_cases``."""

@@ -16,16 +16,26 @@ from benchmarks.searching import cases, peer, search, sweep_faults
 @main.command("search")
 @click.argument("names", nargs=-1, type=click.Choice(list(cases.CASES)))
 @click.option("--packages", type=click.Path(exists=True, path_type=Path), help="Folder of int8-accuracy's packages.")
-@click.option("--greedy-evaluations", default=24, show_default=True, help="After which it gives up; 0 for none.")
+@click.option("--greedy-evaluations", default=40, show_default=True, help="After which it gives up; 0 for none.")
+@click.option("--greedy-minutes", default=20.0, show_default=True, help="Likewise.")
+@click.option("--ours/--no-ours", default=True, show_default=True, help="Whether `optimize` searches too.")
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for models, data and searches."
 )
-def search_command(names: tuple[str, ...], packages: Path | None, greedy_evaluations: int, output: Path) -> None:
+def search_command(
+    names: tuple[str, ...],
+    packages: Path | None,
+    greedy_evaluations: int,
+    greedy_minutes: float,
+    ours: bool,  # noqa: FBT001 - click passes it by name
+    output: Path,
+) -> None:
     """Search with `optimize` and greedily, on one bench; all cases without a name. Rows of other cases stay."""
     if packages is not None:
         int8_cases.use(packages)
     for name in names or cases.CASES:
-        made = search.rows(cases.make(name, output), output, greedy_evaluations)
+        patience = search.Patience(greedy_evaluations, greedy_minutes)
+        made = search.rows(cases.make(name, output), output, patience, ours=ours)
         ways = {row["way"] for row in made}
         kept = [row for row in results.read("search")["rows"] if (row["model"], row["way"] in ways) != (name, True)]
         keep("search", [*kept, *made])
@@ -36,14 +46,17 @@ def search_command(names: tuple[str, ...], packages: Path | None, greedy_evaluat
 @main.command("search-peer")
 @click.argument("names", nargs=-1, required=True, type=click.Choice(list(cases.CASES)))
 @click.option("--packages", type=click.Path(exists=True, path_type=Path), help="Folder of int8-accuracy's packages.")
+@click.option("--minutes", default=20.0, show_default=True, help="After which it is stopped; that is a row too.")
 @click.option("--python", type=click.Path(exists=True, path_type=Path), help="One that has OpenVINO and NNCF.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of `search`, done before.")
-def search_peer_command(names: tuple[str, ...], packages: Path | None, python: Path | None, output: Path) -> None:
+def search_peer_command(
+    names: tuple[str, ...], packages: Path | None, minutes: float, python: Path | None, output: Path
+) -> None:
     """NNCF's accuracy control on what `search` searched with."""
     if packages is not None:
         int8_cases.use(packages)
     for name in names:
-        row = peer.row(cases.make(name, output), output, python)
+        row = peer.row(cases.make(name, output), output, minutes, python)
         kept = [one for one in results.read("search")["rows"] if (one["model"], one["way"]) != (name, search.PEER)]
         keep("search", [*kept, row])
         click.echo(str(row))

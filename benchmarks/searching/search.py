@@ -20,24 +20,42 @@ _CHECK, _CHECKED = "along_the_front", 8
 
 @dataclass(frozen=True)
 class Case:
-    """A model with data, and what may be lost in points."""
+    """A model with data, and what may be lost in points.
+
+    Attributes:
+        name: of the case.
+        source: what ``optimize`` takes.
+        data: likewise; calibrates too where ``calibration`` is None.
+        max_drop: in points.
+        calibration: data of its own.
+        parts: of its one output, ``[begin, end)`` of the first axis, whose kept power counts apart; None for classes.
+    """
 
     name: str
     source: str
     data: str
     max_drop: float
     calibration: str | None = None
+    parts: tuple[tuple[int, int], ...] | None = None
 
 
-def rows(case: Case, folder: Path, greedy_evaluations: int) -> list[dict[str, Any]]:
-    """The search along the cut's family, and greedy reverting by the same ranking, one group a step.
+@dataclass(frozen=True)
+class Patience:
+    """When the greedy search gives up: evaluations, of which 0 leave it out, and minutes."""
 
-    Greedy is left out where it may evaluate nothing.
-    """
+    evaluations: int
+    minutes: float
+
+
+def rows(case: Case, folder: Path, greedy_: Patience, *, ours: bool = True) -> list[dict[str, Any]]:
+    """The search along the cut's family, and greedy reverting by the same ranking, one group a step."""
     moves.MOVES |= {"greedy": Move(greedy), _CHECK: Move(along_the_front, needs="time")}
-    ways = ("spare", "greedy") if greedy_evaluations else ("spare",)
+    limits = {
+        **({"spare": Limits()} if ours else {}),
+        **({"greedy": Limits(greedy_.evaluations, 60 * greedy_.minutes)} if greedy_.evaluations else {}),
+    }
     try:
-        return [_row(case, way, folder, greedy_evaluations) for way in ways]
+        return [_row(case, way, folder, one) for way, one in limits.items()]
     finally:
         del moves.MOVES["greedy"], moves.MOVES[_CHECK]
 
@@ -68,14 +86,14 @@ def along_the_front(view: View) -> Generator[Proposal, Point, None]:
         yield Proposal(moves.sparing(view, spared, view.base), "what does the front's member take?", spared)
 
 
-def _search(case: Case, ways: tuple[str, ...], place: Path, evaluations: int | None) -> Result:
+def _search(case: Case, ways: tuple[str, ...], place: Path, limits: Limits) -> Result:
     return edge_sdk.optimize(
         case.source,
         place,
         evaluation=case.data,
         calibration=case.calibration,
         budgets=edge_sdk.Budgets(max_drop=case.max_drop),
-        limits=Limits(max_evals=evaluations),
+        limits=limits,
         moves=("plain", *ways),
         resume=(place / "archive.jsonl").exists(),
     )
@@ -85,7 +103,7 @@ def _front_errors(case: Case, place: Path, result: Result) -> list[float]:
     """Of the front as the search left it, against members that it never made: shares of what was measured."""
     told = {member.spared: member.ms for member in result.family if member.ms is not None}
     known = {len(point.spared) for point in result.points}
-    found = _search(case, ("spare", _CHECK), place, None).points
+    found = _search(case, ("spare", _CHECK), place, Limits()).points
     return [
         told[len(p.spared)] / p.latency.ms - 1
         for p in found
@@ -93,10 +111,10 @@ def _front_errors(case: Case, place: Path, result: Result) -> list[float]:
     ]
 
 
-def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[str, Any]:
+def _row(case: Case, way: str, folder: Path, limits: Limits) -> dict[str, Any]:
     place = folder / f"{case.name}_{way}"
     again = (place / "archive.jsonl").exists()
-    result = _search(case, (way,), place, None if way == "spare" else greedy_evaluations)
+    result = _search(case, (way,), place, limits)
     errors = _front_errors(case, place, result) if way == "spare" and result.family else []
     best, plain = result.best, result.points[0]
     return {
@@ -106,6 +124,8 @@ def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[st
         "evaluations": result.evaluations,
         "full_evaluations": result.full_evaluations,
         "confirmation": result.confirmation,
+        "unseen_drop": best.confirmed.drop.value if best and best.confirmed else None,
+        "stopped": result.stopped,
         "minutes": None if again else round(result.seconds / 60, 1),
         "plain_drop": plain.score.drop.value if plain.score else None,
         "found": best is not None,
@@ -121,18 +141,10 @@ def _row(case: Case, way: str, folder: Path, greedy_evaluations: int) -> dict[st
     }
 
 
-_PEER_COLUMNS = (
-    "NNCF on",
-    "evaluations, full and of parts",
-    "samples",
-    "minutes",
-    "drop",
-    "of int8",
-    "time",
-    "of int8",
-)
-_COLUMNS = ("model", "groups", "way", "evaluations", "full ones", "minutes", "found", "unseen data", "drop", "of int8",
-            "MACs in int8", "time", "predicted", "front")  # fmt: skip
+_PEER_COLUMNS = ("NNCF on", "evaluations, full and of parts", "samples", "minutes", "found", "drop", "on unseen data",
+                 "of int8", "time", "of int8")  # fmt: skip
+_COLUMNS = ("model", "groups", "way", "evaluations", "full ones", "minutes", "found", "unseen data", "drop there",
+            "drop", "of int8", "MACs in int8", "time", "predicted", "front")  # fmt: skip
 
 
 def table(result: Mapping[str, Any]) -> str:
@@ -156,12 +168,14 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     first = (row["model"], str(row["groups"]), row["way"], *effort)
     plain = f"{row['plain_drop']:.2f}"
     if not row["found"]:
-        return (*first, "nothing", "", "", plain, "", "", "", _errors(row))
+        ended = {"budget": ", its minutes were over", "max-evals": ", its evaluations were over"}
+        return (*first, f"nothing{ended.get(row.get('stopped', ''), '')}", "", "", "", plain, "", "", "", _errors(row))
     predicted = row["predicted_ms"]
     return (
         *first,
         f"{row['in_float']} groups in float",
         row.get("confirmation") or "",
+        "" if row.get("unseen_drop") is None else f"{row['unseen_drop']:.2f}",
         f"{row['drop']:.2f}",
         plain,
         f"{row['int8_macs']:.0%}",
@@ -172,15 +186,19 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _peer_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Drops against its own float file, times as a ratio to that."""
-    metric, ms = row["metric"], row["ms"]
+    """Drops against its own float file, times as a ratio to that; of what was stopped the best that was seen."""
+    metric, unseen, ms, made = row["metric"], row["unseen"], row["ms"], "controlled" in row["ms"]
+    best = max(row["full"][1:], default=metric["int8"])
     return (
         row["model"],
-        f"{row['full']} + {row['of_parts']}",
+        f"{len(row['full'])} + {row['of_parts']}",
         f"{row['samples']:,}",
         f"{row['minutes']:.1f}",
-        *(f"{metric['float'] - metric[name]:.2f}" for name in ("controlled", "int8")),
-        *(f"{ms[name] / ms['float']:.2f}" for name in ("controlled", "int8")),
+        "a file" if made else "nothing, stopped",
+        f"{metric['float'] - (metric['controlled'] if made else best):.2f}",
+        f"{unseen['float'] - unseen['controlled']:.2f}" if made else "",
+        f"{metric['float'] - metric['int8']:.2f}",
+        *(f"{ms[name] / ms['float']:.2f}" if name in ms else "" for name in ("controlled", "int8")),
     )
 
 
