@@ -21,9 +21,7 @@ from edge_sdk.converters.search.paired import State
 from edge_sdk.converters.search.records import (
     Budgets,
     Confirmation,
-    Expectation,
     File,
-    GroupFacts,
     Latency,
     Limits,
     Point,
@@ -111,6 +109,8 @@ class Search:
         tell: hears what is tried, why, and what is best.
         keep: called whenever the answer changed or something was tried.
         moves: by name, in order.
+        members: the predicted front, once a move asked for it.
+        forecast: likewise of its times.
     """
 
     bench: Bench
@@ -123,19 +123,20 @@ class Search:
     stopped: str = "done"
     evaluations: int = 0
     _dear: int = 0
-    _family: tuple[Member, ...] = ()
-    _forecast: Forecast | None = None
+    members: tuple[Member, ...] = ()
+    forecast: Forecast | None = None
     _begin: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         """Tries until the moves are through or a limit is reached, then confirms the best."""
         self._reference()
-        try:
-            for name, move in self.moves.items():
-                if self._asked(name, move):
-                    self._follow(name, move)
-        except _StopError as stop:
-            self.stopped = stop.reason
+        for name, move in self.moves.items():
+            if not self._asked(name, move) or (self.stopped != "done" and not move.free):
+                continue
+            try:
+                self._follow(name, move)
+            except _StopError as stop:
+                self.stopped = stop.reason
         self._confirm()
         self.keep(self)
 
@@ -207,53 +208,39 @@ class Search:
 
     def family(self) -> Sequence[Member]:
         """Likewise."""
-        if not self._family:
+        if not self.members:
             self.tell("rank groups of ops by what int8 is expected to do to the outputs")
             if self.plain is None:
                 raise ValueError("the family is of the plain int8 file")
             plain = None if self.wanted.by_placement else self.plain.latency
             network = self.bench.network(self.plain, self.reference)
-            self._forecast = Forecast(network, None if plain is None else plain.ms * 1e3)
+            self.forecast = Forecast(network, None if plain is None else plain.ms * 1e3)
             self._note(frozenset(range(len(self.groups))), self.reference)
-            self._family = family(self._forecast.network)
-        return self._family
+            self.members = family(self.forecast.network)
+        return self.members
 
     def extra_us(self, spared: Spared) -> float:
         """Likewise."""
-        return math.nan if self._forecast is None else self._forecast.extra_us(spared)
+        return math.nan if self.forecast is None else self.forecast.extra_us(spared)
 
     def _note(self, spared: Spared, point: Point) -> None:
-        if self._forecast is not None and spared and point.latency is not None:
-            self._forecast.note(spared, point.latency.ms * 1e3)
+        if self.forecast is not None and spared and point.latency is not None:
+            self.forecast.note(spared, point.latency.ms * 1e3, point.latency.spread_ms * 1e3)
+
+    def doubtful(self) -> Member | None:
+        """Likewise."""
+        return None if self.forecast is None else self.forecast.doubtful(self.members)
 
     def damage(self, group: int) -> float:
         """Likewise."""
-        return 0.0 if self._forecast is None else float(self._forecast.network.shares[group])
+        return 0.0 if self.forecast is None else float(self.forecast.network.shares[group])
 
     def worth(self, group: int) -> float:
         """Likewise."""
-        network = None if self._forecast is None else self._forecast.network
+        network = None if self.forecast is None else self.forecast.network
         return 0.0 if network is None else float(network.extra_us[group] / max(network.shares[group], 1e-30))
 
     # --- what it leaves ---------------------------------------------------------------------------------------------
-
-    def expectations(self) -> tuple[Expectation, ...]:
-        """The predicted front."""
-        rows = [(member, *expected(self, member.spared)) for member in self._family]
-        return tuple(Expectation(len(m.spared), m.damage, ms, size) for m, ms, size in rows)
-
-    def group_facts(self) -> tuple[GroupFacts, ...]:
-        """Groups with what was expected of them, and whether the answer spares them."""
-        if self._forecast is None:
-            return ()
-        network, best = self._forecast.network, self.best
-        spared = set(best.spared) if best else set()
-        return tuple(
-            GroupFacts(
-                g.name, len(g.ops), g.macs, float(network.shares[i]), float(network.extra_us[i]), g.name in spared
-            )
-            for i, g in enumerate(self.groups)
-        )
 
     def why(self) -> str:
         """How it ended, in a sentence or two."""
@@ -278,7 +265,7 @@ class Search:
 
     def _asked(self, name: str, move: Move) -> bool:
         if self.wanted.moves is not None:
-            return name in self.wanted.moves
+            return move.free or name in self.wanted.moves
         return not move.needs or (self.has_time if move.needs == "time" else self.training is not None)
 
     def _follow(self, name: str, move: Move) -> None:
@@ -306,9 +293,12 @@ class Search:
             file = self.bench.make(proposal.recipe)
             point = replace(point, file=file)
             if same := next((p for p in self.points if p.file and p.file.key == file.key), None):
+                self._note(in_float, same)
                 return point.missing(f"the same file as {same.recipe.name}", state="not evaluated")
             point = replace(point, latency=self.bench.latency(file))
             self._note(in_float, point)
+            if proposal.timed:
+                return point.missing("timed alone, for the front", state="not evaluated")
             missed = over(self.budgets, point)
             if not proposal.decides and (reason := missed or self._cannot_win(point)):
                 return point.missing(*reason, state="misses" if missed else "not evaluated")
@@ -359,11 +349,13 @@ class Search:
     def _may_go_on(self, move: Move) -> bool:
         """Whether one more file may be tried; raises where the user's limit is reached."""
         limits = self.limits
+        if limits.seconds is not None and time.monotonic() - self._begin > limits.seconds:
+            raise _StopError("budget")
+        if move.free:
+            return True
         # One is kept for the confirmation.
         if limits.max_evals is not None and self.evaluations + 1 >= limits.max_evals:
             raise _StopError("max-evals")
-        if limits.seconds is not None and time.monotonic() - self._begin > limits.seconds:
-            raise _StopError("budget")
         if self.has_time or move.needs:
             return True
         # Where nothing but the float file will do, other precisions of the whole file are worth more evaluations.

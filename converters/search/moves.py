@@ -25,6 +25,7 @@ INT16 = "static_wi8_ai16"
 _SLACK = 1.1
 _TOLD = 0.01
 """Share of a file's time that measurements of two files tell apart."""
+_MOST_TIMED = 6
 _FLOAT_BYTES = 3
 """What a weight takes more in float32 than in int8."""
 
@@ -197,6 +198,19 @@ def _int8_loses(view: View) -> bool:
     return int8 and point is not None and point.file is not None and not point.accurate
 
 
+def front(view: View) -> Generator[Proposal, Point, None]:
+    """Members of the predicted front are made and timed, those first whose time is doubted most; none is evaluated."""
+    for _ in range(_MOST_TIMED):
+        member = view.doubtful()
+        if member is None:
+            return
+        count, last = len(member.spared), len(view.groups)
+        why = f"{count} of {last} groups in float: the time that the predicted front is least sure of"
+        point = yield Proposal(sparing(view, member.spared, view.base), why, member.spared, timed=True)
+        if point.latency is None:
+            return
+
+
 MOVES: dict[str, Move] = {
     "plain": Move(plain),
     "int16": Move(int16, beside=True),
@@ -210,6 +224,7 @@ MOVES: dict[str, Move] = {
     "qat": Move(training_moves.qat, needs="training"),
     "prune": Move(training_moves.prune, needs="training"),
     "cluster": Move(training_moves.cluster, needs="training"),
+    "front": Move(front, free=True),
 }
 """By name, in the order in which they are tried."""
 

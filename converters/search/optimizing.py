@@ -19,6 +19,7 @@ from edge_sdk.checks.timing.table import beside, check_belongs, read_table
 from edge_sdk.converters.options import settings_from
 from edge_sdk.converters.pipeline import Line
 from edge_sdk.converters.pixels import is_folder
+from edge_sdk.converters.search.account import expectations, group_facts
 from edge_sdk.converters.search.archive import Archive
 from edge_sdk.converters.search.clocks import Clock, Here, Predicted, There
 from edge_sdk.converters.search.engine import Search
@@ -232,8 +233,8 @@ class _Run:
             evaluations=search.evaluations,
             samples_run=self._bench.samples_run,
             seconds=time.monotonic() - self._begin,
-            groups=search.group_facts(),
-            family=search.expectations(),
+            groups=group_facts(search),
+            family=expectations(search),
             ranking=self._bench.ranking,
             findings=tuple(self._findings),
             folder=str(self._folder),

@@ -41,6 +41,8 @@ class Prices:
 
 _DOUBT = 0.2
 """Standard deviation of an op's time inside a file, as a share of what it takes alone."""
+_DOUBT_TOGETHER = 0.15
+"""The same of many ops, as a share of what all take: what they are off by is not each one's own."""
 _DOUBT_US = 0.3
 """The same of any op, in microseconds: what a clock tells apart."""
 
@@ -68,7 +70,8 @@ def price(
     scale = sum(whole_us) / alone if whole_us is not None and alone > 0 else 1.0
     extra = [scale * sum(floats[name] - ints[name] for name in group.results if name in known) for group in groups]
     mean_us = alone / max(1, 2 * len(known))
-    doubt = [scale * _doubted([(floats.get(n, mean_us), ints.get(n, mean_us)) for n in g.results]) for g in groups]
+    pairs = [[(floats.get(name, mean_us), ints.get(name, mean_us)) for name in group.results] for group in groups]
+    doubt = [scale * _doubted(both, alone) for both in pairs]
     up, down = ([scale * float(us) for us in times[way]] for way in ("up", "down"))
     borders = _borders(lowered, groups, up, down)
     own, values = _rounded(lowered, groups, damage)
@@ -76,9 +79,12 @@ def price(
     return Prices(network, sum(len(group.results) for group in groups) - len(known))
 
 
-def _doubted(both: Sequence[tuple[float, float]]) -> float:
-    """Standard deviation of a group's difference of times, in microseconds."""
-    return math.hypot(*(_DOUBT * us for pair in both for us in pair), _DOUBT_US * math.sqrt(len(both)))
+def _doubted(both: Sequence[tuple[float, float]], whole_us: float) -> float:
+    """Standard deviation of a group's difference of times, in microseconds; of all ops of the model in ``whole_us``."""
+    own = [_DOUBT * us for pair in both for us in pair]
+    # A walk along the groups: the variance of a part is as its time, and that of the whole its share of all squared.
+    shared = _DOUBT_TOGETHER * math.sqrt(whole_us * sum(us for pair in both for us in pair))
+    return math.hypot(*own, shared, _DOUBT_US * math.sqrt(len(both)))
 
 
 def placement_prices(lowered: Artifact, groups: Sequence[Group], damage: Damage) -> Network:

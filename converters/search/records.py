@@ -60,6 +60,11 @@ class Latency:
     truth: str
     where: str
 
+    @property
+    def spread_ms(self) -> float:
+        """Standard deviation, from the interval of 95 %; 0 without one."""
+        return 0.0 if self.low_ms is None or self.high_ms is None else (self.high_ms - self.low_ms) / (2 * 1.96)
+
 
 @dataclass(frozen=True)
 class Score:
@@ -202,11 +207,20 @@ class Point:
 
 @dataclass(frozen=True)
 class Expectation:
-    """One member of the predicted family; ``ms`` is None where no time of int8 is known."""
+    """One member of the predicted family.
+
+    Attributes:
+        spared: how many groups are in float.
+        damage: of the others; predicted.
+        ms: of one run; None where no time of int8 is known.
+        truth: of ``ms``: ``predicted``, or as that of the file is known which was made of it.
+        size_bytes: predicted.
+    """
 
     spared: int
     damage: float
     ms: float | None
+    truth: str | None
     size_bytes: int | None = None
 
 

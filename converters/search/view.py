@@ -35,12 +35,14 @@ class Proposal:
         why: in words.
         spared: groups that are left out of int8.
         decides: evaluated even where it cannot be the best, because what comes next depends on it.
+        timed: made and timed, and never evaluated.
     """
 
     recipe: Recipe
     why: str
     spared: Spared = frozenset()
     decides: bool = False
+    timed: bool = False
 
 
 class View(Protocol):
@@ -100,6 +102,10 @@ class View(Protocol):
         """
         ...
 
+    def doubtful(self) -> Member | None:
+        """The member of the predicted front whose time is doubted most; None where none is, or there is no front."""
+        ...
+
     @property
     def has_time(self) -> bool:
         """Whether the user gave a budget beyond what the certificate needs."""
@@ -129,8 +135,10 @@ class Move:
         needs: what must be given for it, beyond a search: more ``time`` than a proof takes (or the move's own name), or
             data for ``training``. Its evaluations are beside those that a proof takes.
         beside: whether they are so without such a need.
+        free: whether it evaluates nothing: it is made whatever was named, and where no evaluation is left.
     """
 
     propose: Callable[[View], Generator[Proposal, Point, None]]
     needs: Literal["", "time", "training"] = ""
     beside: bool = False
+    free: bool = False

@@ -22,6 +22,7 @@ from edge_sdk.report.html.page import Page, Verdict
 from edge_sdk.report.html.pareto import Axis, Dot, pareto
 
 _MIB = 1 << 20
+_SHOWN = 16
 _KEY = (
     '<div class="key"><span>small: tried</span><span>joined by a line: no other is better in all</span>'
     "<span>large, red: chosen</span><span>thin lines: intervals</span><span>dashed: budgets</span></div>"
@@ -47,6 +48,7 @@ def _sections(data: Data) -> Iterator[str]:
     yield tiles(_figures(data))
     yield section("What it costs, and what it loses", paragraph(_words(data)), _fronts(data, points))
     yield section("All that was tried", _tried(data, points))
+    yield section("The front that was searched along", _predicted(data))
     yield section("Groups of ops", _groups(data))
     yield section("What else to know", _findings(data))
     yield section("What to do next", steps_html(_next(data)))
@@ -187,6 +189,25 @@ def _groups(data: Data) -> str:
     ]
     note = paragraph(f"Damage is predicted: {data['ranking']}.") if rows and data["ranking"] else ""
     return note + table(("group", "in the answer", "ops", "MACs", "damage", "us more in float"), rows, words=(0, 1))
+
+
+def _predicted(data: Data) -> str:
+    """Members whose time was taken, and others evenly spread; older results do not say which is which."""
+    members = [one for one in data["predicted_front"] if one.get("truth")]
+    if not members:
+        return ""
+    step = max(1, len(members) // _SHOWN)
+    shown = [one for place, one in enumerate(members) if place % step == 0 or one["truth"] != "predicted"]
+    rows = [
+        (one["spared"], f"{one['damage']:.3g}", f"{one['ms']:.4g}", one["truth"], size_text(one["size_bytes"]))
+        for one in shown
+    ]
+    words = (
+        f"{plural(len(members), 'member')}, each with more groups in float than the one before; their files are made "
+        "only where the search tries them, or where the prediction of their time was least sure."
+    )
+    heads = ("groups in float", "damage, predicted", "ms", "its time is", "size, predicted")
+    return paragraph(words) + table(heads, rows, words=(3,))
 
 
 def _findings(data: Data) -> str:

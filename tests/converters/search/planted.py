@@ -40,6 +40,7 @@ class Planted:
         int4_ms: time of weights in int4, which lose too much but for those in blocks.
         accelerator: whether the device has one, which takes what is in int8 or int16, and nothing else.
         int16_drop: of the whole file with activations in int16.
+        curve: power of the share of groups in float that the time goes with; borders and ops alone tell of 1.
         noisy: what is measured of each group's noise; the drops themselves where it is true.
         log: what was evaluated.
     """
@@ -56,6 +57,7 @@ class Planted:
     int4_ms: float = 5.0
     accelerator: bool = False
     int16_drop: float = 0.0
+    curve: float = 1.0
     noisy: Sequence[float] = ()
     log: list[str] = field(default_factory=list)
     _recipes: dict[str, Recipe] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class Planted:
     def latency(self, file: File) -> Latency:
         recipe = self._recipes[file.key]
         whole = {"float": 4.0, "float16": 4.1, "dynamic_range": 4.5}
-        share = len(self.spared(recipe)) / len(self.drops)
+        share = (len(self.spared(recipe)) / len(self.drops)) ** self.curve
         left = 1 - (recipe.train.prune.pruning_ratio or 0.0) if recipe.train and recipe.train.prune else 1.0
         ms = self.int4_ms if recipe.weights.dtype == "int4" else whole.get(recipe.mode, 1 + 3 * share)
         return Latency(left * ms, None, None, "measured", "nowhere")

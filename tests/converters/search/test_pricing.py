@@ -43,6 +43,7 @@ def test_ops_alone_are_scaled_to_the_files_whose_parts_they_are_and_unknown_ones
     assert found.unpriced == 1
     assert found.network.extra_us.tolist() == [12.0, 24.0, 0.0]
     assert {(border.up_us, border.down_us) for border in found.network.borders} == {(3 * (0.5 + 4 * 0.25), 3.0)}
-    # A fifth of each time, and what a clock tells apart; an op that is not known has a mean one's doubt.
-    assert found.network.doubt_us[1] == pytest.approx(3 * np.hypot(np.hypot(2.0, 0.4), 0.3))
-    assert found.network.doubt_us[2] == pytest.approx(3 * np.hypot(np.hypot(1.0, 1.0), 0.3))
+    # A fifth of each time, the part that is not each one's own (of 20 us in sum), and what a clock tells apart; an op
+    # that is not known has a mean one's doubt.
+    assert found.network.doubt_us[1] ** 2 == pytest.approx(9 * (2.0**2 + 0.4**2 + 0.15**2 * 20 * 12 + 0.3**2))
+    assert found.network.doubt_us[2] ** 2 == pytest.approx(9 * (1.0**2 + 1.0**2 + 0.15**2 * 20 * 10 + 0.3**2))

@@ -168,7 +168,11 @@ def optimization(**changes: Any) -> dict[str, Any]:
         "seconds": 12.5,
         "ranking": "by noise",
         "groups": [{"name": "head", "ops": 2, "macs": 10, "damage": 0.1, "extra_us": 3.0, "spared": True}],
-        "predicted_front": [],
+        "predicted_front": [
+            {"spared": spared, "damage": 2.0 - spared, "ms": 2.0 + spared, "size_bytes": 1 << 20}
+            | {"truth": "predicted" if spared == 1 else "measured"}
+            for spared in range(3)
+        ],
         "findings": ["a finding"],
         "folder": "out",
     }
