@@ -26,6 +26,9 @@ _SLACK = 1.1
 _TOLD = 0.01
 """Share of a file's time that measurements of two files tell apart."""
 _MOST_TIMED = 6
+_WORTH_A_TRY = 0.03
+"""Share of a file's time that is worth one of the evaluations that a proof leaves over."""
+_NAMED = 2
 _FLOAT_BYTES = 3
 """What a weight takes more in float32 than in int8."""
 
@@ -61,7 +64,7 @@ def spare(view: View) -> Generator[Proposal, Point, None]:
         yield from _most_accurate(view)
     elif not point.accurate:
         found = yield from _fewest(view, _within(view), view.base)
-        if found is not None and view.has_time:
+        if found is not None:
             yield from _take_back(view, found)
 
 
@@ -118,13 +121,33 @@ def _alike(view: View, family: Sequence[Member], crossing: Crossing) -> bool:
 
 
 def _take_back(view: View, spared: Spared) -> Generator[Proposal, Point, None]:
-    """Groups of a file that is accurate go back to int8, one at a time, the most time for its damage first."""
-    for group in sorted(spared, key=lambda g: (-view.worth(g), g)):
-        fewer = spared - {group}
-        if view.worth(group) > 0 and fewer:
-            name = view.groups[group].name
-            point = yield Proposal(sparing(view, fewer, view.base), f"is `{name}` needed in float?", fewer)
-            spared = fewer if point.accurate else spared
+    """Groups of a file that is accurate go back to int8, those of the most time for their damage first.
+
+    Half of them at once; what fails together is tried in halves. It goes on as long as evaluations are left: of those
+    that a proof takes only for what is predicted to be worth one.
+    """
+    least = 0.0 if view.has_time else _WORTH_A_TRY
+    order = sorted((g for g in spared if view.worth(g) > 0), key=lambda g: (-view.worth(g), g))
+    blocks = [part for part in _halves(order)[::-1] if part]
+    while blocks:
+        block = blocks.pop()
+        fewer = spared - frozenset(block)
+        before, after = (expected(view, those)[0] for those in (spared, fewer))
+        if not fewer or (before is not None and after is not None and before - after < least * before):
+            continue
+        names = ", ".join(f"`{view.groups[group].name}`" for group in block[:_NAMED])
+        more = f" and {len(block) - _NAMED} more" if len(block) > _NAMED else ""
+        why = f"{'is' if len(block) == 1 else 'are'} {names}{more} needed in float?"
+        point = yield Proposal(sparing(view, fewer, view.base), why, fewer)
+        if point.accurate:
+            spared = fewer
+        elif len(block) > 1:
+            blocks += _halves(block)[::-1]
+
+
+def _halves(block: Sequence[int]) -> list[Sequence[int]]:
+    middle = (len(block) + 1) // 2
+    return [block[:middle], block[middle:]]
 
 
 def whole(view: View) -> Generator[Proposal, Point, None]:

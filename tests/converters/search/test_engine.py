@@ -170,3 +170,16 @@ def test_evaluations_are_limited_and_one_is_kept_for_the_confirmation() -> None:
     found = search(Planted(_few_hurt(64, 5, 0)), _HALF, Limits(max_evals=5))
     assert found.stopped == "max-evals"
     assert found.evaluations <= 5
+
+
+def test_evaluations_that_a_proof_leaves_over_bring_groups_back() -> None:
+    # Sixteen groups look alike and four of them hurt: the front has all or none of those that the cut takes together.
+    drops = [3.0 if place in (0, 5, 10, 15) else 0.0 for place in range(64)]
+    believed = [3.0 if place < 16 else 1e-6 for place in range(64)]
+    found = search(Planted(drops, believed=believed), _HALF)
+    tried = [point for point in found.points if point.move == "spare"]
+    first = next(point for point in tried if point.accurate)
+    assert found.best in tried
+    assert found.best is not None
+    assert len(found.best.spared) < len(first.spared) == 16
+    assert found.evaluations <= certificate(64)
