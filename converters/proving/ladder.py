@@ -162,7 +162,9 @@ def _by_place(ports: tuple[Port, ...]) -> tuple[Port, ...]:
 
 def _is_about_the_source(error: EdgeSdkError) -> bool:
     """Errors that no other setting can cure."""
-    return isinstance(error, ModelError) and not isinstance(error, UnsupportedOpError)
+    if isinstance(error, UnsupportedOpError):
+        return error.final
+    return isinstance(error, ModelError)
 
 
 def _none_passed(attempts: Sequence[Attempt], best: FloatModel, proof: Proof) -> ParityError:

@@ -19,14 +19,23 @@ class UnsupportedOpError(ModelError):
         message: what cannot be converted.
         ops: one ``(op type, node name, reason)`` for every op, in graph order.
         hint: the next thing to try.
+        final: no other way to lower has a form for them either.
     """
 
-    def __init__(self, message: str, *, ops: Iterable[tuple[str, str, str]] = (), hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        ops: Iterable[tuple[str, str, str]] = (),
+        hint: str | None = None,
+        final: bool = False,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.ops = tuple(tuple(op) for op in ops)
+        self.final = final
 
     def as_json(self) -> dict[str, Any]:
-        return {**super().as_json(), "ops": [list(op) for op in self.ops]}
+        return {**super().as_json(), "ops": [list(op) for op in self.ops], "final": self.final}
 
 
 class SignatureError(ModelError):

@@ -70,7 +70,7 @@ def lower(
     outputs = walk.graph(model.graph, values)
     names = [value.name for value in model.graph.output]
     if mixed := mixing(builder.ops, builder.padded):
-        raise unsupported(mixed)
+        raise unsupported(mixed, final=True)
     ends = [_output(builder, name, value, layout) for name, value in zip(names, outputs, strict=True)]
     tensors = distinct(builder, [end.tensor for end in ends], [v.tensor for v in values.values()], names)
     graph = builder.graph("main", [v.tensor for v in values.values()], tensors)

@@ -16,6 +16,10 @@ class NoFormError(Exception):
     """TFLite cannot say this node; the text says why. The walk adds where, and makes it the user's error."""
 
 
+class DataDependentError(NoFormError):
+    """What a node gives has a size that depends on data: no other tool has a form for it in a tensor of known shape."""
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """A node with the values of its inputs.

@@ -14,7 +14,15 @@ from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.expanding import expand, is_function
 from edge_sdk.converters.lower.direct.folding import fold
 from edge_sdk.converters.lower.direct.linear_regions import Region, grouped
-from edge_sdk.converters.lower.direct.node import Node, NoFormError, attributes_of, module_path, traced_op, user_line
+from edge_sdk.converters.lower.direct.node import (
+    DataDependentError,
+    Node,
+    NoFormError,
+    attributes_of,
+    module_path,
+    traced_op,
+    user_line,
+)
 from edge_sdk.converters.lower.direct.ops import OPS
 from edge_sdk.converters.lower.direct.ops.steps.sequences import TAKES_SEQUENCES
 from edge_sdk.converters.lower.direct.ops.without_form import REASONS
@@ -45,6 +53,7 @@ class Walk:
         unroll: loops with a known count become ops without a loop, however long: integer recipes need that.
         values: name to value.
         failures: ``(op, where, why)`` of each node without a form, in all graphs.
+        final: those of them that no other tool has a form for either.
         whole: the op that the nodes together are, where the standard defines it by them.
     """
 
@@ -54,6 +63,7 @@ class Walk:
     unroll: bool = False
     values: MutableMapping[str, Entry | Lost] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
+    final: list[tuple[str, str, str]] = field(default_factory=list)
     whole: str = ""
 
     def graph(self, proto: Any, inputs: Mapping[str, Value]) -> list[Value]:
@@ -74,7 +84,7 @@ class Walk:
             elif isinstance(value, Value) and not value.tensor.size:
                 self.failures.append(("output", name, f"no elements ({list(value.shape)}), which TFLite cannot return"))
         if self.failures:
-            raise unsupported(self.failures)
+            raise unsupported(self.failures, final=bool(self.final))
         return [value for value in outputs if isinstance(value, Value)]
 
     def _graph(self, proto: Any, inputs: Mapping[str, Entry]) -> list[Entry | Lost]:
@@ -137,6 +147,8 @@ class Walk:
             return self._formed(proto, plain, sequences)
         except NoFormError as error:
             self._fail(proto, str(error))
+            if isinstance(error, DataDependentError):
+                self.final.append(self.failures[-1])
         except LostInBodyError:
             pass
         return None
@@ -188,6 +200,7 @@ class Walk:
             self.unroll,
             {**names},
             self.failures,
+            self.final,
             self.whole or proto.op_type,
         )
         origin = self.builder.origin
@@ -199,9 +212,8 @@ class Walk:
 
     def _body(self, proto: Any, builder: Builder, inputs: Mapping[str, Entry]) -> list[Entry]:
         """Lowers the body of a loop or branch with a builder; it sees all names of this graph."""
-        inner = Walk(
-            builder, self.opset, self.folder, self.unroll, ChainMap({}, self.values), self.failures, self.whole
-        )
+        names = ChainMap({}, self.values)
+        inner = Walk(builder, self.opset, self.folder, self.unroll, names, self.failures, self.final, self.whole)
         origin = builder.origin
         outputs = inner._graph(proto, inputs)
         builder.origin = origin
@@ -239,14 +251,20 @@ def _no_form(proto: Any) -> str:
     return REASONS.get(proto.op_type, "no TFLite form is known")
 
 
-def unsupported(rows: Sequence[tuple[str, str, str]]) -> UnsupportedOpError:
-    """The user's error for nodes that TFLite cannot say, each as ``(op, where, why)``."""
+def unsupported(rows: Sequence[tuple[str, str, str]], *, final: bool) -> UnsupportedOpError:
+    """The user's error for nodes that TFLite cannot say, each as ``(op, where, why)``.
+
+    Args:
+        rows: in the graph's order.
+        final: no other tool can lower some of them either.
+    """
     listing = "; ".join(f"{op} at `{where}`: {why}" for op, where, why in rows[:4])
     more = f"; and {len(rows) - 4} more" if len(rows) > 4 else ""
     return UnsupportedOpError(
         f"{len(rows)} node{'s' if len(rows) > 1 else ''} cannot be lowered to TFLite: {listing}{more}",
         ops=rows,
         hint=_way_out(rows),
+        final=final,
     )
 
 

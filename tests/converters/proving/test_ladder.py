@@ -18,7 +18,7 @@ from edge_sdk.converters.sources.source import Description, write_outputs
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import SampleStore, seeded_samples, spool
 from edge_sdk.data.opening import DataSource
-from edge_sdk.errors import ConversionError, ModelError, ParityError, UnsupportedOpError
+from edge_sdk.errors import ConversionError, ModelError, ParityError, UnsupportedOpError, error_from_json
 from edge_sdk.runtime import Runner
 from edge_sdk.signature import TensorSpec
 from tests.graphs import conv_model
@@ -101,6 +101,15 @@ def test_tool_that_fails_or_writes_rubbish_is_only_an_attempt(shop: Workshop) ->
 def test_unsupported_op_in_one_rung_may_be_cured_by_the_next(shop: Workshop) -> None:
     model = climb(shop, {"error": UnsupportedOpError("no Erf", ops=[("Erf", "n", "r")])}, {"seed": 0})
     assert model.verified
+
+
+def test_unsupported_op_that_no_rung_can_cure_ends_the_climb(shop: Workshop) -> None:
+    error = UnsupportedOpError("NonZero", ops=[("NonZero", "n", "depends on data")], final=True)
+    with pytest.raises(UnsupportedOpError, match="NonZero"):
+        climb(shop, {"error": error}, {"seed": 0})
+    again = error_from_json(error.as_json())
+    assert isinstance(again, UnsupportedOpError)
+    assert again.final
 
 
 def test_error_of_the_source_ends_the_climb(shop: Workshop) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
-from edge_sdk.converters.lower.direct.node import Node, NoFormError
+from edge_sdk.converters.lower.direct.node import DataDependentError, Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.moving.gather import gather
 from edge_sdk.converters.lower.direct.ops.moving.reshaping import reshape
 from edge_sdk.converters.lower.direct.reading import computed_dtype, dtype_name
@@ -35,16 +35,16 @@ def _compress(builder: Builder, node: Node) -> Value:
     """A known mask is a list of indices."""
     x = node.input(0)
     if not node.input(1).is_constant:
-        raise NoFormError(_DEPENDS)
+        raise DataDependentError(_DEPENDS)
     places = builder.fixed(np.flatnonzero(node.input(1).data))
     if "axis" not in node.attributes:
         return gather(builder, reshape(builder, x, (x.tensor.size,)), places, 0)
     return gather(builder, x, places, int(node.attributes["axis"]) % x.rank)
 
 
-def _refused(why: str) -> Form:
+def _refused(why: str, kind: type[NoFormError] = NoFormError) -> Form:
     def form(builder: Builder, node: Node) -> Value:
-        raise NoFormError(why)
+        raise kind(why)
 
     return form
 
@@ -62,17 +62,18 @@ OPS: dict[str, Form] = {
     "ConstantOfShape": _constant_of_shape,
     "EyeLike": _eye,
     "Multinomial": _refused(_RANDOM),
-    "NonZero": _refused(_DEPENDS),
+    "NonZero": _refused(_DEPENDS, DataDependentError),
     "RandomNormal": _refused(_RANDOM),
     "RandomNormalLike": _refused(_RANDOM),
     "RandomUniform": _refused(_RANDOM),
     "RandomUniformLike": _refused(_RANDOM),
     "Range": _refused(
-        "how long it is depends on data, and a tensor of TFLite has a known shape; make a longer one and mask it"
+        "how long it is depends on data, and a tensor of TFLite has a known shape; make a longer one and mask it",
+        DataDependentError,
     ),
     "RegexFullMatch": _refused(_TEXT),
     "StringConcat": _refused(_TEXT),
     "StringNormalizer": _refused(_TEXT),
     "StringSplit": _refused(_TEXT),
-    "Unique": _refused(_DEPENDS),
+    "Unique": _refused(_DEPENDS, DataDependentError),
 }
