@@ -88,7 +88,8 @@ def _trained_detector(name: str, folder: Path) -> Case:
         crops = (int8_cases.crops(_CROPS, 3, _NUDENET_SIDE) * 128 + 127) / 255
         np.savez(data, **{graph.input[0].name: crops.transpose(0, 3, 1, 2)[:, None].clip(0, 1).copy()})
     rows = graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    return Case(name, str(source), str(data), 1.0, parts=((0, 4), (4, rows)))
+    shapes = {graph.input[0].name: (1, 3, _NUDENET_SIDE, _NUDENET_SIDE)}
+    return Case(name, str(source), str(data), 1.0, parts=((0, 4), (4, rows)), shapes=shapes)
 
 
 def _only_input(source: Path) -> str:

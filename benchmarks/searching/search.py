@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Case:
         max_drop: in points.
         calibration: data of its own.
         parts: of its one output, ``[begin, end)`` of the first axis, whose kept power counts apart; None for classes.
+        shapes: of inputs that the source leaves open.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Case:
     max_drop: float
     calibration: str | None = None
     parts: tuple[tuple[int, int], ...] | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def _search(case: Case, ways: tuple[str, ...], place: Path, limits: Limits) -> R
         budgets=edge_sdk.Budgets(max_drop=case.max_drop),
         limits=limits,
         moves=("plain", *ways),
+        shapes=case.shapes,
         resume=(place / "archive.jsonl").exists(),
     )
 
