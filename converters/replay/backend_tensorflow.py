@@ -22,6 +22,15 @@ class TensorFlowBackend:
     sqrt = staticmethod(tf.sqrt)
     rsqrt = staticmethod(tf.math.rsqrt)
     erf = staticmethod(tf.math.erf)
+    sin = staticmethod(tf.sin)
+    cos = staticmethod(tf.cos)
+    floor = staticmethod(tf.floor)
+    ceil = staticmethod(tf.math.ceil)
+    round = staticmethod(tf.round)
+    sign = staticmethod(tf.sign)
+    argmax = staticmethod(tf.argmax)
+    argmin = staticmethod(tf.argmin)
+    cumsum = staticmethod(tf.cumsum)
     matmul = staticmethod(tf.matmul)
     maximum = staticmethod(tf.maximum)
 
@@ -88,6 +97,12 @@ class TensorFlowBackend:
 
     def to_float(self, x: Any) -> Any:
         return tf.cast(x, tf.float32)
+
+    def to_whole(self, x: Any, *, wide: bool) -> Any:
+        return tf.cast(x, tf.int64 if wide else tf.int32)
+
+    def prod(self, x: Any, axes: Sequence[int]) -> Any:
+        return tf.reduce_prod(x, tuple(axes))
 
     def mean(self, x: Any, axes: Sequence[int]) -> Any:
         return tf.reduce_mean(x, tuple(axes))

@@ -26,6 +26,15 @@ class TorchBackend:
     sqrt = staticmethod(torch.sqrt)
     rsqrt = staticmethod(torch.rsqrt)
     erf = staticmethod(torch.erf)
+    sin = staticmethod(torch.sin)
+    cos = staticmethod(torch.cos)
+    floor = staticmethod(torch.floor)
+    ceil = staticmethod(torch.ceil)
+    round = staticmethod(torch.round)
+    sign = staticmethod(torch.sign)
+    argmax = staticmethod(torch.argmax)
+    argmin = staticmethod(torch.argmin)
+    cumsum = staticmethod(torch.cumsum)
     matmul = staticmethod(torch.matmul)
 
     def constant(self, values: Any) -> Any:
@@ -91,6 +100,14 @@ class TorchBackend:
 
     def to_float(self, x: Any) -> Any:
         return x.float()
+
+    def to_whole(self, x: Any, *, wide: bool) -> Any:
+        return x.to(torch.int64 if wide else torch.int32)
+
+    def prod(self, x: Any, axes: Sequence[int]) -> Any:
+        for axis in sorted(axes, reverse=True):
+            x = torch.prod(x, axis)
+        return x
 
     def mean(self, x: Any, axes: Sequence[int]) -> Any:
         return x.mean(tuple(axes))

@@ -105,6 +105,44 @@ def gather(b: Any, step: Step, args: list[Any]) -> list[Any]:
     return [out(b, step, b.lookup(b.first_sample(x), indices))]
 
 
+def embedding(b: Any, step: Step, args: list[Any]) -> list[Any]:
+    indices, table = args
+    if isinstance(indices, np.ndarray):
+        return [out(b, step, b.take(table, indices.reshape(-1), 1))]
+    return [out(b, step, b.lookup(b.first_sample(table), indices))]
+
+
+def space_to_batch(b: Any, step: Step, args: list[Any]) -> list[Any]:
+    blocks = [int(k) for k in constant(args[1])]
+    around = [(int(low), int(high)) for low, high in constant(args[2])]
+    rest = len(b.shape(args[0])) - 2 - len(blocks)
+    x = b.pad(args[0], [(0, 0), (0, 0), *around, *[(0, 0)] * rest], 0.0)
+    _, batch, *extents = b.shape(x)
+    sides, kept = extents[: len(blocks)], extents[len(blocks) :]
+    split = [part for side, k in zip(sides, blocks, strict=True) for part in (side // k, k)]
+    x = b.reshape(x, (-1, batch, *split, *kept))
+    inner, outer = range(3, 3 + 2 * len(blocks), 2), range(2, 2 + 2 * len(blocks), 2)
+    last = range(2 + 2 * len(blocks), 2 + 2 * len(blocks) + len(kept))
+    return [out(b, step, b.transpose(x, (0, *inner, 1, *outer, *last)))]
+
+
+def batch_to_space(b: Any, step: Step, args: list[Any]) -> list[Any]:
+    blocks = [int(k) for k in constant(args[1])]
+    crops = [(int(low), int(high)) for low, high in constant(args[2])]
+    _, batch, *extents = b.shape(args[0])
+    sides, kept = extents[: len(blocks)], extents[len(blocks) :]
+    count, rest = len(blocks), batch // int(np.prod(blocks))
+    x = b.reshape(args[0], (-1, *blocks, rest, *sides, *kept))
+    along = [place for axis in range(count) for place in (2 + count + axis, 1 + axis)]
+    last = range(2 + 2 * count, 2 + 2 * count + len(kept))
+    x = b.transpose(x, (0, 1 + count, *along, *last))
+    whole = [side * k for side, k in zip(sides, blocks, strict=True)]
+    x = b.reshape(x, (-1, rest, *whole, *kept))
+    for axis, (size, (low, high)) in enumerate(zip(whole, crops, strict=True), 2):
+        x = b.take(x, np.arange(low, size - high), axis) if low or high else x
+    return [out(b, step, x)]
+
+
 def space_to_depth(b: Any, step: Step, args: list[Any]) -> list[Any]:
     n, (_, _, h, w, c), k = -1, b.shape(args[0]), step.op.options["block_size"]
     x = b.reshape(args[0], (n, h // k, k, w // k, k, c))

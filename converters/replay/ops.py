@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_sdk.converters.replay import moving
+from edge_sdk.converters.replay import deciding, moving
 
 if TYPE_CHECKING:
     from edge_sdk.converters.replay.steps import Step
@@ -111,6 +111,7 @@ def _batch_matmul(b: Any, step: Step, args: list[Any]) -> list[Any]:
 
 def _binary(function: Callable[[Any, Any, Any], Any]) -> Kernel:
     def kernel(b: Any, step: Step, args: list[Any]) -> list[Any]:
+        args = [deciding.sampled(b, a) for a in args]
         rank = max(len(b.shape(a)) for a in args)
         one, other = (b.align(a, rank) for a in args)
         return _fused(b, step, function(b, one, other))
@@ -219,33 +220,74 @@ def _same(b: Any, step: Step, args: list[Any]) -> list[Any]:
     return [args[0]]
 
 
-def _cast(b: Any, step: Step, args: list[Any]) -> list[Any]:
-    return [b.to_float(args[0])]
+def _cumulated(b: Any, step: Step, args: list[Any]) -> list[Any]:
+    x, options = args[0], step.op.options
+    axis = int(moving.constant(args[1]).reshape(-1)[0]) % (len(b.shape(x)) - 1) + 1
+    turned = np.arange(b.shape(x)[axis])[::-1].copy()
+    x = b.take(x, turned, axis) if options.get("reverse") else x
+    sums = b.cumsum(x, axis)
+    sums = sums - x if options.get("exclusive") else sums
+    return [b.take(sums, turned, axis) if options.get("reverse") else sums]
+
+
+def _added(b: Any, step: Step, args: list[Any]) -> list[Any]:
+    parts = [deciding.sampled(b, a) for a in args]
+    return [moving.out(b, step, sum(parts[1:], parts[0]))]
+
+
+def _local_response(b: Any, step: Step, args: list[Any]) -> list[Any]:
+    x, options = args[0], step.op.options
+    radius, axis = options.get("radius", 0), len(b.shape(x)) - 1
+    channels = b.shape(x)[axis]
+    squares = b.pad(x * x, [*[(0, 0)] * axis, (radius, radius)], 0.0)
+    near = [b.take(squares, np.arange(place, place + channels), axis) for place in range(2 * radius + 1)]
+    total = options.get("bias", 0.0) + options.get("alpha", 0.0) * sum(near[1:], near[0])
+    return [x * total ** -options.get("beta", 0.0)]
 
 
 KERNELS: dict[str, Kernel] = {
     "ABS": _unary(lambda b, x: b.maximum(x, -x)),
     "ADD": _binary(lambda b, x, y: x + y),
+    "ADD_N": _added,
+    "ARG_MAX": deciding.arg("argmax"),
+    "ARG_MIN": deciding.arg("argmin"),
     "AVERAGE_POOL_2D": _pool("average_pool"),
     "BATCH_MATMUL": _batch_matmul,
+    "BATCH_TO_SPACE_ND": moving.batch_to_space,
     "BROADCAST_TO": moving.broadcast,
-    "CAST": _cast,
+    "CAST": deciding.cast,
+    "CEIL": _unary(lambda b, x: b.ceil(x)),
     "CONCATENATION": _concatenation,
     "CONV_2D": _conv,
+    "COS": _unary(lambda b, x: b.cos(x)),
+    "CUMSUM": _cumulated,
     "DEPTHWISE_CONV_2D": _depthwise,
     "DEPTH_TO_SPACE": moving.depth_to_space,
     "DEQUANTIZE": _same,
     "DIV": _binary(lambda b, x, y: x / y),
     "ELU": _unary(lambda b, x: b.relu(x) + b.exp(-b.relu(-x)) - 1),
+    "EMBEDDING_LOOKUP": moving.embedding,
+    "EQUAL": deciding.pair(lambda x, y: x == y),
     "EXP": _unary(lambda b, x: b.exp(x)),
     "EXPAND_DIMS": moving.reshape,
+    "FLOOR": _unary(lambda b, x: b.floor(x)),
+    "FLOOR_DIV": deciding.pair(lambda x, y: x // y),
+    "FLOOR_MOD": deciding.pair(lambda x, y: x % y),
     "FULLY_CONNECTED": _fully_connected,
     "GATHER": moving.gather,
     "GELU": _gelu,
+    "GREATER": deciding.pair(lambda x, y: x > y),
+    "GREATER_EQUAL": deciding.pair(lambda x, y: x >= y),
     "HARD_SWISH": _unary(lambda b, x: x * b.clip(x + 3.0, 0.0, 6.0) / 6.0),
     "L2_NORMALIZATION": _l2,
     "LEAKY_RELU": _leaky,
+    "LESS": deciding.pair(lambda x, y: x < y),
+    "LESS_EQUAL": deciding.pair(lambda x, y: x <= y),
+    "LOCAL_RESPONSE_NORMALIZATION": _local_response,
     "LOG": _unary(lambda b, x: b.log(x)),
+    "LOGICAL_AND": deciding.pair(lambda x, y: x & y),
+    "LOGICAL_NOT": _unary(lambda b, x: ~x),
+    "LOGICAL_OR": deciding.pair(lambda x, y: x | y),
     "LOGISTIC": _unary(lambda b, x: b.sigmoid(x)),
     "LOG_SOFTMAX": _unary(lambda b, x: b.log(b.softmax(x))),
     "MAXIMUM": _binary(lambda b, x, y: b.maximum(x, y)),
@@ -255,14 +297,19 @@ KERNELS: dict[str, Kernel] = {
     "MIRROR_PAD": moving.mirror_pad,
     "MUL": _binary(lambda b, x, y: x * y),
     "NEG": _unary(lambda b, x: -x),
+    "NOT_EQUAL": deciding.pair(lambda x, y: x != y),
+    "ONE_HOT": deciding.one_hot,
     "PACK": moving.pack,
     "PAD": moving.pad,
     "PADV2": moving.pad,
     "POW": _binary(lambda b, x, y: x**y),
     "PRELU": _binary(_prelu),
     "QUANTIZE": _same,
+    "REDUCE_ALL": deciding.every,
+    "REDUCE_ANY": deciding.some,
     "REDUCE_MAX": _reduction("max"),
     "REDUCE_MIN": _reduction("min"),
+    "REDUCE_PROD": _reduction("prod"),
     "RELU": _unary(lambda b, x: b.relu(x)),
     "RELU6": _unary(lambda b, x: b.clip(x, 0.0, 6.0)),
     "RELU_N1_TO_1": _unary(lambda b, x: b.clip(x, -1.0, 1.0)),
@@ -271,11 +318,15 @@ KERNELS: dict[str, Kernel] = {
     "RESIZE_BILINEAR": _resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
     "REVERSE_V2": moving.reverse,
+    "ROUND": _unary(lambda b, x: b.round(x)),
     "RSQRT": _unary(lambda b, x: b.rsqrt(x)),
     "SELECT": moving.select,
     "SELECT_V2": moving.select,
+    "SIGN": _unary(lambda b, x: b.sign(x)),
+    "SIN": _unary(lambda b, x: b.sin(x)),
     "SLICE": moving.slice_out,
     "SOFTMAX": _softmax,
+    "SPACE_TO_BATCH_ND": moving.space_to_batch,
     "SPACE_TO_DEPTH": moving.space_to_depth,
     "SPLIT": moving.split,
     "SPLIT_V": moving.split_v,

@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.apart import real_constant
-from edge_sdk.artifact.model import Op, Tensor, read_artifact
+from edge_sdk.artifact.model import Op, Subgraph, Tensor, read_artifact
 from edge_sdk.artifact.ties import MOVING
 from edge_sdk.converters.layout import Axes, laid_out
+from edge_sdk.converters.replay.deciding import DECIDING
 from edge_sdk.converters.replay.engine import execute, execute_step
 from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.converters.replay.steps import Operand, Plan
@@ -37,6 +38,7 @@ SAMPLES = 32
 _AT_ONCE = 4
 _RAREST = 1e-3
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
+_WHOLE = frozenset({"bool", "int32", "int64"})
 
 
 def rank(lowered: str, quantized: str, samples: str, axes: Axes, seed: int) -> dict[str, Any]:
@@ -64,7 +66,19 @@ def rank(lowered: str, quantized: str, samples: str, axes: Axes, seed: int) -> d
             "rounding": {},
             "how": f"noise that each op adds to its own result; no gradients: {error}",
         }
-    return {"damage": damage, "rounding": rounding, "how": f"gradients over {SAMPLES} samples at most, one pass"}
+    how = f"gradients over {SAMPLES} samples at most, one pass{_stopped(quantized)}"
+    return {"damage": damage, "rounding": rounding, "how": how}
+
+
+def _stopped(quantized: str) -> str:
+    """Ops that decide something by what is real: what was rounded before them does not count by its gradient there."""
+    graph = read_artifact(quantized).main
+    real = [op for op in graph.ops if op.name in DECIDING and _reads_reals(graph, op)]
+    return f"; none passes {', '.join(sorted({op.name for op in real}))} ({len(real)} ops)" if real else ""
+
+
+def _reads_reals(graph: Subgraph, op: Op) -> bool:
+    return any(t.constant is None and t.dtype not in _WHOLE for t in graph.operands(op))
 
 
 def _by_gradients(
@@ -74,7 +88,10 @@ def _by_gradients(
     framework = _framework()
     draws = np.random.default_rng(seed)
     signature = plan.template.signature
-    parts = {t.index: parts_of(plan.template, name) for name, t in signature.outputs.items()}
+    # What is counted or decided has no direction.
+    parts = {t.index: parts_of(plan.template, name) for name, t in signature.outputs.items() if t.dtype not in _WHOLE}
+    if not parts:
+        raise TrainingError("no output is real: none has a gradient")
     own: dict[str, float] = {}
     rounding: dict[str, float] = {}
     for begin in range(0, len(samples), _AT_ONCE):

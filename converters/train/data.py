@@ -158,6 +158,7 @@ def open_training_data(
         inputs = {n: as_numpy(v) for n, v in data.items() if n in {s.name for s in specs}}
         targets = _targets({n: as_numpy(v) for n, v in data.items() if n not in inputs}, outputs, specs, description)
         _check(inputs, targets, specs, description)
+        inputs = {spec.name: _rows_of(inputs[spec.name], spec) for spec in specs}
         return ArrayBatches(description, inputs, targets, batch_size, seed)
     if not isinstance(data, Iterable) or isinstance(data, Iterator):
         raise CalibrationError(
@@ -220,6 +221,12 @@ def _check(inputs: Arrays, targets: Any, specs: Sequence[TensorSpec], where: str
     for name, values in inputs.items():
         if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
             raise CalibrationError(f"{where}: input `{name}` holds NaN or infinity", hint="remove these samples")
+
+
+def _rows_of(values: npt.NDArray[Any], spec: TensorSpec) -> npt.NDArray[Any]:
+    """Samples as rows of batches: each may be as the input is, with the batch of 1, as evaluation data has them."""
+    single = values.ndim == len(spec.shape) + 1 and values.shape[1] == 1
+    return values[:, 0] if single else values
 
 
 def _check_shapes(inputs: Arrays, specs: Sequence[TensorSpec]) -> None:

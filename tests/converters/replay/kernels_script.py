@@ -162,8 +162,99 @@ CASES: dict[str, tuple[str, tuple[int, ...], list[Any], Any, list[tuple[int, ...
         options("DepthToSpaceOptions", block_size=2),
         [(1, 4, 6, 2)],
     ),
+    "add n": ("ADD_N", ROW, [weights(*ROW), weights(*ROW)], options("AddNOptions"), [ROW]),
+    "floor": ("FLOOR", ROW, [], None, [ROW]),
+    "ceil": ("CEIL", ROW, [], None, [ROW]),
+    "round": ("ROUND", ROW, [], None, [ROW]),
+    "sin": ("SIN", ROW, [], None, [ROW]),
+    "cos": ("COS", ROW, [], None, [ROW]),
+    "floor div": ("FLOOR_DIV", ROW, [np.abs(weights(8)) + 0.5], None, [ROW]),
+    "floor mod": ("FLOOR_MOD", ROW, [np.abs(weights(8)) + 0.5], None, [ROW]),
+    "sum along": ("CUMSUM", ROW, [ints(1).reshape(())], options("CumsumOptions"), [ROW]),
+    "sum along from the end": (
+        "CUMSUM",
+        ROW,
+        [ints(-1).reshape(())],
+        options("CumsumOptions", exclusive=True, reverse=True),
+        [ROW],
+    ),
+    "product": ("REDUCE_PROD", ROW, [ints(1, 2)], options("ReducerOptions"), [(1,)]),
+    "local response": (
+        "LOCAL_RESPONSE_NORMALIZATION",
+        IMAGE,
+        [],
+        options("LocalResponseNormalizationOptions", radius=1, bias=1.0, alpha=0.5, beta=0.75),
+        [IMAGE],
+    ),
+    "space to batch": (
+        "SPACE_TO_BATCH_ND",
+        IMAGE,
+        [ints(2, 3), ints([1, 0], [0, 3])],
+        options("SpaceToBatchNDOptions"),
+        [(6, 4, 3, 4)],
+    ),
     "l2 normalization": ("L2_NORMALIZATION", (1, 8), [], options("L2NormOptions"), [(1, 8)]),
 }
+
+
+def decisions() -> bytes:
+    """Ops whose results are no reals, each with what makes a real of it: as ``y0``, ``y1``, ... of one ``x``."""
+    graph, outputs = Graph(), list[int]()
+    x, limit = graph.tensor("x", ROW), graph.constant("limit", weights(8))
+    on, off = graph.constant("on", np.array(2.0, np.float32)), graph.constant("off", np.array(-1.0, np.float32))
+
+    def made(op: str, inputs: list[int], shape: tuple[int, ...], kind: str, how: Any = None) -> int:
+        result = graph.tensor(f"{op} {len(outputs)} {kind}", shape, kind)
+        graph.op(op, inputs, [result], how)
+        return result
+
+    def real(value: int, shape: tuple[int, ...]) -> None:
+        outputs.append(graph.tensor(f"y{len(outputs)}", shape))
+        graph.op("CAST", [value], [outputs[-1]], options("CastOptions", in_data_type=6))
+
+    asked = {
+        op: made(op, [x, limit], ROW, "bool")
+        for op in ("EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")
+    }
+    for value in asked.values():
+        real(value, ROW)
+    both = [asked["GREATER"], asked["LESS"]]
+    for op, inputs in (("LOGICAL_AND", both), ("LOGICAL_OR", both), ("LOGICAL_NOT", both[:1])):
+        real(made(op, inputs, ROW, "bool"), ROW)
+    for op in ("REDUCE_ANY", "REDUCE_ALL"):
+        axes = graph.constant(f"axes of {op}", ints(1))
+        real(made(op, [both[0], axes], (1, 8), "bool", options("ReducerOptions")), (1, 8))
+    last, depth = graph.constant("last", ints(-1).reshape(())), graph.constant("depth", ints(8).reshape(()))
+    for op, kind in (("ARG_MAX", "ArgMaxOptions"), ("ARG_MIN", "ArgMinOptions")):
+        places = made(op, [x, last], (1, 5), "int32", options(kind, output_type=2))
+        for axis, shape in ((-1, (1, 5, 8)), (1, (1, 8, 5))):
+            outputs.append(graph.tensor(f"y{len(outputs)}", shape))
+            graph.op("ONE_HOT", [places, depth, on, off], [outputs[-1]], options("OneHotOptions", axis=axis))
+        same = made("EQUAL", [places, graph.constant(f"place of {op}", ints(3))], (1, 5), "bool")
+        real(same, (1, 5))
+    table = graph.constant("table", weights(9, 3))
+    whole = made("CAST", [x], ROW, "int32", options("CastOptions", out_data_type=2))
+    size = graph.constant("size", ints(9))
+    inside = made("FLOOR_MOD", [whole, size], ROW, "int32")
+    flat = made("RESHAPE", [inside, graph.constant("flat", ints(40))], (40,), "int32", options("ReshapeOptions"))
+    outputs.append(graph.tensor(f"y{len(outputs)}", (40, 3)))
+    graph.op("EMBEDDING_LOOKUP", [flat, table], [outputs[-1]])
+    return graph.finish((x,), outputs)
+
+
+def there_and_back() -> bytes:
+    """Space to batch, and a part of it back."""
+    graph = Graph()
+    x, y = graph.tensor("x", IMAGE), graph.tensor("y0", (1, 6, 5, 4))
+    between = graph.tensor("between", (6, 4, 3, 4))
+    blocks, around = graph.constant("blocks", ints(2, 3)), graph.constant("around", ints([1, 0], [0, 3]))
+    graph.op("SPACE_TO_BATCH_ND", [x, blocks, around], [between], options("SpaceToBatchNDOptions"))
+    crops = graph.constant("crops", ints([1, 1], [3, 1]))
+    graph.op("BATCH_TO_SPACE_ND", [between, blocks, crops], [y], options("BatchToSpaceNDOptions"))
+    return graph.finish((x,), (y,))
+
+
+CHAINS = {"decisions": (decisions, ROW), "there and back": (there_and_back, IMAGE)}
 
 
 def model(name: str) -> bytes:
@@ -216,9 +307,10 @@ def main() -> None:
     values = {"torch": torch_values, "keras": keras_values}[sys.argv[1]]
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in CASES:
-            data = model(name)
-            samples = RNG.normal(size=(3, *CASES[name][1][1:])).astype(np.float32)
+        models = [(name, model(name), CASES[name][1]) for name in CASES]
+        models += [(name, made(), shape) for name, (made, shape) in CHAINS.items()]
+        for name, data, shape in models:
+            samples = RNG.normal(size=(3, *shape[1:])).astype(np.float32)
             artifact = parse_artifact(data)
             try:
                 reference = expected(data, Path(folder), samples)
