@@ -72,7 +72,10 @@ def _figures(data: Data) -> Iterator[tuple[str, object]]:
         yield f"drop against float32, {_span(score['drop'])}", f"{score['drop']['value']:.3g}{_unit(data)}"
         if chosen["confirmation"] and score["drop"]["confidence"] is not None:
             side = "within" if score["drop"]["value"] <= data["budgets"]["max_drop"] else "beyond"
-            yield f"sure that the drop is {side} the budget, {data['confidence']:.0%} wanted", _share(score["drop"])
+            needed = score["drop"]["needed"]
+            more = f"; about {needed:,} samples would decide" if needed else ""
+            words = f"sure that the drop is {side} the budget, {data['confidence']:.0%} wanted{more}"
+            yield words, f"{score['drop']['confidence']:.1%}"
     if chosen["latency"]:
         yield f"{chosen['latency']['truth']} on {chosen['latency']['where']}", f"{chosen['latency']['ms']:.4g} ms"
     if chosen["file"]:
@@ -121,15 +124,15 @@ def _ends(data: Data, low: str, high: str) -> tuple[float, float] | None:
 
 
 def _tried(data: Data, points: list[Data]) -> str:
-    heads = ("#", "recipe", "why", "", data["metric"]["name"], "drop", "samples", "ms", "size")
+    heads = ("#", "recipe", "why", "", data["metric"]["name"], "drop", "samples", "ms", "predicted", "size")
     return table(heads, (_row(point) for point in points), words=(1, 2, 3))
 
 
 def _row(point: Data) -> list[object]:
-    score, latency, file = point["confirmed"] or point["score"], point["latency"], point["file"]
+    score, latency, file = point["score"], point["latency"], point["file"]
     state = {"fits": ("good", "✓ fits"), "misses": ("bad", "✗ misses"), "failed": ("bad", "✗ failed")}
     kind, words = state.get(point["state"], ("soft", point["state"]))
-    why = "; ".join(point["misses"])
+    why = "; ".join([*point["misses"], *_unseen(point)])
     mark = (
         Html(f'<span class="{kind}">{words}</span>')
         if not point["chosen"]
@@ -142,28 +145,31 @@ def _row(point: Data) -> list[object]:
         f"{point['move']}: {point['why']}{f' ({why})' if why else ''}",
         mark,
         f"{score['value']:.4g}" if score else "-",
-        f"{score['drop']['value']:.3g}, {_span(score['drop'])}" if score else "-",
-        f"{score['drop']['samples']} of {score['drop']['of']}" if score else "-",
-        f"{latency['ms']:.4g}{_beforehand(point)}" if latency else "-",
+        f"{score['drop']['value']:.3g} ({_span(score['drop'])})" if score else "-",
+        f"{score['drop']['samples']}/{score['drop']['of']}" if score else "-",
+        f"{latency['ms']:.4g}" if latency else "-",
+        _beforehand(point),
         size_text(file["size_bytes"]) if file else "-",
     ]
 
 
+def _unseen(point: Data) -> Iterator[str]:
+    """What the answer loses on samples that no other was tried on."""
+    if point["confirmed"]:
+        drop = point["confirmed"]["drop"]
+        yield f"on samples that the search did not see: drop {drop['value']:.3g} ({_span(drop)})"
+
+
 def _beforehand(point: Data) -> str:
-    """What the front said of a file that was not made yet; older results do not have it."""
+    """The time in ms that the front said of a file before it was made; older results do not have it."""
     told = point.get("expected_ms")
-    return "" if told is None else f" ({told:.4g} predicted before)"
+    return "" if told is None else f"{told:.4g}"
 
 
 def _span(drop: Data) -> str:
     if drop["low"] is None or drop["high"] is None:
         return "no interval"
     return f"{drop['low']:.3g} to {drop['high']:.3g}"
-
-
-def _share(drop: Data) -> str:
-    more = f" (about {drop['needed']:,} samples would decide)" if drop["needed"] else ""
-    return f"{drop['confidence']:.1%}{more}"
 
 
 def _unit(data: Data) -> str:

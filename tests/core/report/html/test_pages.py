@@ -217,7 +217,7 @@ def test_a_search_shows_front_budget_and_choice() -> None:
         "edge-sdk convert",
         "-r out/recipe.toml",
         "latency, measured",
-        "(2.25 predicted before)",
+        "2.25",
     ):
         assert words in page
     # Two of three points have a latency and a score: a mark each, one larger for the choice; both budgets' lines.
