@@ -70,12 +70,15 @@ def search_peer_command(
 @click.option(
     "--long-jobs", default=120, show_default=True, help="Of 2 s each, to time what is on top; 0 leaves it out."
 )
-def sweep_faults_command(count: int, kills: int, seconds: float, seed: int, long_jobs: int) -> None:
+@click.option("--planned", default=0, show_default=True, help="Jobs that do nothing, to see what a scheduler holds.")
+def sweep_faults_command(count: int, kills: int, seconds: float, seed: int, long_jobs: int, planned: int) -> None:
     """Kill a sweep's scheduler and workers at random moments, and time what a sweep takes beyond its jobs."""
     with tempfile.TemporaryDirectory() as name:
-        rows = [sweep_faults.kills(Path(name) / "killed", count, kills, seconds, seed)]
+        rows = [sweep_faults.kills(Path(name) / "killed", count, kills, seconds, seed)] if count else []
         if long_jobs:
             rows.append(sweep_faults.overhead(Path(name) / "long", long_jobs, 2.0, 2))
+        if planned:
+            rows.append(sweep_faults.planned(Path(name) / "planned", planned))
     keep("sweep_faults", rows, seed=seed)
     for row in rows:
         click.echo(str(row))

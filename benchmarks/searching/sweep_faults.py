@@ -115,6 +115,33 @@ def overhead(folder: Path, count: int, seconds: float, workers: int) -> dict[str
     }
 
 
+def planned(folder: Path, count: int) -> dict[str, Any]:
+    """What a scheduler and the process that hands jobs out hold, of so many jobs that do nothing.
+
+    Returns:
+        MiB of resident memory of both before the first result, after a tenth of them, and after the last.
+    """
+    keyed = jobs_without_device(count, 0.0)
+    held: dict[str, list[float]] = {"scheduler_mib": [], "own_mib": []}
+    with _farm(folder / "farm") as farm:
+        begin = time.monotonic()
+
+        def look() -> None:
+            for name, pid in (("scheduler_mib", farm.scheduler.pid), ("own_mib", os.getpid())):
+                held[name].append(_resident_mib(pid))
+
+        look()
+        for done, _ in enumerate(run_on_dask(keyed, folder, scheduler=farm.address, workers=0, act=act), 1):
+            if done in (count // 10, count):
+                look()
+        return {"planned": count, "seconds": round(time.monotonic() - begin, 1), **held}
+
+
+def _resident_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
+
+
 def jobs_without_device(count: int, seconds: float) -> list[Keyed]:
     """For timing alone."""
     return [(key, Job(job.source, job.path, job.recipe, settings=job.settings)) for key, job in jobs(count, seconds)]

@@ -13,13 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.apart import real_constant
-from edge_sdk.artifact.model import Op, Subgraph, Tensor, read_artifact
+from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact, read_artifact
 from edge_sdk.artifact.ties import MOVING
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.replay.deciding import DECIDING
@@ -27,7 +29,8 @@ from edge_sdk.converters.replay.engine import execute, execute_step
 from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.converters.replay.steps import Operand, Plan
 from edge_sdk.converters.search.op_times import called
-from edge_sdk.errors import TrainingError
+from edge_sdk.errors import ModelError, TrainingError
+from edge_sdk.parity.alone import BEST_DB, losses_alone, roundings
 from edge_sdk.parity.classes import is_class_like
 from edge_sdk.parity.localize import compare_tensors
 from edge_sdk.parity.slices import Part, parts_of
@@ -36,6 +39,7 @@ from edge_sdk.signature import Arrays
 Array = npt.NDArray[Any]
 SAMPLES = 32
 _AT_ONCE = 4
+_ALONE = 8
 _RAREST = 1e-3
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
 _WHOLE = frozenset({"bool", "int32", "int64"})
@@ -52,22 +56,36 @@ def rank(lowered: str, quantized: str, samples: str, axes: Axes, seed: int) -> d
         seed: of the directions.
 
     Returns:
-        ``damage`` of the op itself, ``rounding`` of its results, and ``how`` they were found: by gradients, or where
-        an op cannot be run in a framework, or there is none, by the noise that each op adds to its own result, in
-        which the two are not told apart.
+        ``damage`` of the op itself, ``rounding`` of its results, and ``how`` they were found: by gradients; or where
+        an op cannot be run in a framework, or there is none, by what the outputs lose when each op alone is rounded;
+        or where the engine refuses that, by the noise that each op adds to its own result. The last two do not tell
+        an op from its result.
     """
     try:
         damage, rounding = _by_gradients(lowered, quantized, list(islice(laid_out(samples, axes), SAMPLES)), seed)
     except TrainingError as error:
-        rows = compare_tensors(lowered, quantized, islice(laid_out(samples, axes), SAMPLES))
-        noise = {row.tensor: max(0.0, row.added_noise) for row in rows}
-        return {
-            "damage": noise,
-            "rounding": {},
-            "how": f"noise that each op adds to its own result; no gradients: {error}",
-        }
+        try:
+            alone = _alone(lowered, quantized, list(islice(laid_out(samples, axes), _ALONE)))
+        except ModelError as refused:
+            rows = compare_tensors(lowered, quantized, islice(laid_out(samples, axes), SAMPLES))
+            noise = {row.tensor: max(0.0, row.added_noise) for row in rows}
+            how = f"noise that each op adds to its own result; none alone: {refused}; no gradients: {error}"
+            return {"damage": noise, "rounding": {}, "how": how}
+        how = f"what the outputs lose with each op alone rounded, on {_ALONE} samples at most; no gradients: {error}"
+        return {"damage": alone, "rounding": {}, "how": how}
     how = f"gradients over {SAMPLES} samples at most, one pass{_stopped(quantized)}"
     return {"damage": damage, "rounding": rounding, "how": how}
+
+
+def _alone(lowered: str, quantized: str, samples: Sequence[Arrays]) -> dict[str, float]:
+    """Noise of the outputs, as a share of their power, with each op's weights and result rounded and all else exact."""
+    data = Path(lowered).read_bytes(), Path(quantized).read_bytes()
+    graph = parse_artifact(data[0]).main
+    found = [[one] for one in roundings(*map(parse_artifact, data)).values()]
+    with TemporaryDirectory() as folder:
+        losses = list(losses_alone(*data, found, lambda: samples, Path(folder)))
+    names = [graph.tensors[one.pair.reference.outputs[0]].name for (one,) in found]
+    return {name: 0.0 if db >= BEST_DB else 10 ** (-db / 10) for name, db in zip(names, losses, strict=True)}
 
 
 def _stopped(quantized: str) -> str:

@@ -1,0 +1,49 @@
+"""How groups are ranked where no framework can run a file: each op alone is rounded, and else by its own noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.converters.search import ranking
+from edge_sdk.errors import ModelError, TrainingError
+from tests.core.test_alone import COARSE, FINE, SHAPE, two_products
+
+pytestmark = pytest.mark.runtime
+
+
+def _ranked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    def refused(*_: Any) -> Any:
+        raise TrainingError("these ops cannot be trained through: WHERE")
+
+    values = np.random.default_rng(0).uniform(-1, 1, SHAPE).astype(np.float32)
+    monkeypatch.setattr(ranking, "_by_gradients", refused)
+    monkeypatch.setattr(ranking, "laid_out", lambda *_: [{"x": values}])
+    for name, scales in (("float", None), ("int8", (COARSE, FINE))):
+        (folder / name).write_bytes(two_products(scales))
+    return ranking.rank(str(folder / "float"), str(folder / "int8"), "", {}, 0)
+
+
+def test_without_gradients_each_op_alone_is_rounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _ranked(tmp_path, monkeypatch)
+    assert set(found["damage"]) == {"block/first", "y"}
+    assert found["damage"]["block/first"] > found["damage"]["y"] > 0
+    power = float(np.mean((np.linspace(0.5, 1, SHAPE[1])) ** 2)) / 3
+    # The last result's own rounding, as a share of the output's power; its constant is exact.
+    assert found["damage"]["y"] == pytest.approx(FINE**2 / 12 / power, rel=0.1)
+    assert found["how"].startswith("what the outputs lose with each op alone rounded")
+    assert "WHERE" in found["how"]
+
+
+def test_where_the_engine_refuses_that_too_noise_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> Any:
+        raise ModelError("the engine refuses it")
+
+    monkeypatch.setattr(ranking, "losses_alone", refused)
+    found = _ranked(tmp_path, monkeypatch)
+    assert found["damage"]["block/first"] > 0
+    assert "the engine refuses it" in found["how"]
+    assert "noise that each op adds" in found["how"]
