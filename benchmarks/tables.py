@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks import edge_compat, results
 from benchmarks.backend_cases.tables import onnx_cases, onnx_cases_peers
 from benchmarks.corpus.int8 import table as corpus_int8
-from benchmarks.corpus.tables import corpus
+from benchmarks.corpus.tables import corpus, corpus_peers, quantized_ops
 from benchmarks.coverage import LEAST_DB
 from benchmarks.int8.accuracy import table as int8_accuracy
 from benchmarks.int8.verdicts import table as verdicts
@@ -358,6 +358,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "peers": peers,
     "channels": channels,
     "corpus": corpus,
+    "corpus_peers": corpus_peers,
+    "quantized_ops": quantized_ops,
     "weights": weights,
     "coverage_keras": coverage,
     "pruning": pruning,

@@ -6,10 +6,11 @@ the engine refuses, or that computes something else, is no peer; the row says so
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import itertools
 import random
 import statistics
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,26 +22,28 @@ from benchmarks import by_onnx2tf, kept, results
 from benchmarks.corpus.catalogue import CORPUS
 from benchmarks.corpus.forked import ChildError, forked
 from benchmarks.corpus.lowering import errors, exported, feeds_of
+from benchmarks.corpus.served import Served
 from benchmarks.peers.environments import python_of
 
 Row = dict[str, Any]
 PEERS = {"onnx2tf": "nhwc", "litert_torch": "source"}
 """Peer to the layout of our file that it is held against."""
-_ROOT = Path(__file__).parents[2]
 _SECONDS, _MEMORY = 300, 10 << 30
 # Each file of a pair runs at least so often, and as long as this allows.
-_FEWEST, _MOST, _TIMING_S = 15, 200, 12.0
+_FEWEST, _MOST, _TIMING_S = 15, 200, 5.0
 _WRONG = 1e-2
 
 
 def names(only: Sequence[str]) -> list[str]:
-    """``family/name``, smallest files of the last whole run first; litert-torch takes no ONNX, so without ``onnx``."""
+    """``family/name``, one of each family in turn, by the sizes of files in the last whole run."""
     sizes = {
         f"{row['family']}/{row['model']}": row.get("file_bytes", 1 << 40) for row in results.read("corpus")["rows"]
     }
-    every = [f"{family}/{name}" for family in CORPUS if family != "onnx" for name in CORPUS[family]]
-    chosen = [name for name in every if not only or {name, name.split("/")[0]} & set(only)]
-    return sorted(chosen, key=lambda name: sizes.get(name, 1 << 40))
+    families = []
+    for family, models in CORPUS.items():
+        every = [name for name in (f"{family}/{model}" for model in models) if not only or {name, family} & set(only)]
+        families.append(sorted(every, key=lambda name: sizes.get(name, 1 << 40)))
+    return [name for turn in itertools.zip_longest(*families) for name in turn if name is not None]
 
 
 def rows(cache: Path, only: Sequence[str], seconds: float, say: Callable[[str], None]) -> Iterator[Row]:
@@ -52,29 +55,44 @@ def rows(cache: Path, only: Sequence[str], seconds: float, say: Callable[[str], 
         seconds: after which no new model is begun; 0 for none.
         say: hears of progress.
     """
+    # What every child needs is imported here, once.
+    for module in ("onnx2tf", "ai_edge_litert.interpreter", "edge_sdk.converters.lower.direct.lowering"):
+        importlib.import_module(module)
     folder = cache / "corpus"
-    return kept.rows(cache / "corpus_peers", names(only), lambda name: _row(folder, name, say), seconds=seconds)
+    with _Makers(folder) as makers:
+        yield from kept.rows(
+            cache / "corpus_peers", names(only), lambda name: _row(folder, name, makers, say), seconds=seconds
+        )
 
 
-def _row(folder: Path, name: str, say: Callable[[str], None]) -> Row:
+class _Makers(contextlib.ExitStack):
+    """The environments that write files of models."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        modules = {"corpus": "exporting", "litert_torch": "by_litert_torch"}
+        self.served = {
+            name: self.enter_context(Served([str(python_of(name)), "-m", f"benchmarks.corpus.{module}", str(folder)]))
+            for name, module in modules.items()
+        }
+
+
+def _row(folder: Path, name: str, makers: _Makers, say: Callable[[str], None]) -> Row:
     family, model = name.split("/")
     row: Row = {"family": family, "model": model, "peers": {}}
     target = folder / name
     say(f"{name}: making files")
     try:
-        _export(folder, family, model)
+        if not target.with_suffix(".npz").exists():
+            makers.served["corpus"].ask(family, model)
         row["ops"] = {layout: _ours_alone(target, layout) for layout in PEERS.values()}
-    except (ChildError, subprocess.SubprocessError, OSError) as error:
+    except ChildError as error:
         return {**row, "error": str(error).splitlines()[0][:200]}
     for peer, layout in PEERS.items():
-        row["peers"][peer] = _held(target, peer, layout)
+        # litert-torch takes programs of torch.export and no ONNX.
+        if (family, peer) != ("onnx", "litert_torch"):
+            row["peers"][peer] = _held(target, peer, layout, makers)
     return row
-
-
-def _export(folder: Path, family: str, model: str) -> None:
-    if not (folder / family / f"{model}.npz").exists():
-        command = [str(python_of("corpus")), "-m", "benchmarks.corpus.exporting", str(folder), family, model]
-        subprocess.run(command, check=True, cwd=_ROOT, timeout=2 * _SECONDS, capture_output=True)
 
 
 def _ours_alone(target: Path, layout: str) -> int:
@@ -97,9 +115,12 @@ def _file(target: Path, way: str) -> Path:
     return target.parent / f"{target.name}.{way}.tflite"
 
 
-def _held(target: Path, peer: str, layout: str) -> Row:
+def _held(target: Path, peer: str, layout: str, makers: _Makers) -> Row:
     try:
-        forked(lambda: _MAKERS[peer](target), seconds=_SECONDS, memory_bytes=_MEMORY)
+        if peer == "litert_torch":
+            makers.served[peer].ask(target.parent.name, target.name)
+        else:
+            forked(lambda: _by_onnx2tf(target), seconds=_SECONDS, memory_bytes=_MEMORY)
     except ChildError as error:
         return {"error": str(error)[:200]}
     ours, theirs = _file(target, layout), _file(target, peer)
@@ -115,25 +136,6 @@ def _by_onnx2tf(target: Path) -> None:
     # TFLite has no Erf: without this the files hold an op that LiteRT refuses.
     model = onnx.load(target.with_suffix(".onnx"))
     _file(target, "onnx2tf").write_bytes(by_onnx2tf.float_file(model, replace_to_pseudo_operators=["erf"]))
-
-
-def _by_litert_torch(target: Path) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        command = [str(python_of("litert_torch")), "-m", "benchmarks.corpus.by_litert_torch", place]
-        done = subprocess.run(
-            [*command, target.parent.name, target.name],
-            check=False,
-            cwd=_ROOT,
-            timeout=_SECONDS,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise RuntimeError((done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1])
-        _file(target, "litert_torch").write_bytes((Path(place) / "litert_torch.tflite").read_bytes())
-
-
-_MAKERS = {"onnx2tf": _by_onnx2tf, "litert_torch": _by_litert_torch}
 
 
 def _compared(target: Path, ours: Path, theirs: Path) -> Row:

@@ -47,3 +47,17 @@ def corpus_peers_command(only: tuple[str, ...], seconds: float) -> None:
     click.echo(str(against.summary(found)))
     if not only:
         keep("corpus_peers", found)
+
+
+@main.command("quantized-ops")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@click.argument("names", nargs=-1, required=True)
+def quantized_ops_command(folder: Path, names: tuple[str, ...]) -> None:
+    """Each op of quantized networks (family/name in FOLDER) beside ONNX Runtime. Others' rows stay."""
+    from benchmarks.corpus import quantized_ops
+
+    for row in quantized_ops.rows(folder, names):
+        key = (row["model"], row["form"])
+        others = [one for one in results.read("quantized_ops")["rows"] if (one["model"], one["form"]) != key]
+        keep("quantized_ops", [*others, row])
+        click.echo(str(row))

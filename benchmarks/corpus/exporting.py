@@ -1,6 +1,7 @@
 """ONNX files of the corpus with inputs and what PyTorch computes; runs in the corpus' own environment.
 
 usage: python -m benchmarks.corpus.exporting FOLDER FAMILY [NAME ...]
+       python -m benchmarks.corpus.exporting FOLDER    with lines of ``family name`` on stdin
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from benchmarks.corpus.catalogue import CORPUS
 from benchmarks.corpus.forked import ChildError, forked
+from benchmarks.corpus.served import serve
 
 _SECONDS, _MEMORY = 300, 9 << 30
 _PRELOAD = {
@@ -31,17 +33,25 @@ def main() -> None:
     """Exports what is not there yet; what fails leaves a ``.json`` with why."""
     import importlib
 
-    folder, family, *only = sys.argv[1:]
-    for module in ("torch", "torch.onnx", "onnxscript", "onnx", *_PRELOAD[family]):
+    folder, *asked = sys.argv[1:]
+    for module in ("torch", "torch.onnx", "onnxscript", "onnx", *_PRELOAD.get(asked[0] if asked else "", ())):
         importlib.import_module(module)
+    if not asked:
+        serve(lambda f, n: _made(f, n, _target(Path(folder), f, n)), seconds=_SECONDS, memory_bytes=_MEMORY)
+        return
+    family, *only = asked
     for name in only or CORPUS[family]:
-        target = Path(folder) / family / name
+        target = _target(Path(folder), family, name)
         if not target.with_suffix(".npz").exists():
             _export(family, name, target)
 
 
+def _target(folder: Path, family: str, name: str) -> Path:
+    (folder / family).mkdir(parents=True, exist_ok=True)
+    return folder / family / name
+
+
 def _export(family: str, name: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     try:
         facts = forked(lambda: _made(family, name, target), seconds=_SECONDS, memory_bytes=_MEMORY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.corpus.against import PEERS, is_peer, summary
 from benchmarks.corpus.lowering import is_wrong
 from benchmarks.markdown import table, versions
 
@@ -30,3 +31,51 @@ def _corpus_line(row: dict[str, Any]) -> list[str]:
         return [name, f"not made: {row['error'][:100]}".replace("|", "/"), "", "", "", ""]
     errors = [f"{row[key]:.0e}" for key in ("relative_error", "torch_error")]
     return [name, str(row["ops"]), str(row["transposes"]), f"{row['cpu_seconds']:.2f}", *errors]
+
+
+def corpus_peers(result: dict[str, Any]) -> str:
+    """Counts, then ops, TRANSPOSEs and latency of each network beside each peer's."""
+    rows = [row for row in result["rows"] if not row.get("error")]
+    counts = summary(rows)
+    words = (
+        f"{counts['models']} networks, {counts['with_peer']} of which a peer made a right file of: ours has at "
+        f"most the ops of each peer's in {counts['ops_at_most']}, and takes at most 1.02 times as long in "
+        f"{counts['latency_at_most']}."
+    )
+    columns = [f"{peer.replace('_', '-')}: {what}" for peer in PEERS for what in ("ops", "TRANSPOSE", "latency")]
+    lines = [
+        [f"{row['family']}/{row['model']}", *(cell for peer in PEERS for cell in _peer_cells(row["peers"].get(peer)))]
+        for row in rows
+    ]
+    return "\n\n".join([words, table(["model", *columns], lines), versions(result)])
+
+
+def _peer_cells(held: dict[str, Any] | None) -> list[str]:
+    if held is None:
+        return ["takes no ONNX", "", ""]
+    if held.get("error"):
+        return ["no file", "", ""]
+    if not is_peer(held):
+        return [f"wrong by {held['relative_error']:.0e}", "", ""]
+    low, high = held["ratio_95"]
+    pairs = [" / ".join(map(str, held[key])) for key in ("ops", "transposes")]
+    return [*pairs, f"{held['ratio']:.3f} ({low:.3f} to {high:.3f})"]
+
+
+def quantized_ops(result: dict[str, Any]) -> str:
+    """Steps between our integer file and ONNX Runtime, op by op and of the whole."""
+    lines = [
+        [
+            row["model"],
+            row["form"],
+            str(row["ops"]),
+            f"{row['worst_op']:.0f}",
+            f"{row['differing']:.3%}",
+            f"{row['worst_op_of_its_own']:.0f}",
+            *(f"{steps:.0f}" for steps in row["whole"]),
+        ]
+        for row in result["rows"]
+    ]
+    each = ["ops", "worst op, steps", "elements that differ", "ONNX Runtime's worst to itself"]
+    whole = ["whole: to plain", "to optimised", "ONNX Runtime to itself"]
+    return "\n\n".join([table(["model", "form", *each, *whole], lines), versions(result)])

@@ -12,6 +12,7 @@ from edge_sdk.converters.lower.direct.passes.engines.casts import sink_casts
 from edge_sdk.converters.lower.direct.passes.engines.clamps import keep_clamps_apart
 from edge_sdk.converters.lower.direct.passes.engines.integers import to_integers
 from edge_sdk.converters.lower.direct.passes.engines.kernels import take_kernels
+from edge_sdk.converters.lower.direct.passes.engines.unsigned import stay_unsigned
 from edge_sdk.converters.lower.direct.passes.folding.affine import fold_affine
 from edge_sdk.converters.lower.direct.passes.folding.arithmetic import simplify_arithmetic
 from edge_sdk.converters.lower.direct.passes.folding.borders import zero_borders
@@ -61,6 +62,7 @@ _FINAL: dict[str, Callable[[Graph], Graph]] = {
     "take_kernels": take_kernels,
     "take_ranks": take_ranks,
     "to_integers": to_integers,
+    "stay_unsigned": stay_unsigned,
     "cancel_moves_at_the_end": cancel_moves,
     "keep_clamps_apart": keep_clamps_apart,
     "drop_dead_at_the_end": drop_dead,

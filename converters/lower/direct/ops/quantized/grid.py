@@ -90,7 +90,8 @@ def _in_blocks(builder: Builder, integers: Numbers, grid: tuple[Numbers, Numbers
 def _on_grid(builder: Builder, integers: Numbers, scale: Numbers, axis: int) -> Value:
     scale = np.asarray(scale, np.float32)
     real = integers.astype(np.float32) * _spread(scale, integers.ndim, axis)
-    grid = Quantization(tuple(float(s) for s in scale.reshape(-1)), (0,) * scale.size, axis)
+    # XNNPACK takes no weights of one scale that name another axis than the first.
+    grid = Quantization(tuple(float(s) for s in scale.reshape(-1)), (0,) * scale.size, axis if scale.size > 1 else 0)
     return plain(builder.constant(np.asarray(real, np.float32), quantization=grid))
 
 
