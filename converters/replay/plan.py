@@ -18,6 +18,8 @@ _WEIGHT_PLACE = {"CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1, "DEPTH
 _BIAS_PLACE = {"CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3, "DEPTHWISE_CONV_2D": 2}
 _DATA_PLACE = {"TRANSPOSE_CONV": 2}
 _BIG = 1e4
+_WRITTEN = {"PADV2": "PAD"}
+"""A border of the least value before a maximum is one of zeros where none is below: behind a RELU."""
 
 
 def make_plan(template: Artifact, lowered: Artifact, *, whole: bool = True) -> Plan:
@@ -100,7 +102,7 @@ def _partners(template: Artifact, lowered: Artifact) -> dict[int, Op]:
     """Op of the template to the op of the float file that it was made from."""
     ours = [op for op in template.main.ops if op.name not in ("QUANTIZE", "DEQUANTIZE")]
     theirs = list(lowered.main.ops)
-    if [op.name for op in ours] == [op.name for op in theirs]:
+    if [_written(op) for op in ours] == [_written(op) for op in theirs]:
         return {one.index: other for one, other in zip(ours, theirs, strict=True)}
     results = {op.index: [lowered.main.tensors[index].name for index in op.outputs] for op in theirs}
     # The quantizer calls the first of several results by all their names.
@@ -114,6 +116,11 @@ def _partners(template: Artifact, lowered: Artifact) -> dict[int, Op]:
             hint="take recipe static_wi8_ai8 and report this model",
         )
     return {index: named[key] for index, key in keys.items()}
+
+
+def _written(op: Op) -> str:
+    """What the quantizer writes for a kind of op."""
+    return _WRITTEN.get(op.name, op.name)
 
 
 def _float_results(template: Artifact) -> list[str]:

@@ -83,12 +83,20 @@ class TorchFramework:
         Raises:
             TrainingError: the module cannot be copied or trained.
         """
+        self.check_changeable()
+        return copy.deepcopy(model)
+
+    def check_changeable(self) -> None:
+        """What changes a module's layers needs the module itself.
+
+        Raises:
+            TrainingError: it was exported.
+        """
         if self._exported:
             raise TrainingError(
                 "an exported program is fixed in eval mode and cannot be trained in stages that change it",
-                hint="give the nn.Module itself, with example inputs: (module, inputs); qat alone takes programs too",
+                hint="give the module itself: file.py:function that returns (module, inputs); qat takes programs too",
             )
-        return copy.deepcopy(model)
 
     def state(self, model: Any) -> State:
         """Parameters and buffers."""

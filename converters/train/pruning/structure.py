@@ -57,6 +57,9 @@ def structure_of(context: Context, model: Any, score: Score = "magnitude") -> St
     Raises:
         TrainingError: as :func:`~edge_sdk.converters.train.pruning.scores.evidence_for`.
     """
+    framework: Any = context.framework
+    if framework.name == "torch":
+        framework.check_changeable()
     evidence = evidence_for(context, model, score)
     if context.framework.name == "keras":
         from edge_sdk.converters.train.framework_keras import variables_by_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,15 @@ def test_a_batch_of_one_is_run_for_each_sample() -> None:
     (found,) = framework.predict(framework.model, {spec.name: images}).values()
     with torch.no_grad():
         np.testing.assert_allclose(found, model(torch.from_numpy(images)).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_stages_that_change_layers_ask_for_the_module_before_anything_is_traced() -> None:
+    from edge_sdk.converters.train.pruning.structure import structure_of
+
+    framework, _ = _framework(1)
+    context: Any = SimpleNamespace(framework=framework)
+    with pytest.raises(TrainingError, match="an exported program is fixed in eval mode"):
+        structure_of(context, framework.model)
 
 
 def test_a_batch_that_does_not_go_into_it_is_told() -> None:
