@@ -57,7 +57,7 @@ def _peer_cells(held: dict[str, Any] | None) -> list[str]:
         return ["no file", "", ""]
     if not is_peer(held):
         return [f"wrong by {held['relative_error']:.0e}", "", ""]
-    low, high = held["ratio_95"]
+    low, high = held["ratio_range"]
     pairs = [" / ".join(map(str, held[key])) for key in ("ops", "transposes")]
     return [*pairs, f"{held['ratio']:.3f} ({low:.3f} to {high:.3f})"]
 

@@ -86,6 +86,15 @@ def test_joins_are_of_no_more_than_the_delegate_takes() -> None:
     assert max(len(op.inputs) for op in joins) <= 5
 
 
+def test_what_two_convolutions_read_is_joined_once() -> None:
+    """As the last unit of a stage hands it to both branches of the next."""
+    net = _Net(16)
+    x = net.unit(net.conv("x", 16, 16), 16)
+    kinds = net.kinds(net.conv(x, 16, 4), net.conv(x, 16, 8))
+    assert kinds["CONCATENATION"] == 1
+    assert not kinds["TRANSPOSE"]
+
+
 def test_through_depthwise_convolutions_pools_means_and_per_channel_numbers() -> None:
     net = _Net(12)
     mixed = net.shuffle(net.conv("x", 12, 12, groups=12), 12, groups=3)

@@ -70,6 +70,7 @@ class _Walk:
         self.blocked: set[Op] = set()
         self._values: dict[Tensor, _Value] = {}
         self._slices: dict[tuple[Tensor, int, int], Tensor] = {}
+        self._stored: dict[Tensor, tuple[Tensor, Order]] = {}
         self._ops: list[Op] = []
         for op in graph.ops:
             if op.kind == "TRANSPOSE" and op not in kept:
@@ -163,7 +164,12 @@ class _Walk:
         self._values[result] = _Value(places, through)
 
     def _laid(self, tensor: Tensor) -> tuple[Tensor, Order]:
-        """A value in memory, and which of its channels stands where."""
+        """A value in memory, and which of its channels stands where; once for all who read it."""
+        if tensor not in self._stored:
+            self._stored[tensor] = self._store(tensor)
+        return self._stored[tensor]
+
+    def _store(self, tensor: Tensor) -> tuple[Tensor, Order]:
         runs = _runs(self._values[tensor].places)
         parts = [(self._sliced(run), run.channels) for run in runs]
         while len(parts) > 1:
