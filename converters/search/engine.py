@@ -269,6 +269,8 @@ class Search:
         return not move.needs or (self.has_time if move.needs == "time" else self.training is not None)
 
     def _follow(self, name: str, move: Move) -> None:
+        # What a move looks at before its first proposal may take long.
+        self._check_time()
         proposals, begun = move.propose(self), self.evaluations
         try:
             proposal = next(proposals)
@@ -349,8 +351,7 @@ class Search:
     def _may_go_on(self, move: Move) -> bool:
         """Whether one more file may be tried; raises where the user's limit is reached."""
         limits = self.limits
-        if limits.seconds is not None and time.monotonic() - self._begin > limits.seconds:
-            raise _StopError("budget")
+        self._check_time()
         if move.free:
             return True
         # One is kept for the confirmation.
@@ -361,6 +362,10 @@ class Search:
         # Where nothing but the float file will do, other precisions of the whole file are worth more evaluations.
         more = len(self.fallbacks) if self.best in (None, self.reference) else 0
         return self.evaluations - self._dear + 1 < certificate(len(self.groups)) + more
+
+    def _check_time(self) -> None:
+        if self.limits.seconds is not None and time.monotonic() - self._begin > self.limits.seconds:
+            raise _StopError("budget")
 
     def _kept(self) -> None:
         best = self.best

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.apart import real_constant
-from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact, read_artifact
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact, read_artifact
 from edge_sdk.artifact.ties import MOVING
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.replay.deciding import DECIDING
@@ -33,6 +33,7 @@ from edge_sdk.errors import ModelError, TrainingError
 from edge_sdk.parity.alone import BEST_DB, losses_alone, roundings
 from edge_sdk.parity.classes import is_class_like
 from edge_sdk.parity.localize import compare_tensors
+from edge_sdk.parity.pairing import pair_ops
 from edge_sdk.parity.slices import Part, parts_of
 from edge_sdk.signature import Arrays
 
@@ -102,7 +103,7 @@ def _reads_reals(graph: Subgraph, op: Op) -> bool:
 def _by_gradients(
     lowered: str, quantized: str, samples: Sequence[Arrays], seed: int
 ) -> tuple[dict[str, float], dict[str, float]]:
-    plan = make_plan(read_artifact(quantized), read_artifact(lowered))
+    plan, names = _plan(read_artifact(quantized), read_artifact(lowered))
     framework = _framework()
     draws = np.random.default_rng(seed)
     signature = plan.template.signature
@@ -115,15 +116,29 @@ def _by_gradients(
     for begin in range(0, len(samples), _AT_ONCE):
         batch = samples[begin : begin + _AT_ONCE]
         feeds = {t.index: np.stack([sample[name] for sample in batch]) for name, t in signature.inputs.items()}
-        for name, *moved in _moved(plan, framework, feeds, parts, draws):
+        for op, *moved in _moved(plan, framework, feeds, parts, draws):
+            name = names.get(op.index) or called(plan.template.main, op)
             for total, value in zip((own, rounding), moved, strict=True):
                 total[name] = total.get(name, 0.0) + value / len(samples)
     return own, rounding
 
 
+def _plan(template: Artifact, lowered: Artifact) -> tuple[Plan, dict[int, str]]:
+    """How it is run, and what the float file calls the first results of ops that the quantizer named otherwise."""
+    graph = lowered.main
+    names = {
+        pair.candidate.index: graph.tensors[pair.reference.outputs[0]].name for pair in pair_ops(lowered, template)
+    }
+    try:
+        return make_plan(template, lowered), names
+    except TrainingError:
+        # What was rewritten keeps the constants that it has; an op without a kernel is told again.
+        return make_plan(template, lowered, whole=False), names
+
+
 def _moved(
     plan: Plan, framework: Any, feeds: Mapping[int, Array], parts: Mapping[int, Sequence[Part]], draws: Any
-) -> Iterator[tuple[str, float, float]]:
+) -> Iterator[tuple[Op, float, float]]:
     """Each op's squared movements of the outputs, by itself and by its results' grid, summed over a batch's samples."""
     b = framework.backend()
     exact = _Exact(plan, b)
@@ -150,7 +165,7 @@ def _moved(
                 for place, after in enumerate((framework.array(made[index]), grid)):
                     moved[place] += ((after - exact) * gradient).reshape(moved.shape[1], -1).sum(1)
         own, rounding = (float((row**2).sum()) for row in moved)
-        yield called(plan.template.main, step.op), own, rounding
+        yield step.op, own, rounding
 
 
 def _only_moves(plan: Plan, op: Op, index: int) -> bool:

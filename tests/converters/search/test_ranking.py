@@ -47,3 +47,16 @@ def test_where_the_engine_refuses_that_too_noise_is_left(tmp_path: Path, monkeyp
     assert found["damage"]["block/first"] > 0
     assert "the engine refuses it" in found["how"]
     assert "noise that each op adds" in found["how"]
+
+
+@pytest.mark.keras
+def test_gradients_are_told_by_the_names_of_the_float_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).uniform(-1, 1, SHAPE).astype(np.float32)
+    monkeypatch.setattr(ranking, "laid_out", lambda *_: [{"x": values}])
+    for name, scales in (("float", None), ("int8", (COARSE, FINE))):
+        (tmp_path / name).write_bytes(two_products(scales))
+    # The last product is `y_int8` there, and a constant of one number has no partner that is trained.
+    found = ranking.rank(str(tmp_path / "float"), str(tmp_path / "int8"), "", {}, 0)
+    assert found["how"].startswith("gradients")
+    assert set(found["rounding"]) == {"block/first", "y"}
+    assert found["rounding"]["block/first"] > 10 * found["rounding"]["y"] > 0
