@@ -379,9 +379,9 @@ class Search:
         if self.budgets.objective == "metric":
             return (point.score.drop.value if point.score else math.inf, time_ms, size)
         if self.wanted.by_placement:
-            # Of what is alike there the device's own recipe comes first.
+            # Of what is alike there the device's own recipe comes first, and what all are compared with last.
             placed = point.file.on_device if point.file else None
-            return (*(placed.cost if placed else (math.inf,) * 3), point.order)
+            return (*(placed.cost if placed else (math.inf,) * 3), point.order or math.inf)
         return (time_ms, size, point.order)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edge_sdk.converters.search.account import expectations
+from edge_sdk.converters.search.cut import Network
 from edge_sdk.converters.search.engine import Search, certificate
 from edge_sdk.converters.search.moves import MOVES
 from edge_sdk.converters.search.planning import check_moves
-from edge_sdk.converters.search.records import Budgets, Limits
+from edge_sdk.converters.search.records import Budgets, File, Latency, Limits, OnDevice, Point
 from edge_sdk.converters.search.view import Training
 from edge_sdk.errors import RecipeError
 from edge_sdk.recipe import Recipe
@@ -200,3 +203,32 @@ def test_the_front_is_timed_where_it_is_least_sure_and_nothing_of_it_is_evaluate
 def test_a_front_whose_times_are_sure_is_not_timed() -> None:
     found = search(Planted([*[0.001] * 63, 3.0]), _HALF)
     assert "front" not in _moves(found)
+
+
+def test_a_budget_of_time_that_int8_misses_is_kept_by_a_member_that_is_faster() -> None:
+    class SlowInt8(Planted):
+        """Groups 0 and 1 take long in int8, as ops without an integer kernel in the delegate do."""
+
+        def latency(self, file: File) -> Latency:
+            slow = 2 - len({0, 1} & self.spared(self._recipes[file.key]))
+            return replace(super().latency(file), ms=super().latency(file).ms + 5.0 * slow)
+
+        def network(self, plain: Point, reference: Point) -> Network:
+            known = super().network(plain, reference)
+            extra = [us - 5000 * (group < 2) for group, us in enumerate(known.extra_us.tolist())]
+            return Network(known.damage.tolist(), extra, known.borders)
+
+    found = search(SlowInt8([0.01] * 16), Budgets(max_latency_ms=3.0), Limits(max_evals=12))
+    assert found.best is not None
+    assert {"g0", "g1"} <= set(found.best.spared)
+
+
+def test_a_file_that_the_accelerator_takes_alike_is_the_recipe_of_the_device_and_no_float32() -> None:
+    class Alike(Planted):
+        """As a GPU, which computes float32 and float16 in the same place."""
+
+        def _placed(self, recipe: Recipe) -> OnDevice:
+            return OnDevice("planted", 1000, 0, 1)
+
+    found = search(Alike([0.001] * 8, accelerator=True), _HALF)
+    assert found.best is found.plain is not None
