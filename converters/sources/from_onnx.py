@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from edge_sdk.converters.lower import ladder, onnx_graph, onnx_hand_over
-from edge_sdk.converters.lower.direct import kept_boxes
+from edge_sdk.converters.lower.direct.counts import is_opening
 from edge_sdk.converters.lower.direct.quantizers import WideGrids, in_float, quantized_by, wide_grids
 from edge_sdk.converters.sources.fixed_inputs import fixed_finding
 from edge_sdk.converters.sources.onnx_dynamic import in_float_products, rounds_as_it_runs
 from edge_sdk.converters.sources.onnx_ends import ending_at
 from edge_sdk.converters.sources.onnx_fixed import with_fixed_inputs
-from edge_sdk.converters.sources.padded import padded, padded_finding
+from edge_sdk.converters.sources.padded import padded, padded_findings
 from edge_sdk.converters.sources.source import (
     Description,
     dynamic_finding,
@@ -27,7 +27,7 @@ from edge_sdk.converters.sources.source import (
 )
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
-from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError
+from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError, UnsupportedOpError
 from edge_sdk.findings import Finding
 from edge_sdk.folders import temporary_folder
 from edge_sdk.signature import Arrays, fix_shapes
@@ -60,9 +60,10 @@ class OnnxSource:
         self._open = onnx_graph.onnx_specs(inputs)
         self._inputs = fix_shapes(self._open, batch=self._options.batch, given=shapes)
         self._dtypes = {value.name: value.type.tensor_type.elem_type for value in inputs}
-        pads = self._options.lowering in ("auto", "direct")
-        self._kept_by = kept_boxes.counts_of(self._model) if pads else {}
-        self._outputs = (*(value.name for value in self._model.graph.output), *self._kept_by)
+        self._lowered = self._lowered_open()
+        self._padded = self._lowered.padded if self._lowered is not None else ()
+        counts = self._lowered.counts if self._lowered is not None else ()
+        self._outputs = (*(value.name for value in self._model.graph.output), *counts)
         self._quantized_by = quantized_by(self._model)
 
     @staticmethod
@@ -83,7 +84,7 @@ class OnnxSource:
         if self._dynamic:
             findings.append(dynamic_finding())
         findings += [fixed_finding(name, numbers) for name, numbers in self._options.fixed.items()]
-        findings += [padded_finding(count, node) for count, node in self._kept_by.items()]
+        findings += padded_findings(self._padded)
         ports = (self._inputs, self._open, self._outputs)
         return Description(framework, *ports, tuple(findings), precision, self._quantized_by).as_json()
 
@@ -97,23 +98,43 @@ class OnnxSource:
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         recurrent = any(node.op_type in _RECURRENT for node in self._model.graph.node)
         # Only our own lowering pads.
-        wanted = "direct" if self._kept_by else self._options.lowering
+        wanted = "direct" if self._padded else self._options.lowering
         return [asdict(rung) for rung in ladder("onnx", wanted, recurrent=recurrent, static_range=static_range)]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         if settings["lowering"] == "direct":
             from edge_sdk.converters.lower.direct.lowering import Way, hand_over
 
-            weights = str(self._path.parent) if self._path is not None else ""
-            way = Way(self._options.layout, settings["unroll"], weights)
-            model = kept_boxes.with_counts(self._model) if self._kept_by else self._model
-            return hand_over(model, self._inputs, self._outputs, Path(folder), way)
+            ready = None if settings["unroll"] else self._lowered
+            way = Way(self._options.layout, settings["unroll"], self._weights(), ready)
+            return hand_over(self._model, self._inputs, self._outputs, Path(folder), way)
         import onnx
 
         names = [spec.name for spec in self._inputs]
         path = Path(folder) / "model.onnx"
         onnx.save(onnx_graph.with_plain_names(self._whole(), names, self._outputs), str(path))
         return onnx_hand_over(path, self._inputs, self._outputs, self._options.layout, settings["onnx2tf"])
+
+    def _weights(self) -> str:
+        return str(self._path.parent) if self._path is not None else ""
+
+    def _lowered_open(self) -> Any:
+        """A model that chooses rows by data, lowered: which of its outputs are padded; None for any other.
+
+        Raises:
+            UnsupportedOpError: no lowering has a form for what depends on data in it.
+        """
+        parts = (self._model.graph, *self._model.functions)
+        if self._options.lowering not in ("auto", "direct") or not any(is_opening(part) for part in parts):
+            return None
+        from edge_sdk.converters.lower.direct.lowering import lower
+
+        try:
+            return lower(self._model, self._inputs, self._options.layout, self._weights())
+        except UnsupportedOpError as error:
+            if error.final:
+                raise
+            return None
 
     def _whole(self) -> Any:
         """The model with all weights inside."""
@@ -124,29 +145,25 @@ class OnnxSource:
         return self._model
 
     def _run(self, samples: str, outputs: str, *, rounding: bool) -> int:
-        # Gone after the run: they hold the weights twice, and an engine with the file comes next.
-        runtimes = self._runtimes(rounding=rounding)
-        results = stacked_runs(
-            SampleStore.open(samples), lambda arrays: self._arrays(runtimes, arrays), can_stack=False
-        )
+        # Gone after the run: it holds the weights twice, and an engine with the file comes next.
+        runtime = self._runtime(rounding=rounding)
+        results = stacked_runs(SampleStore.open(samples), lambda arrays: self._arrays(runtime, arrays), can_stack=False)
         return write_outputs(results, self._outputs, outputs)
 
-    def _runtimes(self, *, rounding: bool) -> list[Any]:
-        """The model in a runtime; where its rows are padded, also the model that pads them."""
+    def _runtime(self, *, rounding: bool) -> Any:
         as_it_is = (rounding or self._quantized_by is None) and not (
             self._options.fixed or self._options.ends or self._dynamic
         )
-        forms = [self._model if as_it_is else self._whole()]
-        forms += [kept_boxes.with_padding(self._whole())] if self._kept_by else []
+        model = self._model if as_it_is else self._whole()
         if self._quantized_by is not None and not rounding:
-            forms = [in_float(form) for form in forms]
-        return [session(form, self._path if as_it_is and form is self._model else None) for form in forms]
+            model = in_float(model)
+        return session(model, self._path if as_it_is else None)
 
-    def _arrays(self, runtimes: Sequence[Any], arrays: Arrays) -> Arrays:
+    def _arrays(self, runtime: Any, arrays: Arrays) -> Arrays:
         feeds = {name: self._typed(name, values) for name, values in arrays.items()}
         with running("onnxruntime", "running the model"):
-            found = [dict(zip(_outputs(one), one.run(None, feeds), strict=True)) for one in runtimes]
-        made = padded(found[0], found[1], tuple(self._kept_by)) if self._kept_by else found[0]
+            found = dict(zip(_outputs(runtime), runtime.run(None, feeds), strict=True))
+        made = padded(found, self._padded)
         return {name: _as_float32(made[name]) for name in self._outputs}
 
     def _typed(self, name: str, values: Any) -> Any:

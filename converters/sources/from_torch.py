@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.converters.lower import ladder, onnx_hand_over, plain_name
-from edge_sdk.converters.lower.direct import kept_boxes
+from edge_sdk.converters.lower.direct.counts import Padded
 from edge_sdk.converters.sources.from_onnx import OnnxSource
+from edge_sdk.converters.sources.padded import padded, padded_findings
 from edge_sdk.converters.sources.pytorch.calls import TorchCall, eval_mode, is_exported, torch_dtype
 from edge_sdk.converters.sources.pytorch.export import exported
-from edge_sdk.converters.sources.pytorch.padded import PaddedRows, watched
+from edge_sdk.converters.sources.pytorch.padded import watched
 from edge_sdk.converters.sources.pytorch.quantized import in_float_ops, is_dynamic, quantized_by
 from edge_sdk.converters.sources.pytorch.states import refuse_memory
 from edge_sdk.converters.sources.source import (
@@ -27,7 +28,7 @@ from edge_sdk.converters.sources.source import (
 )
 from edge_sdk.converters.workers.child import first_line, running
 from edge_sdk.data.store import SampleStore
-from edge_sdk.errors import MissingDependencyError, ModelError, UntrustedSourceError
+from edge_sdk.errors import MissingDependencyError, ModelError, UnsupportedOpError, UntrustedSourceError
 from edge_sdk.findings import Finding
 from edge_sdk.signature import Arrays, fix_shapes
 
@@ -59,14 +60,14 @@ class TorchSource:
             self._call = self._exported_call
         self._inputs = fix_shapes(self._call.inputs, batch=self._options.batch, given=self._options.shapes)
         self._float: OnnxSource | None = None
-        with watched() as keeps_boxes:
+        with watched() as chooses:
             examples = self._example_tensors()
             # Observers of a model that is being quantized remember by design.
             remembers = not self._quantized_by
             made = refuse_memory(self._call.module, lambda: self._run(examples)) if remembers else self._run(examples)
             self._outputs: tuple[str, ...] = tuple(made)
-        pads = keeps_boxes and self._options.lowering in ("auto", "direct")
-        self._padding = PaddedRows(self._with_own_names()) if pads else None
+        pads = chooses and self._options.lowering in ("auto", "direct")
+        self._padded = self._padded_outputs() if pads else ()
 
     @staticmethod
     def reads(source: object) -> bool:
@@ -87,9 +88,8 @@ class TorchSource:
             findings.append(quantized_finding(self._quantized_by))
         if self._dynamic:
             findings.append(dynamic_finding())
-        counts = self._padding.counts if self._padding else ()
-        findings += self._padding.findings() if self._padding else []
-        ports = (self._inputs, self._call.inputs, (*self._outputs, *counts))
+        findings += padded_findings(self._padded)
+        ports = (self._inputs, self._call.inputs, self._with_counts())
         framework = f"torch {torch.__version__}"
         return Description(framework, *ports, tuple(findings), quantized_by=self._quantized_by).as_json()
 
@@ -101,13 +101,12 @@ class TorchSource:
     def run_rounded(self, samples: str, outputs: str) -> int:
         """Reference runs of a model that is quantized already, rounding included."""
         results = stacked_runs(SampleStore.open(samples), self._arrays, can_stack=False)
-        counts = self._padding.counts if self._padding else ()
-        return write_outputs(results, (*self._outputs, *counts), outputs)
+        return write_outputs(results, self._with_counts(), outputs)
 
     def rungs(self, *, static_range: bool) -> list[dict[str, Any]]:
         recurrent = self._call.has_recurrent_layers()
         # Only our own lowering pads.
-        wanted = "direct" if self._padding else self._options.lowering
+        wanted = "direct" if self._padded else self._options.lowering
         return [asdict(rung) for rung in ladder("torch", wanted, recurrent=recurrent, static_range=static_range)]
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,10 +130,27 @@ class TorchSource:
 
         model = self._as_onnx(module, settings)
         inputs = {plain_name("in", i): spec for i, spec in enumerate(self._inputs)}
-        outputs = self._outputs
-        if self._padding is not None:
-            model, outputs = kept_boxes.with_counts(model), (*outputs, *self._padding.counts)
-        return hand_over(model, inputs, outputs, folder, Way(self._options.layout, settings["unroll"]))
+        return hand_over(model, inputs, self._with_counts(), folder, Way(self._options.layout, settings["unroll"]))
+
+    def _with_counts(self) -> tuple[str, ...]:
+        """The outputs, and how many rows of those count that have padding."""
+        return tuple(dict.fromkeys((*self._outputs, *(one.count for one in self._padded))))
+
+    def _padded_outputs(self) -> tuple[Padded, ...]:
+        """Which outputs have as many rows as data says.
+
+        Raises:
+            UnsupportedOpError: no lowering has a form for what depends on data in the model.
+        """
+        from edge_sdk.converters.lower.direct.lowering import lower
+
+        model = self._with_own_names()
+        try:
+            return lower(model, self._inputs, self._options.layout).padded
+        except UnsupportedOpError as error:
+            if error.final:
+                raise
+            return ()
 
     def _in_float(self) -> OnnxSource:
         """The model without the rounding of its activations, run by ONNX Runtime."""
@@ -165,7 +181,7 @@ class TorchSource:
 
         tensors = {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
         own = {name: tensor.detach().cpu().numpy() for name, tensor in self._run(tensors).items()}
-        return self._padding.outputs(own, arrays) if self._padding else own
+        return padded(own, self._padded)
 
     def _run(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
         import torch

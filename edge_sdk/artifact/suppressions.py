@@ -35,20 +35,20 @@ def kept_outputs(artifact: Artifact) -> list[Kept]:
     """Outputs that are computed from what suppressions keep, by the suppressions that they are computed from."""
     graph = artifact.main
     found: dict[int, frozenset[int]] = {}
-    counting = {op.outputs[COUNTS[op.name]] for op in graph.ops if suppresses(op)}
-    # What is computed from nothing but counts.
-    counts = set(counting)
+    # What is computed from what is kept; the rest of what is reached are counts.
+    rows: set[int] = set()
     for op in graph.ops:
         own = frozenset({op.index}) if suppresses(op) else frozenset()
         reached = own.union(*(found.get(index, frozenset()) for index in op.inputs))
         if not reached:
             continue
         found |= dict.fromkeys(op.outputs, reached)
-        given = [i for i in op.inputs if i >= 0 and graph.tensors[i].constant is None]
-        if counts.issuperset(given) and not own:
-            counts |= set(op.outputs)
+        if not rows.isdisjoint(op.inputs):
+            rows |= set(op.outputs)
+        elif own:
+            rows |= {index for place, index in enumerate(op.outputs) if place != COUNTS[op.name]}
     ends = {name: tensor for name, tensor in artifact.signature.outputs.items() if tensor.index in found}
-    numbers = {name for name, tensor in ends.items() if tensor.index in counts and tensor.elements == 1}
+    numbers = {name for name, tensor in ends.items() if tensor.index not in rows and tensor.elements == 1}
     tables: dict[frozenset[int], list[str]] = {}
     for name, tensor in ends.items():
         if name not in numbers:

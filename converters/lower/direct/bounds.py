@@ -45,6 +45,10 @@ class Bounds:
         """Whether all elements of integer tensors fit int32."""
         return all(fits(self.of(tensor), _INT32) for tensor in tensors)
 
+    def declare(self, tensor: Tensor, interval: Interval) -> None:
+        """What a form knows of its result."""
+        self._known[tensor] = interval
+
     def note(self, op: Op) -> None:
         """Takes in what an op says about its results."""
         rule = _RULES.get(op.kind)

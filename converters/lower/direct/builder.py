@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy.typing as npt
 from edge_sdk.artifact.model import Quantization
 from edge_sdk.converters.lower.direct.bounds import Bounds
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
+from edge_sdk.converters.lower.direct.lengths import Length, Size
 from edge_sdk.converters.lower.direct.node import NoFormError
+from edge_sdk.converters.lower.direct.padding import Padding
 from edge_sdk.converters.lower.direct.value import Order, Value, identity, plain
 
 _SHARED_BYTES = 1024
@@ -30,14 +32,18 @@ class Builder:
         origin: what new tensors are said to come from; set for each node.
         bounds: between which numbers integer tensors lie.
         reals: float tensors that hold the same whole numbers as integer tensors made from them.
-        padded: tensors of which only so many of the first rows count as the data says.
+        padding: of which tensors only so many of the first rows count as the data says.
+        sizes: integer tensors that hold sizes of padded ones, as cells of numbers and lengths.
     """
 
     def __init__(self) -> None:
         self.origin = ""
         self.bounds = Bounds()
         self.reals: dict[Tensor, Tensor] = {}
-        self.padded: list[Tensor] = []
+        self.padding = Padding()
+        self.sizes: dict[Tensor, npt.NDArray[Any]] = {}
+        self._lengths: dict[Length, Tensor] = {}
+        self._made: dict[tuple[Any, ...], Any] = {}
         self._ops: list[Op] = []
         self._constants: dict[tuple[Any, ...], Tensor] = {}
         self._widened: dict[Tensor, Tensor] = {}
@@ -82,6 +88,7 @@ class Builder:
             if tensor is not None and tensor.dtype not in _DTYPES and not _reads_int4(op, tensor):
                 raise NoFormError(f"TFLite has no {op.kind} for {tensor.dtype}; use a wider dtype in the source model")
         self.bounds.note(op)
+        self.padding.note(op)
         self._ops.append(op)
 
     def constant(
@@ -164,6 +171,74 @@ class Builder:
         """The value in another dtype, its axes where they were."""
         return Value(self.cast(value.tensor, dtype), value.order, value.spatial)
 
+    # --- lengths that depend on data --------------------------------------------------------------------------------
+
+    def length(self, size: Size) -> Tensor:
+        """A size as the running file knows it: int32 without axes."""
+        if not isinstance(size, Length):
+            return self.constant(size, "int32")
+        if size not in self._lengths:
+            self._lengths[size] = self._computed(size)
+        return self._lengths[size]
+
+    def _computed(self, size: Length) -> Tensor:
+        if size.kind == "count":
+            return size.parts[0]  # type: ignore[no-any-return]
+        if size.kind == "sum":
+            parts = self.lengths(size.parts)
+            return self.emit("SUM", [parts, self.constant([0], "int32")], (), keep_dims=False)
+        kind = {"least": "MINIMUM", "times": "MUL"}[size.kind]
+        return self.emit(kind, [self.length(part) for part in size.parts], (), "int32")
+
+    def lengths(self, sizes: Sequence[Size]) -> Tensor:
+        """Several, side by side: int32 ``[sizes]``."""
+        if not any(isinstance(size, Length) for size in sizes):
+            return self.constant(np.array(sizes, np.int32))
+        tensors = [self.length(size) for size in sizes]
+        return self.emit("PACK", tensors, (len(tensors),), "int32", values_count=len(tensors), axis=0)
+
+    def sized(self, cells: npt.NDArray[Any]) -> Value:
+        """Cells of numbers and lengths as a value, int64; all that is computed with them stays known as such."""
+        if not any(isinstance(cell, Length) for cell in cells.reshape(-1)):
+            dtype = "bool" if all(isinstance(cell, bool) for cell in cells.reshape(-1)) and cells.size else "int64"
+            return self.fixed(cells.astype(dtype))
+        made = self.cast(self.reshaped(self.lengths(list(cells.reshape(-1))), cells.shape), "int64")
+        self.sizes[made] = cells
+        return plain(made)
+
+    def cells(self, value: Value | None) -> npt.NDArray[Any] | None:
+        """The numbers and lengths that a value holds; None where it is no size."""
+        if value is None:
+            return None
+        if value.is_constant:
+            return value.data.astype(object) if value.dtype in ("int32", "int64", "bool") else None
+        return self.sizes.get(value.tensor)
+
+    def counting(self, axis: int, rank: int, extent: int, count: Size) -> Tensor:
+        """Which of the rows along an axis count: bool ``[1, ..., extent, ..., 1]``."""
+        key = ("counting", axis, rank, extent, count)
+        if key not in self._made:
+            shape = [extent if i == axis else 1 for i in range(rank)]
+            numbers = self.constant(np.arange(extent, dtype=np.int32).reshape(shape))
+            self._made[key] = self.emit("LESS", [numbers, self.length(count)], shape, "bool")
+        return self._made[key]  # type: ignore[no-any-return]
+
+    def filled(self, tensor: Tensor, number: Any) -> Tensor:
+        """A tensor with a number in the place of padding; itself where it has none."""
+        rows = self.padding.of(tensor)
+        if rows is None:
+            return tensor
+        counts = self.counting(rows.axis, len(tensor.shape), tensor.shape[rows.axis], rows.count)
+        with self.padding.ignored():
+            other = self.constant(number, tensor.dtype)
+            return self.emit("SELECT_V2", [counts, tensor, other], tensor.shape, tensor.dtype)
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What was made for a key before, or is made now."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
     # --- the graph ------------------------------------------------------------------------------------------------
 
     def graph(self, name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
@@ -179,6 +254,7 @@ class Builder:
         """A builder for the body of a loop or branch."""
         made = Builder()
         made.origin = self.origin
+        made.padding, made.sizes = self.padding, self.sizes
         return made
 
 

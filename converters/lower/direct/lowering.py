@@ -10,13 +10,13 @@ from typing import Any
 from edge_sdk.converters.lower.direct import passes
 from edge_sdk.converters.lower.direct.bodies import distinct
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.counts import PADDING, Padded, with_counts
 from edge_sdk.converters.lower.direct.graph import Graph, Tensor
 from edge_sdk.converters.lower.direct.images import image_inputs
-from edge_sdk.converters.lower.direct.padded_rows import mixing
 from edge_sdk.converters.lower.direct.quantizers import quantized_by, with_grids
 from edge_sdk.converters.lower.direct.reading import computed_dtype, inlined, opset_of
 from edge_sdk.converters.lower.direct.value import Order, Value, channels_last, identity
-from edge_sdk.converters.lower.direct.walk import Walk, unsupported
+from edge_sdk.converters.lower.direct.walk import Walk
 from edge_sdk.converters.lower.direct.writing import write
 from edge_sdk.signature import TensorSpec
 
@@ -26,14 +26,21 @@ class Lowered:
     """A graph ready to be written.
 
     Attributes:
-        graph: with inputs and outputs in the source's order.
+        graph: with inputs and outputs in the source's order; counts of padded outputs come behind those.
         input_orders: how the source's arrays are transposed to the file's; None where they are not.
         output_orders: likewise.
+        padded: the outputs that have padding.
     """
 
     graph: Graph
     input_orders: tuple[Order | None, ...]
     output_orders: tuple[Order | None, ...]
+    padded: tuple[Padded, ...] = ()
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Names of the further outputs, in order."""
+        return tuple(dict.fromkeys(one.count for one in self.padded))
 
 
 def lower(
@@ -69,21 +76,24 @@ def lower(
     walk = Walk(builder, opset_of(model), folder, unroll)
     outputs = walk.graph(model.graph, values)
     names = [value.name for value in model.graph.output]
-    if mixed := mixing(builder.ops, builder.padded):
-        raise unsupported(mixed, final=True)
+    padded, numbers = with_counts(builder, dict(zip(names, outputs, strict=True)), {*names, *by_name})
     ends = [_output(builder, name, value, layout) for name, value in zip(names, outputs, strict=True)]
+    ends += numbers.values()
+    names += numbers
     tensors = distinct(builder, [end.tensor for end in ends], [v.tensor for v in values.values()], names)
     graph = builder.graph("main", [v.tensor for v in values.values()], tensors)
-    return Lowered(passes.run(graph), tuple(_moved(v) for v in values.values()), tuple(_moved(end) for end in ends))
+    moved, ends_moved = (tuple(_moved(v) for v in some) for some in (values.values(), ends))
+    return Lowered(passes.run(graph), moved, ends_moved, padded)
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a model is lowered: see :func:`lower`; ``weights`` is its ``folder``."""
+    """How a model is lowered: see :func:`lower`; ``weights`` is its ``folder``, ``lowered`` what that gave already."""
 
     layout: str
     unroll: bool = False
     weights: str = ""
+    lowered: Lowered | None = None
 
 
 def hand_over(
@@ -100,11 +110,11 @@ def hand_over(
     Args:
         model: an ``onnx.ModelProto``.
         inputs: as for :func:`lower`.
-        outputs: names for the graph's outputs, in order.
+        outputs: names for the graph's outputs, in order, and for the counts behind them.
         folder: where ``lowered.tflite`` is written.
         way: how.
     """
-    lowered = lower(model, inputs, way.layout, way.weights, unroll=way.unroll)
+    lowered = way.lowered or lower(model, inputs, way.layout, way.weights, unroll=way.unroll)
     target = folder / "lowered.tflite"
     target.write_bytes(write(lowered.graph))
     specs = inputs.values() if isinstance(inputs, Mapping) else inputs
@@ -148,8 +158,12 @@ def _input(spec: TensorSpec, *, moved: bool) -> Value:
 
 
 def _output(builder: Builder, name: str, value: Value, layout: str) -> Value:
-    """An image keeps its channels last where the user takes them so; all else goes back to the source's order."""
+    """An image keeps its channels last where the user takes them so; all else goes back to the source's order.
+
+    Padding is 0, and -1 in whole numbers, which may be indices.
+    """
     builder.origin = name
+    value = Value(builder.filled(value.tensor, PADDING.get(value.dtype, -1)), value.order, value.spatial)
     if layout == "nhwc" and value.rank == 4 and value.spatial and value.order == channels_last(4):
         return value
     return Value(builder.arranged(value), identity(value.rank))

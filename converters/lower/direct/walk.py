@@ -13,6 +13,7 @@ import numpy.typing as npt
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.expanding import expand, is_function
 from edge_sdk.converters.lower.direct.folding import fold
+from edge_sdk.converters.lower.direct.lengths import measured
 from edge_sdk.converters.lower.direct.linear_regions import Region, grouped
 from edge_sdk.converters.lower.direct.node import (
     DataDependentError,
@@ -141,8 +142,10 @@ class Walk:
         sequences = {i: entry for i, entry in enumerate(inputs) if isinstance(entry, Values)}
         if proto.op_type == "Identity" and proto.domain in OWN_DOMAINS:
             return inputs
-        if proto.domain in OWN_DOMAINS and not sequences and (folded := self._folded(proto, plain)) is not None:
-            return folded
+        if proto.domain in OWN_DOMAINS and not sequences:
+            known = self._folded(proto, plain) or self._sized(proto, plain)
+            if known is not None:
+                return known
         try:
             return self._formed(proto, plain, sequences)
         except NoFormError as error:
@@ -163,6 +166,16 @@ class Walk:
         arrays: list[npt.NDArray[Any] | None] = [value.data if value is not None else None for value in inputs]
         results = fold(proto, arrays, self.opset)
         return None if results is None else [self.builder.fixed(result) for result in results]
+
+    def _sized(self, proto: Any, inputs: Sequence[Value | None]) -> list[Entry] | None:
+        """Arithmetic on sizes that depend on data."""
+        if not any(value is not None and value.tensor in self.builder.sizes for value in inputs):
+            return None
+        cells = [self.builder.cells(value) for value in inputs]
+        if any(found is None and value is not None for found, value in zip(cells, inputs, strict=True)):
+            return None
+        made = measured(proto.op_type, cells, attributes_of(proto), self.opset)
+        return None if made is None else [self.builder.sized(made)]
 
     def _formed(self, proto: Any, inputs: Sequence[Value | None], sequences: Mapping[int, Values]) -> Sequence[Entry]:
         form = OPS.get(proto.op_type) if proto.domain in OWN_DOMAINS else None

@@ -13,6 +13,7 @@ from typing import Any
 
 from edge_sdk.converters.sources.pytorch.forms import translations
 from edge_sdk.converters.sources.pytorch.numbers import with_numbers
+from edge_sdk.converters.sources.pytorch.padded import as_one_graph
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.errors import ConversionError, ModelError
 
@@ -80,7 +81,8 @@ def _program(module: Any, examples: tuple[Any, ...]) -> Any:
     import torch
 
     try:
-        return with_numbers(torch.export.export(module, examples, strict=False), examples)
+        with as_one_graph():
+            return with_numbers(torch.export.export(module, examples, strict=False), examples)
     except Exception as error:  # torch.export raises many types
         where = _user_line(error)
         if "data-dependent" in str(error):

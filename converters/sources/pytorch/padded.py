@@ -1,4 +1,4 @@
-"""PyTorch models with torchvision's nms inside: how many boxes it keeps depends on data, and a file has padded rows."""
+"""PyTorch models that choose rows by data: masks, nonzero, torchvision's nms; a file has padded rows."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from edge_sdk.converters.lower.direct import kept_boxes
-from edge_sdk.converters.sources.from_onnx import session
-from edge_sdk.converters.sources.padded import padded, padded_finding
-from edge_sdk.findings import Finding
-from edge_sdk.signature import Arrays
-
-
-class PaddedRows:
-    """What stands behind a model's own rows, by ONNX Runtime.
-
-    Args:
-        model: as ``torch.onnx.export`` gives it, with the source's names.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self._counts = kept_boxes.counts_of(model)
-        self._runtime = session(kept_boxes.with_padding(model), None)
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """Names of the further outputs."""
-        return tuple(self._counts)
-
-    def findings(self) -> list[Finding]:
-        """What the report says."""
-        return [padded_finding(count, node) for count, node in self._counts.items()]
-
-    def outputs(self, own: Arrays, arrays: Arrays) -> Arrays:
-        """The model's outputs with padding behind them, and the counts.
-
-        Args:
-            own: the model's outputs, with as many rows as there are.
-            arrays: what it was run on.
-        """
-        ports = [port.name for port in self._runtime.get_inputs()]
-        values = self._runtime.run(None, {name: arrays[name] for name in ports})
-        whole = dict(zip((port.name for port in self._runtime.get_outputs()), values, strict=True))
-        return padded(own, whole, self.counts)
+_CHOOSE = frozenset({"aten.nonzero.default", "aten.masked_select.default", "torchvision.nms.default"})
 
 
 @contextlib.contextmanager
 def watched() -> Iterator[list[str]]:
-    """Collects the names of torchvision's ops that are run and that keep boxes."""
-    found: list[str] = []
-    if "torchvision" not in sys.modules:
-        yield found
-        return
+    """Collects the names of ops that are run and whose results have as many rows as the data says."""
     from torch.utils._python_dispatch import TorchDispatchMode
+
+    found: list[str] = []
 
     class Watch(TorchDispatchMode):  # type: ignore[misc]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if str(func) == "torchvision.nms.default":
+            if str(func) in _CHOOSE or (str(func) == "aten.index.Tensor" and _has_mask(args[1])):
                 found.append(str(func))
             return func(*args, **(kwargs or {}))
 
     with Watch():
         yield found
+
+
+def _has_mask(indices: Any) -> bool:
+    import torch
+
+    return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in indices)
+
+
+@contextlib.contextmanager
+def as_one_graph() -> Iterator[None]:
+    """Torchvision's ``batched_nms`` in the form that has no branch.
+
+    It chooses between two ways by how many boxes there are, which one graph cannot: both keep the same boxes. The one
+    that stays moves the boxes of each class apart from all others.
+    """
+    boxes = sys.modules.get("torchvision.ops.boxes")
+    original = getattr(boxes, "batched_nms", None)
+    if original is None:
+        yield
+        return
+    holders = [module for module in list(sys.modules.values()) if _holds(module, original)]
+    for module in holders:
+        module.batched_nms = _batched_nms  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for module in holders:
+            module.batched_nms = original  # type: ignore[attr-defined]
+
+
+def _holds(module: Any, function: Any) -> bool:
+    return getattr(module, "__dict__", {}).get("batched_nms") is function
+
+
+def _batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
+    import torch
+
+    offsets = idxs.to(boxes) * (boxes.max() + 1)
+    return torch.ops.torchvision.nms(boxes + offsets[:, None], scores, iou_threshold)

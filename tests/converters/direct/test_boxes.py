@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_sdk.converters.lower.direct.kept_boxes import with_counts, with_padding
+from edge_sdk.converters.lower.direct.counts import Padded
+from edge_sdk.converters.sources.padded import padded
 from edge_sdk.errors import UnsupportedOpError
 from tests.converters.direct.compare import by_reference, check, expected, lowered, model
 
@@ -63,11 +64,12 @@ def test_rows_are_onnx_runtimes_in_its_order(case: str) -> None:
     assert 1 < len(own) < feeds["scores"].size
     if len(feeds) + len(weights) == 5:  # The reference evaluator cannot do without thresholds.
         np.testing.assert_array_equal(by_reference(made, feeds)[0], own)
-    whole, count = expected(with_padding(made), feeds)
-    np.testing.assert_array_equal(whole[:count], own)
-    assert (whole[count:] == -1).all()
+    batch, classes, boxes = feeds["scores"].shape
+    most = batch * classes * min(int({**feeds, **weights}["most"][0]), boxes)
+    wants = padded({"kept": own}, [Padded("kept", 0, most, "kept_count")])
     # `check` has a tolerance of floats; whole numbers up to 40 apart by less are equal.
-    check(with_counts(made), feeds, oracle=lambda *_: [whole, count])
+    found = check(made, feeds, oracle=lambda *_: list(wants.values()))
+    assert found.padded == (Padded("kept", 0, most, "kept_count"),)
 
 
 def test_what_is_gathered_by_the_rows_keeps_their_count_and_what_mixes_them_is_refused() -> None:
@@ -88,11 +90,17 @@ def test_what_is_gathered_by_the_rows_keeps_their_count_and_what_mixes_them_is_r
         helper.make_node("Slice", ["found", "first", "five", "first"], ["top"]),
     ]
     made = _suppression(feeds, weights, *nodes, to="top")
-    check(with_counts(made), feeds, oracle=lambda proto, data: expected(with_padding(made), data))
-    mixing = helper.make_node("ReduceMax", ["top"], ["most_of_all"], name="largest", axes=[0], keepdims=0)
+    ends = [Padded("kept", 0, 9, "kept_count"), Padded("top", 0, 5, "top_count")]
+
+    def wants(proto: Any, data: Any) -> list[Numbers]:
+        own = padded(dict(zip(("kept", "top"), expected(proto, data), strict=True)), ends)
+        return [own[name] for name in ("kept", "top", "kept_count", "top_count")]
+
+    check(made, feeds, oracle=wants)
+    mixing = helper.make_node("Softmax", ["top"], ["most_of_all"], name="largest", axis=0)
     mixed = _suppression(feeds, weights, *nodes, mixing, to="most_of_all")
-    with pytest.raises(UnsupportedOpError, match=r"REDUCE_MAX at `largest`: it mixes rows that count"):
-        lowered(with_counts(mixed), feeds)
+    with pytest.raises(UnsupportedOpError, match=r"Softmax at `largest`: its SOFTMAX mixes rows that count"):
+        lowered(mixed, feeds)
 
 
 def test_a_number_of_rows_that_depends_on_data_is_one_clear_error() -> None:
@@ -100,7 +108,7 @@ def test_a_number_of_rows_that_depends_on_data_is_one_clear_error() -> None:
     open_feeds = {**feeds, "most": weights["most"]}
     made = _suppression(open_feeds, {name: weights[name] for name in LIMITS})
     with pytest.raises(UnsupportedOpError, match=r"nms`: max_output_boxes_per_class depend on data"):
-        lowered(with_counts(made), open_feeds)
+        lowered(made, open_feeds)
     none = _suppression(feeds, {**weights, "most": np.array([0], np.int64)})
     with pytest.raises(UnsupportedOpError, match=r"max_output_boxes_per_class 0 keeps no box"):
-        lowered(with_counts(none), feeds)
+        lowered(none, feeds)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.node import Node
 from edge_sdk.converters.lower.direct.ops.arithmetic.elementwise import binary, unary
-from edge_sdk.converters.lower.direct.value import Value
+from edge_sdk.converters.lower.direct.value import Value, plain
 
 Form = Callable[[Builder, Node], Value]
 
@@ -18,12 +20,38 @@ def reduced(builder: Builder, x: Value, kind: str, axes: Iterable[int], *, keep:
     if not gone:
         return x
     places = sorted(x.place(axis) for axis in gone)
+    rows = builder.padding.of(x.tensor)
+    if rows is not None and rows.axis in places:
+        if kind == "MEAN":
+            return _mean_of_padded(builder, x, gone, keep=keep)
+        x = Value(builder.filled(x.tensor, _neutral(kind, x.dtype)), x.order, x.spatial)
     kept = [1 if i in places else size for i, size in enumerate(x.tensor.shape) if keep or i not in places]
     made = builder.emit(kind, [x.tensor, builder.constant(places, "int32")], kept, keep_dims=keep)
     if keep:
         return Value(made, x.order, x.spatial)
     left = [axis for axis in x.order if axis not in gone]
     return Value(made, tuple(sorted(left).index(axis) for axis in left), x.spatial and len(left) > 2)
+
+
+def _neutral(kind: str, dtype: str) -> float:
+    """The number that changes no result."""
+    if kind in ("REDUCE_MAX", "REDUCE_MIN"):
+        sign = -1 if kind == "REDUCE_MAX" else 1
+        whole = np.iinfo(dtype) if dtype != "float32" else None
+        return sign * np.inf if whole is None else int(whole.min if sign < 0 else whole.max)
+    return 1 if kind == "REDUCE_PROD" else 0
+
+
+def _mean_of_padded(builder: Builder, x: Value, gone: set[int], *, keep: bool) -> Value:
+    """The sum over how many count."""
+    rows = builder.padding.of(x.tensor)
+    others = [x.shape[axis] for axis in gone if rows is not None and x.place(axis) != rows.axis]
+    total = reduced(builder, x, "SUM", gone, keep=keep)
+    if rows is None:
+        raise ValueError("a mean of rows that all count")
+    number = builder.cast(builder.length(rows.count), x.dtype)
+    made = binary(builder, "DIV", [total, plain(number)])
+    return binary(builder, "DIV", [made, builder.fixed(np.array(np.prod(others), x.dtype))]) if others else made
 
 
 def axes_of(node: Node, rank: int) -> list[int]:

@@ -10,7 +10,9 @@ from edge_sdk.converters.lower.direct.ops.moving import (
     gather,
     running,
     scatter,
+    selecting,
     shape,
+    sizes,
     sorting,
 )
 
@@ -19,6 +21,8 @@ OPS: Mapping[str, Callable[..., Any]] = {
     **gather.OPS,
     **running.OPS,
     **scatter.OPS,
+    **selecting.OPS,
     **shape.OPS,
+    **sizes.OPS,
     **sorting.OPS,
 }

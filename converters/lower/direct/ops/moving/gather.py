@@ -8,11 +8,12 @@ import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
-from edge_sdk.converters.lower.direct.node import Node
+from edge_sdk.converters.lower.direct.node import DataDependentError, Node
 from edge_sdk.converters.lower.direct.ops.arithmetic.elementwise import binary, scalar, select
 from edge_sdk.converters.lower.direct.ops.arithmetic.reduction import reduced, without_axes
 from edge_sdk.converters.lower.direct.ops.moving.reshaping import reshape
 from edge_sdk.converters.lower.direct.ops.moving.shape import sliced
+from edge_sdk.converters.lower.direct.ops.moving.sizes import padded_along
 from edge_sdk.converters.lower.direct.value import Value, plain
 
 Form = Callable[[Builder, Node], Value]
@@ -21,9 +22,15 @@ Form = Callable[[Builder, Node], Value]
 def _gather(builder: Builder, node: Node) -> Value:
     x, indices = node.input(0), node.input(1)
     axis = int(node.attribute("axis", 0)) % x.rank
-    if indices.is_constant and (found := _as_slice(builder, x, axis, indices)) is not None:
+    rows = padded_along(builder, x, axis)
+    if indices.is_constant and not rows and (found := _as_slice(builder, x, axis, indices)) is not None:
         return found
-    if x.rank == 1 and indices.is_constant and np.array_equal(indices.data.reshape(-1), np.arange(x.shape[0])):
+    if (
+        x.rank == 1
+        and indices.is_constant
+        and not rows
+        and np.array_equal(indices.data.reshape(-1), np.arange(x.shape[0]))
+    ):
         # All elements in order: PyTorch's as_strided of what is dense.
         return reshape(builder, x, indices.shape)
     return gather(builder, x, indices, axis, never_below=never_below(node))
@@ -53,10 +60,26 @@ def _as_slice(builder: Builder, x: Value, axis: int, indices: Value) -> Value | 
 def gather(builder: Builder, x: Value, indices: Value, axis: int, *, never_below: bool = False) -> Value:
     """GATHER along an axis of the source; the indices' axes stand in its place."""
     place = x.place(axis)
+    if padded_along(builder, x, axis):
+        never_below = refuse_below(builder, indices, never_below=never_below)
     index = counted_from_zero(builder, indices, x.shape[axis], never_below=never_below)
     shape = (*x.tensor.shape[:place], *index.tensor.shape, *x.tensor.shape[place + 1 :])
     made = builder.emit("GATHER", [x.tensor, index.tensor], shape, x.dtype, axis=place, batch_dims=0)
     return Value(made, _gathered_order(x, axis, index))
+
+
+def refuse_below(builder: Builder, indices: Value, *, never_below: bool) -> bool:
+    """True: of rows whose number depends on data, none is counted from the last.
+
+    Raises:
+        DataDependentError: one may be.
+    """
+    if never_below or builder.bounds.of(indices.tensor)[0] >= 0:
+        return True
+    raise DataDependentError(
+        "it may count from the end of rows whose number depends on data; count them from the first, or choose outside "
+        "the model"
+    )
 
 
 def _gathered_order(x: Value, axis: int, index: Value) -> tuple[int, ...]:
@@ -95,6 +118,8 @@ def _gather_elements(builder: Builder, node: Node) -> Value:
     """GATHER of the whole tensor as one axis."""
     x, indices = node.input(0), node.input(1)
     axis = int(node.attribute("axis", 0)) % x.rank
+    if padded_along(builder, x, axis):
+        refuse_below(builder, indices, never_below=never_below(node))
     flat = builder.reshaped(builder.arranged(x), (x.tensor.size,))
     places = places_of_elements(builder, x.shape, indices, axis, never_below=never_below(node))
     return plain(builder.emit("GATHER", [flat, places], places.shape, x.dtype, axis=0, batch_dims=0))
@@ -125,6 +150,8 @@ def _gather_nd(builder: Builder, node: Node) -> Value:
     x, indices = node.input(0), node.input(1)
     batch = int(node.attribute("batch_dims", 0))
     depth = indices.shape[-1]
+    if any(padded_along(builder, x, axis) for axis in range(batch, batch + depth)):
+        refuse_below(builder, indices, never_below=never_below(node))
     places = places_of_rows(builder, x.shape, indices, batch)
     counted, row = x.shape[: batch + depth], x.shape[batch + depth :]
     rows = builder.reshaped(builder.arranged(x), (int(np.prod(counted, dtype=np.int64)), *row))

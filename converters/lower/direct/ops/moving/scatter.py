@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
-from edge_sdk.converters.lower.direct.node import Node
+from edge_sdk.converters.lower.direct.node import DataDependentError, Node
 from edge_sdk.converters.lower.direct.ops.arithmetic.elementwise import binary, scalar
 from edge_sdk.converters.lower.direct.ops.moving.gather import never_below, places_of_elements, places_of_rows
 from edge_sdk.converters.lower.direct.value import Value, plain
@@ -29,6 +29,8 @@ def scattered(builder: Builder, rows: Tensor, places: Tensor, updates: Tensor, r
     """
     if not updates.size:
         return rows
+    if builder.padding.of(places) is not None or builder.padding.of(rows) is not None:
+        return _scattered_padded(builder, rows, places, updates, reduction)
     if reduction == "add":
         index = builder.reshaped(places, (*places.shape, 1))
         shape = builder.constant(rows.shape, "int32")
@@ -40,6 +42,22 @@ def scattered(builder: Builder, rows: Tensor, places: Tensor, updates: Tensor, r
     own = builder.constant(np.arange(rows.shape[0], dtype=np.int32))
     count = builder.constant(rows.shape[0], "int32")
     return builder.emit(_SEGMENTS[reduction], [both, _joined(builder, own, places), count], rows.shape)
+
+
+def _scattered_padded(builder: Builder, rows: Tensor, places: Tensor, updates: Tensor, reduction: str) -> Tensor:
+    """Updates that are padding go to one row behind all others, which is cut off again."""
+    own, count = builder.padding.of(rows), rows.shape[0]
+    if own is not None and own.axis != 0:
+        raise DataDependentError("it puts elements along another axis than that whose extent depends on data")
+    where = builder.filled(places, count)
+    with builder.padding.ignored():
+        spare = builder.constant(np.zeros((1, *rows.shape[1:])), rows.dtype)
+        longer = builder.emit("CONCATENATION", [rows, spare], (count + 1, *rows.shape[1:]), axis=0)
+        free = builder.emit("RESHAPE", [updates, builder.constant(updates.shape, "int32")], updates.shape)
+        made = scattered(builder, longer, where, free, reduction)
+        begin = builder.constant([0] * len(rows.shape), "int32")
+        made = builder.emit("SLICE", [made, begin, builder.constant(rows.shape, "int32")], rows.shape)
+    return builder.padding.declare(made, 0, own.count) if own is not None else made
 
 
 def _joined(builder: Builder, first: Tensor, second: Tensor) -> Tensor:

@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.converters.lower.direct.bodies import copied
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.compacting import joined_places
 from edge_sdk.converters.lower.direct.fitting import contradiction, not_filled
-from edge_sdk.converters.lower.direct.node import Node, NoFormError
+from edge_sdk.converters.lower.direct.graph import Tensor
+from edge_sdk.converters.lower.direct.lengths import Length, Size, least, most_of, total
+from edge_sdk.converters.lower.direct.node import DataDependentError, Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.arithmetic.reduction import with_axis, without_axes
 from edge_sdk.converters.lower.direct.ops.moving.reshaping import reshape
+from edge_sdk.converters.lower.direct.ops.moving.sizes import padded_along, sizes_of
 from edge_sdk.converters.lower.direct.ops.windows import cropped, image_tensor, image_value, pad
 from edge_sdk.converters.lower.direct.value import Value, channels_last, inverse
 
@@ -20,7 +25,7 @@ Form = Callable[[Builder, Node], Value | list[Value]]
 
 def _reshape(builder: Builder, node: Node) -> Value:
     x = node.input()
-    wanted = node.ints("shape", 1) or []
+    wanted = [most_of(size) for size in sizes_of(builder, node, "shape", 1)]
     zero_stays = bool(node.attribute("allowzero", 0))
     shape = [x.shape[i] if size == 0 and not zero_stays else size for i, size in enumerate(wanted)]
     return reshape(builder, x, _without_open(shape, x.tensor.size, builder.origin))
@@ -89,8 +94,30 @@ def concat(builder: Builder, values: Sequence[Value], axis: int) -> Value:
     place = lead.place(axis)
     shape = list(tensors[0].shape)
     shape[place] = sum(tensor.shape[place] for tensor in tensors)
+    rows = [builder.padding.of(tensor) for tensor in tensors]
+    if any(one is not None and one.axis == place for one in rows):
+        return Value(_joined_rows(builder, tensors, place, shape), lead.order, lead.spatial)
     made = builder.emit("CONCATENATION", tensors, shape, axis=place)
     return Value(made, lead.order, lead.spatial)
+
+
+def _joined_rows(builder: Builder, tensors: Sequence[Tensor], place: int, shape: Sequence[int]) -> Tensor:
+    """Parts of which not all rows count, then those that do at the front."""
+    rows = [builder.padding.of(tensor) for tensor in tensors]
+    if any(one is not None and one.axis != place for one in rows):
+        raise DataDependentError("parts whose number of rows depends on data, along two axes")
+    parts = [
+        (t.shape[place], t.shape[place] if one is None else one.count) for t, one in zip(tensors, rows, strict=True)
+    ]
+    with builder.padding.ignored():
+        whole = builder.emit("CONCATENATION", tensors, shape, axis=place)
+    count = total([size for _, size in parts])
+    if all(one is None for one in rows[:-1]):
+        return builder.padding.declare(whole, place, count)
+    with builder.padding.ignored():
+        places = joined_places(builder, parts)
+        made = builder.emit("GATHER", [whole, places], shape, whole.dtype, axis=place, batch_dims=0)
+    return builder.padding.declare(made, place, count)
 
 
 def _split(builder: Builder, node: Node) -> list[Value]:
@@ -120,14 +147,39 @@ def split(builder: Builder, x: Value, axis: int, sizes: Sequence[int]) -> list[V
 
 def _slice(builder: Builder, node: Node) -> Value:
     x = node.input()
-    starts, ends = node.ints("starts", 1) or [], node.ints("ends", 2) or []
+    starts, sizes = node.ints("starts", 1) or [], sizes_of(builder, node, "ends", 2)
     axes = node.ints("axes", 3, range(len(starts))) or []
     steps = node.ints("steps", 4, [1] * len(starts)) or []
+    ends = [most_of(size) for size in sizes]
+    for start, end, axis in zip(starts, ends, axes, strict=True):
+        if (start < 0 or end < 0) and padded_along(builder, x, axis % x.rank):
+            raise DataDependentError("it counts from the end of rows whose number depends on data")
+    if any(isinstance(size, Length) for size in sizes):
+        return _cut_rows(builder, x, (starts, sizes, axes, steps))
     rows = {
         axis % x.rank: range(*slice(*_clamped(start, end, step, x.shape[axis])).indices(x.shape[axis]))
         for start, end, axis, step in zip(starts, ends, axes, steps, strict=True)
     }
     return sliced(builder, x, rows)
+
+
+def _cut_rows(
+    builder: Builder, x: Value, where: tuple[Sequence[int], Sequence[Size], Sequence[int], Sequence[int]]
+) -> Value:
+    """The first rows of an axis, as many as data says."""
+    starts, ends, axes, steps = where
+    if len(starts) != 1 or starts[0] != 0 or steps[0] != 1:
+        raise DataDependentError("which rows it takes depends on data, and they are not the first of one axis")
+    axis = axes[0] % x.rank
+    rows = builder.padding.of(x.tensor)
+    own = rows.count if rows is not None and padded_along(builder, x, axis) else x.shape[axis]
+    size = least(own, ends[0])
+    made = sliced(builder, x, {axis: range(most_of(size))})
+    if made is x:
+        made = Value(copied(builder, x.tensor), x.order, x.spatial)
+    builder.padding.forget(made.tensor, made.place(axis))
+    builder.padding.declare(made.tensor, made.place(axis), size)
+    return made
 
 
 def _clamped(start: int, end: int, step: int, size: int) -> tuple[int, int | None, int]:
@@ -236,50 +288,6 @@ def _extended(builder: Builder, x: Value, begins: Sequence[int], ends: Sequence[
     return x
 
 
-def _expand(builder: Builder, node: Node) -> Value:
-    x = node.input()
-    wanted = [int(v) for v in np.ravel(node.constant(1, "the extents"))]
-    return expanded(builder, x, np.broadcast_shapes(x.shape, tuple(wanted)))
-
-
-def expanded(builder: Builder, x: Value, shape: Sequence[int]) -> Value:
-    """The value broadcast to a shape."""
-    for _ in range(len(shape) - x.rank):
-        x = with_axis(builder, x, 0)
-    target = tuple(shape[axis] for axis in x.order)
-    if target == x.tensor.shape:
-        return x
-    made = builder.emit("BROADCAST_TO", [x.tensor, builder.constant(target, "int32")], target)
-    return Value(made, x.order, x.spatial)
-
-
-def _constant_of_shape(builder: Builder, node: Node) -> Value:
-    """One beyond the limit of what is folded."""
-    number = np.ravel(node.attribute("value", np.zeros(1, np.float32)))[0]
-    shape = [int(v) for v in node.constant(0, "the extents")]
-    return expanded(builder, builder.fixed(number), shape)
-
-
-def _tile(builder: Builder, node: Node) -> Value:
-    x = node.input()
-    repeats = [int(v) for v in np.ravel(node.constant(1, "the repeats"))]
-    counts = [repeats[axis] for axis in x.order]
-    if all(count == 1 for count in counts):
-        return x
-    shape = [size * count for size, count in zip(x.tensor.shape, counts, strict=True)]
-    return Value(builder.emit("TILE", [x.tensor, builder.constant(counts, "int32")], shape), x.order, x.spatial)
-
-
-def _shape(builder: Builder, node: Node) -> Value:
-    shape = node.input().shape
-    begin, end = node.attribute("start", 0), node.attribute("end", len(shape))
-    return builder.fixed(np.array(shape[begin:end], np.int64))
-
-
-def _size(builder: Builder, node: Node) -> Value:
-    return builder.fixed(np.int64(node.input().tensor.size))
-
-
 def _depth_to_space(builder: Builder, node: Node) -> Value:
     """DEPTH_TO_SPACE is DCR; CRD has its channels the other way round, which a reshape and an order say."""
     x, block = node.input(), int(node.attribute("blocksize"))
@@ -325,20 +333,15 @@ def stacked(builder: Builder, values: Iterable[Value], axis: int) -> Value:
 
 OPS: dict[str, Form] = {
     "Concat": _concat,
-    "ConstantOfShape": _constant_of_shape,
     "DepthToSpace": _depth_to_space,
     "Dropout": _pass_on,
-    "Expand": _expand,
     "Flatten": _flatten,
     "Pad": _pad,
     "Reshape": _reshape,
-    "Shape": _shape,
-    "Size": _size,
     "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": _squeeze,
-    "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }

@@ -8,11 +8,13 @@ import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
+from edge_sdk.converters.lower.direct.lengths import Size, least, most_of
 from edge_sdk.converters.lower.direct.node import Node
 from edge_sdk.converters.lower.direct.ops.arithmetic.elementwise import binary, scalar, select, unary
 from edge_sdk.converters.lower.direct.ops.arithmetic.reduction import with_axis, without_axes
 from edge_sdk.converters.lower.direct.ops.moving.reshaping import reshape
 from edge_sdk.converters.lower.direct.ops.moving.shape import sliced
+from edge_sdk.converters.lower.direct.ops.moving.sizes import padded_along
 from edge_sdk.converters.lower.direct.value import Order, Value, identity, plain
 
 Form = Callable[[Builder, Node], "Value | list[Value]"]
@@ -21,18 +23,39 @@ Form = Callable[[Builder, Node], "Value | list[Value]"]
 def _top_k(builder: Builder, node: Node) -> list[Value]:
     """TOPK_V2 takes the largest along the last axis; the smallest are the largest of the negated."""
     x = node.input(0)
-    count = node.ints("k", 1) or [1]
     axis = int(node.attribute("axis", -1)) % x.rank
+    size = _how_many(builder, node, x.shape[axis])
     order: Order = (*(other for other in x.order if other != axis), axis)
     laid = Value(builder.arranged(x, order), order)
     largest = bool(node.attribute("largest", 1))
     source = laid if largest else _turned_over(builder, laid)
-    shape = (*laid.tensor.shape[:-1], count[0])
-    numbers = builder.constant(count[0], "int32")
+    if padded_along(builder, source, axis):
+        source = Value(builder.filled(source.tensor, lowest(x.dtype)), order)
+    shape = (*laid.tensor.shape[:-1], most_of(size))
+    numbers = builder.constant(most_of(size), "int32")
     values, places = builder.emit_many("TOPK_V2", [source.tensor, numbers], [(shape, x.dtype), (shape, "int32")])
+    for tensor in (values, places):
+        builder.padding.declare(tensor, len(shape) - 1, size)
     found = Value(values, order)
     found = found if largest else _turned_over(builder, found)
     return [found, Value(builder.cast(places, "int64"), order)]
+
+
+def _how_many(builder: Builder, node: Node, extent: int) -> Size:
+    cells = builder.cells(node.input(1)) if node.given(1) and not node.input(1).is_constant else None
+    if cells is None:
+        return int((node.ints("k", 1) or [1])[0])
+    return least(cells.reshape(-1)[0], extent)
+
+
+def highest(dtype: str) -> float:
+    """What no number is above."""
+    return float("inf") if dtype.startswith("float") else int(np.iinfo(dtype).max)
+
+
+def lowest(dtype: str) -> float:
+    """What no number is below."""
+    return float("-inf") if dtype.startswith("float") else int(np.iinfo(dtype).min)
 
 
 def _turned_over(builder: Builder, x: Value) -> Value:
@@ -67,6 +90,9 @@ def _reversed(builder: Builder, x: Value, axis: int) -> Value:
 def extreme(builder: Builder, kind: str, x: Value, axis: int) -> Value:
     """ARG_MAX or ARG_MIN along an axis of the source, which is gone: the first of equal ones, int32."""
     place = x.place(axis)
+    if padded_along(builder, x, axis):
+        worst = lowest(x.dtype) if kind == "ARG_MAX" else highest(x.dtype)
+        x = Value(builder.filled(x.tensor, worst), x.order)
     shape = [size for i, size in enumerate(x.tensor.shape) if i != place]
     made = builder.emit(kind, [x.tensor, builder.constant(place, "int32")], shape, "int32", output_type="int32")
     left = [other for other in x.order if other != axis]

@@ -11,7 +11,8 @@ from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.node import Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.arithmetic.elementwise import binary, number_of, scalar, unary
 from edge_sdk.converters.lower.direct.ops.moving.reshaping import reshape
-from edge_sdk.converters.lower.direct.ops.moving.shape import expanded, sliced
+from edge_sdk.converters.lower.direct.ops.moving.shape import sliced
+from edge_sdk.converters.lower.direct.ops.moving.sizes import expanded
 from edge_sdk.converters.lower.direct.ops.products.matmul import matmul
 from edge_sdk.converters.lower.direct.ops.spatial.convolution import OPS as CONVOLUTIONS
 from edge_sdk.converters.lower.direct.reading import dtype_name

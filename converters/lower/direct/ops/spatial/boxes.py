@@ -1,4 +1,4 @@
-"""NonMaxSuppression, padded and with a count: see ``kept_boxes.py``."""
+"""NonMaxSuppression: as many rows as it can keep at most, of which so many count: see ``padding.py``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.compacting import places_of
 from edge_sdk.converters.lower.direct.graph import Tensor
-from edge_sdk.converters.lower.direct.node import Node, NoFormError
+from edge_sdk.converters.lower.direct.lengths import counted
+from edge_sdk.converters.lower.direct.node import DataDependentError, Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.spatial.taps import Maths
+from edge_sdk.converters.lower.direct.padding import Rows
 from edge_sdk.converters.lower.direct.value import Value, plain
 
-_BOXES = (
-    "how many boxes it keeps depends on data, and a tensor of TFLite has a known shape; return the boxes and their "
-    "scores, and add it padded, with a count, by `edge-sdk compose --embed BOXES=nms:SCORES`"
-)
 # Ranks up to this one are exact in float32, and boxes far away apart.
 _EXACT = 1 << 24
 # Neighbours at twice the second number from each other are apart in float32 for as many boxes.
@@ -36,14 +35,12 @@ class _Sorted:
     ranks: Tensor
 
 
-def _non_max_suppression(builder: Builder, node: Node) -> list[Value]:
+def _non_max_suppression(builder: Builder, node: Node) -> Value:
     """NON_MAX_SUPPRESSION_V4 for each class of each image, on boxes sorted before it.
 
     The kernel takes equal scores in any order, ONNX the first box first: so it gets ranks for scores. It leaves out
     what overlaps by the threshold or more, ONNX by more than that: so it gets the next float.
     """
-    if len(node.outputs) < 2:
-        raise NoFormError(_BOXES)
     batch, classes, count = node.input(1).shape
     most = min(int(np.ravel(node.constant(2, "max_output_boxes_per_class"))[0]), count) if node.given(2) else 0
     if most < 1:
@@ -51,24 +48,51 @@ def _non_max_suppression(builder: Builder, node: Node) -> list[Value]:
     if count > _EXACT:
         raise NoFormError(f"{count} boxes, of which no more than {_EXACT} can be ranked in float32")
     rows = batch * classes
-    ordered = _sorted(builder, node, rows)
-    chosen, valid = _kept(builder, node, ordered, most)
-    boxes = builder.emit("GATHER", [ordered.places, chosen], (rows, most), "int32", axis=1, batch_dims=1)
+    given = _rows_that_count(builder, node)
+    with builder.padding.ignored():
+        ordered = _sorted(builder, node, rows, given)
+        chosen, valid = _kept(builder, node, ordered, most)
+        boxes = builder.emit("GATHER", [ordered.places, chosen], (rows, most), "int32", axis=1, batch_dims=1)
     names = np.indices((batch, classes)).reshape(2, rows, 1).transpose(1, 2, 0)
     labels = builder.constant(np.broadcast_to(names, (rows, most, 2)), "int32")
     whole = builder.emit("CONCATENATION", [labels, builder.reshaped(boxes, (rows, most, 1))], (rows, most, 3), axis=2)
     return _padded(builder, builder.reshaped(whole, (rows * most, 3)), valid, most)
 
 
-def _sorted(builder: Builder, node: Node, rows: int) -> _Sorted:
-    """TOPK_V2 takes the first of equal ones first."""
+def _rows_that_count(builder: Builder, node: Node) -> Rows | None:
+    """Of the boxes, where how many there are depends on data.
+
+    Raises:
+        DataDependentError: another axis than that of the boxes is padded.
+    """
+    boxes, scores = node.input(0), node.input(1)
+    found = {}
+    for value, axis in ((boxes, 1), (scores, 2)):
+        rows = builder.padding.of(value.tensor)
+        if rows is not None and rows.axis != value.place(axis):
+            raise DataDependentError("how many images or classes there are depends on data")
+        if rows is not None:
+            found[rows.count] = rows
+    if len(found) > 1:
+        raise DataDependentError("boxes and scores of which numbers depend on data in two ways")
+    return next(iter(found.values()), None)
+
+
+def _sorted(builder: Builder, node: Node, rows: int, given: Rows | None) -> _Sorted:
+    """TOPK_V2 takes the first of equal ones first; padding comes last, and is never taken."""
     scores, maths = node.input(1), Maths(builder)
     count = scores.shape[2]
     flat = builder.reshaped(builder.arranged(scores), (rows, count))
     shape = (rows, count)
+    counting = builder.counting(1, 2, count, given.count) if given is not None else None
+    if counting is not None:
+        lowest = builder.constant(-np.inf, flat.dtype)
+        flat = builder.emit("SELECT_V2", [counting, flat, lowest], shape, flat.dtype)
     numbers = builder.constant(count, "int32")
     best, places = builder.emit_many("TOPK_V2", [flat, numbers], [(shape, flat.dtype), (shape, "int32")])
     ranks = builder.constant(np.arange(count, 0, -1, dtype=np.float32)[None])
+    if counting is not None:
+        ranks = builder.emit("SELECT_V2", [counting, ranks, builder.constant(np.float32(0))], ranks.shape, "float32")
     if not node.given(4):
         return _Sorted(places, ranks)
     enough = maths.two("GREATER", best, builder.reshaped(builder.arranged(node.input(4)), (1, 1)), "bool")
@@ -189,26 +213,19 @@ def _packed(builder: Builder, tensors: list[Tensor]) -> Tensor:
     return builder.emit("PACK", tensors, shape, values_count=len(tensors), axis=0)
 
 
-def _padded(builder: Builder, rows: Tensor, valid: Tensor, most: int) -> list[Value]:
-    """Rows that count first, in order, then rows of -1; and how many count."""
-    maths = Maths(builder)
+def _padded(builder: Builder, rows: Tensor, valid: Tensor, most: int) -> Value:
+    """Rows that count first, in order."""
     total = rows.shape[0]
-    numbers = builder.constant(np.arange(total, dtype=np.int32))
-    if valid.shape[0] == 1:
-        count = valid
-    else:
+    if valid.shape[0] > 1:
         inside = builder.constant(np.arange(most, dtype=np.int32)[None])
-        counts = maths.two("LESS", inside, builder.reshaped(valid, (valid.shape[0], 1)), "bool")
-        marks = builder.reshaped(builder.cast(counts, "float32"), (total,))
-        ends = [((total,), "float32"), ((total,), "int32")]
-        _, order = builder.emit_many("TOPK_V2", [marks, builder.constant(total, "int32")], ends)
-        rows = builder.emit("GATHER", [rows, order], rows.shape, rows.dtype, axis=0, batch_dims=0)
-        count = builder.emit("SUM", [valid, builder.constant([0], "int32")], (1,), "int32", keep_dims=True)
-    counted = builder.reshaped(maths.two("LESS", numbers, count, "bool"), (total, 1))
-    kept = builder.emit("SELECT_V2", [counted, rows, builder.constant(np.int32(-1))], rows.shape, "int32")
-    builder.padded.append(kept)
-    whole = builder.reshaped(count, ())
-    return [plain(builder.cast(kept, "int64")), plain(builder.cast(whole, "int64"))]
+        counts = Maths(builder).two("LESS", inside, builder.reshaped(valid, (valid.shape[0], 1)), "bool")
+        places, count = places_of(builder, builder.reshaped(counts, (total,)))
+        with builder.padding.ignored():
+            rows = builder.emit("GATHER", [rows, places], rows.shape, rows.dtype, axis=0, batch_dims=0)
+    else:
+        count = counted(builder.reshaped(valid, ()), total)
+    builder.padding.declare(rows, 0, count)
+    return plain(builder.cast(rows, "int64"))
 
 
 OPS = {"NonMaxSuppression": _non_max_suppression}

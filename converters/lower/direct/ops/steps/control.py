@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.converters.lower.direct.bodies import choose, repeat
+from edge_sdk.converters.lower.direct.bodies import choose, copied, repeat
 from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.graph import Tensor
-from edge_sdk.converters.lower.direct.node import Node, NoFormError
+from edge_sdk.converters.lower.direct.lengths import counted, most_of
+from edge_sdk.converters.lower.direct.node import DataDependentError, Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.steps.stepping import STEPS, buffers, element, packed, placed
 from edge_sdk.converters.lower.direct.value import Entry, Value, plain
 
@@ -26,10 +27,60 @@ def _if(builder: Builder, node: Node) -> Sequence[Entry]:
     if condition.is_constant:
         taken = protos[0] if bool(condition.data.reshape(-1)[0]) else protos[1]
         return _body(node, taken, builder, {})
+    if (chosen := _or_nothing(builder, node, condition, protos)) is not None:
+        return chosen
     branches = [_Branch(node, proto) for proto in protos]
     made = choose(builder, builder.reshaped(condition.tensor, ()), branches)
     _must_agree(*(branch.outputs for branch in branches))
     return [plain(tensor) for tensor in made]
+
+
+def _or_nothing(builder: Builder, node: Node, condition: Value, protos: Sequence[Any]) -> Sequence[Entry] | None:
+    """Where one branch gives no rows, the other's, of which none count then; None where neither gives nothing.
+
+    That is how torchvision leaves the suppression of no boxes out.
+    """
+    for taken, (proto, other) in enumerate(((protos[1], protos[0]), (protos[0], protos[1]))):
+        if (shapes := _empty_constants(other)) is None:
+            continue
+        holds = builder.cast(builder.reshaped(condition.tensor, ()), "int32")
+        one = builder.constant(1, "int32")
+        goes = builder.emit("SUB", [one, holds], (), "int32") if taken == 0 else holds
+        return [
+            _unless(builder, value, shape, goes)
+            for value, shape in zip(_values(_body(node, proto, builder, {})), shapes, strict=True)
+        ]
+    return None
+
+
+def _empty_constants(proto: Any) -> list[tuple[int, ...]] | None:
+    """The shapes of a branch that gives nothing but constants without elements."""
+    from edge_sdk.converters.lower.direct.reading import array_of
+
+    known = {weight.name: weight for weight in proto.initializer}
+    for one in proto.node:
+        tensors = [attribute.t for attribute in one.attribute if attribute.name == "value"]
+        if one.op_type != "Constant" or len(tensors) != 1:
+            return None
+        known[one.output[0]] = tensors[0]
+    if not proto.output or any(output.name not in known for output in proto.output):
+        return None
+    shapes = [array_of(known[output.name]).shape for output in proto.output]
+    return shapes if all(0 in shape for shape in shapes) else None
+
+
+def _unless(builder: Builder, value: Value, empty: Sequence[int], goes: Tensor) -> Value:
+    """A value of which no row counts where the branch is not taken."""
+    rows = builder.padding.of(value.tensor)
+    axis = list(empty).index(0)
+    if value.rank != len(empty) or (rows is not None and rows.axis != value.place(axis)):
+        raise DataDependentError(f"its branches give {list(value.shape)} and {list(empty)}")
+    size = value.shape[axis] if rows is None else rows.count
+    number = builder.emit("MUL", [builder.length(size), goes], (), "int32")
+    made = Value(copied(builder, value.tensor), value.order, value.spatial)
+    builder.padding.forget(made.tensor, made.place(axis))
+    builder.padding.declare(made.tensor, made.place(axis), counted(number, most_of(size)))
+    return made
 
 
 @dataclass
