@@ -151,22 +151,23 @@ def with_known_parameters(model: Any, feeds: dict[str, Any]) -> tuple[Any, dict[
 def _compared(model: Any, feeds: dict[str, Any], wants: list[Any]) -> tuple[str, str]:
     from ai_edge_litert.interpreter import Interpreter
 
-    from edge_sdk.converters.lower.direct import kept_boxes
     from edge_sdk.converters.lower.direct.lowering import lower
     from edge_sdk.converters.lower.direct.writing import write
     from edge_sdk.signature import TensorSpec
 
     specs = [TensorSpec(name, values.shape, values.dtype.name, None) for name, values in feeds.items()]
-    counts = kept_boxes.counts_of(model)
-    model = kept_boxes.with_counts(model) if counts else model
-    interpreter = Interpreter(model_content=write(lower(model, specs, "source").graph))
+    lowered = lower(model, specs, "source")
+    interpreter = Interpreter(model_content=write(lowered.graph))
     interpreter.allocate_tensors()
     for port, values in zip(interpreter.get_input_details(), feeds.values(), strict=True):
         interpreter.set_tensor(port["index"], values.astype(port["dtype"]))
     interpreter.invoke()
     results = [interpreter.get_tensor(port["index"]) for port in interpreter.get_output_details()]
-    if counts:
-        results = [rows[:count] for rows, count in zip(results, results[len(wants) :], strict=False)]
+    names = [value.name for value in model.graph.output]
+    by_name = dict(zip((*names, *lowered.counts), results, strict=True))
+    for end in lowered.padded:
+        by_name[end.name] = by_name[end.name].take(range(int(by_name[end.count])), end.axis)
+    results = [by_name[name] for name in names]
     faults = [found for result, want in zip(results, wants, strict=True) if (found := fault(result, want))]
     return (DIFFERS, "; ".join(faults)) if faults else (EQUAL, "")
 

@@ -63,7 +63,7 @@ def expanded(builder: Builder, x: Value, shape: Sequence[int]) -> Value:
 def _constant_of_shape(builder: Builder, node: Node) -> Value:
     """One beyond the limit of what is folded, or as long as data says."""
     number = np.ravel(node.attribute("value", np.zeros(1, np.float32)))[0]
-    sizes = sizes_of(builder, node, "", 0)
+    sizes = sizes_of(builder, node, "extents", 0)
     made = expanded(builder, builder.fixed(as_computed(number)), [most_of(size) for size in sizes])
     if any(isinstance(size, Length) for size in sizes) and made.is_constant:
         made = Value(copied(builder, made.tensor), made.order)
