@@ -216,11 +216,10 @@ def test_another_curve_is_no_gelu() -> None:
     assert "GELU" not in [op.kind for op in check(model(whole, x, ["y"], weights), x).graph.ops]
 
 
-@pytest.mark.parametrize("op", ["NonZero", "Unique"])
-def test_what_depends_on_data_says_so_and_a_way_out(op: str) -> None:
+def test_what_depends_on_data_says_so_and_a_way_out() -> None:
     x = {"x": np.ones((2, 3), FLOAT)}
-    with pytest.raises(UnsupportedOpError, match=f"{op} at `y`: how many elements .* depends on data.*mask"):
-        lowered(model([_node(op, "x")], x, ["y"], {}), x)
+    with pytest.raises(UnsupportedOpError, match=r"Unique at `y`: how many elements .* depends on data.*mask"):
+        lowered(model([_node("Unique", "x")], x, ["y"], {}), x)
 
 
 def test_a_known_mask_is_a_list_of_indices() -> None:
