@@ -31,7 +31,7 @@ PEERS = {"onnx2tf": "nhwc", "litert_torch": "source"}
 """Peer to the layout of our file that it is held against."""
 _SECONDS, _MEMORY = 300, 10 << 30
 # In so many processes; each file of a pair runs at least so often there, and as long as this allows.
-_CHILDREN, _FEWEST, _MOST, _TIMING_S = 5, 10, 100, 1.5
+_CHILDREN, _FEWEST, _MOST, _TIMING_S = 5, 10, 100, 0.6
 _WRONG = 1e-2
 
 
