@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edge_sdk.converters.lower import Rung
 from edge_sdk.converters.lower.by_tensorflow import TensorFunction, save_frozen, tensor_type, write_tflite
 from edge_sdk.converters.lower.fake_quant import without_rounding, write_quantized
-from edge_sdk.converters.sources import tfmot
+from edge_sdk.converters.sources import keras_of_old, tfmot
 from edge_sdk.converters.sources.source import (
     Description,
     options_from_json,
@@ -325,7 +325,7 @@ def load(path: Path, *, trust: bool) -> Any:
     if path.suffix == ".keras" or generation == "keras":
         arguments["safe_mode"] = not trust
     try:
-        with tfmot.known_to_keras(config):
+        with tfmot.known_to_keras(config), keras_of_old.known_to_keras(keras, config):
             return keras.models.load_model(str(path), **arguments)
     except MissingDependencyError:
         raise

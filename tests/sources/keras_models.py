@@ -82,6 +82,14 @@ def lstm(keras: Any) -> Any:
     return keras.Model(sequence, layers.Dense(4, name="last")(layers.Bidirectional(layers.GRU(6))(x)))
 
 
+def former_gru(keras: Any) -> Any:
+    """Its reset gate stands where it did until Keras 2.1."""
+    layers = keras.layers
+    sequence = layers.Input((4, 5), name="sequence")
+    x = layers.Bidirectional(layers.GRU(3, reset_after=False))(sequence)
+    return keras.Model(sequence, layers.Dense(4, name="last")(x))
+
+
 def open_sequence(keras: Any) -> Any:
     """A dimension besides the batch is open."""
     layers = keras.layers
