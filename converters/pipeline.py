@@ -297,9 +297,10 @@ class Line:
     def _tuned(self, said: dict[str, Any], raw: Path, lowered: FloatModel) -> dict[str, Any]:
         with self._stage("tune"):
             return tuned_in(
-                self._shop.worker(lowered.role),
+                # Of its own: PyTorch does not share a process with every other framework.
+                self._shop.worker("tuning"),
                 said,
-                lambda done: self._progress.count(done, said["layers"]),
+                lambda done: self._progress.count(done, said["layers"] + said["steps"]),
                 target=str(raw),
                 samples=str(store.folder) if (store := self._samples.calibration) else "",
                 axes=lowered.input_axes,

@@ -40,7 +40,8 @@ def int8_of(source: Path, target: Path, samples: Sequence[Arrays], **changes: An
     made = static_range.quantize(str(ready), str(part), recipe.as_json(), str(store.folder), {})
     if recipe.tune:
         kept = str(target.with_suffix(".checkpoint"))
-        made |= tuning.tune(str(part), made["tunable"], str(store.folder), {}, checkpoint=kept)
+        files = {**made["tunable"], **({"explained": made["explained"]} if "explained" in made else {})}
+        made |= tuning.tune(str(part), files, str(store.folder), {}, checkpoint=kept)
     explained = Path(made.get("explained", ready))
     placed = in_forms_of_delegate(part.read_bytes(), recipe, None, explained.read_bytes())
     target.write_bytes(part.read_bytes() if placed is None else placed.data)

@@ -169,6 +169,11 @@ class _Round(torch.autograd.Function):
 _ONE = torch.ones(1, dtype=torch.uint8)
 
 
+def round_activation(value: Any, scale: Any, zero: Any) -> Any:
+    """A value on the grid of an int8 tensor; scale float32 and zero point int32, both of one value."""
+    return _Round.apply(value, scale, zero)
+
+
 def round_weight(w: Any, axis: int | None) -> Any:
     """Symmetric to [-127, 127], with the extremes of each index of ``axis``."""
     scale = extremes(w, axis)

@@ -137,7 +137,18 @@ def _tuned_text(made: Mapping[str, Any]) -> str:
         return f"left as it was: tuned, the {bought}"
     wide = f", {made['too_wide']} were too wide" if made["too_wide"] else ""
     layers = f"{made['rounded']} of {made['layers']} layers{wide} rounded anew on {made['samples']} calibration samples"
-    return f"{layers}; {bought}"
+    return f"{layers}{_learned_text(made)}; {bought}"
+
+
+def _learned_text(made: Mapping[str, Any]) -> str:
+    one = made["learned"]
+    if one is None:
+        return f"; not learned as a whole: {made['not_learned']}"
+    before, after = one["sqnr_db"]
+    steps = f"{one['steps']} steps over {one['blocks']} blocks and from end to end"
+    if after <= before:
+        return f"; {steps} won nothing ({after:.1f} dB)"
+    return f"; {steps} from {before:.1f} to {after:.1f} dB"
 
 
 _CORRECTED = {"equalized": _equalized_text, "biases": _biases_text, "tuned": _tuned_text}

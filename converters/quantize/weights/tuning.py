@@ -1,10 +1,11 @@
-"""Accuracy won back from calibration data alone: the weights of a file rounded anew, layer by layer.
+"""Accuracy won back from calibration data alone: weights rounded anew, layer by layer, then the whole file learned.
 
 The teacher is the float .tflite, the student the int8 file itself, so that every source is served. Each layer is
 rounded on what the *quantized* layers before it hand on (:mod:`.rounding`); it is taken where its results come nearer
-to the float layer's on samples that it was not rounded on. Then biases are corrected (:mod:`.biases`). The whole is
-kept only where the outputs are nearer to the float file's on calibration samples held out of all this. Files with
-weights of 4 bits, which lose far more, go by :mod:`.four_bit_tuning`.
+to the float layer's on samples that it was not rounded on. Then biases are corrected (:mod:`.biases`), and blocks,
+then all ops together learn from the float file (:mod:`.learning`). Of the three files the one is taken whose outputs
+are nearest to the float file's on calibration samples held out of all this. Files with weights of 4 bits, which lose
+far more, go by :mod:`.four_bit_tuning`.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.weights.biases import correct_biases
 from edge_sdk.converters.quantize.weights.dot_layers import DotLayer, dot_layers
 from edge_sdk.converters.quantize.weights.four_bit_tuning import Chain, has_four_bits, save_arrays
+from edge_sdk.converters.quantize.weights.learning import Learned, Learning, Start, cannot_learn, learn, steps_of
 from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
 from edge_sdk.converters.quantize.weights.rounding import Rounded, covariance, noise, round_channels, round_weights
 from edge_sdk.converters.workers.child import report_progress
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.engines.runner import Runner
+from edge_sdk.errors import TrainingError
 from edge_sdk.folders import temporary_folder
 from edge_sdk.signature import Arrays
 
@@ -56,7 +59,9 @@ class Tuning:
         samples: of calibration data that layers were rounded on.
         held_out: of calibration data that the sqnr was taken on.
         sqnr_db: of the outputs against the float file's, before and after, on those held out.
-        kept: whether the tuned file was taken: not where it is worse.
+        kept: whether a tuned file was taken: not where all are worse.
+        learned: what learning the whole file did; None where it was left out.
+        not_learned: why it was; empty where it was not.
     """
 
     layers: int
@@ -66,10 +71,24 @@ class Tuning:
     held_out: int
     sqnr_db: tuple[float, float]
     kept: bool
+    learned: Learning | None = None
+    not_learned: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return asdict(self) | {"sqnr_db": list(self.sqnr_db)}
+        return asdict(self) | {
+            "sqnr_db": list(self.sqnr_db),
+            "learned": self.learned.as_json() if self.learned else None,
+        }
+
+
+@dataclass(frozen=True)
+class _State:
+    """An int8 file, the float file that explains its constants, and the SQNR on samples held out."""
+
+    quantized: bytes
+    explained: bytes
+    sqnr_db: float
 
 
 def tune(
@@ -85,8 +104,8 @@ def tune(
 
     Args:
         target: the int8 file.
-        files: ``reference``, the float file that it was made from, and ``uncorrected``, the int8 file before its biases
-            were corrected.
+        files: ``reference``, the float file that it was made from, ``uncorrected``, the int8 file before its biases
+            were corrected, and, where they were, ``explained``, the float file with the same biases.
         samples: folder of calibration samples in the source's layout.
         axes: how they are transposed for the file.
         checkpoint: folder that keeps layers that are done, and in which those of an interrupted run on the same files
@@ -101,7 +120,7 @@ def tune(
     """
     folder = Path(checkpoint) if checkpoint else None
     read = {name: Path(path).read_bytes() for name, path in files.items()}
-    made = _tuner(read["reference"], Path(target).read_bytes(), read["uncorrected"], folder, seed)
+    made = _tuner(read, Path(target).read_bytes(), folder, seed)
     drawn = _drawn(sum(1 for _ in laid_out(samples, axes)), seed)
     tuned, explained, tuning = made.tuned(lambda part: _at(laid_out(samples, axes), drawn[part]))
     if folder:
@@ -132,7 +151,8 @@ def tuned_in(
     if arguments.get("checkpoint") and not resume:
         _clear(Path(arguments["checkpoint"]))
     place = f"{__name__}:{tune.__name__}"
-    made = worker.function(place, "tuning", progress=progress, files=said["tunable"], **arguments)
+    files = {**said["tunable"], **({"explained": said["explained"]} if "explained" in said else {})}
+    made = worker.function(place, "tuning", progress=progress, files=files, **arguments)
     return {**said, **made, "corrections": said.get("corrections", {}) | made["corrections"]}
 
 
@@ -142,7 +162,12 @@ def for_tuning(ready: bytes, target: Path) -> dict[str, Any]:
     reference.write_bytes(ready)
     uncorrected.write_bytes(target.read_bytes())
     files = {"reference": str(reference), "uncorrected": str(uncorrected)}
-    return {"tunable": files, "layers": count_layers(ready, target.read_bytes())}
+    data = target.read_bytes()
+    return {
+        "tunable": files,
+        "layers": count_layers(ready, data),
+        "steps": 0 if has_four_bits(data) else steps_of(data),
+    }
 
 
 def count_layers(reference: bytes, quantized: bytes) -> int:
@@ -178,9 +203,10 @@ def _at(samples: Iterable[Arrays], places: frozenset[int]) -> Iterator[Arrays]:
     return (sample for place, sample in enumerate(samples) if place in places)
 
 
-def _tuner(reference: bytes, quantized: bytes, plain: bytes, folder: Path | None, seed: int) -> _Tuner | _Chained:
-    kind = _Chained if has_four_bits(quantized) else _Tuner
-    return kind(reference, quantized, plain, folder, seed)
+def _tuner(files: Mapping[str, bytes], quantized: bytes, folder: Path | None, seed: int) -> _Tuner | _Chained:
+    if has_four_bits(quantized):
+        return _Chained(files["reference"], quantized, files["uncorrected"], folder, seed)
+    return _Tuner(files, quantized, folder, seed)
 
 
 class _Chained:
@@ -199,12 +225,16 @@ class _Chained:
         counts = [sum(1 for _ in samples(part)) for part in ("rounding", "held_out")]
         wide = self._chain.too_wide
         layers = len(self._chain.layers) + wide
-        return made, explained, Tuning(layers, rounded, wide, counts[0], counts[1], (before, after), after > before)
+        why = "weights of 4 bits are tuned layer by layer alone"
+        told = Tuning(layers, rounded, wide, counts[0], counts[1], (before, after), after > before, not_learned=why)
+        return made, explained, told
 
 
 class _Tuner:
-    def __init__(self, reference: bytes, quantized: bytes, plain: bytes, folder: Path | None, seed: int) -> None:
-        self._reference, self._quantized, self._plain = reference, quantized, plain
+    def __init__(self, files: Mapping[str, bytes], quantized: bytes, folder: Path | None, seed: int) -> None:
+        reference = files["reference"]
+        self._reference, self._quantized, self._plain = reference, quantized, files["uncorrected"]
+        self._explained = files.get("explained", reference)
         self._folder = folder
         self._seed = seed
         self._key = hashlib.sha256(reference + quantized + bytes([seed % 256])).hexdigest()[:16]
@@ -224,16 +254,48 @@ class _Tuner:
                     found[layer.op.index] = made
                 done += 1
                 report_progress(done)
+        every = [self._state(self._quantized, self._explained, samples), self._corrected(found, samples)]
+        best = max(every, key=lambda state: state.sqnr_db)
+        learned, why = self._learned(best, samples)
+        if learned is not None:
+            every.append(self._state(learned.quantized, learned.reference, samples))
+        told = Learning.of(learned, (best.sqnr_db, every[-1].sqnr_db)) if learned else None
+        best = max(every, key=lambda state: state.sqnr_db)
+        counts = [sum(1 for _ in samples(part)) for part in ("rounding", "held_out")]
+        after = (every[0].sqnr_db, max(state.sqnr_db for state in every[1:]))
+        count = len(self._layers) + self._wide
+        kept = best is not every[0]
+        tuning = Tuning(count, len(found), self._wide, counts[0], counts[1], after, kept, told, why)
+        return best.quantized, best.explained, tuning
+
+    def _state(self, quantized: bytes, explained: bytes, samples: Any) -> _State:
+        return _State(quantized, explained, output_sqnr_db(self._reference, quantized, samples("held_out")))
+
+    def _corrected(self, found: Mapping[int, Rounded], samples: Any) -> _State:
+        """Written with layers rounded anew, and its biases corrected."""
         quantized, reference = self._written(found)
         # The float file's own weights are what the biases shall make up for; then its biases go to the tuned one.
-        corrected = correct_biases(self._reference, quantized, lambda: _first(samples("rounding"), _CORRECTED_ON))
-        explained = _with_biases(reference, self._reference, corrected.reference)
-        before = output_sqnr_db(self._reference, self._quantized, samples("held_out"))
-        after = output_sqnr_db(self._reference, corrected.quantized, samples("held_out"))
-        counts = [sum(1 for _ in samples(part)) for part in ("rounding", "held_out")]
-        layers_all = len(self._layers) + self._wide
-        tuning = Tuning(layers_all, len(found), self._wide, counts[0], counts[1], (before, after), after > before)
-        return corrected.quantized, explained, tuning
+        made = correct_biases(self._reference, quantized, lambda: _first(samples("rounding"), _CORRECTED_ON))
+        explained = _with_biases(reference, self._reference, made.reference)
+        return self._state(made.quantized, explained, samples)
+
+    def _learned(self, start: _State, samples: Any) -> tuple[Learned | None, str]:
+        """The whole file learned, or why not."""
+        why = cannot_learn(start.quantized)
+        if why is not None:
+            return None, why
+        stored = self._folder / f"tuned_{self._key}_learned.npz" if self._folder else None
+        done = len(self._layers)
+        try:
+            return learn(
+                Start(self._reference, start.quantized, start.explained),
+                samples,
+                stored=stored,
+                seed=self._seed,
+                progress=lambda steps: report_progress(done + steps),
+            ), ""
+        except TrainingError as error:
+            return None, str(error)
 
     def _portions(self) -> Iterator[list[DotLayer]]:
         """Layers in order, as many at a time as there is room for the rows of."""
