@@ -124,12 +124,12 @@ def _take_back(view: View, spared: Spared) -> Generator[Proposal, Point, None]:
     """Groups of a file that is accurate go back to int8, those of the most time for their damage first.
 
     Half of them at once; what fails together is tried in halves. It goes on as long as evaluations are left: of those
-    that a proof takes only for what is predicted to be worth one.
+    that a proof takes only for what is predicted to be worth one, and for few files, for each takes time to make.
     """
-    least = 0.0 if view.has_time else _WORTH_A_TRY
+    least, left = (0.0, len(spared) ** 2) if view.has_time else (_WORTH_A_TRY, _MOST_TIMED)
     order = sorted((g for g in spared if view.worth(g) > 0), key=lambda g: (-view.worth(g), g))
     blocks = [part for part in _halves(order)[::-1] if part]
-    while blocks:
+    while blocks and left:
         block = blocks.pop()
         fewer = spared - frozenset(block)
         before, after = (expected(view, those)[0] for those in (spared, fewer))
@@ -138,6 +138,7 @@ def _take_back(view: View, spared: Spared) -> Generator[Proposal, Point, None]:
         names = ", ".join(f"`{view.groups[group].name}`" for group in block[:_NAMED])
         more = f" and {len(block) - _NAMED} more" if len(block) > _NAMED else ""
         why = f"{'is' if len(block) == 1 else 'are'} {names}{more} needed in float?"
+        left -= 1
         point = yield Proposal(sparing(view, fewer, view.base), why, fewer)
         if point.accurate:
             spared = fewer
