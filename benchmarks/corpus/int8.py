@@ -20,7 +20,7 @@ _CALIBRATION, _COMPARED, _TIMED_SECONDS = 16, 8, 1.0
 _ENGINE = "2.1.0"
 _SLOWER = 1.05
 _FEW = 2
-_FAMILIES = ("transformers", "timm", "torchvision")
+_FAMILIES = ("transformers", "timm", "torchvision", "ultralytics")
 
 
 def rows(folder: Path, only: Collection[str], done: Collection[tuple[str, str]]) -> Iterator[Row]:

@@ -45,7 +45,7 @@ class RecipeOptions(TypedDict, total=False):
     yes."""
     equalize: bool | None
     """Whether channels are brought to like ranges before int8 (cross-layer equalization, smoothing behind norms), where
-    that brings the outputs nearer; by default where weights have one scale."""
+    that brings the outputs nearer; by default where weights have one scale, and across gates where outputs are poor."""
     forms: Forms | None
     """``plain`` leaves integer files as the quantizer writes them; ``delegate`` in the forms that XNNPACK takes."""
     tune: bool | None

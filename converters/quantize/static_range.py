@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,11 @@ from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, qua
 from edge_sdk.converters.quantize.floats.choice import left_in_float
 from edge_sdk.converters.quantize.floats.joins import quantized_apart
 from edge_sdk.converters.quantize.forms.factors import with_single_scales
-from edge_sdk.converters.quantize.kept import also_kept, int16_ops, is_named, kept_ops, result_name
+from edge_sdk.converters.quantize.kept import also_kept, int16_ops, is_named, kept_in_main, kept_ops, result_name
 from edge_sdk.converters.quantize.ranging.ranges import Ranges, find_ranges, spread
 from edge_sdk.converters.quantize.weights.biases import correct_biases
 from edge_sdk.converters.quantize.weights.equalized import better_equalized
+from edge_sdk.converters.quantize.weights.evening import better_evened
 from edge_sdk.converters.quantize.weights.four_bits import with_four_bits
 from edge_sdk.converters.quantize.weights.tuning import for_tuning
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
@@ -74,19 +76,36 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
     def every() -> Iterable[Arrays]:
         return laid_out(samples, axes)
 
+    def whole(float_path: str, int8_path: str) -> dict[str, Any]:
+        return _corrected_whole(float_path, int8_path, wanted, every)
+
+    made = whole(path, target)
+    if wanted.evens:
+        kept = kept_in_main(read_artifact(path), wanted)
+        some = partial(_some, every, made["count"])
+        made = better_evened((path, target), made, whole, some, kept=kept, asked=bool(wanted.equalize))
+    return made
+
+
+def _some(samples: Callable[[], Iterable[Arrays]], count: int) -> Iterable[Arrays]:
+    return spread(samples(), _CORRECTED_ON, count)
+
+
+def _corrected_whole(path: str, target: str, wanted: Recipe, every: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:
+    """The integer file of a float one, with what is corrected in it."""
     made = _quantized(path, target, wanted, every)
+    some = partial(_some, every, made["count"])
     if wanted.equalizes:
-        count = made["count"]
 
         def again(float_path: str, int8_path: str) -> dict[str, Any]:
             return _quantized(float_path, int8_path, wanted, every)
 
-        made = better_equalized(path, target, made, again, lambda: spread(every(), _CORRECTED_ON, count))
+        made = better_equalized(path, target, made, again, some)
     ready = made.pop("ready")
     if wanted.tune:
         made |= for_tuning(ready, Path(target))
     if wanted.activations.dtype == "int8" and wanted.bias_correction:
-        found = _corrected(ready, Path(target), lambda: spread(every(), _CORRECTED_ON, made["count"]))
+        found = _corrected(ready, Path(target), some)
         made |= found | {"corrections": made["corrections"] | found.get("corrections", {})}
         made["findings"] = [*made["findings"], *found.get("findings", ())]
     return made

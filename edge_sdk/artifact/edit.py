@@ -173,9 +173,12 @@ class GraphEdit:
         self.put_after(index, kind, inputs, [result])
         return result
 
-    def put_before(self, index: int, kind: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
-        """A new op that runs right before the one at ``index``."""
-        self._before.setdefault(index, []).append(self._new(kind, inputs, outputs))
+    def put_before(self, index: int, kind: str, inputs: Sequence[int], outputs: Sequence[int], **options: int) -> None:
+        """A new op that runs right before the one at ``index``, with some options."""
+        node = self._new(kind, inputs, outputs)
+        for name, value in options.items():
+            setattr(node.builtin_options, name, value)
+        self._before.setdefault(index, []).append(node)
 
     def put_after(self, index: int, kind: str, inputs: Sequence[int], outputs: Sequence[int]) -> None:
         """A new op that runs right after the one at ``index``."""

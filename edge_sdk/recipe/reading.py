@@ -89,7 +89,8 @@ class Recipe:
         calibration: how ranges of int8 activations are set from what was observed; ``auto`` chooses for each tensor.
         bias_correction: whether int8 biases make up for what rounding the weights does to the means of channels.
         equalize: whether channels of the float file are brought to like ranges before, where that brings int8 outputs
-            nearer to it; None: where weights have one scale, which is what it is for.
+            nearer to it; None: where weights have one scale, which is what it is for, and across gates where outputs
+            are poor without.
         forms: ``delegate``: integer files are written in the forms that the delegate takes, float where it takes no
             others; ``plain``: as the quantizer leaves them.
         tune: whether weights are rounded anew, layer by layer, against the float file on calibration data: minutes.
@@ -125,6 +126,12 @@ class Recipe:
         if self.mode != "static_range" or self.activations.dtype != "int8":
             return False
         return self.weights.granularity == "per_tensor" if self.equalize is None else self.equalize
+
+    @property
+    def evens(self) -> bool:
+        """Whether channels of activations may be brought to like ranges, across gates too."""
+        wanted = self.forms != "plain" if self.equalize is None else self.equalize
+        return wanted and self.mode == "static_range" and self.activations.dtype == "int8" and not self.int16
 
     @property
     def integer_only(self) -> bool:

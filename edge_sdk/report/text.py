@@ -123,6 +123,13 @@ def _equalized_text(made: Mapping[str, Any]) -> str:
     return f"channels between {made['pairs']} pairs of layers and behind {made['norms']} norms{clips}; {bought}"
 
 
+def _evened_text(made: Mapping[str, Any]) -> str:
+    bought = _bought_text(made, f"{made['samples']} calibration samples")
+    if not made["kept"]:
+        return f"left as they were: with like ranges in each channel, the {bought}"
+    return f"of {made['tensors']} tensors brought to like ranges, across {made['gates']} gates; {bought}"
+
+
 def _biases_text(made: Mapping[str, Any]) -> str:
     bought = _bought_text(made, f"{made['samples']} calibration samples")
     if not made["kept"]:
@@ -151,7 +158,7 @@ def _learned_text(made: Mapping[str, Any]) -> str:
     return f"; {steps} from {before:.1f} to {after:.1f} dB"
 
 
-_CORRECTED = {"equalized": _equalized_text, "biases": _biases_text, "tuned": _tuned_text}
+_CORRECTED = {"equalized": _equalized_text, "evened": _evened_text, "biases": _biases_text, "tuned": _tuned_text}
 
 
 def _right_lines(right: Rightness) -> list[str]:

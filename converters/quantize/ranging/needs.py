@@ -6,14 +6,15 @@ whatever the values. Likewise before a RELU or a clamp that is an op of its own,
 in front of one. Of a curve that levels off the same holds for int8 alone: before a GELU or ``x * LOGISTIC(x)`` what
 becomes less than a quarter of a step of its result, so that it is zero wherever it saturates; before a LOGISTIC or
 TANH, whose steps are fixed, what becomes less than half a one from its end, if products follow. A tail without any may
-be left in float, which tells more apart.
+be left in float, which tells more apart. A gate may multiply what it reads by a factor for each channel first
+(:mod:`..weights.evened`): then the channel with the least factor counts.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 _ALL: Ends = (-math.inf, math.inf)
 _NONE: Ends = (math.inf, -math.inf)
+_RELU6 = 3
 # By TFLite's number of a fused activation.
 _FUSED = {1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 _CLAMPS = {
@@ -74,7 +76,8 @@ class _Needs:
         self._seen = seen
         self._needs: dict[int, Ends] = dict.fromkeys(graph.outputs, _ALL)
         self._ahead: set[int] = set()
-        self._gates = _gates(graph)
+        self._gates = {product.index: gate for product in graph.ops if (gate := _gate(graph, product)) is not None}
+        self._silent = {index for gate in self._gates.values() for index in gate.silent}
 
     def found(self) -> dict[int, Ends]:
         """Readers come after what they read."""
@@ -95,8 +98,13 @@ class _Needs:
             # Past a HARD_SWISH's curve values are others than before it: what is needed behind it tells nothing.
             behind = _ALL if op.name == "HARD_SWISH" else result
             yield x, _within(_CLAMPS[op.name], behind)
+        elif op.index in self._silent:
+            for index in op.inputs:
+                yield index, _NONE
         elif op.index in self._gates:
-            yield from self._of_gated(op)
+            gate = self._gates[op.index]
+            yield gate.x, (self._nothing_below(op, gate), math.inf)
+            yield next(index for index in op.inputs if index != gate.x), _ALL
         elif op.name == "GELU":
             yield x, (-self._flat(op, _gelu), math.inf)
         elif op.name in _LEVEL and self._ahead & set(op.outputs):
@@ -108,19 +116,21 @@ class _Needs:
             for index in op.inputs:
                 yield index, _ALL
 
-    def _of_gated(self, op: Op) -> Iterator[tuple[int, Ends]]:
-        """Of ``x * LOGISTIC(x)``: the product says what is needed of ``x``, and the LOGISTIC nothing more."""
-        if op.name == "MUL":
-            x = next(index for index in op.inputs if index != self._gates[op.index])
-            yield x, (-self._flat(op, _swish), math.inf)
-            yield self._gates[op.index], _ALL
+    def _nothing_below(self, op: Op, gate: _Gate) -> float:
+        """Below which value of what is gated its product is zero; by channel, and the furthest of those."""
+        if gate.shift is not None:
+            return float(np.min(-gate.shift / gate.factors))
+        return -max(self._flat(op, _swish, float(by)) / float(by) for by in np.unique(gate.factors))
 
-    def _flat(self, op: Op, curve: Callable[[Floats], Floats]) -> float:
-        """From which distance below zero on int8 takes a curve for zero, and not by the last half of a step."""
+    def _flat(self, op: Op, curve: Callable[[Floats], Floats], factor: float = 1.0) -> float:
+        """From which distance below zero on int8 takes a curve for zero, and not by the last half of a step.
+
+        With a factor, of what is that much smaller than the curve.
+        """
         seen = self._seen.get(op.outputs[0])
         if seen is None or op.options.get("fused_activation_function"):
             return math.inf
-        zero = (max(seen.maximum, 0.0) - min(seen.minimum, 0.0)) / _STEPS / 4
+        zero = (max(seen.maximum, 0.0) - min(seen.minimum, 0.0)) / _STEPS / 4 * factor
         within = np.abs(curve(-_DISTANCES)) <= zero
         # Curves dip once: from the last that is further on.
         beyond = np.flatnonzero(~within)
@@ -128,14 +138,55 @@ class _Needs:
         return float(_DISTANCES[place]) if place < len(_DISTANCES) else math.inf
 
 
-def _gates(graph: Subgraph) -> dict[int, int]:
-    """LOGISTIC and MUL of each ``x * LOGISTIC(x)`` to the LOGISTIC's result, which nothing else reads."""
-    found: dict[int, int] = {}
-    for op in (op for op in graph.ops if op.name == "LOGISTIC" and op.outputs[0] not in graph.outputs):
-        product = graph.readers.get(op.outputs[0], ())
-        if len(product) == 1 and product[0].name == "MUL" and set(product[0].inputs) == {op.inputs[0], op.outputs[0]}:
-            found |= dict.fromkeys((op.index, product[0].index), op.outputs[0])
-    return found
+@dataclass(frozen=True)
+class _Gate:
+    """Of a product ``x * g(x * factors)``.
+
+    Attributes:
+        x: what is gated.
+        factors: of each channel, positive.
+        shift: that of ``RELU6(x + shift)``; None for a LOGISTIC.
+        silent: ops of the gate that tell nothing more apart than the product does.
+    """
+
+    x: int
+    factors: Floats
+    shift: float | None
+    silent: tuple[int, ...]
+
+
+def _gate(graph: Subgraph, product: Op) -> _Gate | None:
+    """That of ``x * LOGISTIC(x)`` and ``x * RELU6(x + 3)``, where nothing else reads it."""
+    if product.name != "MUL" or len(set(product.inputs)) != 2 or product.options.get("fused_activation_function"):
+        return None
+    for x, result in (product.inputs, product.inputs[::-1]):
+        op = graph.makers.get(result)
+        if op is None or len(graph.readers.get(result, ())) != 1 or result in graph.outputs:
+            continue
+        shift = (
+            _scalar(graph, op) if op.name == "ADD" and op.options.get("fused_activation_function") == _RELU6 else None
+        )
+        if op.name != "LOGISTIC" and (shift is None or shift <= 0):
+            continue
+        read = next(index for index in op.inputs if graph.tensors[index].constant is None)
+        scaling = graph.makers.get(read)
+        if read == x:
+            return _Gate(x, np.ones(1), shift, (op.index,) if shift is None else ())
+        factors = _factors(graph, scaling, x) if scaling is not None else None
+        if factors is not None and scaling is not None and len(graph.readers.get(read, ())) == 1:
+            return _Gate(x, factors, shift, (scaling.index,))
+    return None
+
+
+def _factors(graph: Subgraph, op: Op, x: int) -> Floats | None:
+    """The positive constants that an op multiplies a tensor by."""
+    if op.name != "MUL" or x not in op.inputs or op.options.get("fused_activation_function"):
+        return None
+    other = graph.tensors[op.inputs[1] if op.inputs[0] == x else op.inputs[0]]
+    if other.constant is None or other.dtype != "float32":
+        return None
+    values = other.values().astype(np.float64).reshape(-1)
+    return values if (values > 0).all() else None
 
 
 def _swish(x: Floats) -> Floats:

@@ -148,3 +148,30 @@ def test_a_hard_swish_reads_what_it_tells_apart_in_finer_steps(tmp_path: Path) -
     assert ranges["auto"]["minimum"] >= -3
     assert ranges["minmax"]["minimum"] == ranges["minmax"]["observed"][0] < -40
     assert errors["auto"] < errors["minmax"]
+
+
+@pytest.mark.parametrize(("gate", "low"), [("RELU6", -3 / 0.25), ("LOGISTIC", None)])
+def test_of_a_gate_with_factors_the_least_counts(gate: str, low: float | None) -> None:
+    """``x * RELU6(f x + 3)`` is zero below ``-3 / f``, for each channel's own factor; ``x * LOGISTIC(f x)`` nearly."""
+    graph = Graph()
+    x, made, whole, opened, y = (graph.tensor(name, SHAPE) for name in ("x", "made", "whole", "opened", "y"))
+    weights = graph.constant("w", np.ones((64, 64), np.float32))
+    graph.op("FULLY_CONNECTED", (x, weights, -1), (made,), options("FullyConnectedOptions"))
+    factors = graph.constant("f", np.where(np.arange(64) == 7, 0.25, 1).astype(np.float32))
+    graph.op("MUL", (made, factors), (whole,), options("MulOptions"))
+    if gate == "RELU6":
+        three = graph.constant("three", np.array(3, np.float32))
+        graph.op("ADD", (whole, three), (opened,), options("AddOptions", fused_activation_function=3))
+    else:
+        graph.op("LOGISTIC", (whole,), (opened,))
+    graph.op("MUL", (made, opened), (y,), options("MulOptions"))
+    main = parse_artifact(graph.finish((x,), (y,))).main
+    seen = {made: Observation(-100.0, 100.0, runs=1), y: Observation(-1.0, 100.0, runs=1)}
+    narrow(main, seen, {made})
+    if low is not None:
+        assert seen[made].minimum == low
+        return
+    # Of a result with steps of 101 / 255: what is less than a quarter of one, of a quarter of x, is zero.
+    distance = -seen[made].minimum * 0.25
+    assert distance / (1 + np.exp(distance)) <= 101 / 255 / 4 * 0.25 < 0.9 * distance / (1 + np.exp(distance - 0.4))
+    assert seen[made].maximum == 100
