@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from edge_sdk.converters.proving.labels import with_labels
 from edge_sdk.converters.proving.ladder import Ladder
 from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside, refuse_slow, untimed
 from edge_sdk.converters.proving.linting import lint_findings
-from edge_sdk.converters.proving.proof import Proof
+from edge_sdk.converters.proving.proof import Measure, Proof
 from edge_sdk.converters.proving.telling import findings_of
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.crash import named_crash
@@ -200,11 +200,11 @@ class Line:
         tools = (lowered.tool, *made.tools)
         return Template(lowered, lowered.path.read_bytes(), path.read_bytes(), tools, every)
 
-    def level(self, recipe: Recipe, measure: Callable[[Proof, Path, FloatModel], float] = Proof.level) -> float:
+    def level(self, recipe: Recipe, measure: Measure = Proof.level) -> float:
         """What a recipe's file has by a measure of the proof's: SQNR in dB of the worst output, if none is said."""
         lowered = self._ready(recipe, self.lowered(recipe))
         path, _ = self._quantize(recipe, lowered, place=True)
-        return measure(self._proof, path, lowered)
+        return measure(self._proof, path, lowered, recipe)
 
     def noise(self, recipe: Recipe) -> tuple[FloatModel, list[dict[str, Any]]]:
         """The float file, and what each result of the recipe's file adds in noise (:class:`~.TensorParity`)."""

@@ -19,7 +19,7 @@ from edge_sdk.converters.jobs import Job, check_calibration
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.pipeline import Line
 from edge_sdk.converters.proving.float_model import FloatModel
-from edge_sdk.converters.proving.proof import Proof
+from edge_sdk.converters.proving.proof import Measure, Proof
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.errors import AccuracyError, ConversionError, RecipeError
@@ -61,7 +61,7 @@ class Goal:
     """
 
     bound: float
-    measure: Callable[[Proof, Path, FloatModel], float]
+    measure: Measure
     told: Callable[[float], str]
 
     def __str__(self) -> str:
@@ -73,12 +73,16 @@ def goal_of(min_sqnr_db: float | None, max_drop: float | None) -> Goal | None:
     if max_drop is not None:
         return Goal(-max_drop, _kept_of_top1, lambda level: f"top-1 {0.0 - level:.3g} points lower")
     if min_sqnr_db is not None:
-        return Goal(min_sqnr_db, Proof.level, lambda level: f"{level:.4g} dB")
+        return Goal(min_sqnr_db, Proof.level, _in_decibels)
     return None
 
 
-def _kept_of_top1(proof: Proof, path: Path, lowered: FloatModel) -> float:
-    return -proof.drop(path, lowered)
+def _in_decibels(level: float) -> str:
+    return f"{level:.4g} dB" if level > float("-inf") else "too few kept rows found again"
+
+
+def _kept_of_top1(proof: Proof, path: Path, lowered: FloatModel, recipe: Recipe) -> float:
+    return -proof.drop(path, lowered, recipe)
 
 
 def repair(source: object, job: Job, settings: Settings, progress: Progress | None = None) -> ConversionReport:

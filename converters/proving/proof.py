@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -180,9 +180,10 @@ class Proof:
     def _bounds(self, lowered: FloatModel, recipe: Recipe, reference: str) -> dict[str, Bound]:
         """Each output's, from what the source loses by rounding its weights alone; its parts are held to the same."""
         names = self._source.description.outputs
-        if recipe.min_sqnr_db is not None:
-            bound = measured_bound(0.0, "float32", min_sqnr_db=recipe.min_sqnr_db)
-            return dict.fromkeys(names, bound)
+        asked = recipe.min_sqnr_db
+        told = {} if asked is None else dict.fromkeys(names, measured_bound(0.0, "float32", min_sqnr_db=asked))
+        if told and not self._rows.concern(lowered):
+            return told
         key = (lowered.path, recipe.weights, recipe.mode, reference)
         if key not in self._rounded:
             path = self._shop.path("rounded_weights.tflite")
@@ -192,7 +193,7 @@ class Proof:
             self._rows.rounded(lowered, recipe, self._pairs(reference))
         # Dynamic range rounds activations to 8 bits as well, on the fly.
         activations = "int8" if recipe.mode == "dynamic_range" else recipe.activations.dtype
-        return {name: measured_bound(value, activations) for name, value in self._rounded[key].items()}
+        return told or {name: measured_bound(value, activations) for name, value in self._rounded[key].items()}
 
     def _right(self, path: Path, lowered: FloatModel, *, constants: bool, explained: Path | None = None) -> Rightness:
         found = self._shop.worker("engine").function(
@@ -298,29 +299,42 @@ class Proof:
         rows = self.blame(path, lowered)
         losers = sorted(rows, key=lambda row: -float(row["added_noise"]))[:_BLAMED]
         listing = ", ".join(f"{r['op']} `{_short(r['tensor'])}` ({_fall(r)})" for r in losers)
+        by_rows = all(row.ok or row.kept is not None for row in report.parity)
+        accept = "--keep-unverified" if by_rows else "--min-sqnr-db"
         return AccuracyError(
             f"{report.recipe}: refused: accuracy lost: {self.worst(report.parity)} ({_derivation(report.parity)})",
             report=data | {"tensors": rows},
             hint=(f"most was lost at {listing}; " if listing else "")
-            + "leave such ops in float (--keep-float-tensor), take another recipe, or accept with --min-sqnr-db",
+            + "leave such ops in float (--keep-float-tensor), take another recipe, or accept with "
+            + accept,
         )
 
-    def level(self, path: Path, lowered: FloatModel) -> float:
-        """SQNR in dB of a file's worst output, or part of one; 100 stands for equal."""
-        rows = self.measure(path, lowered.input_axes, lowered.output_axes).report()
-        return min(_least(row) for row in rows)
+    def level(self, path: Path, lowered: FloatModel, recipe: Recipe) -> float:
+        """SQNR in dB of a file's worst output, or part of one; 100 stands for equal.
 
-    def drop(self, path: Path, lowered: FloatModel) -> float:
+        Rows that a suppression keeps have none: the least there is where too few of them are found again, else 100.
+        """
+        rows = self._measured(path, lowered, recipe)
+        return min(_least(row) if row.kept is None else 100.0 if row.ok else float("-inf") for row in rows)
+
+    def _measured(self, path: Path, lowered: FloatModel, recipe: Recipe) -> tuple[OutputParity, ...]:
+        """A file's outputs, with rows behind suppressions held to what is found again."""
+        if self._rows.concern(lowered):
+            self._bounds(lowered, recipe, "reference")
+        rows = self.measure(path, lowered.input_axes, lowered.output_axes).report()
+        return self._rows.held(rows, lowered, recipe, self._both())
+
+    def drop(self, path: Path, lowered: FloatModel, recipe: Recipe) -> float:
         """By how many points top-1 is lower in a file: accuracy where the data tells classes, else agreement.
 
         Raises:
             CalibrationError: no output looks like scores of classes.
         """
-        meter = self.measure(path, lowered.input_axes, lowered.output_axes)
+        rows = self._measured(path, lowered, recipe)
         known = self.labelled()
         if known is not None:
             return 100 * (known.source - known.file)
-        shares = [row.top1_agreement for row in meter.report() if row.top1_agreement is not None]
+        shares = [row.top1_agreement for row in rows if row.top1_agreement is not None]
         if not shares:
             raise CalibrationError(
                 "no output looks like scores of classes ([rows, classes] in float), of which top-1 could be compared",
@@ -365,3 +379,7 @@ def _short(name: str) -> str:
 def _least(row: OutputParity) -> float:
     """Of an output and its parts; 100 dB stand for equal."""
     return min(100.0, row.sqnr_db, *(part.sqnr_db for part in row.parts))
+
+
+Measure: TypeAlias = "Callable[[Proof, Path, FloatModel, Recipe], float]"
+"""How good a file made of a float file by a recipe is, the more the better."""

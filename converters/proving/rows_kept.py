@@ -30,6 +30,10 @@ class RowsKept:
         self._told = told
         self._rounded: dict[tuple[Path, Weights, str], Sequence[Agreement | None]] = {}
 
+    def concern(self, lowered: FloatModel) -> bool:
+        """Whether a file has rows that a suppression keeps."""
+        return bool(kept_outputs(lowered.artifact))
+
     def rounded(self, lowered: FloatModel, recipe: Recipe, pairs: Pairs) -> None:
         """Looks at the outputs of the source with nothing but its weights rounded."""
         tables = kept_outputs(lowered.artifact)
@@ -38,11 +42,11 @@ class RowsKept:
     def held(
         self, rows: Sequence[OutputParity], lowered: FloatModel, recipe: Recipe, pairs: Pairs
     ) -> tuple[OutputParity, ...]:
-        """The outputs, those behind suppressions by what is found again; in dB where the user gave a limit in dB."""
+        """The outputs, those behind suppressions by what is found again, whatever limit in dB the user gave."""
         tables = kept_outputs(lowered.artifact)
         if not tables:
             return tuple(rows)
         key = lowered.path, recipe.weights, recipe.mode
-        before = self._rounded[key] if recipe.min_sqnr_db is None else [None] * len(tables)
+        before = self._rounded.get(key, [None] * len(tables))
         bounds: list[Bound | None] = [None if one is None else kept_bound(one.kept.share) for one in before]
         return held_to_rows(rows, tables, agreements(tables, pairs, self._told), bounds)

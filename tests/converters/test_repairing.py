@@ -117,4 +117,5 @@ def test_goals_are_told_in_their_own_words() -> None:
     assert noise is not None
     assert (str(drop), drop.bound, drop.told(-2.0)) == ("top-1 0.5 points lower", -0.5, "top-1 2 points lower")
     assert (str(noise), noise.bound) == ("30 dB", 30.0)
+    assert noise.told(float("-inf")) == "too few kept rows found again"
     assert goal_of(None, None) is None

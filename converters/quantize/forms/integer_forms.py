@@ -12,8 +12,9 @@ before                           after                    why
 ``x * s + (beta - mean * s)``    ``(x - mean) * s +       the difference of two large numbers, each rounded before
                                  beta``                   it is taken; see :mod:`.norms`
 ``SQUARED_DIFFERENCE(x, mean)``  ``d * d``                XNNPACK has no integer kernel for it
-``BROADCAST_TO(x, axis)``        ``CONCATENATION(x, x)``  XNNPACK has none of it, and joins up to five: keys and values
-                                                          that several heads share cut a network into parts
+``BROADCAST_TO(x, axis)``        ``CONCATENATION(x, x)``  XNNPACK has none of it, and joins up to five, of which five
+                                                          are joined: keys and values that several heads share cut a
+                                                          network into parts
 ``CONV_2D(PAD(x)), VALID``       ``CONV_2D(x), SAME``     where that is one border: TFLite's quantizer does the
                                                           same, and its ops would be none of the float file's
 ``x * relu6(x + 3) * c``         ``hard_swish(x) * 6c``   rounded once instead of three times; XNNPACK has a table
@@ -40,8 +41,9 @@ from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
 from edge_sdk.converters.quantize.kept import kept_in_main
 from edge_sdk.recipe import Recipe
 
-# What one CONCATENATION of XNNPACK takes.
+# What one CONCATENATION of XNNPACK takes, and two one after the other.
 _MOST_JOINED = 5
+_MOST_COPIES = _MOST_JOINED**2
 
 
 def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
@@ -145,15 +147,32 @@ class _Rules:
         return True
 
     def _broadcast(self, op: Op) -> bool:
-        """A few copies along one axis."""
+        """Copies along one axis, joined in steps where there are more than one join takes."""
         source, made = self._tensors[op.inputs[0]], self._tensors[op.outputs[0]]
         if source.constant is not None or len(source.shape) != len(made.shape) or -1 in made.shape_signature:
             return False
         wider = [axis for axis, extent in enumerate(source.shape) if extent != made.shape[axis]]
-        if len(wider) != 1 or made.shape[wider[0]] > _MOST_JOINED:
+        if len(wider) != 1 or made.shape[wider[0]] > _MOST_COPIES:
             return False
-        self._edit.become(op.index, "CONCATENATION", (op.inputs[0],) * made.shape[wider[0]], axis=wider[0])
+        self._edit.become(op.index, "CONCATENATION", self._copies(op, wider[0], made.shape[wider[0]]), axis=wider[0])
         return True
+
+    def _copies(self, op: Op, axis: int, count: int) -> list[int]:
+        """At most five tensors along an axis that are so many copies together."""
+        if count <= _MOST_JOINED:
+            return [op.inputs[0]] * count
+        several = -(-count // _MOST_JOINED)
+        shape = list(self._tensors[op.inputs[0]].shape)
+        found: dict[int, int] = {1: op.inputs[0]}
+        sizes = [several] * (count // several) + [count % several] * (count % several > 0)
+        for size in dict.fromkeys(sizes):
+            if size not in found:
+                shape[axis] = size
+                name = f"{self._tensors[op.outputs[0]].name}_{size}"
+                found[size] = self._edit.add_tensor(op.inputs[0], name, shape=shape)
+                joined = [op.inputs[0]] * size
+                self._edit.put_before(op.index, "CONCATENATION", joined, [found[size]], axis=axis)
+        return [found[size] for size in sizes]
 
     def _window(self, op: Op) -> bool:
         """Behind a PAD that is what SAME would pad."""

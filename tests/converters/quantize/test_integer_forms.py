@@ -146,7 +146,9 @@ AFTER = ["MEAN", "SUB", "MUL", "MEAN", "ADD", "RSQRT", "MUL", "MUL"]
         (reversed_rows, ["MEAN", "GATHER"]),
         (lambda: shared(2), ["MEAN", "CONCATENATION"]),
         (lambda: shared(5), ["MEAN", "CONCATENATION"]),
-        (lambda: shared(6), ["MEAN", "BROADCAST_TO"]),
+        (lambda: shared(7), ["MEAN", "CONCATENATION", "CONCATENATION"]),
+        (lambda: shared(11), ["MEAN", "CONCATENATION", "CONCATENATION", "CONCATENATION"]),
+        (lambda: shared(26), ["MEAN", "BROADCAST_TO"]),
         (root_mean_square, ["MEAN", "MUL", "MEAN", "ADD", "RSQRT", "MUL"]),
     ],
 )
