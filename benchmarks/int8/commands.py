@@ -37,9 +37,11 @@ def int8_accuracy_command(
 @main.command("verdicts")
 @click.argument("names", nargs=-1, type=click.Choice([network.name for network in verdicts.NETWORKS]))
 @click.option("--packages", type=click.Path(path_type=Path, exists=True), required=True, help="Folder they are in.")
-def verdicts_command(names: tuple[str, ...], packages: Path) -> None:
+@click.option("--samples", default=verdicts.SAMPLES, show_default=True, help="Other numbers: told, not kept.")
+def verdicts_command(names: tuple[str, ...], packages: Path, samples: int) -> None:
     """Right files that are refused, and planted faults that are not; all networks without a name. Others' rows stay."""
     cases.use(packages)
     for network in names or [one.name for one in verdicts.NETWORKS]:
-        made = list(verdicts.rows(CACHE / "verdicts", [network], click.echo))
-        keep("verdicts", [*(row for row in results.read("verdicts")["rows"] if row["model"] != network), *made])
+        made = list(verdicts.rows(CACHE / "verdicts", [network], click.echo, samples))
+        if samples == verdicts.SAMPLES:
+            keep("verdicts", [*(row for row in results.read("verdicts")["rows"] if row["model"] != network), *made])

@@ -14,6 +14,9 @@ from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 _LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+# Places of data, weights and bias among a layer's operands.
+_PLACES = {"TRANSPOSE_CONV": (2, 1, 3)}
+_USUAL = (0, 1, 2)
 _OFF = np.float32(1.02)
 Planted = tuple[bytes, tuple[str, ...]] | None
 """The file with a fault, and what a message about it may name; None where the file has no place for it."""
@@ -26,7 +29,8 @@ def constant_scale(data: bytes, rng: np.random.Generator) -> Planted:
     if not stored:
         return None
     op, place = stored[int(rng.integers(len(stored)))]
-    for index in op.inputs[place : place + 2] if op.name in _LAYERS else op.inputs[place : place + 1]:
+    with_bias = [_operand(op, 2)] if op.name in _LAYERS else []
+    for index in [op.inputs[place], *with_bias]:
         if index >= 0:
             _larger(root.subgraphs[0].tensors[index])
     return pack_tree(root), (f"{op.name} {op.index} ",)
@@ -49,14 +53,21 @@ def read_scale(data: bytes, rng: np.random.Generator) -> Planted:
     if not scaled:
         return None
     op = scaled[int(rng.integers(len(scaled)))]
-    _larger(root.subgraphs[0].tensors[op.inputs[0]])
-    made = [one for one in graph.ops if op.inputs[0] in (*one.outputs, *one.inputs)]
+    data = _operand(op, 0)
+    _larger(root.subgraphs[0].tensors[data])
+    made = [one for one in graph.ops if data in (*one.outputs, *one.inputs)]
     return pack_tree(root), tuple(f"{one.name} {one.index} " for one in (op, *made))
 
 
 def _has_bias(graph: Subgraph, op: Op) -> bool:
-    bias = op.inputs[2] if len(op.inputs) > 2 else -1
+    bias = _operand(op, 2)
     return bias >= 0 and graph.tensors[op.inputs[1]].dtype == "int8" and bool(np.any(graph.tensors[bias].values()))
+
+
+def _operand(op: Op, which: int) -> int:
+    """A layer's data, weights or bias; -1 where it has none."""
+    place = _PLACES.get(op.name, _USUAL)[which]
+    return op.inputs[place] if place < len(op.inputs) else -1
 
 
 def channel_zeroed(data: bytes, rng: np.random.Generator) -> Planted:
