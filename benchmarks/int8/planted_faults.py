@@ -53,9 +53,9 @@ def read_scale(data: bytes, rng: np.random.Generator) -> Planted:
     if not scaled:
         return None
     op = scaled[int(rng.integers(len(scaled)))]
-    data = _operand(op, 0)
-    _larger(root.subgraphs[0].tensors[data])
-    made = [one for one in graph.ops if data in (*one.outputs, *one.inputs)]
+    read = _operand(op, 0)
+    _larger(root.subgraphs[0].tensors[read])
+    made = [one for one in graph.ops if read in (*one.outputs, *one.inputs)]
     return pack_tree(root), tuple(f"{one.name} {one.index} " for one in (op, *made))
 
 
