@@ -176,6 +176,31 @@ def test_branch_on_a_tensor_is_named_with_its_line(tmp_path: Path, workers: Work
 
 
 @pytest.mark.torch
+def test_branch_in_a_library_is_named_with_the_line_that_called_it(tmp_path: Path) -> None:
+    """The user's own line says nothing there: it calls the model."""
+    import importlib
+
+    import torch
+
+    from edge_sdk.converters.sources.pytorch.export import exported
+
+    library = tmp_path / "site-packages" / "branching_library.py"
+    library.parent.mkdir()
+    library.write_text("def forward(x):\n    return x + 1 if x.any() else x\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(library.parent)
+        forward = importlib.import_module("branching_library").forward
+
+    class Caller(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return forward(x)
+
+    own = r"called at test_bad_input\.py:\d+ \(`return forward\(x\)`\)"
+    with pytest.raises(ModelError, match=rf"at branching_library\.py:2 \(`return x \+ 1 if x\.any.*\), {own}"):
+        exported(Caller().eval(), [torch.ones(2)], ["x"], ["y"], {"exporter": "dynamo", "opset": 20})
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize(
     ("function", "error", "message"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import linecache
 import re
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from edge_sdk.converters.sources.pytorch.padded import as_one_graph
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.errors import ConversionError, ModelError
 
+_INSTALLED = re.compile(r"(site|dist)-packages/")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # What torch.onnx says around the reason: which of its own steps failed, and where to file a bug.
 _WRAPPING = re.compile(r"this is step \d/\d|please create an issue|next steps:|exception summary", re.IGNORECASE)
@@ -118,15 +120,30 @@ def plain_reason(error: BaseException) -> str:
 
 
 def _user_line(error: BaseException) -> str:
-    """The innermost line of the user's own code in the traceback."""
-    ours = str(Path(__file__).resolve().parent)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        foreign = "site-packages" in frame.filename or str(path.resolve()).startswith(ours)
-        if path.is_file() and not foreign:
-            line = linecache.getline(frame.filename, frame.lineno or 0).strip()
-            return f" at {path.name}:{frame.lineno} (`{line}`)"
-    return ""
+    """The innermost line of the model's code in the traceback, and where it is a library's, the user's that led to it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _of_a_model(frame.filename)]
+    own = [frame for frame in frames if not _INSTALLED.search(frame.filename)]
+    if not frames:
+        return ""
+    if not own or own[-1] is frames[-1]:
+        return f" at {_place(frames[-1])}"
+    return f" at {_place(frames[-1])}, called at {_place(own[-1])}"
+
+
+def _of_a_model(name: str) -> bool:
+    """Neither PyTorch's, nor Python's, nor ours."""
+    path = Path(name)
+    if not path.is_file() or path.resolve().is_relative_to(Path(__file__).resolve().parent):
+        return False
+    installed = _INSTALLED.search(name)
+    if installed:
+        return not name[installed.end() :].startswith("torch/")
+    return not path.is_relative_to(sysconfig.get_path("stdlib"))
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+    return f"{Path(frame.filename).name}:{frame.lineno} (`{line}`)"
 
 
 @contextlib.contextmanager
