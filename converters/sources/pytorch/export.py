@@ -120,7 +120,7 @@ def plain_reason(error: BaseException) -> str:
 
 
 def _user_line(error: BaseException) -> str:
-    """The innermost line of the model's code in the traceback, and where it is a library's, the user's that led to it."""
+    """The innermost line of the model's code in the traceback; of a library's, the user's that led to it too."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _of_a_model(frame.filename)]
     own = [frame for frame in frames if not _INSTALLED.search(frame.filename)]
     if not frames:
