@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.compute import macs
-from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.artifact.model import Tensor, parse_artifact
 from edge_sdk.converters.quantize.weights.four_bit_tuning import save_arrays
 from edge_sdk.converters.replay.blocks import ends_of_blocks
 from edge_sdk.converters.replay.ops import KERNELS
@@ -112,8 +112,15 @@ def cannot_learn(quantized: bytes) -> str | None:
     """Why a file cannot be learned as a whole here; None where it can."""
     if find_spec("torch") is None:
         return "PyTorch is not installed"
-    unknown = sorted({op.name for op in parse_artifact(quantized).main.ops if op.name not in KERNELS})
-    return f"no gradient is known of {', '.join(unknown)}" if unknown else None
+    artifact = parse_artifact(quantized)
+    unknown = sorted({op.name for op in artifact.main.ops if op.name not in KERNELS})
+    if unknown:
+        return f"no gradient is known of {', '.join(unknown)}"
+    return None if any(_is_real(t) for t in artifact.signature.outputs.values()) else "no output is a real number"
+
+
+def _is_real(tensor: Tensor) -> bool:
+    return tensor.dtype == "float32" or (tensor.quantization is not None and tensor.dtype in ("int8", "uint8"))
 
 
 def steps_of(quantized: bytes) -> int:
@@ -164,7 +171,7 @@ class _Lesson:
         self._plan, self._reference = plan, reference
         self._rng = np.random.default_rng(seed)
         template, floats = plan.template, parse_artifact(reference)
-        self._outputs = {t.index: name for name, t in template.signature.outputs.items()}
+        self._outputs = {t.index: name for name, t in template.signature.outputs.items() if _is_real(t)}
         self._inputs = {name: t.index for name, t in template.signature.inputs.items()}
         pairs = pair_ops(floats, template)
         self._twins = {p.candidate.outputs[i]: t for p in pairs for i, t in enumerate(p.reference.outputs)}

@@ -127,15 +127,28 @@ def test_interrupted_learning_goes_on_and_ends_the_same(tmp_path: Path, monkeypa
     assert again.quantized == whole.quantized
 
 
-def test_what_has_no_gradient_is_named() -> None:
+def test_what_has_no_gradient_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.util import find_spec
 
-    from edge_sdk.converters.quantize.weights.learning import cannot_learn, steps_of
+    from edge_sdk.converters.quantize.weights import learning
+    from edge_sdk.converters.replay.ops import KERNELS
 
     graph = Graph()
     x, y = graph.tensor("x", (1, 4)), graph.tensor("y", (1, 4))
-    graph.op("COS", (x,), (y,), options("CosOptions"))
+    graph.op("ABS", (x,), (y,), options("AbsOptions"))
     data = graph.finish((x,), (y,))
-    wanted = "COS" if find_spec("torch") else "PyTorch is not installed"
-    assert wanted in str(cannot_learn(data))
-    assert steps_of(data) == 0
+    monkeypatch.delitem(KERNELS, "ABS")
+    wanted = "no gradient is known of ABS" if find_spec("torch") else "PyTorch is not installed"
+    assert learning.cannot_learn(data) == wanted
+    assert learning.steps_of(data) == 0
+
+
+def test_a_file_of_whole_numbers_has_nothing_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place of the largest value has no gradient, and no step of it is a little nearer."""
+    from edge_sdk.converters.quantize.weights import learning
+
+    monkeypatch.setattr(learning, "find_spec", lambda name: name)
+    graph = Graph()
+    x, y = graph.tensor("x", (1, 4)), graph.tensor("y", (1, 4), "int32")
+    graph.op("CAST", (x,), (y,), options("CastOptions", in_data_type=0, out_data_type=2))
+    assert learning.cannot_learn(graph.finish((x,), (y,))) == "no output is a real number"
