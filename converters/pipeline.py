@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.artifact.model import Artifact, own_artifact, read_artifact
+from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.summary import summarize
 from edge_sdk.converters.device import compiled_path, fit_to_device, in_forms_of_delegate
 from edge_sdk.converters.jobs import Job, Quantized, Template, check_calibration, quantized_from
+from edge_sdk.converters.layout import Port
 from edge_sdk.converters.options import Settings
 from edge_sdk.converters.proving.finish import finish
 from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
 from edge_sdk.converters.proving.labels import with_labels
-from edge_sdk.converters.proving.ladder import Ladder
+from edge_sdk.converters.proving.ladder import Ladder, Note
 from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside, refuse_slow, untimed
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Measure, Proof
@@ -221,7 +224,7 @@ class Line:
             self._stages.append(stage)
             return lowered
         with self._stage("lower to float32"):
-            ladder = Ladder(self._shop, self._source, self._proof, self._prepare_comparison)
+            ladder = Ladder(self._shop, self._source, self._proof, self._prepare_comparison, self._noting(recipe))
             lowered = ladder.climb(rungs, keep_unverified=self._settings.keep_unverified)
         self._floats[key] = lowered, self._stages[-1]
         return lowered
@@ -246,7 +249,7 @@ class Line:
     def _quantize(self, recipe: Recipe, lowered: FloatModel, *, place: bool) -> tuple[Path, Quantized]:
         """The finished file; in the forms that the delegate takes if it shall be placed."""
         if recipe.mode == "float":
-            return self._finished(own_content(lowered.path), recipe, lowered), Quantized()
+            return self._as_it_is(recipe, lowered), Quantized()
         if lowered.quantized is not None:
             data, made = lowered.quantized_bytes(recipe), Quantized()
         else:
@@ -265,9 +268,19 @@ class Line:
         made = replace(made, findings=told, islands=made.islands | placed.names, plain=plain)
         return self._finished(placed.data, recipe, lowered), made
 
+    def _as_it_is(self, recipe: Recipe, lowered: FloatModel) -> Path:
+        """The lowered file, which is not packed again where it says already what it shall."""
+        note = self._note(recipe, lowered.inputs, lowered.outputs)
+        if self._settings.labels or note_of(lowered.artifact) != json.loads(json.dumps(note)):
+            return self._finished(own_content(lowered.path), recipe, lowered)
+        path = self._shop.path(f"{recipe.name}.tflite")
+        path.unlink(missing_ok=True)
+        path.hardlink_to(lowered.path)
+        return path
+
     def _finished(self, data: bytes | memoryview, recipe: Recipe, lowered: FloatModel) -> Path:
         path = self._shop.path(f"{recipe.name}.tflite")
-        done = finish(data, lowered.inputs, lowered.outputs, self._note(recipe, lowered))
+        done = finish(data, lowered.inputs, lowered.outputs, self._note(recipe, lowered.inputs, lowered.outputs))
         write_own(path, with_labels(done, self._settings.labels) if self._settings.labels else done)
         return path
 
@@ -321,13 +334,17 @@ class Line:
             left = outside(worker, paths[1], self._shop.path("alone"), timings[1]) if is_slower(timings) else None
         return timings, latency_findings(timings, recipe, left)
 
-    def _note(self, recipe: Recipe, lowered: FloatModel) -> dict[str, Any]:
+    def _noting(self, recipe: Recipe) -> Note:
+        """What the float file says of its making: as the result, where it is that."""
+        return lambda inputs, outputs: self._note(recipe, inputs, outputs) if recipe.mode == "float" else {}
+
+    def _note(self, recipe: Recipe, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Any]:
         return {
             "edge_sdk": __version__,
             "recipe": recipe.name,
             "source": self._source.description.framework,
-            "inputs": [port.as_json() for port in lowered.inputs],
-            "outputs": [port.as_json() for port in lowered.outputs],
+            "inputs": [port.as_json() for port in inputs],
+            "outputs": [port.as_json() for port in outputs],
         }
 
     @contextmanager

@@ -22,6 +22,7 @@ from edge_sdk.errors import ConversionError, EdgeSdkError, ModelError, ParityErr
 from edge_sdk.files import own_content, write_own
 from edge_sdk.parity.compare import ParityMeter
 
+Note = Callable[[Sequence[Port], Sequence[Port]], Mapping[str, Any]]
 _NAMED = 3
 
 
@@ -33,13 +34,22 @@ class Ladder:
         source: the open source.
         proof: compares candidates with it.
         prepare: called once with the first candidate, before anything is compared.
+        note: what a candidate's file says of its making, from its ports; nothing if none is given.
     """
 
-    def __init__(self, shop: Workshop, source: OpenSource, proof: Proof, prepare: Callable[[Artifact], None]) -> None:
+    def __init__(
+        self,
+        shop: Workshop,
+        source: OpenSource,
+        proof: Proof,
+        prepare: Callable[[Artifact], None],
+        note: Note = lambda inputs, outputs: {},
+    ) -> None:
         self._shop = shop
         self._source = source
         self._proof = proof
         self._prepare = prepare
+        self._note = note
 
     def climb(self, rungs: Sequence[Mapping[str, Any]], *, keep_unverified: bool) -> FloatModel:
         """The first model within the float32 bound.
@@ -115,11 +125,12 @@ class Ladder:
         inputs = tuple(_port(port) for port in handed["inputs"])
         outputs = tuple(_port(port) for port in handed["outputs"])
         path = folder / "float32.tflite"
-        write_own(path, finish(without_idle_padding(own_content(Path(handed["path"]))), inputs, outputs, {}))
+        # In the finished file the place in the list says which tensor a port is.
+        note = self._note(_by_place(inputs), _by_place(outputs))
+        write_own(path, finish(without_idle_padding(own_content(Path(handed["path"]))), inputs, outputs, note))
         artifact = own_artifact(path)
         if not self._proof.begun:
             self._prepare(artifact)
-        # In the finished file the place in the list says which tensor a port is.
         model = FloatModel(path, artifact, _by_place(inputs), _by_place(outputs), handed["tool"], role)
         meter = self._measure(model)
         rows = self._proof.float_rows(artifact, meter)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.model import Artifact, read_artifact
+from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters import Workers
 from edge_sdk.converters.proving.ladder import Ladder
@@ -81,6 +82,20 @@ def climb(
 def test_first_that_agrees_is_taken(shop: Workshop) -> None:
     model = climb(shop, {"seed": 0}, {"seed": 1})
     assert [(a.name, a.accepted, a.reason) for a in model.attempts] == [("rung 0", True, "parity holds")]
+
+
+def test_a_float_file_is_not_packed_again_for_its_note(
+    workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large model that took a second of the processor."""
+    from edge_sdk import convert
+
+    monkeypatch.setattr("edge_sdk.converters.pipeline.finish", lambda *_: pytest.fail("packed again"))
+    (tmp_path / "source.tflite").write_bytes(conv_model(seed=0))
+    convert(tmp_path / "source.tflite", tmp_path / "out.tflite", recipe="float32", workers=workers, timing=False)
+    note = note_of(read_artifact(tmp_path / "out.tflite"))
+    assert note is not None
+    assert note["recipe"] == "float32"
 
 
 def test_candidate_that_computes_something_else_is_rejected_with_numbers(shop: Workshop) -> None:
