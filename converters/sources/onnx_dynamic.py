@@ -16,20 +16,23 @@ from edge_sdk.converters.sources.onnx_ends import without_unread
 
 _PRODUCTS = {"MatMulInteger": "MatMul", "ConvInteger": "Conv"}
 _LSTM = "DynamicQuantizeLSTM"
+# What ONNX Runtime's optimizer makes of such products: where their weights' scale, zero point and the bias are.
+_FUSED = {"DynamicQuantizeMatMul": (2, 3, 4), "MatMulIntegerToFloat": (3, 5, 6)}
 # Inputs of it behind those that LSTM has too: scale and zero point of both weights.
 _OWN = 8
 
 
 def rounds_as_it_runs(model: Any) -> bool:
     """Whether activations of a model are rounded by ranges of each run."""
-    return any(node.op_type in ("DynamicQuantizeLinear", _LSTM) for node in model.graph.node)
+    return any(node.op_type in ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", _LSTM) for node in model.graph.node)
 
 
 def in_float_products(model: Any) -> Any:
     """A copy whose products read floats and the weights as they are rounded.
 
     Before: ``q, s, z = DynamicQuantizeLinear(x)``, ``y = Cast(MatMulInteger(q, w, z, zw)) * (s * sw)``, or
-    ``DynamicQuantizeLSTM(x, w, r, ...)``. After: ``y = MatMul(x, (w - zw) * sw)``, ``LSTM``. Other forms stay.
+    ``DynamicQuantizeLSTM(x, w, r, ...)``, or ``DynamicQuantizeMatMul(x, w, sw, zw, b)``.
+    After: ``y = MatMul(x, (w - zw) * sw)``, ``LSTM``. Other forms stay.
 
     Args:
         model: an ``onnx.ModelProto``.
@@ -71,6 +74,8 @@ class _Rewrite:
                 self._lstm(node)
             elif node.op_type in _PRODUCTS:
                 self._product(node)
+            elif node.op_type in _FUSED:
+                self._fused(node)
 
     def _lstm(self, node: Any) -> None:
         parts = list(node.input)
@@ -85,6 +90,33 @@ class _Rewrite:
         node.op_type, node.domain = "LSTM", ""
         del node.input[:]
         node.input.extend(parts[:_OWN])
+
+    def _fused(self, node: Any) -> None:
+        import onnx
+
+        names = [*node.input, *[""] * 7]
+        scale, zero, bias = (names[place] for place in _FUSED[node.op_type])
+        x = self._real_input(node)
+        if x is None or any(name not in self._stored for name in (names[1], scale, *filter(None, [zero]))):
+            return
+        weights = (self._numbers(names[1]) - (self._numbers(zero) if zero else np.float32(0))) * self._numbers(scale)
+        product = f"{node.output[0]}_product" if bias else node.output[0]
+        inputs = [x, self._store(f"{node.output[0]}_in_float", weights)]
+        made = [onnx.helper.make_node("MatMul", inputs, [product], name=node.name)]
+        made += (
+            [onnx.helper.make_node("Add", [product, bias], [node.output[0]], name=f"{node.name}_bias")] if bias else []
+        )
+        place = list(self._graph.node).index(node)
+        self._graph.node.remove(node)
+        for offset, one in enumerate(made):
+            self._graph.node.insert(place + offset, one)
+
+    def _real_input(self, node: Any) -> str | None:
+        """What a product of integers reads, before it is rounded."""
+        if node.op_type == "DynamicQuantizeMatMul":
+            return str(node.input[0])
+        rounded = self._made.get(node.input[0])
+        return str(rounded.input[0]) if rounded is not None and rounded.op_type == "DynamicQuantizeLinear" else None
 
     def _product(self, node: Any) -> None:
         scaled = self._scaled(node)

@@ -12,8 +12,17 @@ _PASSED = frozenset(
     | {"DequantizeLinear", "EdgeGrid", "QuantizeLinear"}
 )
 _SPATIAL = frozenset(
-    {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DeformConv", "DepthToSpace", "GlobalAveragePool"}
-    | {"GlobalLpPool", "GlobalMaxPool", "GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "LpPool"}
+    {"AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DeformConv", "DepthToSpace", "FusedConv"}
+    | {
+        "GlobalAveragePool",
+        "GlobalLpPool",
+        "GlobalMaxPool",
+        "GridSample",
+        "GroupNormalization",
+        "InstanceNormalization",
+        "LRN",
+        "LpPool",
+    }
     | {"MaxPool", "MaxRoiPool", "MaxUnpool", "Resize", "RoiAlign", "SpaceToDepth", "Upsample"}
 )
 

@@ -24,7 +24,7 @@ from edge_sdk.converters.lower.direct.node import (
     traced_op,
     user_line,
 )
-from edge_sdk.converters.lower.direct.ops import OPS
+from edge_sdk.converters.lower.direct.ops import form_of
 from edge_sdk.converters.lower.direct.ops.steps.sequences import TAKES_SEQUENCES
 from edge_sdk.converters.lower.direct.ops.without_form import REASONS
 from edge_sdk.converters.lower.direct.reading import OWN_DOMAINS, array_of, as_computed, in_order
@@ -178,7 +178,7 @@ class Walk:
         return None if made is None else [self.builder.sized(made)]
 
     def _formed(self, proto: Any, inputs: Sequence[Value | None], sequences: Mapping[int, Values]) -> Sequence[Entry]:
-        form = OPS.get(proto.op_type) if proto.domain in OWN_DOMAINS else None
+        form = form_of(proto.domain, proto.op_type)
         if sequences and proto.op_type not in TAKES_SEQUENCES:
             raise NoFormError("its input is a sequence")
         if form is None:
@@ -255,7 +255,8 @@ def _named_after(node: Any, caller: Any) -> Any:
 
 
 def _may_have_form(proto: Any, opset: int) -> bool:
-    return proto.domain in OWN_DOMAINS and (proto.op_type in OPS or is_function(proto.op_type, opset))
+    own = proto.domain in OWN_DOMAINS and is_function(proto.op_type, opset)
+    return own or form_of(proto.domain, proto.op_type) is not None
 
 
 def _no_form(proto: Any) -> str:
