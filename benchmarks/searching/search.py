@@ -132,7 +132,8 @@ def _row(case: Case, way: str, folder: Path, limits: Limits) -> dict[str, Any]:
     again = (place / "archive.jsonl").exists()
     result = _search(case, (way,), place, limits)
     errors = _front_errors(case, place, result) if way == "spare" and result.family else []
-    best, plain = result.best, result.points[0]
+    # The float file is what is left where nothing was found.
+    best, plain = result.best if result.best and result.best.order else None, result.points[0]
     return {
         "model": case.name,
         "way": OURS if way == "spare" else "greedy",
