@@ -15,6 +15,8 @@ before                           after                    why
 ``BROADCAST_TO(x, axis)``        ``CONCATENATION(x, x)``  XNNPACK has none of it, and joins up to five, of which five
                                                           are joined: keys and values that several heads share cut a
                                                           network into parts
+``SPLIT_V(x, sizes)``            ``SLICE(x), SLICE(x)``   XNNPACK splits into equal parts alone
+``PADV2(x, c)``, one axis        ``CONCATENATION(x, c)``  XNNPACK pads with zero alone
 ``CONV_2D(PAD(x)), VALID``       ``CONV_2D(x), SAME``     where that is one border: TFLite's quantizer does the
                                                           same, and its ops would be none of the float file's
 ``x * relu6(x + 3) * c``         ``hard_swish(x) * 6c``   rounded once instead of three times; XNNPACK has a table
@@ -44,6 +46,8 @@ from edge_sdk.recipe import Recipe
 # What one CONCATENATION of XNNPACK takes, and two one after the other.
 _MOST_JOINED = 5
 _MOST_COPIES = _MOST_JOINED**2
+# A padding of more stands for infinity.
+_NUMBER = 1e4
 
 
 def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
@@ -89,6 +93,8 @@ class _Rules:
             "DIV": self._div,
             "REVERSE_V2": self._reverse,
             "BROADCAST_TO": self._broadcast,
+            "SPLIT_V": self._split,
+            "PADV2": self._pad,
             "CONV_2D": self._window,
             "DEPTHWISE_CONV_2D": self._window,
         }
@@ -173,6 +179,48 @@ class _Rules:
                 joined = [op.inputs[0]] * size
                 self._edit.put_before(op.index, "CONCATENATION", joined, [found[size]], axis=axis)
         return [found[size] for size in sizes]
+
+    def _split(self, op: Op) -> bool:
+        """Parts of unlike sizes that are known."""
+        source, sizes, axes = (self._tensors[index] for index in op.inputs)
+        stored = sizes.constant is not None and axes.constant is not None
+        if not stored or -1 in source.shape_signature or (sizes.values() < 1).any():
+            return False
+        axis, begin = int(axes.values().reshape(-1)[0]) % len(source.shape), 0
+        for place, (index, size) in enumerate(zip(op.outputs, sizes.values().reshape(-1), strict=True)):
+            first, extent = [0] * len(source.shape), list(source.shape)
+            first[axis], extent[axis] = begin, int(size)
+            name = self._tensors[index].name
+            ends = [
+                self._edit.add_constant(np.array(values, np.int32), f"{name}_{word}")
+                for word, values in (("begin", first), ("size", extent))
+            ]
+            if place < len(op.outputs) - 1:
+                self._edit.put_before(op.index, "SLICE", (op.inputs[0], *ends), (index,))
+            else:
+                self._edit.become(op.index, "SLICE", (op.inputs[0], *ends))
+                self._edit.write(op.index, (index,))
+            begin += int(size)
+        return True
+
+    def _pad(self, op: Op) -> bool:
+        """With one number other than zero along one axis; that before a MAX_POOL_2D stands for none, and stays."""
+        source, counts, number = (self._tensors[index] for index in op.inputs)
+        readers = self._graph.readers.get(op.outputs[0], ())
+        if counts.constant is None or number.constant is None or any(one.name == "MAX_POOL_2D" for one in readers):
+            return False
+        value, around = number.values().reshape(-1)[0], counts.values().reshape(-1, 2)
+        axes = np.flatnonzero(around.any(1))
+        if len(axes) != 1 or not value or not abs(value) < _NUMBER or -1 in source.shape_signature:
+            return False
+        parts = [op.inputs[0]]
+        for place, count in zip((0, len(parts) + 1), around[axes[0]], strict=True):
+            if count > 0:
+                shape = [int(count) if one == axes[0] else extent for one, extent in enumerate(source.shape)]
+                name = f"{self._tensors[op.outputs[0]].name}_{place}"
+                parts.insert(place, self._edit.add_constant(np.full(shape, value, np.float32), name))
+        self._edit.become(op.index, "CONCATENATION", parts, axis=int(axes[0]))
+        return True
 
     def _window(self, op: Op) -> bool:
         """Behind a PAD that is what SAME would pad."""

@@ -55,8 +55,12 @@ def _dots(graph: Subgraph) -> Iterator[Dot]:
         place = 3 if op.name == _TRANSPOSED else 2
         bias = op.inputs[place] if place < len(op.inputs) else -1
         stored = [graph.tensors[index] for index in (op.inputs[1], bias) if index >= 0]
-        if all(one.constant is not None and one.dtype == "float32" for one in stored):
-            yield Dot(op, op.inputs[2 if op.name == _TRANSPOSED else 0], op.inputs[1], bias)
+        data = op.inputs[2 if op.name == _TRANSPOSED else 0]
+        read, width = graph.tensors[data].shape[-1:], stored[0].shape[INPUT_AXIS[op.name]]
+        # Weights of groups, or of an operand that is flattened, have other channels than what they read.
+        alike = width % read[0] == 0 if read and op.name == "DEPTHWISE_CONV_2D" else read == (width,)
+        if alike and all(one.constant is not None and one.dtype == "float32" for one in stored):
+            yield Dot(op, data, op.inputs[1], bias)
 
 
 class Channels:

@@ -148,6 +148,19 @@ def test_channels_that_something_else_reads_stay(tmp_path: Path) -> None:
     assert evened(data, reached(data, tmp_path)) == (data, 0)
 
 
+@pytest.mark.runtime
+def test_weights_of_groups_take_no_factors_up(tmp_path: Path) -> None:
+    """Those of four groups read two channels each: what they read stays as it is."""
+    net = Net()
+    weights = net.graph.constant("groups", net.rng.standard_normal((CHANNELS, 1, 1, 2)).astype(np.float32))
+    swish = net.op("HARD_SWISH", (net.made,), "swish")
+    zeros = net.graph.constant("zeros", np.zeros(CHANNELS, np.float32))
+    y = net.graph.tensor("y", SHAPE)
+    net.graph.op("CONV_2D", (swish, weights, zeros), (y,), options("Conv2DOptions", stride_w=1, stride_h=1))
+    apart = without_hard_swishes(net.graph.finish((net.x,), (y,)))
+    assert evened(apart, reached(apart, tmp_path)) == (apart, 0)
+
+
 def test_hard_swishes_that_are_kept_stay() -> None:
     data = hard_swish()
     assert without_hard_swishes(data, {1}) == data

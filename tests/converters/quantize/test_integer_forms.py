@@ -127,6 +127,25 @@ def shared(copies: int) -> bytes:
     return norm.finish(y, norm.mean)
 
 
+def split(*sizes: int) -> bytes:
+    """Unlike parts of the last axis, of which the second is an output."""
+    norm = Norm()
+    parts = [norm.graph.tensor(f"part{place}", (*SHAPE[:-1], size)) for place, size in enumerate(sizes)]
+    counts = norm.graph.constant("sizes", np.array(sizes, np.int32))
+    axis = norm.graph.constant("split_axis", np.array(2, np.int32))
+    norm.graph.op("SPLIT_V", (norm.x, counts, axis), tuple(parts), options("SplitVOptions", num_splits=len(sizes)))
+    return norm.finish(parts[1], norm.mean)
+
+
+def padded_with(number: float, before: int, after: int) -> bytes:
+    norm = Norm()
+    y = norm.graph.tensor("padded", (SHAPE[0], SHAPE[1] + before + after, SHAPE[2]))
+    counts = norm.graph.constant("counts", np.array([[0, 0], [before, after], [0, 0]], np.int32))
+    value = norm.graph.constant("number", np.array(number, np.float32))
+    norm.graph.op("PADV2", (norm.x, counts, value), (y,), options("PadV2Options"))
+    return norm.finish(y, norm.mean)
+
+
 def ops(artifact: Artifact) -> list[str]:
     return [op.name for op in artifact.main.ops]
 
@@ -149,6 +168,11 @@ AFTER = ["MEAN", "SUB", "MUL", "MEAN", "ADD", "RSQRT", "MUL", "MUL"]
         (lambda: shared(7), ["MEAN", "CONCATENATION", "CONCATENATION"]),
         (lambda: shared(11), ["MEAN", "CONCATENATION", "CONCATENATION", "CONCATENATION"]),
         (lambda: shared(26), ["MEAN", "BROADCAST_TO"]),
+        (lambda: split(5, 3), ["MEAN", "SLICE", "SLICE"]),
+        (lambda: split(1, 3, 4), ["MEAN", "SLICE", "SLICE", "SLICE"]),
+        (lambda: padded_with(1.0, 0, 1), ["MEAN", "CONCATENATION"]),
+        (lambda: padded_with(-2.0, 2, 1), ["MEAN", "CONCATENATION"]),
+        (lambda: padded_with(-2e4, 1, 1), ["MEAN", "PADV2"]),
         (root_mean_square, ["MEAN", "MUL", "MEAN", "ADD", "RSQRT", "MUL"]),
     ],
 )
