@@ -161,6 +161,8 @@ class Channels:
             self._join(parts, self._places(op.outputs[0]))
             return
         tied, free = self._rule(op, data)
+        # A pad of channels, or a spread along them, makes others.
+        tied = tied if len({self._graph.tensors[index].shape[-1:] for index in tied}) == 1 else ()
         for index in (*data, *(i for i in op.outputs if i in self._first)):
             if index not in tied and index not in free:
                 self._pin(index)

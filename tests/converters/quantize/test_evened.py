@@ -161,6 +161,17 @@ def test_weights_of_groups_take_no_factors_up(tmp_path: Path) -> None:
     assert evened(apart, reached(apart, tmp_path)) == (apart, 0)
 
 
+@pytest.mark.runtime
+def test_a_pad_of_channels_keeps_what_it_reads(tmp_path: Path) -> None:
+    net = Net()
+    counts = net.graph.constant("counts", np.array([[0, 0], [0, 0], [0, 0], [0, CHANNELS]], np.int32))
+    swish = net.op("HARD_SWISH", (net.made,), "swish")
+    padded = net.graph.tensor("padded", (*SHAPE[:-1], 2 * CHANNELS))
+    net.graph.op("PAD", (swish, counts), (padded,), options("PadOptions"))
+    apart = without_hard_swishes(net.graph.finish((net.x,), (padded,)))
+    assert evened(apart, reached(apart, tmp_path)) == (apart, 0)
+
+
 def test_hard_swishes_that_are_kept_stay() -> None:
     data = hard_swish()
     assert without_hard_swishes(data, {1}) == data
