@@ -272,7 +272,7 @@ def _on_the_fly(artifact: Artifact, op: Op, want: npt.NDArray[Any], given: Array
     Each value is off by up to half a step ``s``. One output sums them weighted: by ``|w| s / 2`` at most, and by twelve
     deviations of ``||w|| s / sqrt(12)`` where there are so many that they do not conspire.
     """
-    values = given.get(f"in_{op.inputs[0]}")
+    values = given.get(f"in_{op.inputs[2 if op.name == 'TRANSPOSE_CONV' else 0]}")
     constants = [t for t in artifact.main.operands(op) if t.constant is not None and len(t.shape) > 1]
     if values is None or not constants:
         return 0.0
