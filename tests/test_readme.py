@@ -85,3 +85,27 @@ def test_make_targets_exist() -> None:
     pages = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for target in re.findall(r"(?:^|`)make ([a-z][a-z0-9-]*)", pages, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_tables_of_benchmarks_are_of_their_results() -> None:
+    from benchmarks import tables
+
+    page = tables.PAGE.read_text(encoding="utf-8")
+    assert tables.fill(page) == page
+
+
+def test_kept_rows_of_another_form_are_refused(tmp_path: Path) -> None:
+    from benchmarks import kept
+
+    made: list[str] = []
+
+    def make(name: str) -> dict[str, str]:
+        made.append(name)
+        return {"model": name}
+
+    rows = [{"model": "a/b"}, {"model": "c"}]
+    assert list(kept.rows(tmp_path, ["a/b", "c"], make, form=2)) == rows
+    assert list(kept.rows(tmp_path, ["a/b", "c"], make, form=2)) == rows
+    assert made == ["a/b", "c"]
+    with pytest.raises(ValueError, match=r"b\.json: a row of form 2, wanted 3"):
+        list(kept.rows(tmp_path, ["a/b"], make, form=3))

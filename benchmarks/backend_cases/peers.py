@@ -18,7 +18,7 @@ from benchmarks import by_onnx2tf, kept
 from benchmarks.backend_cases import cases as onnx_cases
 from benchmarks.corpus.forked import ChildError, forked
 
-_SECONDS, _MEMORY_BYTES = 90, 12 << 30
+_SECONDS, _MEMORY_BYTES = 300, 12 << 30
 NO_FILE = "no file"
 
 

@@ -30,6 +30,8 @@ Row = dict[str, Any]
 PEERS = {"onnx2tf": "nhwc", "litert_torch": "source"}
 """Peer to the layout of our file that it is held against."""
 _SECONDS, _MEMORY = 300, 10 << 30
+# 2: of several processes, with the range of their ratios.
+_FORM = 2
 # In so many processes; each file of a pair runs at least so often there, and as long as this allows.
 _CHILDREN, _FEWEST, _MOST, _TIMING_S = 5, 10, 100, 0.6
 _WRONG = 1e-2
@@ -62,7 +64,11 @@ def rows(cache: Path, only: Sequence[str], seconds: float, say: Callable[[str], 
     folder = cache / "corpus"
     with _Makers(folder) as makers:
         yield from kept.rows(
-            cache / "corpus_peers", names(only), lambda name: _row(folder, name, makers, say), seconds=seconds
+            cache / "corpus_peers",
+            names(only),
+            lambda name: _row(folder, name, makers, say),
+            form=_FORM,
+            seconds=seconds,
         )
 
 
