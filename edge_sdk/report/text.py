@@ -141,7 +141,9 @@ def _biases_text(made: Mapping[str, Any]) -> str:
 def _tuned_text(made: Mapping[str, Any]) -> str:
     bought = _bought_text(made, f"{made['held_out']} samples held out of it")
     if not made["kept"]:
-        return f"left as it was: tuned, the {bought}{_learned_text(made)}"
+        before, after = made["sqnr_db"]
+        chance = ", which may be chance" if after > before else ""
+        return f"left as it was: tuned, the {bought}{chance}{_learned_text(made)}"
     wide = f", {made['too_wide']} were too wide" if made["too_wide"] else ""
     layers = f"{made['rounded']} of {made['layers']} layers{wide} rounded anew on {made['samples']} calibration samples"
     return f"{layers}{_learned_text(made)}; {bought}"

@@ -209,3 +209,14 @@ class _Biases:
 def _rows(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """One row for each place, channels last."""
     return values.reshape(-1, values.shape[-1])
+
+
+def with_biases(data: bytes, plain: bytes, corrected: bytes) -> bytes:
+    """A file with those constants that differ between two others: the corrected biases."""
+    left, right = parse_artifact(plain).main.tensors, parse_artifact(corrected).main.tensors
+    root, _ = parse_tree(data)
+    edit = ConstantEdit(root)
+    for one, other in zip(left, right, strict=True):
+        if one.constant is not None and other.constant is not None and not np.array_equal(one.constant, other.constant):
+            edit.set_values(one.index, other.values())
+    return pack_tree(root)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.suppressions import kept_outputs
@@ -17,9 +19,43 @@ from edge_sdk.folders import temporary_folder
 from edge_sdk.parity.pairing import pair_ops
 from edge_sdk.signature import Arrays
 
+_SURE = 0.95
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near a file's outputs are to another's.
+
+    Attributes:
+        sqnr_db: over all samples, of the output that has least.
+        noise: of each sample, as shares of the outputs' power over all samples.
+    """
+
+    sqnr_db: float
+    noise: tuple[float, ...]
+
+    def is_surely_below(self, other: Nearness) -> bool:
+        """Whether the other file is nearer, and that on samples at large: in sum, and by Student's paired t-test.
+
+        A few samples that err most decide a sum; the test is of the logarithms of each sample's two noises, at 95 %.
+        One sample tells no more than its sum.
+        """
+        if other.sqnr_db <= self.sqnr_db:
+            return False
+        pairs = [(a, b) for a, b in zip(self.noise, other.noise, strict=True) if a > 0 and b > 0]
+        gains = [float(np.log(a / b)) for a, b in pairs]
+        if len(gains) < 2 or np.ptp(gains) == 0:
+            return True
+        return bool(stats.ttest_1samp(gains, 0, alternative="greater").pvalue < 1 - _SURE)
+
 
 def output_sqnr_db(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> float:
-    """SQNR in dB of a file's outputs against another's, all outputs as one each by its own power, the least of them.
+    """:attr:`Nearness.sqnr_db` of a file."""
+    return nearness(reference, candidate, samples).sqnr_db
+
+
+def nearness(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> Nearness:
+    """A file's outputs against another's, each by its own power.
 
     Rows that a suppression keeps have no decibels, for one box more moves them all: in their place stand the values of
     which it is computed, where both files have them.
@@ -34,7 +70,7 @@ def output_sqnr_db(reference: bytes, candidate: bytes, samples: Iterable[Arrays]
             path.write_bytes(data)
             runners.append(Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=bool(watched)))
         power: dict[str, float] = {}
-        noise: dict[str, float] = {}
+        noise: dict[str, list[float]] = {}
         for sample in samples:
             one, other = (
                 runner.run_real(sample) | _values(runner, places)
@@ -43,8 +79,12 @@ def output_sqnr_db(reference: bytes, candidate: bytes, samples: Iterable[Arrays]
             for key in one.keys() - left:
                 want = one[key].astype(np.float64)
                 power[key] = power.get(key, 0.0) + float(np.sum(want**2))
-                noise[key] = noise.get(key, 0.0) + float(np.sum((want - other[key].reshape(want.shape)) ** 2))
-    return min((_db(power[key], noise[key]) for key in power), default=float("inf"))
+                noise.setdefault(key, []).append(float(np.sum((want - other[key].reshape(want.shape)) ** 2)))
+    shares = [np.array(noise[key]) / power[key] for key in power if power[key]]
+    return Nearness(
+        min((_db(power[key], sum(noise[key])) for key in power), default=float("inf")),
+        tuple(float(share) for share in sum(shares, np.zeros(()))) if shares else (),
+    )
 
 
 def _before_suppressions(reference: bytes, candidate: bytes) -> list[tuple[int, int]]:

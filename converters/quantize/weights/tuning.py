@@ -4,8 +4,8 @@ The teacher is the float .tflite, the student the int8 file itself, so that ever
 rounded on what the *quantized* layers before it hand on (:mod:`.rounding`); it is taken where its results come nearer
 to the float layer's on samples that it was not rounded on. Then biases are corrected (:mod:`.biases`), and blocks,
 then all ops together learn from the float file (:mod:`.learning`). Of the three files the one is taken whose outputs
-are nearest to the float file's on calibration samples held out of all this. Files with weights of 4 bits, which lose
-far more, go by :mod:`.four_bit_tuning`.
+are surely nearer to the float file's on calibration samples held out of all this. Files with weights of 4 bits, which
+lose far more, go by :mod:`.four_bit_tuning`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
-from edge_sdk.converters.quantize.weights.biases import correct_biases
+from edge_sdk.converters.quantize.weights.biases import correct_biases, with_biases
 from edge_sdk.converters.quantize.weights.dot_layers import DotLayer, dot_layers
 from edge_sdk.converters.quantize.weights.four_bit_tuning import Chain, has_four_bits, save_arrays
 from edge_sdk.converters.quantize.weights.learning import Learned, Learning, Start, cannot_learn, learn, steps_of
-from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
+from edge_sdk.converters.quantize.weights.outputs import Nearness, nearness
 from edge_sdk.converters.quantize.weights.rounding import Rounded, covariance, noise, round_channels, round_weights
 from edge_sdk.converters.workers.child import report_progress
 from edge_sdk.converters.workers.worker import Worker
@@ -59,7 +59,7 @@ class Tuning:
         samples: of calibration data that layers were rounded on.
         held_out: of calibration data that the sqnr was taken on.
         sqnr_db: of the outputs against the float file's, before and after, on those held out.
-        kept: whether a tuned file was taken: not where all are worse.
+        kept: whether a tuned file was taken: not where none is surely nearer.
         learned: what learning the whole file did; None where it was left out.
         not_learned: why it was; empty where it was not.
     """
@@ -84,11 +84,19 @@ class Tuning:
 
 @dataclass(frozen=True)
 class _State:
-    """An int8 file, the float file that explains its constants, and the SQNR on samples held out."""
+    """An int8 file, the float file that explains its constants, and how near it is on samples held out."""
 
     quantized: bytes
     explained: bytes
-    sqnr_db: float
+    near: Nearness
+
+    @property
+    def sqnr_db(self) -> float:
+        return self.near.sqnr_db
+
+    def or_nearer(self, other: _State) -> _State:
+        """The other one, where it is surely nearer."""
+        return other if self.near.is_surely_below(other.near) else self
 
 
 def tune(
@@ -220,13 +228,13 @@ class _Chained:
 
     def tuned(self, samples: Any) -> tuple[bytes, bytes, Tuning]:
         made, explained, rounded = self._chain.rounded(lambda: samples("rounding"), report_progress)
-        before = output_sqnr_db(self._reference, self._quantized, samples("held_out"))
-        after = output_sqnr_db(self._reference, made, samples("held_out"))
-        counts = [sum(1 for _ in samples(part)) for part in ("rounding", "held_out")]
+        before, after = (nearness(self._reference, file, samples("held_out")) for file in (self._quantized, made))
+        read, held = (sum(1 for _ in samples(part)) for part in ("rounding", "held_out"))
         wide = self._chain.too_wide
         layers = len(self._chain.layers) + wide
         why = "weights of 4 bits are tuned layer by layer alone"
-        told = Tuning(layers, rounded, wide, counts[0], counts[1], (before, after), after > before, not_learned=why)
+        both, kept = (before.sqnr_db, after.sqnr_db), before.is_surely_below(after)
+        told = Tuning(layers, rounded, wide, read, held, both, kept, not_learned=why)
         return made, explained, told
 
 
@@ -254,29 +262,30 @@ class _Tuner:
                     found[layer.op.index] = made
                 done += 1
                 report_progress(done)
-        every = [self._state(self._quantized, self._explained, samples), self._corrected(found, samples)]
-        best = max(every, key=lambda state: state.sqnr_db)
-        learned, why = self._learned(best, samples)
+        start, corrected = self._state(self._quantized, self._explained, samples), self._corrected(found, samples)
+        best = begun = start.or_nearer(corrected)
+        learned, why = self._learned(begun, samples)
+        told, reached = None, corrected.sqnr_db
         if learned is not None:
-            every.append(self._state(learned.quantized, learned.reference, samples))
-        told = Learning.of(learned, (best.sqnr_db, every[-1].sqnr_db)) if learned else None
-        best = max(every, key=lambda state: state.sqnr_db)
-        counts = [sum(1 for _ in samples(part)) for part in ("rounding", "held_out")]
-        after = (every[0].sqnr_db, max(state.sqnr_db for state in every[1:]))
+            taught = self._state(learned.quantized, learned.reference, samples)
+            told, reached = Learning.of(learned, (begun.sqnr_db, taught.sqnr_db)), max(reached, taught.sqnr_db)
+            best = begun.or_nearer(taught)
+        read, held = (sum(1 for _ in samples(part)) for part in ("rounding", "held_out"))
+        kept = best is not start
+        both = (start.sqnr_db, best.sqnr_db if kept else reached)
         count = len(self._layers) + self._wide
-        kept = best is not every[0]
-        tuning = Tuning(count, len(found), self._wide, counts[0], counts[1], after, kept, told, why)
+        tuning = Tuning(count, len(found), self._wide, read, held, both, kept, told, why)
         return best.quantized, best.explained, tuning
 
     def _state(self, quantized: bytes, explained: bytes, samples: Any) -> _State:
-        return _State(quantized, explained, output_sqnr_db(self._reference, quantized, samples("held_out")))
+        return _State(quantized, explained, nearness(self._reference, quantized, samples("held_out")))
 
     def _corrected(self, found: Mapping[int, Rounded], samples: Any) -> _State:
         """Written with layers rounded anew, and its biases corrected."""
         quantized, reference = self._written(found)
         # The float file's own weights are what the biases shall make up for; then its biases go to the tuned one.
         made = correct_biases(self._reference, quantized, lambda: _first(samples("rounding"), _CORRECTED_ON))
-        explained = _with_biases(reference, self._reference, made.reference)
+        explained = with_biases(reference, self._reference, made.reference)
         return self._state(made.quantized, explained, samples)
 
     def _learned(self, start: _State, samples: Any) -> tuple[Learned | None, str]:
@@ -382,14 +391,3 @@ def _better(
 
 def _first(samples: Iterable[Arrays], count: int) -> Iterator[Arrays]:
     return (sample for place, sample in enumerate(samples) if place < count)
-
-
-def _with_biases(data: bytes, plain: bytes, corrected: bytes) -> bytes:
-    """A file with those constants that differ between two others: the corrected biases."""
-    left, right = parse_artifact(plain).main.tensors, parse_artifact(corrected).main.tensors
-    root, _ = parse_tree(data)
-    edit = ConstantEdit(root)
-    for one, other in zip(left, right, strict=True):
-        if one.constant is not None and other.constant is not None and not np.array_equal(one.constant, other.constant):
-            edit.set_values(one.index, other.values())
-    return pack_tree(root)

@@ -202,6 +202,17 @@ def test_interrupted_tuning_goes_on_and_ends_the_same(tmp_path: Path, monkeypatc
     assert not kept.exists()
 
 
+def test_a_file_that_a_single_sample_makes_better_is_not_surely_nearer() -> None:
+    from edge_sdk.converters.quantize.weights.outputs import Nearness
+
+    noise = tuple(float(v) for v in np.random.default_rng(0).uniform(1, 2, 20))
+    plain = Nearness(20.0, (*noise, 100.0))
+    assert not plain.is_surely_below(Nearness(24.0, (*noise[::-1], 1.0)))
+    assert plain.is_surely_below(Nearness(21.0, (*(0.8 * v for v in noise[:19]), noise[19], 80.0)))
+    assert not plain.is_surely_below(Nearness(19.9, (*(0.8 * v for v in noise), 130.0)))
+    assert Nearness(20.0, (1.0,)).is_surely_below(Nearness(20.5, (0.9,)))
+
+
 def test_tuning_needs_int8_activations() -> None:
     from edge_sdk.converters.options.recipe import recipe_from
     from edge_sdk.errors import RecipeError
