@@ -61,16 +61,19 @@ def _require_effect(artifact: Artifact, recipe: Recipe) -> None:
 
 def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: Collection[str]) -> list[Finding]:
     kept = {result_name(graph, op) for graph, op in kept_ops(lowered, recipe)}
-    stray = [(g, op) for g, op in float_ops(artifact) if not is_named(g, op, kept | set(islands))]
+    every = [(g, op) for g, op in float_ops(artifact) if not is_named(g, op, kept | set(islands))]
+    shifted = [(g, op) for g, op in every if _zero_of_factor(g, op)]
+    stray = [one for one in every if one not in shifted]
     listing = "; ".join(f"{op.name} `{result_name(g, op)}` ({_why(g, op)})" for g, op in stray[:_NAMED])
     more = f" and {len(stray) - _NAMED} more" if len(stray) > _NAMED else ""
-    if recipe.integer_only and (stray or _float_io(artifact)):
-        what = f"{len(stray)} ops are float: {listing}{more}" if stray else "its inputs or outputs are float"
+    if recipe.integer_only and (every or _float_io(artifact)):
+        listing = listing or f"{len(shifted)} BATCH_MATMUL by a factor whose zero point is not 0"
+        what = f"{len(every)} ops are float: {listing}{more}" if every else "its inputs or outputs are float"
         raise ConversionError(
             f"recipe {recipe.name} must be integer-only, but {what}",
             hint="use float32 inputs and outputs (--io float32), or replace these ops in the source model",
         )
-    found = []
+    found = [_shifted_factors(shifted, recipe)] if shifted else []
     if stray:
         found.append(
             Finding(
@@ -94,6 +97,26 @@ def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands
     if kept:
         found.append(Finding("float-ops-kept", "info", f"{len(kept)} ops were left in float as asked", recipe.name))
     return found
+
+
+def _shifted_factors(shifted: list[tuple[Subgraph, Op]], recipe: Recipe) -> Finding:
+    zeros = sorted({_zero_of_factor(g, op) for g, op in shifted})
+    return Finding(
+        "factors-in-float",
+        "info",
+        f"{len(shifted)} BATCH_MATMUL compute in float between integers: their second factors have the source's zero "
+        f"point{'s' * (len(zeros) > 1)} {', '.join(map(str, zeros))}, which XNNPACK of ai-edge-litert 2.1.0 to 2.1.2 "
+        "takes for 0",
+        recipe.name,
+        "quantize these activations symmetrically in the source for integers throughout",
+    )
+
+
+def _zero_of_factor(graph: Subgraph, op: Op) -> int:
+    """The zero point of the integers behind the second factor of a BATCH_MATMUL in float; 0 where there are none."""
+    maker = graph.makers.get(op.inputs[1]) if op.name == "BATCH_MATMUL" else None
+    held = graph.tensors[maker.inputs[0]].quantization if maker is not None and maker.name == "DEQUANTIZE" else None
+    return held.zero_point[0] if held is not None and held.zero_point else 0
 
 
 def _not_in_int16(artifact: Artifact, lowered: Artifact, recipe: Recipe) -> list[str]:

@@ -288,7 +288,7 @@ class Proof:
             return ParityError(
                 f"{report.recipe}: refused: wrong: {report.right}",
                 report=data | {"tensors": []},
-                hint="another recipe or lowering may do; --keep-unverified writes it as it is",
+                hint=report.right.remedy,
             )
         if any(row.unresolved for row in report.parity):
             return AccuracyError(

@@ -41,6 +41,18 @@ class Rightness:
         """Nothing is wrong, as far as was looked."""
         return not self.faults
 
+    @property
+    def remedy(self) -> str:
+        """What to do about it; a delegate's fault is its engine's, not the file's."""
+        engines = {fault.get("engine") for fault in self.faults if fault.get("by") == "delegate"}
+        if len(engines) != 1 or any(fault.get("by") != "delegate" for fault in self.faults):
+            return "another recipe or lowering may do; --keep-unverified writes it as it is"
+        return (
+            f"only XNNPACK of {engines.pop()}, which is installed, is wrong; TFLite's own kernels are right: convert "
+            "with another version of it, or write the file with --keep-unverified and run it without the delegate "
+            "(edge-sdk run --delegate cpu)"
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
         return {

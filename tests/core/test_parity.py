@@ -18,9 +18,10 @@ from edge_sdk.errors import ParityError
 from edge_sdk.parity import Bound, ParityMeter, float_bound, measured_bound
 from edge_sdk.parity.bounds import conditioned, noise_to_signal
 from edge_sdk.parity.constants import constant_faults
+from edge_sdk.parity.ops import OpFault
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
-from edge_sdk.parity.verdict import accuracy_of, output_faults
+from edge_sdk.parity.verdict import Rightness, accuracy_of, output_faults
 from tests.graphs import Graph, conv_model, options
 
 RNG = np.random.default_rng(0)
@@ -375,3 +376,15 @@ def test_an_output_whose_shape_depends_on_data_is_told() -> None:
     meter.add({"y": np.ones((3, 5), np.float32)}, {"y": np.ones((3, 5), np.float32)})
     with pytest.raises(ParityError, match=r"output `y` has shape \[2, 5\] in one run and \[3, 5\] in another"):
         meter.add({"y": np.ones((2, 5), np.float32)}, {"y": np.ones((2, 5), np.float32)})
+
+
+def test_a_delegate_s_fault_sends_to_another_engine_and_the_file_s_to_another_recipe() -> None:
+    engine = "ai-edge-litert 2.1.0"
+    delegate = OpFault("BATCH_MATMUL", 4, "p", 5.3, 3.5, (), "delegate", engine).as_json()
+    file = OpFault("ADD", 5, "s", 5.3, 3.5, (), "file", engine).as_json()
+    remedy = Rightness((delegate,)).remedy
+    assert f"only XNNPACK of {engine}" in remedy
+    assert "TFLite's own kernels are right" in remedy
+    assert "another recipe" not in remedy
+    for faults in ((file,), (delegate, file), ({"kind": "output", "text": "constant"},)):
+        assert Rightness(faults).remedy.startswith("another recipe or lowering may do")

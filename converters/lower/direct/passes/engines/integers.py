@@ -305,7 +305,14 @@ def _bias(bias: Tensor | None, x: Quantization, weights: Tensor, dtype: str) -> 
 
 
 def _allowed(kind: str, inputs: Sequence[Tensor | None], wanted: Grid) -> bool:
-    """Whether TFLite's kernel of a sum takes these scales: it aborts where a result's step is too fine."""
+    """Whether every engine's kernel is right on these scales and zero points; else the op stays in float.
+
+    TFLite's kernel of a sum aborts where a result's step is too fine. XNNPACK of ai-edge-litert 2.1.0 to 2.1.2 takes
+    the zero point of a product's second factor for 0, which the source chose.
+    """
+    if kind == "BATCH_MATMUL":
+        second = inputs[1]
+        return second is None or second.quantization is None or second.quantization.zero_point == (0,)
     if kind not in _SUMS:
         return True
     scales = [t.quantization.scale[0] for t in inputs if t is not None and t.quantization]
