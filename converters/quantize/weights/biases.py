@@ -212,11 +212,13 @@ def _rows(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def with_biases(data: bytes, plain: bytes, corrected: bytes) -> bytes:
-    """A file with those constants that differ between two others: the corrected biases."""
-    left, right = parse_artifact(plain).main.tensors, parse_artifact(corrected).main.tensors
+    """A file with those operands that differ between two others: corrected biases, of their own where they were one."""
+    before, after = parse_artifact(plain).main, parse_artifact(corrected).main
     root, _ = parse_tree(data)
     edit = ConstantEdit(root)
-    for one, other in zip(left, right, strict=True):
-        if one.constant is not None and other.constant is not None and not np.array_equal(one.constant, other.constant):
-            edit.set_values(one.index, other.values())
+    for one, other in zip(before.ops, after.ops, strict=True):
+        for place, (old, new) in enumerate(zip(one.inputs, other.inputs, strict=True)):
+            changed = after.tensors[new] if new >= 0 else None
+            if changed and not np.array_equal(before.tensors[old].constant, changed.constant):
+                edit.set_values(edit.own(one.index, place), changed.values())
     return pack_tree(root)

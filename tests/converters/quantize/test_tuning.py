@@ -94,10 +94,15 @@ def test_windows_are_what_the_kernel_reads(tmp_path: Path, stride: int, padding:
     assert windows(op, values, (3, 3), 7, rng).shape == (7, 3, 3, 4)
 
 
-def float_file() -> bytes:
-    """Three pointwise and a depthwise convolution, each row with one large weight, so that the others are coarse."""
+def float_file(*, one_bias: bool = False) -> bytes:
+    """Three pointwise and a depthwise convolution, each row with one large weight, so that the others are coarse.
+
+    Args:
+        one_bias: all of them read one tensor, zeros, as exporters write layers without one.
+    """
     rng = np.random.default_rng(0)
     graph = Graph()
+    shared = graph.constant("b", np.zeros(CHANNELS, np.float32)) if one_bias else -1
     x = value = graph.tensor("x", (1, SIDE, SIDE, CHANNELS))
     for place in range(4):
         depthwise = place == 1
@@ -105,7 +110,8 @@ def float_file() -> bytes:
         weights = 0.1 * rng.standard_normal(shape).astype(np.float32)
         if not depthwise:
             weights[np.arange(CHANNELS), 0, 0, rng.permutation(CHANNELS)] = 3.0
-        bias = graph.constant(f"b{place}", rng.standard_normal(CHANNELS).astype(np.float32))
+        own = rng.standard_normal(CHANNELS).astype(np.float32)
+        bias = shared if one_bias else graph.constant(f"b{place}", own)
         kernel = graph.constant(f"w{place}", weights)
         result = graph.tensor(f"y{place}", (1, SIDE, SIDE, CHANNELS))
         fused = {"stride_w": 1, "stride_h": 1, "fused_activation_function": int(place < 3)}
@@ -123,7 +129,7 @@ def samples(seed: int = 1, count: int = 20) -> Iterator[Arrays]:
         yield {"x": mixed(SIDE * SIDE, 1000 * seed + place).reshape(1, SIDE, SIDE, CHANNELS)}
 
 
-def prepared(folder: Path) -> tuple[dict[str, Any], Path, str]:
+def prepared(folder: Path, *, one_bias: bool = False) -> tuple[dict[str, Any], Path, str]:
     """A file quantized as for tuning: what the quantizer says, the int8 file, the samples' folder."""
     from dataclasses import replace
 
@@ -133,7 +139,7 @@ def prepared(folder: Path) -> tuple[dict[str, Any], Path, str]:
     from edge_sdk.engines.values import specs_of
     from edge_sdk.recipe import find_recipe
 
-    data = float_file()
+    data = float_file(one_bias=one_bias)
     source, target = folder / "float.tflite", folder / "int8.tflite"
     source.write_bytes(data)
     store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), folder / "s")
@@ -163,6 +169,23 @@ def test_tuned_file_is_nearer_and_explained(tmp_path: Path) -> None:
     # On samples that nothing was set on.
     assert sqnr_db(reference, target.read_bytes()) > sqnr_db(reference, untuned) + 1
     explained = parse_artifact(Path(found["explained"]).read_bytes())
+    assert constant_faults(explained, parse_artifact(target.read_bytes())) == []
+
+
+@pytest.mark.keras
+@pytest.mark.runtime
+def test_layers_that_share_a_bias_have_their_own_when_tuned(tmp_path: Path) -> None:
+    """What corrects one layer's mean is not another's: the file that explains the constants has one for each."""
+    from edge_sdk.converters.quantize.weights.tuning import tune
+
+    made, target, folder = prepared(tmp_path, one_bias=True)
+    untuned, reference = target.read_bytes(), Path(made["tunable"]["reference"]).read_bytes()
+    assert len({op.inputs[2] for op in parse_artifact(reference).main.ops}) == 1
+    found = tune(str(target), made["tunable"], folder, {})
+    assert found["corrections"]["tuned"]["kept"]
+    assert sqnr_db(reference, target.read_bytes()) > sqnr_db(reference, untuned)
+    explained = parse_artifact(Path(found["explained"]).read_bytes())
+    assert len({op.inputs[2] for op in explained.main.ops}) == 4
     assert constant_faults(explained, parse_artifact(target.read_bytes())) == []
 
 
