@@ -218,7 +218,9 @@ def with_biases(data: bytes, plain: bytes, corrected: bytes) -> bytes:
     edit = ConstantEdit(root)
     for one, other in zip(before.ops, after.ops, strict=True):
         for place, (old, new) in enumerate(zip(one.inputs, other.inputs, strict=True)):
-            changed = after.tensors[new] if new >= 0 else None
-            if changed and not np.array_equal(before.tensors[old].constant, changed.constant):
-                edit.set_values(edit.own(one.index, place), changed.values())
+            was, now = (graph.tensors[at] if at >= 0 else None for graph, at in ((before, old), (after, new)))
+            if was is None or now is None or was.constant is None or now.constant is None:
+                continue
+            if not np.array_equal(was.constant, now.constant):
+                edit.set_values(edit.own(one.index, place), now.values())
     return pack_tree(root)

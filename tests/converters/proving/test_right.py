@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
@@ -13,6 +14,7 @@ from edge_sdk.parity.ops import check_ops
 from edge_sdk.parity.swaps import swapped_outputs
 from edge_sdk.parity.verdict import output_faults
 from tests import planted
+from tests.graphs import Graph, options
 
 pytestmark = [pytest.mark.keras, pytest.mark.runtime]
 _FAST = range(12)
@@ -67,6 +69,22 @@ def test_right_file_passes_and_planted_fault_is_named(seed: int, tmp_path: Path)
 @pytest.mark.parametrize("seed", _ALL)
 def test_right_files_pass_and_planted_faults_are_named(seed: int, tmp_path: Path) -> None:
     check_seed(seed, tmp_path)
+
+
+def test_operand_of_a_transposed_convolution_is_rounded_on_the_fly() -> None:
+    """Dynamic range: its data are its third operand, and its first, a shape, is rounded to nothing."""
+    rng = np.random.default_rng(0)
+    graph = Graph()
+    x = graph.tensor("x", (1, 6, 6, 16))
+    size = graph.constant("size", np.array([1, 12, 12, 8], np.int32))
+    kernel = rng.integers(-127, 128, (8, 2, 2, 16), dtype=np.int8)
+    weights = graph.constant("weights", kernel, scale=[0.01] * 8, axis=0)
+    bias = graph.constant("bias", rng.standard_normal(8).astype(np.float32))
+    y = graph.tensor("y", (1, 12, 12, 8))
+    chosen = options("TransposeConvOptions", padding=1, stride_w=2, stride_h=2)
+    graph.op("TRANSPOSE_CONV", (size, weights, x, bias), (y,), chosen, version=3)
+    found = check_ops(graph.finish((x,), (y,)), [{"x": rng.standard_normal((1, 6, 6, 16)).astype(np.float32)}])
+    assert (found.checked, found.faults) == (1, ())
 
 
 def test_lint_tells_each_rule_once(tmp_path: Path) -> None:
