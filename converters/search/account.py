@@ -11,7 +11,7 @@ def expectations(search: Search) -> tuple[Expectation, ...]:
     """The front; times as they were taken of members whose file was timed, and else as all of those predict them."""
     taken = _taken(search)
     made = []
-    for member in search.members:
+    for member in search.outlook.members if search.outlook else ():
         latency = taken.get(frozenset(search.groups[group].name for group in member.spared))
         ms, size = expected(search, member.spared)
         truth = None if ms is None else "predicted"
@@ -33,9 +33,9 @@ def _taken(search: Search) -> dict[frozenset[str], Latency]:
 
 def group_facts(search: Search) -> tuple[GroupFacts, ...]:
     """Groups with what was expected of them, and whether the answer spares them."""
-    if search.forecast is None:
+    if search.outlook is None:
         return ()
-    network, best = search.forecast.network, search.best
+    network, best = search.outlook.forecast.network, search.best
     spared = set(best.spared) if best else set()
     return tuple(
         GroupFacts(g.name, len(g.ops), g.macs, float(network.shares[i]), float(network.extra_us[i]), g.name in spared)

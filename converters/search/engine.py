@@ -1,8 +1,8 @@
 """The search itself: what moves propose is made, timed and evaluated, and the best so far is kept at all times.
 
-Nothing here knows how a file is made or measured: that is the bench's (:class:`Bench`). An evaluation is one file run
-over the data; the reference, every candidate and the confirmation are one each, whether a comparison stopped early or
-not.
+Nothing here knows how a file is made or measured: that is the bench's (:class:`~.bench.Bench`). An evaluation is
+one file run over the data; the reference, every candidate and the confirmation are one each, whether a comparison
+stopped early or not.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
 
-from edge_sdk.converters.search.cut import Member, Network, Spared, family
-from edge_sdk.converters.search.forecast import Forecast
+from edge_sdk.converters.search.bench import Bench, Part, Wanted
+from edge_sdk.converters.search.cut import Member, Spared
 from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.moves import MOVES, expected
+from edge_sdk.converters.search.outlook import Outlook
 from edge_sdk.converters.search.paired import State
 from edge_sdk.converters.search.records import (
     Budgets,
     Confirmation,
     File,
-    Latency,
     Limits,
     Point,
     Score,
@@ -33,69 +32,8 @@ from edge_sdk.converters.search.words import confirmation_text, drop_text, facts
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError, TargetError, TrainingError
 from edge_sdk.recipe import Recipe, find_recipe
 
-Part = Literal["search", "confirm"]
 Tell = Callable[[str], None]
 _CONFIRMATIONS: dict[State, Confirmation] = {"within": "confirmed", "beyond": "contradicted", "undecided": "undecided"}
-
-
-class Bench(Protocol):
-    """How files are made and measured."""
-
-    @property
-    def groups(self) -> Sequence[Group]:
-        """Of ops."""
-        ...
-
-    def make(self, recipe: Recipe) -> File:
-        """The file of a recipe; raises ConversionError or ModelError where it cannot be made."""
-        ...
-
-    def latency(self, file: File) -> Latency | None:
-        """Its time; None where nothing tells."""
-        ...
-
-    def score(self, file: File, part: Part, most: float | None) -> Score:
-        """The metric on a part of the data; may stop early once it is decided whether ``most`` is lost."""
-        ...
-
-    def fault(self, file: File, recipe: Recipe) -> str | None:
-        """Why a file is wrong, whatever its metric; None where it is right."""
-        ...
-
-    def network(self, plain: Point, reference: Point) -> Network:
-        """Damage, time and borders of the groups."""
-        ...
-
-    def added_noise(self) -> Sequence[float]:
-        """See :class:`~.view.View`."""
-        ...
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is searched for.
-
-    Attributes:
-        base: the device's recipe.
-        base_why: why.
-        fallbacks: other whole recipes that it takes.
-        budgets: what files may cost.
-        moves: which of the moves to make; None makes all that need nothing that is not there.
-        training: how models are trained; None without data for it.
-        alone: whether the base is measured, and the float file is no answer.
-        by_placement: whether files are compared by where the device would run their ops: its time is not known.
-        confirmed: whether a file of which unseen data cannot tell is no answer.
-    """
-
-    base: Recipe
-    base_why: str
-    fallbacks: tuple[str, ...]
-    budgets: Budgets
-    moves: tuple[str, ...] | None = None
-    training: Training | None = None
-    alone: bool = False
-    by_placement: bool = False
-    confirmed: bool = False
 
 
 @dataclass
@@ -109,8 +47,7 @@ class Search:
         tell: hears what is tried, why, and what is best.
         keep: called whenever the answer changed or something was tried.
         moves: by name, in order.
-        members: the predicted front, once a move asked for it.
-        forecast: likewise of its times.
+        outlook: the predicted front, once a move asked for it.
     """
 
     bench: Bench
@@ -123,8 +60,7 @@ class Search:
     stopped: str = "done"
     evaluations: int = 0
     _dear: int = 0
-    members: tuple[Member, ...] = ()
-    forecast: Forecast | None = None
+    outlook: Outlook | None = None
     _begin: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -208,37 +144,55 @@ class Search:
 
     def family(self) -> Sequence[Member]:
         """Likewise."""
-        if not self.members:
+        if self.outlook is None:
             self.tell("rank groups of ops by what int8 is expected to do to the outputs")
             if self.plain is None:
                 raise ValueError("the family is of the plain int8 file")
             plain = None if self.wanted.by_placement else self.plain.latency
             network = self.bench.network(self.plain, self.reference)
-            self.forecast = Forecast(network, None if plain is None else plain.ms * 1e3)
+            self.outlook = Outlook(network, None if plain is None else plain.ms * 1e3)
             self._note(frozenset(range(len(self.groups))), self.reference)
-            self.members = family(self.forecast.network)
-        return self.members
+            self.outlook.lay()
+        return self.outlook.members
+
+    def rerank(self) -> bool:
+        """Likewise."""
+        outlook, plain = self.outlook, self.plain
+        if outlook is None or plain is None or plain.score is None:
+            return False
+        self.tell("the ranking is contradicted: rank groups in other ways, and take what explains the files so far")
+        numbers = {group.name: group.index for group in self.groups}
+        evaluated = [
+            (frozenset(numbers[name] for name in point.spared), point.score.drop.value)
+            for point in self.points
+            if point.score is not None and point.move in ("plain", "spare")
+        ]
+        others = self.bench.other_networks(plain, self.reference)
+        return outlook.turned(others, evaluated, self.budgets.max_drop or 0.0)
 
     def extra_us(self, spared: Spared) -> float:
         """Likewise."""
-        return math.nan if self.forecast is None else self.forecast.extra_us(spared)
+        return math.nan if self.outlook is None else self.outlook.forecast.extra_us(spared)
 
     def _note(self, spared: Spared, point: Point) -> None:
-        if self.forecast is not None and spared and point.latency is not None:
-            self.forecast.note(spared, point.latency.ms * 1e3, point.latency.spread_ms * 1e3)
+        if self.outlook is not None and spared and point.latency is not None:
+            self.outlook.forecast.note(spared, point.latency.ms * 1e3, point.latency.spread_ms * 1e3)
 
     def doubtful(self) -> Member | None:
         """Likewise."""
-        return None if self.forecast is None else self.forecast.doubtful(self.members)
+        return None if self.outlook is None else self.outlook.forecast.doubtful(self.outlook.members)
 
     def damage(self, group: int) -> float:
         """Likewise."""
-        return 0.0 if self.forecast is None else float(self.forecast.network.shares[group])
+        return 0.0 if self.outlook is None else self.outlook.damage(group)
+
+    def expected_damage(self, spared: Spared) -> float:
+        """Likewise."""
+        return 0.0 if self.outlook is None else self.outlook.forecast.network.member(spared).damage
 
     def worth(self, group: int) -> float:
         """Likewise."""
-        network = None if self.forecast is None else self.forecast.network
-        return 0.0 if network is None else float(network.extra_us[group] / max(network.shares[group], 1e-30))
+        return 0.0 if self.outlook is None else self.outlook.worth(group)
 
     # --- what it leaves ---------------------------------------------------------------------------------------------
 
@@ -246,7 +200,8 @@ class Search:
         """How it ended, in a sentence or two."""
         best = self.best
         if best is not None:
-            return f"{best.recipe.name}: {best.why}{confirmation_text(best, self.budgets.max_drop)}"
+            told = confirmation_text(best, self.budgets.max_drop) if best.order else ""
+            return f"{best.recipe.name}: {best.why}{told}"
         nearest = min((p for p in self.points if p.file), key=lambda p: distance(self.budgets, p), default=None)
         if nearest is None:
             return "no file could be made"
@@ -296,6 +251,9 @@ class Search:
             point = replace(point, file=file)
             if same := next((p for p in self.points if p.file and p.file.key == file.key), None):
                 self._note(in_float, same)
+                if self.wanted.alone:
+                    # It is the float file that was asked for: what all others are compared with is measured already.
+                    return self._judged(replace(point, latency=same.latency, score=same.score, accurate=True))
                 return point.missing(f"the same file as {same.recipe.name}", state="not evaluated")
             point = replace(point, latency=self.bench.latency(file))
             self._note(in_float, point)
@@ -331,10 +289,15 @@ class Search:
 
     def _confirm(self) -> None:
         """The best on data that the search never saw; one that loses too much there is struck, and the next tried."""
-        while (best := self.best) is not None and best.confirmed is None and best is not self.reference:
+        while (best := self.best) is not None and best.confirmed is None:
             self.tell(f"confirm {best.recipe.name} on data that the search did not look at")
             if best.file is None:
                 raise ValueError("what fits has a file")
+            if best is self.reference:
+                # It is not to lose anything: its metric is taken where every other answer's is.
+                self.points[0] = replace(best, confirmed=self._score(best.file, "confirm", None))
+                self._kept()
+                continue
             if fault := self.bench.fault(best.file, best.recipe):
                 self.points[best.order] = best.missing(f"wrong: {fault}")
                 continue

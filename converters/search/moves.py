@@ -63,7 +63,7 @@ def spare(view: View) -> Generator[Proposal, Point, None]:
     if view.budgets.objective == "metric":
         yield from _most_accurate(view)
     elif not point.accurate:
-        found = yield from _fewest(view, _within(view), view.base)
+        found = yield from _fewest(view, _within(view), view.base, again=lambda: _within_another(view))
         if found is not None:
             yield from _take_back(view, found)
 
@@ -86,19 +86,21 @@ def _most_accurate(view: View) -> Generator[Proposal, Point, None]:
 
 
 def _fewest(
-    view: View, family: Sequence[Member], base: Recipe, make: Callable[[View, Spared, Recipe], Recipe] | None = None
+    view: View,
+    family: Sequence[Member],
+    base: Recipe,
+    make: Callable[[View, Spared, Recipe], Recipe] | None = None,
+    again: Callable[[], Sequence[Member]] | None = None,
 ) -> Generator[Proposal, Point, Spared | None]:
     """The fewest groups out of int8 that are accurate, along a nested family; None where none is.
 
-    It ends where one holds, and none that is left would be faster by what a clock can tell.
+    It ends where one holds, and none that is left would be faster by what a clock can tell. Where a member contradicts
+    what was expected of it before any holds, the family that ``again`` has goes on; none where there is no better one.
     """
     made, what = (sparing, "float") if make is None else (make, "int16")
     last, found = len(view.groups), None
-    # The end of the family is the float file, which is known to be accurate.
-    end = len(family) - (bool(family) and len(family[-1].spared) == last)
-    crossing = Crossing([member.damage for member in family], view.budgets.max_drop or 0.0, 0, end)
-    if view.plain is not None and view.plain.score is not None and not base.tune:
-        crossing.note(0, view.plain.score.drop.value, holds=False)
+    failed: list[tuple[Spared, float | None]] = []
+    crossing = _crossing(view, family, base, failed)
     while crossing.high - crossing.low > 1 and not (found is not None and _alike(view, family, crossing)):
         place = crossing.next_place()
         spared = family[place].spared
@@ -106,10 +108,30 @@ def _fewest(
             f"{len(spared)} of {last} groups in {what}: between {crossing.low} and {crossing.high} of {len(family) - 1}"
         )
         point = yield Proposal(made(view, spared, base), why, spared, decides=True)
-        crossing.note(place, point.score.drop.value if point.score else None, holds=point.accurate)
+        drop = point.score.drop.value if point.score else None
+        crossing.note(place, drop, holds=point.accurate)
         if crossing.high == place:
             found = spared
+            continue
+        failed.append((spared, drop))
+        if crossing.surprised and found is None and again is not None and (other := again()):
+            family, crossing = other, _crossing(view, other, base, failed)
     return found
+
+
+def _crossing(
+    view: View, family: Sequence[Member], base: Recipe, failed: Sequence[tuple[Spared, float | None]]
+) -> Crossing:
+    """The search along a family, of which is known what fails; a choice of fewer groups than those fails too."""
+    # The end of the family is the float file, which is known to be accurate.
+    end = len(family) - (bool(family) and len(family[-1].spared) == len(view.groups))
+    crossing = Crossing([member.damage for member in family], view.budgets.max_drop or 0.0, 0, end)
+    if view.plain is not None and view.plain.score is not None and not base.tune:
+        crossing.note(0, view.plain.score.drop.value, holds=False)
+    for spared, drop in failed:
+        crossing.note_beside(view.expected_damage(spared), drop)
+        crossing.low = max(place for place in range(end) if place <= crossing.low or family[place].spared <= spared)
+    return crossing
 
 
 def _alike(view: View, family: Sequence[Member], crossing: Crossing) -> bool:
@@ -289,6 +311,11 @@ def _within(view: View) -> Sequence[Member]:
     """The members of the family that are predicted to be within the budgets for time and size."""
     family = view.family()
     return family[: _last_within(view, family) + 1]
+
+
+def _within_another(view: View) -> Sequence[Member]:
+    """Those of the family of a ranking that explains better what was evaluated; none where there is none."""
+    return _within(view) if view.rerank() else ()
 
 
 def _last_within(view: View, family: Sequence[Member]) -> int:

@@ -29,9 +29,10 @@ from edge_sdk.converters.search.metrics import Metric, find_metric
 from edge_sdk.converters.search.paired import samples_to_confirm
 from edge_sdk.converters.search.planning import SearchOptions, planned
 from edge_sdk.converters.search.records import MetricFacts, Result
+from edge_sdk.converters.search.tools import Tools
 from edge_sdk.converters.search.trainer import Trainer
 from edge_sdk.converters.search.training_options import lesson_from, training_facts, training_words
-from edge_sdk.converters.search.workbench import Tools, Trial, Workbench
+from edge_sdk.converters.search.workbench import Trial, Workbench
 from edge_sdk.converters.workers.child import tool_version
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import check_samples, spool
@@ -235,7 +236,7 @@ class _Run:
             seconds=time.monotonic() - self._begin,
             groups=group_facts(search),
             family=expectations(search),
-            ranking=self._bench.ranking,
+            ranking="; ".join(filter(None, (self._bench.ranking, search.outlook.why if search.outlook else ""))),
             findings=tuple(self._findings),
             folder=str(self._folder),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_sdk.converters.device import choose_recipe
 from edge_sdk.converters.options import Options, recipe_from, settings_from
-from edge_sdk.converters.search.engine import Wanted
+from edge_sdk.converters.search.bench import Wanted
 from edge_sdk.converters.search.moves import MOVES
 from edge_sdk.converters.search.records import Budgets, Limits, Result
 from edge_sdk.converters.search.training_options import check_training

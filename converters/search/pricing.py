@@ -26,6 +26,29 @@ class Damage:
     rounding: Mapping[str, float]
 
 
+def larger(one: Damage, other: Damage) -> Damage:
+    """Of each op the larger of its shares of the whole by two rankings: none of them calls it harmless then.
+
+    Args:
+        one: whose unit and parts are kept; an op that does nothing there does the other's to its own.
+        other: whose parts are not told apart.
+    """
+    names = {*one.own, *one.rounding, *other.own}
+    shares = {name: one.own.get(name, 0.0) + one.rounding.get(name, 0.0) for name in names}
+    sums = sum(shares.values()), sum(other.own.values())
+    unit = sums[0] / sums[1] if min(sums) > 0 else 1.0
+    own, rounding = dict(one.own), dict(one.rounding)
+    for name in sorted(names):
+        wanted = unit * other.own.get(name, 0.0)
+        if shares[name] <= 0:
+            own[name] = wanted
+        elif wanted > shares[name]:
+            for part in (own, rounding):
+                if name in part:
+                    part[name] *= wanted / shares[name]
+    return Damage(own, rounding)
+
+
 @dataclass(frozen=True)
 class Prices:
     """The network of choices, and what of it is not as good as the rest.

@@ -78,6 +78,19 @@ def rank(lowered: str, quantized: str, samples: str, axes: Axes, seed: int) -> d
     return {"damage": damage, "rounding": rounding, "how": how}
 
 
+def rank_alone(lowered: str, quantized: str, samples: str, axes: Axes) -> dict[str, Any]:
+    """Expected damage of each op by what the outputs lose when it alone is rounded; see :func:`rank`.
+
+    Returns:
+        ``damage`` as there, None where the engine refuses such a file; ``how``, or why not.
+    """
+    try:
+        damage = _alone(lowered, quantized, list(islice(laid_out(samples, axes), _ALONE)))
+    except ModelError as refused:
+        return {"damage": None, "how": str(refused)}
+    return {"damage": damage, "how": f"on {_ALONE} samples at most"}
+
+
 def _alone(lowered: str, quantized: str, samples: Sequence[Arrays]) -> dict[str, float]:
     """Noise of the outputs, as a share of their power, with each op's weights and result rounded and all else exact."""
     data = Path(lowered).read_bytes(), Path(quantized).read_bytes()

@@ -87,6 +87,14 @@ class View(Protocol):
         """The predicted front, made when it is first asked for."""
         ...
 
+    def rerank(self) -> bool:
+        """Whether another ranking explains better what was evaluated so far; :meth:`family` goes by it from then on."""
+        ...
+
+    def expected_damage(self, spared: Spared) -> float:
+        """What a file with these groups in float is expected to do to the outputs; 0 before :meth:`family`."""
+        ...
+
     def damage(self, group: int) -> float:
         """What a group is expected to do in int8, once :meth:`family` was asked for."""
         ...

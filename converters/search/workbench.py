@@ -16,26 +16,23 @@ import numpy as np
 from edge_sdk.converters.layout import Axes, applied
 from edge_sdk.converters.pipeline import Line
 from edge_sdk.converters.proving.proof import Judgement, Proof
-from edge_sdk.converters.quantize import PRELOAD
 from edge_sdk.converters.search.archive import Archive, content_key
+from edge_sdk.converters.search.bench import Part
 from edge_sdk.converters.search.clocks import Clock
 from edge_sdk.converters.search.cut import Network
-from edge_sdk.converters.search.engine import Part
 from edge_sdk.converters.search.eval_data import EvalData, Parts, Rows
 from edge_sdk.converters.search.groups import Group, find_groups
 from edge_sdk.converters.search.making import file_facts
 from edge_sdk.converters.search.metrics import Metric, rows, whole_drop
 from edge_sdk.converters.search.paired import LOOKS, Drop, Values, drop_of
-from edge_sdk.converters.search.pricing import Damage, placement_prices, price
+from edge_sdk.converters.search.rankings import Rankings, Subject
 from edge_sdk.converters.search.records import File, Latency, Point, Score
-from edge_sdk.converters.search.trainer import Trainer
+from edge_sdk.converters.search.tools import Tools
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.data import SampleStore, spool
 from edge_sdk.data.opening import DataSource
 from edge_sdk.files import write_bytes
 from edge_sdk.parity.slices import parts_of
-from edge_sdk.profile.records import DeviceProfile
-from edge_sdk.progress import Progress
 from edge_sdk.recipe import Recipe, find_recipe
 from edge_sdk.records import read_record
 from edge_sdk.signature import Arrays
@@ -43,29 +40,6 @@ from edge_sdk.signature import Arrays
 _RANKED = 32
 _JUDGED = 8
 _POINTS = "points"
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What a bench works with.
-
-    Attributes:
-        shop: folder and workers.
-        trainer: the source on its way, and what is trained of it.
-        clock: times files; None where nothing tells.
-        profile: the device, or None.
-        progress: hears how far the work is.
-        seed: of all random choices.
-        by_placement: whether files are compared by where their ops run, because no time of the device is known.
-    """
-
-    shop: Workshop
-    trainer: Trainer
-    clock: Clock | None
-    profile: DeviceProfile | None
-    progress: Progress
-    seed: int
-    by_placement: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +60,7 @@ class Trial:
 
 
 class Workbench:
-    """See :class:`~edge_sdk.converters.search.engine.Bench`.
+    """See :class:`~edge_sdk.converters.search.bench.Bench`.
 
     Args:
         tools: what to work with.
@@ -105,7 +79,6 @@ class Workbench:
         self._proofs: dict[Line, Proof] = {}
         self._outputs: dict[Part, Arrays] = {}
         self.samples_run = 0
-        self.ranking = ""
 
     # --- files ------------------------------------------------------------------------------------------------------
 
@@ -114,7 +87,7 @@ class Workbench:
         return self._folder / f"{file.key}.tflite"
 
     def make(self, recipe: Recipe) -> File:
-        """See :class:`~.engine.Bench`; a file that was made before is not made again."""
+        """See :class:`~.bench.Bench`; a file that was made before is not made again."""
         key = content_key(recipe.as_json())
         known = self._archive.recall("file", key, lambda: self._facts(self._write(recipe)))
         file = read_record(File, known)
@@ -188,7 +161,7 @@ class Workbench:
     # --- time -------------------------------------------------------------------------------------------------------
 
     def latency(self, file: File) -> Latency | None:
-        """See :class:`~.engine.Bench`: in turn with the float file, as a ratio to the float file's first time."""
+        """See :class:`~.bench.Bench`: in turn with the float file, as a ratio to the float file's first time."""
         clock = self._tools.clock
         if clock is None:
             return None
@@ -211,7 +184,7 @@ class Workbench:
     # --- the metric -------------------------------------------------------------------------------------------------
 
     def score(self, file: File, part: Part, most: float | None) -> Score:
-        """See :class:`~.engine.Bench`."""
+        """See :class:`~.bench.Bench`."""
         reference = self.make(find_recipe("float32"))
         key = f"{file.key} {part} {'' if file.key == reference.key else most}"
         find_out = self._score_of_reference if file.key == reference.key else self._score_of
@@ -322,7 +295,7 @@ class Workbench:
 
     @cached_property
     def groups(self) -> Sequence[Group]:
-        """See :class:`~.engine.Bench`."""
+        """See :class:`~.bench.Bench`."""
         return find_groups(self._line.lowered(self._base).artifact)
 
     @property
@@ -331,7 +304,7 @@ class Workbench:
         return self._tools.trainer.plain
 
     def added_noise(self) -> Sequence[float]:
-        """See :class:`~.engine.Bench`."""
+        """See :class:`~.bench.Bench`."""
 
         def find_out() -> dict[str, float]:
             rows = self._line.noise(self._base)[1]
@@ -340,56 +313,29 @@ class Workbench:
         found = self._archive.recall("noise", content_key(self._base.as_json()), find_out)
         return [sum(max(0.0, found.get(name, 0.0)) for name in group.results) for group in self.groups]
 
+    @cached_property
+    def _rankings(self) -> Rankings:
+        chosen = self._chosen(self._trial.parts.search[:_RANKED], "")
+        subject = Subject(self._line, self._base, self.groups, chosen, self._trial.store.specs)
+        return Rankings(self._tools, self._archive, subject)
+
+    @property
+    def ranking(self) -> str:
+        """How groups were ranked, in words; empty where they were not."""
+        return self._rankings.how
+
     def network(self, plain: Point, reference: Point) -> Network:
-        """See :class:`~.engine.Bench`."""
-        if plain.file is None:
+        """See :class:`~.bench.Bench`."""
+        return self._rankings.network(plain, reference, self._path_of(plain))
+
+    def other_networks(self, plain: Point, reference: Point) -> Mapping[str, Network]:
+        """Likewise."""
+        return self._rankings.others(plain, reference, self._path_of(plain))
+
+    def _path_of(self, point: Point) -> Path:
+        if point.file is None:
             raise ValueError("int8 was made")
-        file, line = plain.file, self._line
-        ranked = self._archive.recall("damage", file.key, self._rank)
-        self.ranking = ranked["how"]
-        damage = Damage(ranked["damage"], ranked["rounding"])
-        both = (reference.latency, plain.latency)
-        whole = None if both[0] is None or both[1] is None else (both[0].ms * 1e3, both[1].ms * 1e3)
-        lowered = line.lowered(self._base).artifact
-        if self._tools.by_placement:
-            self.ranking = f"{ranked['how']}; costs by placement: MACs that leave the accelerator, and borders"
-            return placement_prices(lowered, self.groups, damage)
-        times = self._archive.recall("op times", file.key, lambda: self._op_times(file))
-        prices = price(lowered, self.groups, damage, times, whole)
-        self.ranking += f"; times of {sum(len(g.ops) for g in self.groups) - prices.unpriced} ops measured one by one"
-        self.ranking += f", {prices.unpriced} unknown" if prices.unpriced else ""
-        return prices.network
-
-    def _rank(self) -> dict[str, Any]:
-        shop = self._tools.shop
-        store, _ = spool(
-            self._chosen(self._trial.parts.search[:_RANKED], ""), self._trial.store.specs, shop.path("ranked")
-        )
-        # Without what is laid on afterwards, so that each of its ops is one of the float file.
-        made = self._line.template(self._base)
-        ready, plain = made.lowered, shop.path("ranked.tflite")
-        plain.write_bytes(made.quantized)
-        found: dict[str, Any] = shop.worker(ready.role, preload=PRELOAD["static_range"]).function(
-            "edge_sdk.converters.search.ranking:rank",
-            "ranking groups of ops",
-            lowered=str(ready.path),
-            quantized=str(plain),
-            samples=str(store.folder),
-            axes=ready.input_axes,
-            seed=self._tools.seed,
-        )
-        return found
-
-    def _op_times(self, file: File) -> dict[str, Any]:
-        lowered = self._line.lowered(self._base)
-        found: dict[str, Any] = self._tools.shop.worker("engine").function(
-            "edge_sdk.converters.search.op_times:op_times",
-            "timing single ops",
-            lowered=str(lowered.path),
-            quantized=str(self.path(file)),
-            folder=str(self._tools.shop.path("ops")),
-        )
-        return found
+        return self.path(point.file)
 
 
 def _plain(score: Score) -> dict[str, Any]:

@@ -6,14 +6,15 @@ import hashlib
 import itertools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from edge_sdk.converters.search.bench import Part, Wanted
 from edge_sdk.converters.search.cut import Border, Network
-from edge_sdk.converters.search.engine import Part, Search, Wanted
+from edge_sdk.converters.search.engine import Search
 from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.paired import drop_of
 from edge_sdk.converters.search.records import MIB, Budgets, File, Latency, Limits, OnDevice, Point, Score
@@ -31,6 +32,8 @@ class Planted:
     Attributes:
         drops: points that each group costs in int8.
         believed: what the ranking says of them; the drops themselves where it is perfect.
+        others: what other rankings say, by name.
+        asked: how often they were asked for.
         metric: from the groups in float to the drop in points, instead of a sum.
         noise: points by which each evaluation is off, drawn anew each time.
         unmakeable: names of recipes that no file can be made of.
@@ -47,6 +50,8 @@ class Planted:
 
     drops: Sequence[float]
     believed: Sequence[float] = ()
+    others: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    asked: int = 0
     metric: Callable[[frozenset[int]], float] | None = None
     noise: float = 0.0
     unmakeable: frozenset[str] = frozenset()
@@ -142,9 +147,16 @@ class Planted:
         return self.noisy or self.drops
 
     def network(self, plain: Point, reference: Point) -> Network:
+        return self._network(self.believed or self.drops)
+
+    def other_networks(self, plain: Point, reference: Point) -> Mapping[str, Network]:
+        self.asked += 1
+        return {name: self._network(believed) for name, believed in self.others.items()}
+
+    def _network(self, believed: Sequence[float]) -> Network:
         count = len(self.drops)
         chain = [Border(i, frozenset({i + 1}), 1.0, 1.0) for i in range(count - 1)]
-        return Network(list(self.believed or self.drops), [3000 / count] * count, chain)
+        return Network(list(believed), [3000 / count] * count, chain)
 
     @staticmethod
     def _key(recipe: Recipe) -> str:

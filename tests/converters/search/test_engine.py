@@ -183,3 +183,50 @@ def test_evaluations_that_a_proof_leaves_over_bring_groups_back() -> None:
     assert found.best is not None
     assert len(found.best.spared) < len(first.spared) == 16
     assert found.evaluations <= certificate(64)
+
+
+def _misled(count: int = 64) -> tuple[list[float], list[float], list[float]]:
+    """Groups of which every eighth hurts, a ranking that sees the harmless ones, and one that is true."""
+    drops = [1.0 if place % 8 == 3 else 0.001 for place in range(count)]
+    # What the ranking takes for the damage is in groups that do not hurt.
+    wrong = [1.0 if place % 8 == 5 else 1e-4 for place in range(count)]
+    return drops, wrong, [drop**2 for drop in drops]
+
+
+def test_a_ranking_that_evaluations_contradict_gives_way_to_one_that_explains_them() -> None:
+    drops, wrong, true = _misled()
+    stuck = search(Planted(drops, believed=wrong), _HALF)
+    bench = Planted(drops, believed=wrong, others={"each op alone": true, "the larger of both": wrong})
+    found = search(bench, _HALF)
+    assert bench.asked >= 1
+    assert found.best is not None
+    assert found.best.move == "spare"
+    assert stuck.best is not None
+    assert len(found.best.spared) < len(stuck.best.spared) or stuck.best.move != "spare"
+    # All eight that hurt, and none that was only believed to.
+    assert {int(name[1:]) for name in found.best.spared} >= {place for place, drop in enumerate(drops) if drop == 1.0}
+    assert len(found.best.spared) <= 10
+    assert found.evaluations <= certificate(64)
+    assert found.outlook is not None
+    assert "was contradicted" in found.outlook.why
+    assert found.outlook.why.endswith("each op alone leads")
+
+
+def test_a_ranking_that_explains_what_was_evaluated_best_goes_on() -> None:
+    drops, wrong, _ = _misled()
+    bench = Planted(drops, believed=wrong, others={"each op alone": [1.0 if p % 8 == 5 else 1e-8 for p in range(64)]})
+    found, alone = search(bench, _HALF), search(Planted(drops, believed=wrong), _HALF)
+    assert bench.asked >= 1
+    assert [point.spared for point in found.points] == [point.spared for point in alone.points]
+    assert found.outlook is not None
+    assert found.outlook.why.endswith("the first ranking leads")
+
+
+def test_a_ranking_that_tells_asks_for_no_other() -> None:
+    drops = _few_hurt(64, 4, 1)
+    bench = Planted(drops, others={"each op alone": drops[::-1]})
+    found = search(bench, _HALF)
+    assert found.best is not None
+    assert bench.asked == 0
+    assert found.outlook is not None
+    assert not found.outlook.why
