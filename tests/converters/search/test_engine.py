@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_sdk.converters.search.engine import certificate
+from edge_sdk.converters.search.bench import Wanted
+from edge_sdk.converters.search.engine import Search, certificate
 from edge_sdk.converters.search.records import Budgets, Limits
+from edge_sdk.recipe import find_recipe
 from tests.converters.search.planted import Planted, search
 
 _HALF = Budgets(max_drop=0.5)
@@ -230,3 +232,21 @@ def test_a_ranking_that_tells_asks_for_no_other() -> None:
     assert bench.asked == 0
     assert found.outlook is not None
     assert not found.outlook.why
+
+
+def test_every_answer_has_its_metric_on_the_same_samples() -> None:
+    # Else the rows of one table are not to be compared: the float file, asked for or left over, is no exception.
+    left = search(Planted([20.0] * 8, metric=lambda _: 9.0), _HALF, moves=("spare",))
+    assert left.best is left.reference
+    assert left.best.confirmed is not None
+    assert left.best.confirmed.value == 0.9
+    assert left.why() == "float32: the source in float32"
+    for name in ("float32", "float16", "static_wi8_ai8"):
+        bench = Planted([0.01] * 8)
+        wanted = Wanted(find_recipe(name), "asked for", (), Budgets(), ("plain",), alone=True)
+        made = Search(bench, wanted, Limits())
+        made.run()
+        assert made.best is not None
+        assert made.best.recipe.name == name
+        assert made.best.confirmed is not None
+        assert bench.log[-1] == f"{name} confirm"

@@ -7,7 +7,7 @@ import pytest
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.search.groups import find_groups
-from edge_sdk.converters.search.pricing import Damage, placement_prices, price
+from edge_sdk.converters.search.pricing import Damage, larger, placement_prices, price
 from tests.graphs import Graph, options
 
 
@@ -47,3 +47,12 @@ def test_ops_alone_are_scaled_to_the_files_whose_parts_they_are_and_unknown_ones
     # that is not known has a mean one's doubt.
     assert found.network.doubt_us[1] ** 2 == pytest.approx(9 * (2.0**2 + 0.4**2 + 0.15**2 * 20 * 12 + 0.3**2))
     assert found.network.doubt_us[2] ** 2 == pytest.approx(9 * (1.0**2 + 1.0**2 + 0.15**2 * 20 * 10 + 0.3**2))
+
+
+def test_the_larger_share_of_two_rankings_counts() -> None:
+    one = Damage({"a": 6.0, "b": 1.0}, {"a": 2.0, "b": 1.0})
+    # In units of the first: a 2, b 4, and c, of which the first says nothing, 4.
+    both = larger(one, Damage({"a": 1.0, "b": 2.0, "c": 2.0}, {}))
+    assert both.own == {"a": 6.0, "b": 2.0, "c": 4.0}
+    assert both.rounding == {"a": 2.0, "b": 2.0}
+    assert larger(one, Damage({}, {})) == one

@@ -60,3 +60,16 @@ def test_gradients_are_told_by_the_names_of_the_float_file(tmp_path: Path, monke
     assert found["how"].startswith("gradients")
     assert set(found["rounding"]) == {"block/first", "y"}
     assert found["rounding"]["block/first"] > 10 * found["rounding"]["y"] > 0
+
+
+def test_each_op_alone_is_ranked_besides_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _ranked(tmp_path, monkeypatch)
+    files = str(tmp_path / "float"), str(tmp_path / "int8")
+    found = ranking.rank_alone(*files, "", {})
+    assert found["damage"]["block/first"] > found["damage"]["y"] > 0
+
+    def refused(*_: Any) -> Any:
+        raise ModelError("the engine refuses it")
+
+    monkeypatch.setattr(ranking, "losses_alone", refused)
+    assert ranking.rank_alone(*files, "", {}) == {"damage": None, "how": "the engine refuses it"}
