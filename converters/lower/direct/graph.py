@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -125,14 +126,15 @@ def _rerouted(op: Op, renamed: Mapping[Tensor, Tensor]) -> Op:
 
 def everywhere(rewrite: Callable[[Graph], Graph]) -> Callable[[Graph], Graph]:
     """A pass that also goes through the bodies of loops and branches."""
+    return partial(_through, rewrite)
 
-    def through(graph: Graph) -> Graph:
-        if not any(op.kind in _WITH_GRAPHS for op in graph.ops):
-            return rewrite(graph)
-        ops = []
-        for op in graph.ops:
-            inner = {name: through(body) for name, body in inner_graphs(op)}
-            ops.append(op.having(**inner) if inner else op)
-        return rewrite(replace(graph, ops=tuple(ops)))
 
-    return through
+# No function inside a function: one that calls itself is a circle, and holds the graph until the collector comes.
+def _through(rewrite: Callable[[Graph], Graph], graph: Graph) -> Graph:
+    if not any(op.kind in _WITH_GRAPHS for op in graph.ops):
+        return rewrite(graph)
+    ops = []
+    for op in graph.ops:
+        inner = {name: _through(rewrite, body) for name, body in inner_graphs(op)}
+        ops.append(op.having(**inner) if inner else op)
+    return rewrite(replace(graph, ops=tuple(ops)))

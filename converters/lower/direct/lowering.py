@@ -10,6 +10,7 @@ from typing import Any
 from edge_sdk.converters.lower.direct import passes
 from edge_sdk.converters.lower.direct.bodies import distinct
 from edge_sdk.converters.lower.direct.builder import Builder
+from edge_sdk.converters.lower.direct.collecting import no_search
 from edge_sdk.converters.lower.direct.counts import PADDING, Padded, with_counts
 from edge_sdk.converters.lower.direct.graph import Graph, Tensor
 from edge_sdk.converters.lower.direct.images import image_inputs
@@ -43,6 +44,7 @@ class Lowered:
         return tuple(dict.fromkeys(one.count for one in self.padded))
 
 
+@no_search()
 def lower(
     model: Any,
     inputs: Sequence[TensorSpec] | Mapping[str, TensorSpec],

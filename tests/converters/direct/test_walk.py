@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import re
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 
+from edge_sdk.converters.lower.direct.collecting import no_search
+from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
 from edge_sdk.errors import ModelError, UnsupportedOpError
 from tests.converters.direct.compare import check, lowered, model
 
@@ -30,6 +33,47 @@ def test_unsorted_nodes_are_sorted() -> None:
     nodes = [helper.make_node("Neg", ["a"], ["y"]), helper.make_node("Exp", ["x"], ["a"])]
     graph = lowered(model(nodes, {"x": X}, ["y"], {}), {"x": X})
     assert [op.kind for op in graph.graph.ops] == ["EXP", "NEG"]
+
+
+def _held() -> int:
+    return sum(isinstance(held, (Graph, Op, Tensor)) for held in gc.get_objects())
+
+
+def _of_all_kinds() -> tuple[Any, dict[str, Any]]:
+    """Borders before a pool, a product with weights, a loop of a length that the input decides."""
+    from onnx import TensorProto, helper
+
+    one = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Exp", ["last"], ["next"])],
+        "body",
+        [one("i", TensorProto.INT64, []), one("go", TensorProto.BOOL, []), one("last", TensorProto.FLOAT, [2, 3])],
+        [one("on", TensorProto.BOOL, []), one("next", TensorProto.FLOAT, [2, 3])],
+    )
+    nodes = [
+        helper.make_node("Relu", ["image"], ["r"]),
+        helper.make_node("MaxPool", ["r"], ["pooled"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("MatMul", ["x", "w"], ["m"]),
+        helper.make_node("Loop", ["rounds", "", "m"], ["looped"], body=body),
+    ]
+    feeds = {"x": X, "image": np.ones((1, 3, 6, 6), np.float32), "rounds": np.array(3, np.int64)}
+    return model(nodes, feeds, ["pooled", "looped"], {"w": np.eye(3, dtype=np.float32)}), feeds
+
+
+def test_graphs_are_freed_without_the_collector() -> None:
+    """While it rests, a circle would hold each graph that a pass has replaced, with its weights."""
+    proto, feeds = _of_all_kinds()
+    gc.collect()
+    before = _held()
+    gc.disable()
+    try:
+        made = lowered(proto, feeds)
+        kinds = {op.kind for op in made.graph.ops}
+        del made
+        assert kinds >= {"WHILE", "PAD", "MAX_POOL_2D"}
+        assert _held() == before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
@@ -90,6 +134,18 @@ def test_time_grows_with_the_number_of_nodes() -> None:
     # The least of three: what other programs add to a run is no growth.
     many, few = (min(_seconds(count) for _ in range(3)) for count in (8000, 1000))
     assert many < 32 * few
+
+
+def test_the_collector_rests_while_a_graph_is_lowered_and_not_afterwards() -> None:
+    with no_search():
+        assert not gc.isenabled()
+        with no_search():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ModelError), no_search():
+        raise ModelError("it fails")
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 
@@ -23,25 +22,33 @@ def zero_borders(graph: Graph) -> Graph:
 
     Delegates and integer forms take PAD, and its zeros are in the range of what they stand beside.
     """
-    producers, users = graph.producers(), graph.users()
-
-    @cache
-    def is_positive(tensor: Tensor) -> bool:
-        if tensor.data is not None:
-            return bool(tensor.data.dtype.kind != "f" or np.all(tensor.data >= 0))
-        maker = producers.get(tensor)
-        if maker is None or maker.kind in _POSITIVE:
-            return maker is not None
-        return maker.kind in _KEEPING and all(is_positive(t) for t in maker.inputs if t is not None)
+    if all(op.kind != "PADV2" for op in graph.ops):
+        return graph
+    users, positive = graph.users(), _positive(graph)
 
     def rewritten(op: Op) -> Op:
         if op.kind != "PADV2" or any(user.kind != "MAX_POOL_2D" for user in users.get(op.output, [])):
             return op
         source, rows, number = op.inputs
         low = number is not None and number.data is not None and bool(number.data < 0)
-        if source is None or source.dtype != "float32" or not low or not is_positive(source):
+        if source is None or source.dtype != "float32" or not low or source not in positive:
             return op
         return replace(op, kind="PAD", inputs=(source, rows))
 
     outputs = set(graph.outputs)
     return with_ops(graph, [op if op.output in outputs else rewritten(op) for op in graph.ops])
+
+
+def _positive(graph: Graph) -> set[Tensor]:
+    """What is made by ops and never below zero."""
+    found: set[Tensor] = set()
+    for op in graph.ops:
+        kept = op.kind in _KEEPING and all(t in found or _is_positive(t) for t in op.inputs if t is not None)
+        if kept or op.kind in _POSITIVE:
+            found.update(op.outputs)
+    return found
+
+
+def _is_positive(constant: Tensor) -> bool:
+    data = constant.data
+    return data is not None and bool(data.dtype.kind != "f" or np.all(data >= 0))
