@@ -19,6 +19,7 @@ from edge_sdk.converters.sources.source import (
 )
 from edge_sdk.converters.sources.tflite.closed import closed
 from edge_sdk.converters.sources.tflite.halves import densified, expansions_of_halves, with_whole_weights
+from edge_sdk.converters.sources.tflite.transposed import NAME, custom_transposed, with_builtin_transposed
 from edge_sdk.data.store import SampleStore
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import ModelError, SignatureError
@@ -60,6 +61,9 @@ class TfliteSource:
         if sparse := densified(self._artifact.main):
             words = f"{len(sparse)} constants are stored without their zeros: they are laid out with them here"
             found.append(Finding("weights-sparse", "info", words))
+        if custom := custom_transposed(self._artifact.main):
+            words = f"{len(custom)} ops `{NAME}` of MediaPipe become TRANSPOSE_CONV with a bias, which every engine has"
+            found.append(Finding("custom-transposed-rewritten", "info", words))
         entered = self._artifact.signature.key
         if others := [f"`{one.key}`" for one in self._artifact.signatures if one.key != entered]:
             words = f"a converted file has one entry point: `{entered}` is kept, and {', '.join(others)} left out"
@@ -69,7 +73,8 @@ class TfliteSource:
 
     def run(self, samples: str, outputs: str) -> int:
         self._check_shapes()
-        runner = Runner(self._path, xnnpack=False)
+        # Of MediaPipe's op the engine has no kernel of its own: XNNPACK has, and the file runs as it is.
+        runner = Runner(self._path, xnnpack=bool(custom_transposed(self._artifact.main)))
         results = stacked_runs(SampleStore.open(samples), runner.run_real, can_stack=False)
         return write_outputs(results, tuple(self._artifact.signature.outputs), outputs)
 
@@ -84,7 +89,7 @@ class TfliteSource:
             raise ModelError(f"{self._path}: is quantized already ({listing})", hint="start from the float model")
         self._check_shapes()
         path = Path(folder) / "source.tflite"
-        content = self._path.read_bytes()
+        content = with_builtin_transposed(self._path.read_bytes(), self._path)
         if self._open != self._inputs:
             content = closed(content, self._path)
         path.write_bytes(content)

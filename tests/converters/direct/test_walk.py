@@ -13,7 +13,7 @@ import pytest
 from edge_sdk.converters.lower.direct.collecting import no_search
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor
 from edge_sdk.errors import ModelError, UnsupportedOpError
-from tests.converters.direct.compare import check, lowered, model
+from tests.converters.direct.compare import Arrays, check, lowered, model
 
 pytestmark = pytest.mark.onnx
 X = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
@@ -39,7 +39,7 @@ def _held() -> int:
     return sum(isinstance(held, (Graph, Op, Tensor)) for held in gc.get_objects())
 
 
-def _of_all_kinds() -> tuple[Any, dict[str, Any]]:
+def _of_all_kinds() -> tuple[Any, Arrays]:
     """Borders before a pool, a product with weights, a loop of a length that the input decides."""
     from onnx import TensorProto, helper
 
@@ -56,7 +56,7 @@ def _of_all_kinds() -> tuple[Any, dict[str, Any]]:
         helper.make_node("MatMul", ["x", "w"], ["m"]),
         helper.make_node("Loop", ["rounds", "", "m"], ["looped"], body=body),
     ]
-    feeds = {"x": X, "image": np.ones((1, 3, 6, 6), np.float32), "rounds": np.array(3, np.int64)}
+    feeds: Arrays = {"x": X, "image": np.ones((1, 3, 6, 6), np.float32), "rounds": np.array(3, np.int64)}
     return model(nodes, feeds, ["pooled", "looped"], {"w": np.eye(3, dtype=np.float32)}), feeds
 
 
