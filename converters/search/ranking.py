@@ -10,7 +10,7 @@ of a class drawn by its own probability, whose square is twice the Kullback-Leib
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifa
 from edge_sdk.artifact.ties import MOVING
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.replay.deciding import DECIDING
-from edge_sdk.converters.replay.engine import execute, execute_step
+from edge_sdk.converters.replay.engine import execute_step
 from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.converters.replay.steps import Operand, Plan
 from edge_sdk.converters.search.op_times import called
@@ -133,6 +133,8 @@ def _by_gradients(
             name = names.get(op.index) or called(plan.template.main, op)
             for total, value in zip((own, rounding), moved, strict=True):
                 total[name] = total.get(name, 0.0) + value / len(samples)
+    if not any(own.values()) and not any(rounding.values()):
+        raise TrainingError("no gradient reaches any op that is rounded")
     return own, rounding
 
 
@@ -159,8 +161,14 @@ def _moved(
     wanted = [index for step in steps for index in step.results]
     outputs = tuple(parts)
 
-    def run(fed: Mapping[int, Any]) -> dict[int, Any]:
-        return execute(plan, b, fed, exact)
+    def run(fed: Mapping[int, Any], watch: Callable[[Any], None]) -> dict[int, Any]:
+        values = dict(fed)
+        for step in plan.steps:
+            made = execute_step(plan, b, step, values, exact)
+            for value in made.values():
+                watch(value)
+            values.update(made)
+        return values
 
     def direction(index: int, values: Array) -> Array:
         return _direction(values, parts[index], draws)
@@ -281,10 +289,14 @@ class _TensorFlow:
 
         fed = {index: tf.convert_to_tensor(value) for index, value in feeds.items()}
         with tf.GradientTape() as tape:
-            for value in fed.values():
+            # Results too: what is looked up by whole numbers hangs on no real input.
+            def watch(value: Any) -> None:
                 if value.dtype.is_floating:
                     tape.watch(value)
-            values = run(fed)
+
+            for value in fed.values():
+                watch(value)
+            values = run(fed, watch)
             ends = [
                 values[index] * tf.constant(direction(index, values[index].numpy()), tf.float32) for index in outputs
             ]
@@ -311,10 +323,14 @@ class _Torch:
         import torch
 
         fed = {index: torch.from_numpy(np.array(value)) for index, value in feeds.items()}
-        for value in fed.values():
-            if value.dtype.is_floating_point:
+
+        def watch(value: Any) -> None:
+            if value.dtype.is_floating_point and not value.requires_grad:
                 value.requires_grad_()
-        values = run(fed)
+
+        for value in fed.values():
+            watch(value)
+        values = run(fed, watch)
         ends = [
             (values[index] * torch.from_numpy(direction(index, values[index].detach().numpy())).float()).sum()
             for index in outputs

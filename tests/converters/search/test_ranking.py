@@ -73,3 +73,37 @@ def test_each_op_alone_is_ranked_besides_or_says_why_not(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(ranking, "losses_alone", refused)
     assert ranking.rank_alone(*files, "", {}) == {"damage": None, "how": "the engine refuses it"}
+
+
+@pytest.mark.keras
+def test_ops_behind_whole_numbers_have_gradients_too() -> None:
+    import tensorflow as tf
+
+    table = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+
+    def run(fed: Any, watch: Any) -> dict[int, Any]:
+        looked_up = tf.gather(table, fed[0])
+        watch(looked_up)
+        squared = looked_up**2
+        watch(squared)
+        return {0: fed[0], 1: looked_up, 2: squared}
+
+    feeds = {0: np.array([1, 0], np.int32)}
+    _, found = ranking._TensorFlow.gradients(run, feeds, [0, 1, 2], (2,), lambda _, values: np.ones_like(values))
+    assert set(found) == {1, 2}
+    assert found[1].tolist() == (2 * table[[1, 0]]).tolist()
+    assert found[2].tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.keras
+def test_no_gradient_at_all_is_told_and_each_op_is_rounded_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).uniform(-1, 1, SHAPE).astype(np.float32)
+    monkeypatch.setattr(ranking, "laid_out", lambda *_: [{"x": values}])
+    monkeypatch.setattr(ranking, "_moved", lambda plan, *_: [(step.op, 0.0, 0.0) for step in plan.steps])
+    for name, scales in (("float", None), ("int8", (COARSE, FINE))):
+        (tmp_path / name).write_bytes(two_products(scales))
+    found = ranking.rank(str(tmp_path / "float"), str(tmp_path / "int8"), "", {}, 0)
+    assert "no gradient reaches any op" in found["how"]
+    assert found["damage"]["block/first"] > 0
