@@ -11,6 +11,7 @@ from edge_sdk.converters.sources.pytorch.forms import (
     experts,
     pools,
     ranking,
+    regions,
     running,
     sampling,
 )
@@ -33,6 +34,11 @@ _FORMS: dict[str, Callable[..., Any]] = {
     "median.dim": ranking.middle,
     "searchsorted.Tensor": counting.searched,
 }
+_OF_TORCHVISION: dict[str, Callable[..., Any]] = {
+    "ps_roi_align": regions.aligned_own,
+    "ps_roi_pool": regions.means_own,
+    "roi_pool": regions.maxima,
+}
 
 
 def translations() -> dict[Any, Callable[..., Any]]:
@@ -43,6 +49,9 @@ def translations() -> dict[Any, Callable[..., Any]]:
     # Transformers' own op for the same, registered as its first mixture of experts is loaded.
     if hasattr(torch.ops.transformers, "grouped_mm_fallback"):
         forms[torch.ops.transformers.grouped_mm_fallback.default] = experts.grouped
+    # Registered as torchvision is loaded, by whoever made the module.
+    known = torch.ops.torchvision
+    forms |= {getattr(known, name).default: form for name, form in _OF_TORCHVISION.items() if hasattr(known, name)}
     return forms
 
 
