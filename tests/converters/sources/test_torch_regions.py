@@ -43,7 +43,7 @@ def _within(roi: list[float], axis: int, number: int, bins: int, extra: int, lim
     return slice(min(max(low, 0), limit), min(max(high, 0), limit))
 
 
-def _part(image: Any, roi: list[float], i: int, j: int, extra: int, less: int) -> Any:
+def _part(image: Any, roi: list[float], i: int, j: int, *, extra: int, less: int) -> Any:
     height, width = image.shape
     rows = _within(roi, 1, i, _HIGH, extra, height - less)
     return image[rows, _within(roi, 0, j, _WIDE, extra, width - less)]
