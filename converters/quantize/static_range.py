@@ -29,7 +29,7 @@ from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, quantize_static
 from edge_sdk.converters.quantize.floats.choice import left_in_float
 from edge_sdk.converters.quantize.floats.joins import quantized_apart
-from edge_sdk.converters.quantize.forms.factors import with_single_scales
+from edge_sdk.converters.quantize.forms.factors import with_plain_factors
 from edge_sdk.converters.quantize.kept import also_kept, int16_ops, is_named, kept_in_main, kept_ops, result_name
 from edge_sdk.converters.quantize.ranging.ranges import Ranges, find_ranges, spread
 from edge_sdk.converters.quantize.weights.biases import correct_biases
@@ -137,7 +137,7 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
             quantized_apart(ranged, floats.cut, lambda head: _quantize_int8(head, wanted, kept)) if floats.cut else None
         )
         data = data or _quantize_int8(ranged, wanted, kept)
-        Path(target).write_bytes(with_single_scales(data))
+        Path(target).write_bytes(with_plain_factors(data, ready))
         tool = f"TFLiteConverter's quantizer of tensorflow {tool_version('tensorflow')}"
         made = {"tool": tool, "findings": []}
     if wanted.weights.dtype == "int4":

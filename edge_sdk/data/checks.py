@@ -19,6 +19,8 @@ FEW_SAMPLES = 100
 _WILD, _ENOUGH, _RARE = 10.0, 10, 0.05
 # Two sets of one kind differ by less; 255 is what forgotten scaling makes.
 _APART = 4.0
+# Quartiles are taken of so many values of a sample, spread over it.
+_QUARTILES = 4096
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class _Watch:
     size: int = 0
     sizes: list[float] = field(default_factory=list)
     power: float = 0.0
+    spreads: list[float] = field(default_factory=list)
+
+    @property
+    def step(self) -> float:
+        """Of int8, over all that was seen and zero."""
+        return (max(self.maximum, 0.0) - min(self.minimum, 0.0)) / 255
 
     @property
     def rms(self) -> float:
@@ -75,6 +83,8 @@ class _Watch:
             flat = values.reshape(-1)
             self.sizes.append(float(np.max(np.abs(flat))))
             self.power += float(np.mean(np.square(flat, dtype=np.float64)))
+            low, high = np.percentile(flat[:: -(-flat.size // _QUARTILES)], (25, 75))
+            self.spreads.append(float(high - low))
         self.minimum = min(self.minimum, float(values.min()))
         self.maximum = max(self.maximum, float(values.max()))
         # Whole numbers are told apart on a slice: a float image is either all whole or hardly ever.
@@ -131,6 +141,14 @@ class SampleCheck:
     def wild_samples(self) -> dict[str, list[int]]:
         """Input name to the few samples that are far larger than all others."""
         return {name: seen.wild for name, seen in self._watches.items() if seen.wild}
+
+    def drowned_inputs(self) -> dict[str, tuple[float, float]]:
+        """Inputs of which half of the values of a usual sample differ by less than a step of int8: step and spread.
+
+        Not where they are equal, as around what is drawn on a blank page.
+        """
+        found = {name: (seen.step, float(np.median(seen.spreads or [0.0]))) for name, seen in self._watches.items()}
+        return {name: (step, spread) for name, (step, spread) in found.items() if 0 < spread < step}
 
     def float_inputs(self) -> int:
         """How many inputs hold floats, more than one each."""
@@ -229,5 +247,16 @@ def check_samples(check: SampleCheck, *, purpose: str, pixels: Collection[str] =
             "it sets the range of every tensor; take it out unless such inputs are usual",
         )
         for name, places in check.wild_samples().items()
+    ]
+    findings += [
+        Finding(
+            "coarse-input",
+            "warning",
+            f"its step in int8 is {step:.3g}, and the middle half of a sample's values lies within {spread:.3g}",
+            f"input `{name}`",
+            "take its logarithm or clip it before the model, or a recipe with activations in float or int16",
+        )
+        for name, (step, spread) in check.drowned_inputs().items()
+        if purpose == "calibration"
     ]
     return findings

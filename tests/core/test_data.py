@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +307,23 @@ def test_samples_held_out_are_passed_over_also_by_who_opens_the_folder_later(tmp
     assert len(others) == 20
     assert sorted(kept + others) == sorted(int(one["ids"].flat[0]) for one in store)
     assert [int(one["ids"].flat[0]) for one in SampleStore.open(tmp_path / "store")] == kept
+
+
+@pytest.mark.parametrize(("kind", "told"), [("counts", True), ("even", False), ("blank", False)])
+def test_an_input_whose_usual_values_share_one_step_of_int8_is_named(kind: str, told: bool) -> None:
+    """Counts of an astronomical camera: noise of 5 beside stars of 27,000; a blank page has no such noise."""
+    rng = np.random.default_rng(3)
+    spec = TensorSpec("x", (1, 4096), "float32")
+    check = SampleCheck("test", (spec,))
+
+    def samples() -> Generator[dict[str, Any], None, None]:
+        for _ in range(12):
+            values = np.zeros((1, 4096)) if kind == "blank" else rng.normal(0, 5, (1, 4096))
+            values[:, :8] = 20 if kind == "even" else 27_000
+            yield {"x": values.astype(np.float32)}
+
+    list(check.watch(samples()))
+    found = [f for f in check_samples(check, purpose="calibration") if f.rule == "coarse-input"]
+    assert len(found) == told
+    assert all("its step in int8 is 106" in one.message and "input `x`" in str(one) for one in found)
+    assert not [f for f in check_samples(check, purpose="comparison") if f.rule == "coarse-input"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_sdk.artifact.apart import real_constant
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.forms.factors import with_single_scales
+from edge_sdk.converters.quantize.forms.factors import with_plain_factors
 from edge_sdk.signature import Arrays
 from tests.graphs import Graph, options
 
@@ -55,7 +56,38 @@ def test_a_constant_factor_is_read_with_the_scale_that_it_was_stored_with(tmp_pa
             float(sum(np.sum(v**2) for v in values)) for values in ([a - b for a, b in pairs], [a for a, _ in pairs])
         )
         assert 10 * np.log10(signal / noise) > 30
-    assert with_single_scales(data) is data
+    assert with_plain_factors(data, data) is data
+
+
+def test_a_constant_second_factor_has_zero_point_0_and_is_rounded_once(tmp_path: Path) -> None:
+    """TensorFlow's quantizer gives it one, which XNNPACK of ai-edge-litert 2.1.0 to 2.1.2 takes for 0."""
+    from edge_sdk.converters.quantize.static_range import quantize
+    from edge_sdk.data import spool
+    from edge_sdk.data.opening import DataSource
+    from edge_sdk.engines.values import specs_of
+    from edge_sdk.parity.ops import check_ops
+    from edge_sdk.recipe import find_recipe
+
+    blocks = np.random.default_rng(2).uniform(-0.2, 1.0, (2, N, N)).astype(np.float32)
+    graph = Graph()
+    x, y = graph.tensor("x", (2, N, N)), graph.tensor("y", (2, N, N))
+    graph.op("BATCH_MATMUL", (x, graph.constant("w", blocks)), (y,), options("BatchMatMulOptions"))
+    source, target = tmp_path / "float.tflite", tmp_path / "int8.tflite"
+    source.write_bytes(graph.finish((x,), (y,)))
+
+    def pairs() -> Iterator[Arrays]:
+        for one in samples():
+            yield {"x": np.concatenate([one["x"], -one["x"]])}
+
+    specs = specs_of(parse_artifact(source.read_bytes()).signature.inputs)
+    store, _ = spool(DataSource("s", None, pairs), specs, tmp_path / "s")
+    quantize(str(source), str(target), find_recipe("int8").as_json(), str(store.folder), {})
+    main = parse_artifact(target.read_bytes()).main
+    (factor,) = (main.tensors[op.inputs[1]] for op in main.ops if op.name == "BATCH_MATMUL")
+    assert factor.quantization is not None
+    assert factor.quantization.zero_point == (0,)
+    assert np.abs(real_constant(factor) - blocks).max() <= factor.quantization.scale[0] * 0.5001
+    assert check_ops(target.read_bytes(), list(pairs())[:2]).faults == ()
 
 
 def test_a_second_factor_that_is_split_off_is_centred_where_it_is_computed() -> None:
