@@ -71,6 +71,8 @@ def test_the_ops_asked_for_are_in_int16_and_the_file_is_nearer(tmp_path: Path) -
             timing=False,
             min_sqnr_db=1.0,
             calibration_method="minmax",
+            # Channels of like ranges would mend the spoilt one without a wider type.
+            equalize=False,
         )
         levels[name] = report.parity[0].sqnr_db
         assert not any(finding.rule == "int16-ops-left" for finding in report.findings)
