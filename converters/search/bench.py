@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from edge_sdk.converters.search.cut import Network
-from edge_sdk.converters.search.groups import Group
+from edge_sdk.converters.search.predicting.cut import Network
+from edge_sdk.converters.search.predicting.groups import Group
 from edge_sdk.converters.search.records import Budgets, File, Latency, Point, Score
 from edge_sdk.converters.search.view import Training
 from edge_sdk.recipe import Recipe

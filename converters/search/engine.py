@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from edge_sdk.converters.search.bench import Bench, Part, Wanted
-from edge_sdk.converters.search.cut import Member, Spared
-from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.moves import MOVES, expected
-from edge_sdk.converters.search.outlook import Outlook
 from edge_sdk.converters.search.paired import State
+from edge_sdk.converters.search.predicting.cut import Member, Spared
+from edge_sdk.converters.search.predicting.groups import Group
+from edge_sdk.converters.search.predicting.outlook import Outlook
 from edge_sdk.converters.search.records import (
     Budgets,
     Confirmation,

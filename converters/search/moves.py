@@ -14,10 +14,10 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from edge_sdk.converters.search import training_moves
-from edge_sdk.converters.search.crossing import Crossing
-from edge_sdk.converters.search.cut import Member, Spared
+from edge_sdk.converters.search.predicting.crossing import Crossing
+from edge_sdk.converters.search.predicting.cut import Member, Spared
 from edge_sdk.converters.search.records import MIB, Point
+from edge_sdk.converters.search.training import moves as training_moves
 from edge_sdk.converters.search.view import Move, Proposal, View
 from edge_sdk.recipe import CalibrationMethod, Int16, KeepFloat, Recipe, check_recipe, exactly, find_recipe
 

@@ -30,8 +30,8 @@ from edge_sdk.converters.search.paired import samples_to_confirm
 from edge_sdk.converters.search.planning import SearchOptions, planned
 from edge_sdk.converters.search.records import MetricFacts, Result
 from edge_sdk.converters.search.tools import Tools
-from edge_sdk.converters.search.trainer import Trainer
-from edge_sdk.converters.search.training_options import lesson_from, training_facts, training_words
+from edge_sdk.converters.search.training.options import lesson_from, training_facts, training_words
+from edge_sdk.converters.search.training.trainer import Trainer
 from edge_sdk.converters.search.workbench import Trial, Workbench
 from edge_sdk.converters.workers.child import tool_version
 from edge_sdk.converters.workers.workshop import Workshop

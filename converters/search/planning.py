@@ -11,7 +11,7 @@ from edge_sdk.converters.options import Options, recipe_from, settings_from
 from edge_sdk.converters.search.bench import Wanted
 from edge_sdk.converters.search.moves import MOVES
 from edge_sdk.converters.search.records import Budgets, Limits, Result
-from edge_sdk.converters.search.training_options import check_training
+from edge_sdk.converters.search.training.options import check_training
 from edge_sdk.errors import CalibrationError, ProfileError, RecipeError, nearest
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.recipe import Recipe

@@ -10,9 +10,9 @@ from typing import Any
 from edge_sdk.converters.pipeline import Line
 from edge_sdk.converters.quantize import PRELOAD
 from edge_sdk.converters.search.archive import Archive
-from edge_sdk.converters.search.cut import Network
-from edge_sdk.converters.search.groups import Group
-from edge_sdk.converters.search.pricing import Damage, larger, placement_prices, price
+from edge_sdk.converters.search.predicting.cut import Network
+from edge_sdk.converters.search.predicting.groups import Group
+from edge_sdk.converters.search.predicting.pricing import Damage, larger, placement_prices, price
 from edge_sdk.converters.search.records import Point
 from edge_sdk.converters.search.tools import Tools
 from edge_sdk.data import spool
@@ -20,7 +20,7 @@ from edge_sdk.data.opening import DataSource
 from edge_sdk.recipe import Recipe
 from edge_sdk.signature import TensorSpec
 
-_RANKING = "edge_sdk.converters.search.ranking"
+_RANKING = "edge_sdk.converters.search.predicting.ranking"
 _ALONE, _BOTH = "each op rounded alone", "the larger of both"
 
 
@@ -119,7 +119,7 @@ class Rankings:
     def _op_times(self, path: Path) -> dict[str, Any]:
         lowered = self._subject.line.lowered(self._subject.base)
         found: dict[str, Any] = self._tools.shop.worker("engine").function(
-            "edge_sdk.converters.search.op_times:op_times",
+            "edge_sdk.converters.search.predicting.op_times:op_times",
             "timing single ops",
             lowered=str(lowered.path),
             quantized=str(path),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_sdk.converters.search.clocks import Clock
-from edge_sdk.converters.search.trainer import Trainer
+from edge_sdk.converters.search.training.trainer import Trainer
 from edge_sdk.converters.workers.workshop import Workshop
 from edge_sdk.profile.records import DeviceProfile
 from edge_sdk.progress import Progress

@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from edge_sdk.converters.search.cut import Member, Spared
-from edge_sdk.converters.search.groups import Group
+from edge_sdk.converters.search.predicting.cut import Member, Spared
+from edge_sdk.converters.search.predicting.groups import Group
 from edge_sdk.converters.search.records import Budgets, Point
 from edge_sdk.recipe import Recipe
 from edge_sdk.recipe.training import Train

@@ -19,12 +19,12 @@ from edge_sdk.converters.proving.proof import Judgement, Proof
 from edge_sdk.converters.search.archive import Archive, content_key
 from edge_sdk.converters.search.bench import Part
 from edge_sdk.converters.search.clocks import Clock
-from edge_sdk.converters.search.cut import Network
 from edge_sdk.converters.search.eval_data import EvalData, Parts, Rows
-from edge_sdk.converters.search.groups import Group, find_groups
 from edge_sdk.converters.search.making import file_facts
 from edge_sdk.converters.search.metrics import Metric, rows, whole_drop
 from edge_sdk.converters.search.paired import LOOKS, Drop, Values, drop_of
+from edge_sdk.converters.search.predicting.cut import Network
+from edge_sdk.converters.search.predicting.groups import Group, find_groups
 from edge_sdk.converters.search.rankings import Rankings, Subject
 from edge_sdk.converters.search.records import File, Latency, Point, Score
 from edge_sdk.converters.search.tools import Tools

@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 
 from edge_sdk.converters.search.bench import Part, Wanted
-from edge_sdk.converters.search.cut import Border, Network
 from edge_sdk.converters.search.engine import Search
-from edge_sdk.converters.search.groups import Group
 from edge_sdk.converters.search.paired import drop_of
+from edge_sdk.converters.search.predicting.cut import Border, Network
+from edge_sdk.converters.search.predicting.groups import Group
 from edge_sdk.converters.search.records import MIB, Budgets, File, Latency, Limits, OnDevice, Point, Score
 from edge_sdk.converters.search.view import Training
 from edge_sdk.errors import ConversionError

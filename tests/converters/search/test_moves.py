@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edge_sdk.converters.search.account import expectations
-from edge_sdk.converters.search.cut import Network
 from edge_sdk.converters.search.engine import Search, certificate
 from edge_sdk.converters.search.moves import MOVES
 from edge_sdk.converters.search.planning import check_moves
+from edge_sdk.converters.search.predicting.cut import Network
 from edge_sdk.converters.search.records import Budgets, File, Latency, Limits, OnDevice, Point
 from edge_sdk.converters.search.view import Training
 from edge_sdk.errors import RecipeError

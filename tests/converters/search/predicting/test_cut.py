@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from edge_sdk.converters.search.cut import Border, Network, Value, family
+from edge_sdk.converters.search.predicting.cut import Border, Network, Value, family
 
 
 def _network(seed: int, groups: int = 7) -> Network:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_sdk.converters.search.cut import Border, Network, family
-from edge_sdk.converters.search.forecast import Forecast
+from edge_sdk.converters.search.predicting.cut import Border, Network, family
+from edge_sdk.converters.search.predicting.forecast import Forecast
 
 _GROUPS, _PLAIN_US = 60, 1000.0
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from edge_sdk.converters.search.crossing import FIRST_POWER, NOTHING
-from edge_sdk.converters.search.cut import Member, Network, Spared, family
-from edge_sdk.converters.search.forecast import Forecast
+from edge_sdk.converters.search.predicting.crossing import FIRST_POWER, NOTHING
+from edge_sdk.converters.search.predicting.cut import Member, Network, Spared, family
+from edge_sdk.converters.search.predicting.forecast import Forecast
 
 Evaluated = Sequence[tuple[Spared, float]]
 _FIRST = "the first ranking"

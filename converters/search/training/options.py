@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_sdk.converters.options import Options, source_options_from
 from edge_sdk.converters.search.archive import content_key
-from edge_sdk.converters.search.trainer import Lesson
+from edge_sdk.converters.search.training.trainer import Lesson
 from edge_sdk.converters.search.view import Training
 from edge_sdk.converters.train.frameworks import check_trainable
 from edge_sdk.data.functions import is_function_reference

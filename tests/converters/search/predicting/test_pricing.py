@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.search.groups import find_groups
-from edge_sdk.converters.search.pricing import Damage, larger, placement_prices, price
+from edge_sdk.converters.search.predicting.groups import find_groups
+from edge_sdk.converters.search.predicting.pricing import Damage, larger, placement_prices, price
 from tests.graphs import Graph, options
 
 

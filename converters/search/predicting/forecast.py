@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge_sdk.converters.search.cut import Border, Member, Network, Numbers, Spared
+from edge_sdk.converters.search.predicting.cut import Border, Member, Network, Numbers, Spared
 
 _CLOCK = 0.01
 """Standard deviation of a file's measured time, as a share of it, at least."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edge_sdk.converters.search.crossing import Crossing
+from edge_sdk.converters.search.predicting.crossing import Crossing
 
 _COUNT = 64
 

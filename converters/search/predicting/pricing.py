@@ -9,8 +9,8 @@ from typing import Any
 
 from edge_sdk.artifact.model import Artifact, Subgraph
 from edge_sdk.artifact.ties import MOVING
-from edge_sdk.converters.search.cut import Border, Network, Value
-from edge_sdk.converters.search.groups import Group
+from edge_sdk.converters.search.predicting.cut import Border, Network, Value
+from edge_sdk.converters.search.predicting.groups import Group
 
 
 @dataclass(frozen=True)

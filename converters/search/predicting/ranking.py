@@ -28,7 +28,7 @@ from edge_sdk.converters.replay.deciding import DECIDING
 from edge_sdk.converters.replay.engine import execute_step
 from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.converters.replay.steps import Operand, Plan
-from edge_sdk.converters.search.op_times import called
+from edge_sdk.converters.search.predicting.op_times import called
 from edge_sdk.errors import ModelError, TrainingError
 from edge_sdk.parity.alone import BEST_DB, losses_alone, roundings
 from edge_sdk.parity.classes import is_class_like

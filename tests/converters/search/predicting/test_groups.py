@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.search.groups import find_groups
+from edge_sdk.converters.search.predicting.groups import find_groups
 from tests.graphs import Graph
 
 

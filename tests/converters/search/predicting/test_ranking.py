@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sdk.converters.search import ranking
+from edge_sdk.converters.search.predicting import ranking
 from edge_sdk.errors import ModelError, TrainingError
 from tests.core.test_alone import COARSE, FINE, SHAPE, two_products
 

@@ -1,0 +1,1 @@
+"""Moves that train, what they need, and who runs them."""
