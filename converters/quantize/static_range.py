@@ -131,7 +131,7 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
         padded.write_bytes(ready)
         made = quantize_static(str(padded), target, asked, observations)
     else:
-        ranged = with_ranges(ready, observations)
+        ranged = with_ranges(ready, floats.ranged(graph, observations))
         kept = [result_name(graph, op) for graph, op in kept_ops(parse_artifact(ranged), asked)]
         data = (
             quantized_apart(ranged, floats.cut, lambda head: _quantize_int8(head, wanted, kept)) if floats.cut else None

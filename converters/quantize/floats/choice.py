@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+import numpy as np
+
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_of_decisions
 from edge_sdk.converters.quantize.floats.drowned import drowned
@@ -36,6 +38,20 @@ class Floats:
         """Names of the results of all of them, in order."""
         every = self.cut | {op.index for op in self.kept}
         return [result_name(graph, graph.ops[index]) for index in sorted(every)]
+
+    def ranged(self, graph: Subgraph, seen: Mapping[int, Observation]) -> dict[int, Observation]:
+        """What was seen, without infinite values that float ops alone make and read: they have no scale, and need none.
+
+        Places that do not count before a TopK are minus infinity.
+        """
+        every = self.cut | {op.index for op in self.kept}
+        touched = {i for op in graph.ops if op.index not in every for i in (*op.inputs, *op.outputs)}
+        touched.update(graph.inputs)
+        return {
+            index: one
+            for index, one in seen.items()
+            if index in touched or np.isfinite([one.minimum, one.maximum]).all()
+        }
 
 
 def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observation]) -> Floats:

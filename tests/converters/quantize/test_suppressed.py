@@ -11,6 +11,7 @@ import pytest
 
 from edge_sdk.artifact.model import Subgraph, parse_artifact, read_artifact
 from edge_sdk.converters.quantize.floats.suppressed import around_suppressions
+from edge_sdk.errors import ConversionError
 from edge_sdk.signature import Arrays
 from tests.graphs import Graph, options
 from tests.runtime.test_decisions import detector
@@ -95,6 +96,50 @@ def test_a_second_stage_is_quantized_again() -> None:
     main = parse_artifact(graph.finish((x,), (y, count))).main
     assert names(main, "between") == ["RESHAPE", "NON_MAX_SUPPRESSION_V4", "GATHER"]
     assert names(main, "last") == []
+
+
+def masked() -> bytes:
+    """Scores of six anchors, those of at most 0.1 at minus infinity, the best four of which go to a suppression."""
+    graph, rng = Graph(), np.random.default_rng(0)
+    x, scores, seen = graph.tensor("x", (1, 8)), graph.tensor("scores", (1, 6)), graph.tensor("seen", (6,))
+    weights = graph.constant("w", rng.normal(0, 0.5, (6, 8)).astype(np.float32))
+    graph.op("FULLY_CONNECTED", (x, weights, -1), (scores,), options("FullyConnectedOptions"))
+    shape = graph.constant("shape", np.array([6], np.int32))
+    graph.op("RESHAPE", (scores, shape), (seen,), options("ReshapeOptions"))
+    above, ranked = graph.tensor("above", (6,), "bool"), graph.tensor("ranked", (6,))
+    graph.op("GREATER", (seen, graph.constant("least", np.array(0.1, np.float32))), (above,))
+    graph.op("SELECT_V2", (above, seen, graph.constant("none", np.array(-np.inf, np.float32))), (ranked,))
+    values, places = graph.tensor("values", (4,)), graph.tensor("places", (4,), "int32")
+    best = graph.constant("k", np.array(4, np.int32))
+    graph.op("TOPK_V2", (ranked, best), (values, places), options("TopKV2Options"))
+    lefts = np.arange(6.0, dtype=np.float32)
+    corners = graph.constant("corners", np.stack([lefts * 0, lefts, lefts * 0 + 1, lefts + 1.5], 1))
+    boxes = graph.tensor("boxes", (4, 4))
+    graph.op("GATHER", (corners, places), (boxes,), options("GatherOptions"))
+    limits = [graph.constant(str(i), np.array(v)) for i, v in enumerate((np.int32(4), np.float32(0.2), np.float32(0)))]
+    chosen, count = graph.tensor("chosen", (4,), "int32"), graph.tensor("count", (), "int32")
+    graph.op("NON_MAX_SUPPRESSION_V4", (boxes, values, *limits), (chosen, count), options("NonMaxSuppressionV4Options"))
+    kept = graph.tensor("kept", (4, 4))
+    graph.op("GATHER", (boxes, chosen), (kept,), options("GatherOptions"))
+    return graph.finish((x,), (kept, count))
+
+
+@pytest.mark.keras
+@pytest.mark.runtime
+def test_infinities_that_float_ops_alone_read_have_no_range(tmp_path: Path) -> None:
+    """torchvision's SSDlite writes them for places that do not count; a product that reads one is still refused."""
+    from edge_sdk.converters import convert
+
+    source, target = tmp_path / "masked.tflite", tmp_path / "int8.tflite"
+    source.write_bytes(masked())
+    data: list[Any] = list(samples((1, 8)))
+    report = convert(source, target, recipe="int8", calibration=data, timing=False)
+    assert "suppression-in-float" in {one.rule for one in report.findings}
+    graph = read_artifact(target).main
+    kinds = {op.name: graph.tensors[op.inputs[0]].dtype for op in graph.ops}
+    assert (kinds["FULLY_CONNECTED"], kinds["TOPK_V2"]) == ("int8", "float32")
+    with pytest.raises(ConversionError, match=r"`ranked` goes from -inf to .* no scale holds that"):
+        convert(source, tmp_path / "plain.tflite", recipe="int8", forms="plain", calibration=data, timing=False)
 
 
 def test_names_that_the_quantizer_joined_are_known() -> None:
