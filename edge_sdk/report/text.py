@@ -31,8 +31,8 @@ _METHODS = {
 
 
 _WIN_BACK = (
-    "--tune rounds the weights anew; --repair --min-sqnr-db 30 leaves the fewest ops in float; --html PAGE shows where "
-    "it is lost"
+    "--tune rounds the weights anew; --repair with --min-sqnr-db or --max-drop leaves the fewest ops in float; "
+    "--html PAGE shows where it is lost"
 )
 
 
