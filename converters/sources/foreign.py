@@ -6,7 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
-_BUILD = "write a file.py:function that builds the model, loads the weights and returns it (PyTorch: with example inputs)"
+_BUILD = "write a file.py:function that builds the model, loads the weights and returns it (PyTorch: with its inputs)"
 _EXPORT = "export the model that it was made from, by the tool that made it, as .onnx"
 _FORMATS: dict[str, tuple[str, str]] = {
     ".safetensors": ("holds weights but no model", _BUILD),
