@@ -43,7 +43,7 @@ class Nearness:
         gains = [float(np.log(a / b)) for a, b in pairs]
         if len(gains) < 2 or np.ptp(gains) == 0:
             return True
-        return float(np.mean(gains)) > float(np.std(gains, ddof=1)) / len(gains) ** 0.5
+        return float(np.mean(gains)) > float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
 
 
 def output_sqnr_db(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> float:
