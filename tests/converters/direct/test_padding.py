@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,26 @@ WEIGHTS: dict[str, Numbers] = {
 }
 
 
-def _node(op: str, *inputs: str, to: str = "y", **attributes: Any) -> Any:
-    from onnx import helper
+@dataclass(frozen=True)
+class _Node:
+    """A node that is made where the test runs: these tables are read where onnx is not installed, too."""
 
-    outputs = to.split(",")
-    return helper.make_node(op, inputs, outputs, name=outputs[0], **attributes)
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, Any]
+
+    def made(self) -> Any:
+        from onnx import helper
+
+        return helper.make_node(self.op, self.inputs, self.outputs, name=self.outputs[0], **self.attributes)
 
 
-def _rows(name: str, mask: str, data: str) -> list[Any]:
+def _node(op: str, *inputs: str, to: str = "y", **attributes: Any) -> _Node:
+    return _Node(op, inputs, tuple(to.split(",")), attributes)
+
+
+def _rows(name: str, mask: str, data: str) -> list[_Node]:
     """``data[mask]`` as PyTorch's exporters write it."""
     return [
         _node("NonZero", mask, to=f"{name}/places"),
@@ -58,7 +71,7 @@ NOTHING += [_node("Equal", "all", "column", to="none")]
 
 BOTH = [_node("Concat", "score", "other", to="c", axis=0), _node("Greater", "c", "zero", to="g")]
 
-CASES: dict[str, tuple[list[Any], list[str]]] = {
+CASES: dict[str, tuple[list[_Node], list[str]]] = {
     "rows": (SELECTED, ["kept", "score"]),
     "arithmetic": ([*SELECTED, _node("Mul", "kept", "kept", to="m"), _node("Exp", "m")], ["y"]),
     "dense": ([*SELECTED, _node("MatMul", "kept", "dense")], ["y"]),
@@ -119,9 +132,10 @@ def _feeds(seed: int) -> dict[str, Numbers]:
 
 
 def _model(
-    nodes: list[Any], outputs: list[str], feeds: dict[str, Numbers], weights: Any = None, opset: int = 13
+    planned: list[_Node], outputs: list[str], feeds: dict[str, Numbers], weights: Any = None, opset: int = 13
 ) -> Any:
     """With the weights that it reads."""
+    nodes = [one.made() for one in planned]
     inner = [n for node in nodes for a in node.attribute if a.HasField("g") for n in a.g.node]
     read = {name for node in (*nodes, *inner) for name in node.input}
     found = {name: values for name, values in (weights or WEIGHTS).items() if name in read}
@@ -164,7 +178,7 @@ def test_no_row_at_all() -> None:
     assert _check(proto, range(1), feeds) == {0}
 
 
-def _suppression(branch: bool) -> Any:
+def _suppression(branch: bool) -> list[_Node]:
     """Boxes above a score, and a suppression of them; perhaps behind a question whether there are any (torchvision)."""
     from onnx import TensorProto, helper
 
@@ -183,8 +197,8 @@ def _suppression(branch: bool) -> Any:
     keep = helper.make_tensor_value_info("keep", TensorProto.INT64, ["n"])
     empty = helper.make_tensor_value_info("empty", TensorProto.INT64, [0])
     nothing = helper.make_tensor("", TensorProto.INT64, [0], [])
-    then = helper.make_graph([_node("Constant", to="empty", value=nothing)], "then", [], [empty])
-    other = helper.make_graph(inner, "else", [], [keep])
+    then = helper.make_graph([_node("Constant", to="empty", value=nothing).made()], "then", [], [empty])
+    other = helper.make_graph([one.made() for one in inner], "else", [], [keep])
     choice = _node("If", "none", to="chosen", then_branch=then, else_branch=other)
     return [*before, *NOTHING, choice, *rest]
 
@@ -196,7 +210,7 @@ def test_a_suppression_of_as_many_boxes_as_there_are(branch: bool) -> None:
     assert len(_check(proto, range(3))) > 1
 
 
-REFUSED: dict[str, tuple[Any, str]] = {
+REFUSED: dict[str, tuple[_Node, str]] = {
     "a softmax over them": (_node("Softmax", "score", to="y", axis=0), r"Softmax at `y`: its SOFTMAX mixes rows"),
     "the last": (_node("Gather", "kept", "behind", to="y", axis=0), r"Gather at `y`: it may count from the end"),
     "all but the last": (_node("Slice", "kept", "first", "behind", "first"), r"Slice at `y`: it counts from the end"),
