@@ -6,19 +6,17 @@ for the others of its row. So both files are made, and the one is taken whose ou
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.converters.quantize.weights.channel_ends import channel_ends
 from edge_sdk.converters.quantize.weights.equalizing import equalized, norms, smoothed, without_idle_clips
 from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
-from edge_sdk.engines.runner import Runner
 from edge_sdk.signature import Arrays
 
 Samples = Callable[[], Iterable[Arrays]]
@@ -100,27 +98,11 @@ def _equalized(path: str, samples: Samples) -> tuple[bytes, tuple[int, int, int]
     clipped = [
         i for op in artifact.main.ops if op.options.get("fused_activation_function") == _RELU6 for i in op.outputs
     ]
-    channels = _largest(path, {*results, *clipped}, samples)
+    ends = channel_ends(data, {*results, *clipped}, samples)
+    channels = {index: np.maximum(-low, high) for index, (low, high) in ends.items()}
     peaks = {index: float(values.max()) for index, values in channels.items()}
     unclipped, clips = without_idle_clips(data, peaks)
     smooth, behind = smoothed(unclipped, {index: channels[index] for index in results if index in channels})
     made, pairs = equalized(smooth)
     # A clip that is gone serves nothing where no channel moved.
     return made, (pairs, behind, clips)
-
-
-def _largest(path: str, tensors: Iterable[int], samples: Samples) -> Mapping[int, npt.NDArray[np.float32]]:
-    """The largest absolute value of each channel, the last axis, of some tensors over samples."""
-    wanted = list(tensors)
-    found: dict[int, npt.NDArray[np.float32]] = {}
-    if not wanted:
-        return found
-    runner = Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=True)
-    for sample in samples():
-        runner.run_real(sample)
-        for index in wanted:
-            values = runner.tensor(index)
-            if values is not None:
-                most = np.abs(values).reshape(-1, values.shape[-1]).max(0)
-                found[index] = np.maximum(found[index], most) if index in found else most
-    return found

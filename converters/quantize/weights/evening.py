@@ -7,20 +7,16 @@ gate, and as long again to quantize.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.converters.quantize.weights.channel_ends import channel_ends
 from edge_sdk.converters.quantize.weights.channels import Channels
-from edge_sdk.converters.quantize.weights.evened import Ends, evened, without_hard_swishes
+from edge_sdk.converters.quantize.weights.evened import evened, without_hard_swishes
 from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
-from edge_sdk.engines.runner import Runner
-from edge_sdk.folders import temporary_folder
 from edge_sdk.signature import Arrays
 
 Samples = Callable[[], Iterable[Arrays]]
@@ -87,7 +83,7 @@ def better_evened(
     before = output_sqnr_db(reference, Path(target).read_bytes(), samples())
     if before >= _POOR_DB and not asked:
         return plain
-    data, tensors = evened(apart, _reached(apart, samples))
+    data, tensors = evened(apart, channel_ends(apart, Channels(parse_artifact(apart).main), samples))
     if not tensors:
         return plain
     float_path, int8_path = (str(Path(target).with_suffix(f".{word}.tflite")) for word in ("evened", "even"))
@@ -101,22 +97,3 @@ def better_evened(
         return plain | {"corrections": plain["corrections"] | told}
     Path(target).write_bytes(Path(int8_path).read_bytes())
     return {"reference": float_path} | other | {"corrections": other["corrections"] | told}
-
-
-def _reached(data: bytes, samples: Samples) -> Mapping[int, Ends]:
-    """The least and the largest value of each channel of what a file computes."""
-    wanted = list(Channels(parse_artifact(data).main))
-    found: dict[int, Ends] = {}
-    with temporary_folder("evening") as name:
-        path = Path(name) / "float.tflite"
-        path.write_bytes(data)
-        runner = Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=True)
-        for sample in samples():
-            runner.run_real(sample)
-            for index in wanted:
-                values = runner.tensor(index)
-                if values is not None:
-                    rows = values.reshape(-1, values.shape[-1])
-                    low, high = found.get(index, (rows[0], rows[0]))
-                    found[index] = np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))
-    return found
