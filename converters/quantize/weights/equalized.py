@@ -17,6 +17,7 @@ from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.quantize.weights.channel_ends import channel_ends
 from edge_sdk.converters.quantize.weights.equalizing import equalized, norms, smoothed, without_idle_clips
 from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
+from edge_sdk.converters.quantize.weights.second import second_file
 from edge_sdk.signature import Arrays
 
 Samples = Callable[[], Iterable[Arrays]]
@@ -74,17 +75,11 @@ def better_equalized(
     data, counts = _equalized(path, samples)
     if not any(counts[:2]):
         return plain
-    float_path, int8_path = (str(Path(target).with_suffix(f".{word}.tflite")) for word in ("equalized", "other"))
-    Path(float_path).write_bytes(data)
-    other = quantized(float_path, int8_path)
-    files = (target, int8_path)
+    second = second_file(target, "equalized", data, quantized)
+    files = (target, second.int8_path)
     before, after = (output_sqnr_db(reference, Path(one).read_bytes(), samples()) for one in files)
     made = Equalization(*counts, sum(1 for _ in samples()), (before, after), after > before)
-    told = {"equalized": made.as_json()}
-    if not made.kept:
-        return plain | {"corrections": plain["corrections"] | told}
-    Path(target).write_bytes(Path(int8_path).read_bytes())
-    return other | {"corrections": other["corrections"] | told, "reference": float_path}
+    return second.better(plain, "equalized", made.as_json())
 
 
 _RELU6 = 3

@@ -17,6 +17,7 @@ from edge_sdk.converters.quantize.weights.channel_ends import channel_ends
 from edge_sdk.converters.quantize.weights.channels import Channels
 from edge_sdk.converters.quantize.weights.evened import evened, without_hard_swishes
 from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
+from edge_sdk.converters.quantize.weights.second import second_file
 from edge_sdk.signature import Arrays
 
 Samples = Callable[[], Iterable[Arrays]]
@@ -86,14 +87,8 @@ def better_evened(
     data, tensors = evened(apart, channel_ends(apart, Channels(parse_artifact(apart).main), samples))
     if not tensors:
         return plain
-    float_path, int8_path = (str(Path(target).with_suffix(f".{word}.tflite")) for word in ("evened", "even"))
-    Path(float_path).write_bytes(data)
-    other = whole(float_path, int8_path)
-    after = output_sqnr_db(reference, Path(int8_path).read_bytes(), samples())
+    second = second_file(target, "evened", data, whole)
+    after = output_sqnr_db(reference, Path(second.int8_path).read_bytes(), samples())
     gates = len(Channels(parse_artifact(apart).main).gates)
     made = Evening(tensors, gates, sum(1 for _ in samples()), (before, after), after >= before + _WORTH_DB)
-    told = {"evened": made.as_json()}
-    if not made.kept:
-        return plain | {"corrections": plain["corrections"] | told}
-    Path(target).write_bytes(Path(int8_path).read_bytes())
-    return {"reference": float_path} | other | {"corrections": other["corrections"] | told}
+    return second.better(plain, "evened", made.as_json())
