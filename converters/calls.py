@@ -41,7 +41,8 @@ def compare_calls(
         first, second = left.sequence(calls), right.sequence(calls)
         check_calls(first, second)
         source, most = _source(first, options), options.get("samples") or SAMPLES
-        check, meter = SampleCheck(source.description, first.inputs), ParityMeter(boxes=options.get("boxes"))
+        check = SampleCheck(source.description, first.inputs)
+        meter = ParityMeter(boxes=options.get("boxes"), classes=options.get("classes"))
         progress.stage("run both models")
         for count, sample in enumerate(islice(check.watch(source.samples()), most), 1):
             expected, got = first.run(sample), second.run(sample)

@@ -106,7 +106,8 @@ def compare(
         calls: keys of signatures of two .tflite files, called in order on each sample; state is set back before the
             first and kept in between, and outputs are handed to later inputs of the same name. ``signature``: one call.
         progress: hears how far the work is.
-        options: ``data``, ``samples``, ``seed``, ``images``, ``boxes``, ``min_sqnr_db``, and how to open the reference.
+        options: ``data``, ``samples``, ``seed``, ``images``, ``boxes``, ``classes``, ``min_sqnr_db``,
+            and how to open the reference.
 
     Raises:
         SignatureError: inputs or outputs do not correspond.
@@ -114,7 +115,7 @@ def compare(
     """
     progress = progress or Silent()
     asked = _asked(max_abs_error, options.get("min_sqnr_db"))
-    signature, boxes = options.get("signature"), options.get("boxes", {})
+    signature, boxes, classes = options.get("signature"), options.get("boxes", {}), options.get("classes", {})
     if signature is not None and not calls and is_tflite(reference) and is_tflite(candidate):
         calls = (signature,)
     if calls:
@@ -126,7 +127,9 @@ def compare(
         files = Path(str(reference)), Path(str(candidate))
         meter, check = compare_calls(*files, calls, options, progress)
         moved = partial(moved_in_calls, files[0], calls, options)
-        again = SecondLook(ranked_in_calls(files[1], calls), partial(call_pairs, *files, calls, options), boxes)
+        again = SecondLook(
+            ranked_in_calls(files[1], calls), partial(call_pairs, *files, calls, options), boxes, classes
+        )
         rows = _held(meter, candidate, asked, moved, again)
         told = (*check_samples(check, purpose="comparison"), *_odd(rows))
         return Comparison(str(reference), str(candidate), check.facts, rows, told)
@@ -150,7 +153,7 @@ def compare(
         findings = [*fed.findings, *check_samples(check, purpose="comparison", pixels=fed.unscaled)]
         expected = shop.path("expected")
         count = left.run(store.folder, expected)
-        meter = pairing.meter(boxes)
+        meter = pairing.meter(boxes, classes)
         pairing.run(shop, store.folder)
         pairs = partial(pairing.pairs, shop, expected, count)
         for wanted, found in pairs():
@@ -158,7 +161,9 @@ def compare(
             meter.add(wanted, found)
         moved = partial(moved_by_last_place, shop, left, store.folder, expected)
         ranked = ranked_outputs(read_artifact(str(candidate))) if is_tflite(candidate) else frozenset[str]()
-        rows = _held(meter, candidate, asked, moved, SecondLook(ranked, pairs, boxes), left.description.precision)
+        rows = _held(
+            meter, candidate, asked, moved, SecondLook(ranked, pairs, boxes, classes), left.description.precision
+        )
         details = pairing.details(shop, reference, store, expected) if tensors else None
     odd = (*_odd(rows), *few_carriers(rows), *_same_file(reference, candidate, rows))
     blamed = tuple(dict(row) for row in details.tensors) if details else ()

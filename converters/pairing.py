@@ -19,6 +19,7 @@ from edge_sdk.errors import SignatureError
 from edge_sdk.findings import Finding
 from edge_sdk.parity.boxes import check_told
 from edge_sdk.parity.compare import ParityMeter
+from edge_sdk.parity.scores import check_told_classes
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.signature import Arrays, TensorSpec, shape_text
 
@@ -92,22 +93,24 @@ class Pairing:
         wanted = read_outputs(expected, self._left.outputs, count)
         return zip(wanted, read_outputs(shop.path("got"), self._right.outputs, count), strict=True)
 
-    def meter(self, boxes: Mapping[str, str]) -> ParityMeter:
+    def meter(self, boxes: Mapping[str, str], classes: Mapping[str, str]) -> ParityMeter:
         """For outputs in the reference's layout; parts and steps are those of a .tflite candidate.
 
         Args:
             boxes: output name to a form of boxes, from the user.
+            classes: output name to the axis of its classes, likewise.
 
         Raises:
             SignatureError: there is no such output.
         """
         names = self._left.outputs
         check_told(boxes, names)
+        check_told_classes(classes, names)
         if not is_tflite(self._candidate):
-            return ParityMeter(boxes=boxes)
+            return ParityMeter(boxes=boxes, classes=classes)
         artifact = read_artifact(str(self._candidate))
         parts = {name: parts_of(artifact, name, self.output_axes[name]) for name in names}
-        return ParityMeter(parts, {name: step_of(artifact, name) for name in names}, boxes)
+        return ParityMeter(parts, {name: step_of(artifact, name) for name in names}, boxes, classes)
 
     def check(self, expected: Any, got: Any) -> None:
         """Shapes of outputs must agree; images may come channels-last."""

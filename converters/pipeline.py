@@ -106,7 +106,7 @@ class Line:
         specs = self._source.description.inputs
         self._samples = Samples(specs, shop.folder, settings, self._stage, self._progress, float_only=float_only)
         self._opening = self._stages
-        self._proof = Proof(shop, self._source, blamed_samples=8, boxes=settings.boxes)
+        self._proof = Proof(shop, self._source, blamed_samples=8, boxes=settings.boxes, classes=settings.classes)
         self._floats: dict[str, tuple[FloatModel, Stage]] = {}
 
     @property

@@ -65,6 +65,7 @@ def settings_from(options: Options) -> Settings:
         seed=options.get("seed", 0),
         images=options.get("images", ImageOptions()),
         boxes=options.get("boxes", {}),
+        classes=options.get("classes", {}),
         allow_slow=options.get("allow_slow", False),
         keep_unverified=options.get("keep_unverified", False),
         timing=options.get("timing", True),
@@ -113,6 +114,7 @@ class Settings:
     seed: int = 0
     images: ImageOptions = field(default_factory=ImageOptions)
     boxes: Mapping[str, str] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
     allow_slow: bool = False
     keep_unverified: bool = False
     timing: bool = True

@@ -28,3 +28,6 @@ class DataOptions(TypedDict, total=False):
     boxes: Mapping[str, str]
     """Output name to the form of the boxes in its rows, ``corners`` or ``centres``, or to ``none``: their IoU with the
     source's is told. Boxes beside scores are found by themselves where their values tell."""
+    classes: Mapping[str, str]
+    """Output name to the axis (a number as text) along which it has scores of classes, or to ``none``, for outputs of
+    more than two dimensions: agreement of each step or pixel, and of what steps read as. Found where values tell."""

@@ -31,6 +31,7 @@ from edge_sdk.parity.compare import OutputParity, ParityMeter
 from edge_sdk.parity.labelled import Labelled, labelled
 from edge_sdk.parity.ordered import SecondLook
 from edge_sdk.parity.ranking import ranked_outputs
+from edge_sdk.parity.scores import check_told_classes
 from edge_sdk.parity.slices import parts_of, step_of
 from edge_sdk.parity.swaps import swapped_outputs
 from edge_sdk.parity.verdict import Accuracy, Rightness, accuracy_of, output_faults
@@ -63,16 +64,24 @@ class Proof:
         source: the open source.
         blamed_samples: samples on which ops are looked at when accuracy is lost.
         boxes: output to a form of boxes, from the user; see :mod:`edge_sdk.parity.boxes`.
+        classes: output to the axis of its classes, likewise; see :mod:`edge_sdk.parity.scores`.
 
     Raises:
         SignatureError: the source has no such output.
     """
 
     def __init__(
-        self, shop: Workshop, source: OpenSource, *, blamed_samples: int, boxes: Mapping[str, str] | None = None
+        self,
+        shop: Workshop,
+        source: OpenSource,
+        *,
+        blamed_samples: int,
+        boxes: Mapping[str, str] | None = None,
+        classes: Mapping[str, str] | None = None,
     ) -> None:
-        self._boxes = boxes or {}
+        self._boxes, self._classes = boxes or {}, classes or {}
         check_told(self._boxes, source.description.outputs)
+        check_told_classes(self._classes, source.description.outputs)
         self._shop = shop
         self._source = source
         self._blamed_samples = blamed_samples
@@ -130,7 +139,7 @@ class Proof:
         self._ran = path
         artifact = artifact or own_artifact(path)
         parts = {name: parts_of(artifact, name, output_axes.get(name)) for name in names}
-        meter = ParityMeter(parts, {name: step_of(artifact, name) for name in names}, self._boxes)
+        meter = ParityMeter(parts, {name: step_of(artifact, name) for name in names}, self._boxes, self._classes)
         references = read_outputs(self._shop.path(reference), names, self._reference_count)
         for expected, got in zip(references, read_outputs(outputs, names, count), strict=True):
             for name in names:
@@ -168,7 +177,7 @@ class Proof:
     def float_rows(self, artifact: Artifact, meter: ParityMeter) -> tuple[OutputParity, ...]:
         """Outputs of a float file, held to what float arithmetic allows and to how the source is conditioned."""
         precision = self._source.description.precision
-        again = SecondLook(ranked_outputs(artifact), self._both, self._boxes)
+        again = SecondLook(ranked_outputs(artifact), self._both, self._boxes, self._classes)
         return float_rows(artifact, meter, precision, self._moved_by_last_place, again)
 
     def _moved_by_last_place(self) -> Mapping[str, float]:
@@ -337,8 +346,9 @@ class Proof:
         shares = [row.top1_agreement for row in rows if row.top1_agreement is not None]
         if not shares:
             raise CalibrationError(
-                "no output looks like scores of classes ([rows, classes] in float), of which top-1 could be compared",
-                hint="give --min-sqnr-db instead of --max-drop; `edge-sdk optimize --metric` takes your own metric",
+                "no output looks like scores of classes, of which top-1 could be compared",
+                hint="name one and its axis with --classes OUTPUT=AXIS, or give --min-sqnr-db instead of --max-drop; "
+                "`edge-sdk optimize --metric` takes your own metric",
             )
         return 100 * (1 - min(shares))
 

@@ -49,7 +49,8 @@ def compare(
     check_source(candidate)
     check_data("--data", arguments["data"])
     shapes, dtypes = shapes_and_dtypes(inputs)
-    images, arguments["boxes"] = image_options(arguments), dict(arguments["boxes"])
+    images = image_options(arguments)
+    arguments["boxes"], arguments["classes"] = dict(arguments["boxes"]), dict(arguments["classes"])
     if not arguments["calls"]:  # arrays are named LABEL/NAME then
         check_shapes(reference, arguments["data"], asked={**arguments, "shapes": shapes, "images": images})
     result = run_comparison(

@@ -102,7 +102,7 @@ def convert(
     if output is not None and output.path.suffix == ".edge" and not as_bundle:
         raise click.UsageError(f"-o {output.path}: an .edge file is a bundle: add --bundle")
     compiling = compile_from(arguments) if as_bundle else None
-    arguments["boxes"] = dict(arguments["boxes"])
+    arguments["boxes"], arguments["classes"] = dict(arguments["boxes"]), dict(arguments["classes"])
     asked = _bundle_options(arguments, as_bundle=as_bundle)
     if asked is not None and arguments["repair"]:
         raise click.UsageError("--repair makes one file and its recipe; give that recipe to --bundle with -r")

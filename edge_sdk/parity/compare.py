@@ -13,10 +13,11 @@ import numpy.typing as npt
 from edge_sdk.errors import ParityError
 from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.carriers import Carriers, carriers_of
-from edge_sdk.parity.classes import ClassSums, is_class_like
 from edge_sdk.parity.iou import BoxParity, BoxSums
 from edge_sdk.parity.kept_rows import KeptRows
 from edge_sdk.parity.ranking import Ranks
+from edge_sdk.parity.reading import Reading
+from edge_sdk.parity.scores import ScoreForm, ScoreSums
 from edge_sdk.parity.slices import VARIES, AxisSums, Part, SliceParity, watched_axes
 
 
@@ -49,6 +50,8 @@ class OutputParity:
         ranks: how far its rows' order is the source's, where rows were put in that order first.
         boxes: how well the candidate's cover the reference's; None where the output is not known to hold boxes.
         kept: of an output behind a suppression, how many of its rows are found again, by which it is held.
+        scores: of an output of more than two dimensions, along which axis it has classes; its rows are all others.
+        reading: of a text or speech recogniser's steps, how many strings are read alike.
     """
 
     name: str
@@ -73,6 +76,8 @@ class OutputParity:
     carriers: Carriers | None = None
     ranks: Ranks | None = None
     kept: KeptRows | None = None
+    scores: ScoreForm | None = None
+    reading: Reading | None = None
 
     @property
     def has_power(self) -> bool:
@@ -98,10 +103,10 @@ class OutputParity:
 class _Sums:
     """Running sums of one output: memory is one output, however many samples."""
 
-    def __init__(self, parts: Sequence[Part] = ()) -> None:
+    def __init__(self, parts: Sequence[Part] = (), scores: ScoreSums | None = None) -> None:
         self.parts = parts
         self.axes: dict[int, AxisSums] | None = None
-        self.classes = ClassSums()
+        self.scores = scores or ScoreSums()
         self.lowest, self.highest = math.inf, -math.inf
         self.least, self.most = math.inf, -math.inf
         self.samples = self.not_finite = 0
@@ -141,8 +146,7 @@ class _Sums:
         self.most = max(self.most, float(np.max(wide, initial=-math.inf)))
         self.lowest = min(self.lowest, float(np.min(other, initial=math.inf)))
         self.highest = max(self.highest, float(np.max(other, initial=-math.inf)))
-        if is_class_like(reference):
-            self.classes.add(reference, candidate)
+        self.scores.add(reference, candidate)
         if self.axes is None:
             self.axes = {axis: AxisSums(axis) for axis in watched_axes(reference.shape, self.parts)}
         for sums in self.axes.values():
@@ -154,9 +158,9 @@ class _Sums:
         return tuple(one for one in found if one is not None)
 
     def dead(self, step: float) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        if self.classes.divergence is not None:
-            return ()  # most probabilities round to zero, as they should
-        every = ((axis, tuple(sums.dead(step))) for axis, sums in (self.axes or {}).items())
+        # Most probabilities round to zero, as they should.
+        looked = {axis: sums for axis, sums in (self.axes or {}).items() if not self.scores.shares_along(axis)}
+        every = ((axis, tuple(sums.dead(step))) for axis, sums in looked.items())
         return tuple((axis, indices) for axis, indices in every if indices)
 
     def relative_variation(self) -> float:
@@ -174,6 +178,7 @@ class ParityMeter:
         parts: of outputs that end in a concatenation, by output name.
         steps: distance of two neighbouring values of the candidate's outputs, by name; 0 for float.
         boxes: output name to a form of boxes, or ``none``, from the user; others are found, see :mod:`.boxes`.
+        classes: output name to the axis of its classes, or ``none``, likewise; see :mod:`.scores`.
     """
 
     def __init__(
@@ -181,8 +186,9 @@ class ParityMeter:
         parts: Mapping[str, Sequence[Part]] | None = None,
         steps: Mapping[str, float] | None = None,
         boxes: Mapping[str, str] | None = None,
+        classes: Mapping[str, str] | None = None,
     ) -> None:
-        self._parts, self._steps = parts or {}, steps or {}
+        self._parts, self._steps, self._classes = parts or {}, steps or {}, classes or {}
         self._boxes = BoxSums(self._parts, boxes or {})
         self._sums: dict[str, _Sums] = {}
 
@@ -196,7 +202,8 @@ class ParityMeter:
         self._boxes.add(reference, candidate)
         for name, expected in reference.items():
             if name not in self._sums:
-                self._sums[name] = _Sums(self._parts.get(name, ()))
+                scores = ScoreSums(name, self._classes.get(name))
+                self._sums[name] = _Sums(self._parts.get(name, ()), scores)
             before = self._sums[name].mean
             if before is not None and before.shape != _in_parts(expected).shape:
                 raise ParityError(
@@ -214,7 +221,16 @@ class ParityMeter:
         """One row for each output, held to its bound where one is given."""
         bounds, boxes = bounds or {}, self._boxes.report()
         rows = (_row(name, sums, bounds.get(name), self._steps.get(name, 0)) for name, sums in self._sums.items())
-        return tuple(replace(row, boxes=boxes.get(row.name)) for row in rows)
+        return tuple(_with_boxes(row, boxes.get(row.name)) for row in rows)
+
+
+def _with_boxes(row: OutputParity, boxes: BoxParity | None) -> OutputParity:
+    """Columns of boxes that stand beside scores are no classes."""
+    found = row.scores is not None and not row.scores.told
+    if boxes is None or not found:
+        return replace(row, boxes=boxes)
+    bare = replace(row, top1_agreement=None, top5_agreement=None, divergence=None, rows=0)
+    return replace(bare, boxes=boxes, scores=None, reading=None)
 
 
 def _in_parts(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -224,6 +240,7 @@ def _in_parts(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputParity:
     sqnr = _sqnr_db(sums.reference_power, sums.error_power)
+    classes = sums.scores.chosen
     norms = math.sqrt(sums.reference_power * sums.candidate_power)
     variation = sums.relative_variation()
     parts = tuple(replace(part, ok=_holds(bound, part)) for part in sums.slices())
@@ -237,19 +254,21 @@ def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputPari
         max_abs_reference=sums.max_abs_reference,
         sqnr_db=sqnr,
         cosine=sums.product / norms if norms > 0 else math.nan,
-        top1_agreement=sums.classes.agreement,
+        top1_agreement=classes.agreement,
         relative_variation=variation,
         bound=bound,
         ok=held and (bound is None or unresolved is None),
-        top5_agreement=sums.classes.top5,
-        divergence=sums.classes.divergence,
-        rows=sums.classes.rows,
+        top5_agreement=classes.top5,
+        divergence=classes.divergence,
+        rows=classes.rows,
         parts=parts,
         dead=sums.dead(step),
         constant=still and unresolved is None,
         unresolved=unresolved,
         not_finite=sums.not_finite,
         carriers=carriers_of(sums.errors, sums.powers),
+        scores=sums.scores.form,
+        reading=sums.scores.reading,
     )
 
 

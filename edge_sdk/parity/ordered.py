@@ -21,11 +21,13 @@ class SecondLook:
         ranked: outputs that are sorted by score, see :func:`~edge_sdk.parity.ranking.ranked_outputs`.
         pairs: gives both sides' outputs again, sample by sample.
         boxes: output to a form of boxes, from the user.
+        classes: output to the axis of its classes, likewise.
     """
 
     ranked: Collection[str]
     pairs: Pairs
     boxes: Mapping[str, str] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
 
     def held(self, meter: ParityMeter, report: Report) -> tuple[OutputParity, ...]:
         """What ``report`` says of the outputs as they are, or with rows of equal scores in the reference's order.
@@ -41,7 +43,7 @@ class SecondLook:
         return rows if tables is None else self._reported(tables, report)
 
     def _reported(self, tables: Sequence[_Table], report: Report) -> tuple[OutputParity, ...]:
-        meter, ranks = ParityMeter({}, {}, self.boxes), dict[str, Ranks]()
+        meter, ranks = ParityMeter({}, {}, self.boxes, self.classes), dict[str, Ranks]()
         for wanted, got in self.pairs():
             mended = dict(got)
             for table in tables:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.parity.iou import BoxParity
+from edge_sdk.parity.reading import Reading
 
 State = Literal["kept", "reduced", "lost"]
 KEPT_DB = 20.0
@@ -88,7 +89,8 @@ def accuracy_of(rows: Sequence[OutputParity]) -> Accuracy:
     """What the outputs lost, by the worst of them.
 
     Lost is what is below its bound. Reduced is what has more than 1 % of noise, or of its rows in another class, or of
-    its boxes or kept rows lost, or boxes whose mean IoU is below 0.9. Rows that a suppression keeps have no decibels.
+    its strings read otherwise, or of its boxes or kept rows lost, or boxes whose mean IoU is below 0.9. Rows that a
+    suppression keeps have no decibels.
     """
     valued = [row for row in rows if row.kept is None]
     worst = min((_decibels(row) for row in valued), default=math.inf)
@@ -97,21 +99,24 @@ def accuracy_of(rows: Sequence[OutputParity]) -> Accuracy:
         [f"{worst:.0f} dB" if math.isfinite(worst) else "exact" if worst > 0 else "no signal left"] if valued else []
     )
     words += [_differing(row) for row in moved[:1]]
+    read = [row.reading for row in rows if row.reading is not None]
+    words += [str(min(read, key=lambda one: one.share))] if read else []
     boxes = [row.boxes for row in rows if row.boxes is not None]
     words += [str(one).removeprefix("boxes: ") for one in sorted(boxes, key=lambda one: one.mean_iou or 0)[:1]]
     kept = [row.kept for row in rows if row.kept is not None]
     words += [str(min(kept, key=lambda one: one.share))] if kept and not boxes else []
     if any(not row.ok for row in rows):
         state: State = "lost"
-    elif worst < KEPT_DB or any((row.top1_agreement or 0) < _KEPT_ROWS for row in moved) or not _boxes_kept(boxes):
+    elif worst < KEPT_DB or any((row.top1_agreement or 0) < _KEPT_ROWS for row in moved) or not _all_kept(boxes, read):
         state = "reduced"
     else:
         state = "kept" if all(one.share >= _KEPT_ROWS for one in kept) else "reduced"
     return Accuracy(state, worst, ": ".join([words[0], ", ".join(words[1:])]) if words[1:] else words[0])
 
 
-def _boxes_kept(boxes: Sequence[BoxParity]) -> bool:
-    return all(one.found >= _KEPT_ROWS and (one.mean_iou is None or one.mean_iou >= _KEPT_IOU) for one in boxes)
+def _all_kept(boxes: Sequence[BoxParity], read: Sequence[Reading]) -> bool:
+    whole = all(one.found >= _KEPT_ROWS and (one.mean_iou is None or one.mean_iou >= _KEPT_IOU) for one in boxes)
+    return whole and all(one.share >= _KEPT_ROWS for one in read)
 
 
 def output_faults(rows: Sequence[OutputParity]) -> Iterator[dict[str, Any]]:
@@ -142,4 +147,4 @@ def _decibels(row: OutputParity) -> float:
 
 def _differing(row: OutputParity) -> str:
     count = round((1 - (row.top1_agreement or 0)) * row.rows)
-    return f"top-1 differs on {count} of {row.rows}"
+    return f"top-1 differs on {count} of {row.rows}{' places' if row.scores else ''}"

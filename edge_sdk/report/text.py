@@ -178,6 +178,7 @@ def parity_lines(rows: Sequence[OutputParity]) -> list[str]:
     headers = ("output", "max abs error", "SQNR dB", "cosine", "top-1", "bound", "")
     lines = table(headers, (line for row in rows for line in (_parity_row(row), *_part_rows(row))))
     lines += [field("", _boxes_text(row)) for row in rows if row.boxes]
+    lines += [field("", _scores_text(row)) for row in rows if row.scores]
     return lines + [field("", f"`{row.name}` {row.kept}") for row in rows if row.kept and not row.boxes]
 
 
@@ -188,6 +189,18 @@ def _boxes_text(row: OutputParity) -> str:
     known = "as told" if boxes.told else "found by their values; --boxes tells otherwise"
     counted = f", scores from {boxes.threshold:g} on" if boxes.threshold else ""
     return f"`{row.name}` {boxes} ({boxes.form}, {known}{counted})"
+
+
+def _scores_text(row: OutputParity) -> str:
+    form = row.scores
+    if form is None:
+        return ""
+    known = "as told" if form.told else "found by their values; --classes tells otherwise"
+    top5 = "" if row.top5_agreement is None else f", {row.top5_agreement:.1%} among the first five"
+    read = f"; {row.reading} strings (blank {row.reading.blank})" if row.reading else ""
+    return (
+        f"`{row.name}` same class in {row.top1_agreement or 0:.1%} of {row.rows} places{top5}{read} ({form}, {known})"
+    )
 
 
 def _part_rows(row: OutputParity) -> Iterator[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_sdk.cli.options.completing import files
-from edge_sdk.cli.options.kinds import NamedForm, Numbers, apply
+from edge_sdk.cli.options.kinds import NamedAxis, NamedForm, Numbers, apply
 
 if TYPE_CHECKING:
     from edge_sdk.data.images import ImageOptions
@@ -36,6 +36,12 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=NamedForm(),
             multiple=True,
             help="Boxes in an output's rows: corners, centres (cx cy w h), none. Default: found by values.",
+        ),
+        click.option(
+            "--classes",
+            type=NamedAxis(),
+            multiple=True,
+            help="The axis of classes in a sequence's or map's output, or none. Default: found by values.",
         ),
         group="Data",
     )

@@ -82,6 +82,20 @@ class NamedForm(click.ParamType):  # type: ignore[type-arg]
         return name, form
 
 
+class NamedAxis(click.ParamType):  # type: ignore[type-arg]
+    """``OUTPUT=1``, ``OUTPUT=-1`` or ``OUTPUT=none``."""
+
+    name = "OUTPUT=AXIS"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, _, axis = value.rpartition("=")
+        if not name or re.fullmatch(r"none|-?\d+", axis) is None:
+            self.fail(f"`{value}`: expected OUTPUT=1, OUTPUT=-1 or OUTPUT=none", param, ctx)
+        return name, axis
+
+
 class Threads(click.ParamType):  # type: ignore[type-arg]
     """``4``, or ``auto``."""
 

@@ -15,13 +15,27 @@ def parity_table(rows: Sequence[Data]) -> str:
 
 
 def _lines(row: Data) -> Iterator[tuple[object, ...]]:
-    top1 = "-" if row["top1_agreement"] is None else f"{row['top1_agreement']:.1%} of {row['rows']}"
+    top1 = _top1(row)
     cosine = "-" if row["cosine"] is None else f"{row['cosine']:.6f}"
     error = "-" if row["max_abs_error"] is None else f"{row['max_abs_error']:.3g}"
     yield row["name"], _verdict(row), decibels(row["sqnr_db"]), error, top1, cosine, _boxes(row), _bound(row["bound"])
     for part in row["parts"]:
         verdict = _word("bad", "✗ dead") if part["dead"] else _verdict({**part, "bound": row["bound"]})
         yield Html(f"&emsp;{text(part['name'])}"), verdict, decibels(part["sqnr_db"]), "", "", "", "", ""
+
+
+def _top1(row: Data) -> Html:
+    """Agreement of the best class; of a sequence or a map by places, and what steps read as."""
+    if row["top1_agreement"] is None:
+        return Html("-")
+    form, read = row.get("scores"), row.get("reading")
+    lines = [f"{row['top1_agreement']:.1%} of {row['rows']}"]
+    if form:
+        known = "as told" if form["told"] else "found by their values"
+        lines.append(f"<small>places; {form['kind']} along axis {form['axis']}, {known}</small>")
+    if read:
+        lines.append(f"<small>reads as the source in {read['same']} of {read['strings']}</small>")
+    return Html("<br>".join(lines))
 
 
 def _boxes(row: Data) -> Html:
