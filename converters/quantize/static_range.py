@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +35,7 @@ from edge_sdk.converters.quantize.ranging.ranges import Ranges, find_ranges, spr
 from edge_sdk.converters.quantize.weights.biases import correct_biases
 from edge_sdk.converters.quantize.weights.equalized import better_equalized
 from edge_sdk.converters.quantize.weights.evening import better_evened
-from edge_sdk.converters.quantize.weights.four_bits import with_four_bits
+from edge_sdk.converters.quantize.weights.four_bits import one_row, with_four_bits
 from edge_sdk.converters.quantize.weights.tuning import for_tuning
 from edge_sdk.converters.workers.child import report_progress, running, tool_version
 from edge_sdk.engines.observe import Observation
@@ -143,12 +143,21 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     if wanted.weights.dtype == "int4":
         narrow = with_four_bits(ready, Path(target).read_bytes(), wanted)
         Path(target).write_bytes(narrow)
-        told_of = [finding.as_json() for finding in int4_findings(parse_artifact(narrow).main, wanted.name)]
+        told = (*int4_findings(parse_artifact(narrow).main, wanted.name), *_one_row_findings(graph, wanted))
+        told_of = [finding.as_json() for finding in told]
         made |= {"findings": [*made["findings"], *told_of]}
     made |= {"ranges": ranges.as_json(), "ready": ready, "count": ranges.count, "corrections": {}}
     if names := floats.names(graph):
         made |= {"findings": [*made["findings"], *(one.as_json() for one in floats.findings)], "floats": names}
     return made
+
+
+def _one_row_findings(graph: Subgraph, recipe: Recipe) -> Iterator[Finding]:
+    if alone := one_row(graph, recipe):
+        names = ", ".join(f"`{result_name(graph, graph.ops[index])}`" for index in alone[:4])
+        message = f"{len(alone)} dense layers with a single result keep weights in int8 ({names})"
+        hint = "ai-edge-litert 2.1.0 refuses a file with such layers in int4"
+        yield Finding("one-row-in-8-bits", "info", message, recipe.name, hint)
 
 
 def _corrected(ready: bytes, target: Path, samples: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from edge_sdk.parity.reading import Reading
 State = Literal["kept", "reduced", "lost"]
 KEPT_DB = 20.0
 """1 % of noise; below it accuracy is reduced."""
+# Half as much noise as signal, and more.
+_NOISE_DB = 3.0
 # One row of a hundred that goes to another class.
 _KEPT_ROWS = 0.99
 # COCO's strictest thresholds are 0.9 and 0.95: below this mean a detector's score is lower.
@@ -98,6 +100,7 @@ def accuracy_of(rows: Sequence[OutputParity]) -> Accuracy:
     words = (
         [f"{worst:.0f} dB" if math.isfinite(worst) else "exact" if worst > 0 else "no signal left"] if valued else []
     )
+    words += ["mostly noise"] if worst < _NOISE_DB and math.isfinite(worst) else []
     words += [_differing(row) for row in moved[:1]]
     read = [row.reading for row in rows if row.reading is not None]
     words += [str(min(read, key=lambda one: one.share))] if read else []

@@ -190,6 +190,13 @@ def test_accuracy_in_words(deviation: float, state: str, words: str) -> None:
     assert re.search(words, str(accuracy)), accuracy
 
 
+def test_an_output_that_is_mostly_noise_is_called_that_however_little_was_asked_for() -> None:
+    """Noise of power 0.5 to 1 of the output's: below the bound of an ill-conditioned source, and of no use."""
+    for deviation, noisy_words in ((8.5, True), (4.0, False)):
+        rows = noisy(deviation).report({"y": Bound("sqnr_db", -5.0, "test")})
+        assert ("mostly noise" in str(accuracy_of(rows))) is noisy_words, accuracy_of(rows)
+
+
 def joined() -> bytes:
     """``y = concatenation(boxes: 4 columns, scores: 5 columns)``, int8 with a step of 2."""
     graph = Graph()

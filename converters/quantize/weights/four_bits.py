@@ -47,17 +47,32 @@ def four_bit_ops(graph: Subgraph, recipe: Recipe) -> list[Op]:
     """
     block = block_size(recipe)
     kinds = _STATIC if recipe.mode == "static_range" else _BLOCKWISE if block else _ALL
+    alone = set(one_row(graph, recipe))
     fitting = [op for op in graph.ops if op.name in kinds and _fits(graph.tensors[op.inputs[1]], block)]
+    fitting = [op for op in fitting if op.index not in alone]
     ends = _ends(graph) if recipe.weights.mixed else frozenset()
     found = [op for op in fitting if op.index not in ends]
     if not found:
         row = f" with rows of a multiple of {block} values" if block else ""
-        between = " between its first and its last layers" if fitting else ""
+        between = " of more than one row" if alone and not fitting else ""
+        between += " between its first and its last layers" if fitting else ""
         raise ConversionError(
             f"recipe {recipe.name}: the model has no {' or '.join(kinds)}{row}{between}, which 4 bits are for",
             hint="dynamic_wi8_afp32 stores weights in int8",
         )
     return found
+
+
+def one_row(graph: Subgraph, recipe: Recipe) -> list[int]:
+    """Indices of dense layers with a single result, which stay in 8 bits where activations are of 8 too.
+
+    Their one scale is per tensor to XNNPACK, which claims the layer and has no kernel of 4 bits for it: ai-edge-litert
+    2.1.0 refuses the whole file (measured; 2.3.0 takes it).
+    """
+    if recipe.mode != "static_range" or recipe.activations.dtype != "int8":
+        return []
+    layers = (op for op in graph.ops if op.name == "FULLY_CONNECTED")
+    return [op.index for op in layers if graph.tensors[op.inputs[1]].shape[0] == 1]
 
 
 def _fits(weights: Tensor, block: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ import pytest
 from edge_sdk.artifact.apart import real_constant
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.quantize import quantizer_package
-from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops, with_four_bits
+from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops, one_row, with_four_bits
+from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import ConversionError
 from edge_sdk.recipe import Recipe, find_recipe
 from tests.graphs import Graph, options
@@ -20,14 +22,15 @@ WIDE = 16
 INPUT, RESULT = 0.05, 0.1
 
 
-def stack(count: int, dtype: str = "float32", *, bias: float = 0.3) -> bytes:
-    """Dense layers in a row, float or int8, the same weights in both."""
+def stack(count: int, dtype: str = "float32", *, bias: float = 0.3, last: int = WIDE) -> bytes:
+    """Dense layers in a row, float or int8, the same weights in both; the last one with so many results."""
     graph = Graph()
     scale = [INPUT] if dtype == "int8" else None
     value = first = graph.tensor("x", (1, WIDE), dtype, scale=scale)
     for place in range(count):
-        weights = _weights(place)
-        added = np.full(WIDE, bias, np.float32)
+        units = last if place == count - 1 else WIDE
+        weights = _weights(place)[:units]
+        added = np.full(units, bias, np.float32)
         if dtype == "int8":
             steps = np.abs(weights).max(axis=1) / 127
             stored = np.rint(weights / steps[:, None]).astype(np.int8)
@@ -39,7 +42,7 @@ def stack(count: int, dtype: str = "float32", *, bias: float = 0.3) -> bytes:
             )
         else:
             operands = graph.constant(f"w{place}", weights), graph.constant(f"b{place}", added)
-        result = graph.tensor(f"y{place}", (1, WIDE), dtype, scale=scale)
+        result = graph.tensor(f"y{place}", (1, units), dtype, scale=scale)
         graph.op("FULLY_CONNECTED", (value, *operands), (result,), options("FullyConnectedOptions"))
         value = result
     return graph.finish((first,), (value,))
@@ -104,6 +107,24 @@ def test_a_bias_far_larger_than_its_weights_widens_their_steps() -> None:
     stored = made.tensors[made.ops[0].inputs[2]].values()
     assert np.abs(stored).max() <= 2**30 * (1 + 1e-6)
     np.testing.assert_allclose(real_constant(made.tensors[made.ops[0].inputs[2]]), 3e9, rtol=1e-6)
+
+
+def test_a_layer_with_a_single_result_stays_in_eight_bits() -> None:
+    """In 4 bits XNNPACK of 2.1.0 claims it, has no kernel, and the engine refuses the file."""
+    recipe = find_recipe("static_wi4_ai8")
+    made = with_four_bits(stack(2, last=1), stack(2, "int8", last=1), recipe)
+    assert [t.dtype for t in parse_artifact(made).main.tensors if t.name.startswith("w")] == ["int4", "int8"]
+    assert one_row(parse_artifact(stack(2, last=1)).main, recipe) == [1]
+    # Activations of 16 bits run on TFLite's own kernels, which take it.
+    assert not one_row(parse_artifact(stack(2, last=1)).main, find_recipe("static_wi4_ai16"))
+
+
+@pytest.mark.runtime
+def test_the_engine_takes_a_file_with_such_a_layer(tmp_path: Path) -> None:
+    path = tmp_path / "narrow.tflite"
+    path.write_bytes(with_four_bits(stack(2, last=1), stack(2, "int8", last=1), find_recipe("static_wi4_ai8")))
+    (result,) = Runner(path).run({"x": np.ones((1, WIDE), np.int8)}).values()
+    assert result.shape == (1, 1)
 
 
 def test_weights_that_an_op_in_eight_bits_reads_too_stay_as_they_are() -> None:
