@@ -13,7 +13,7 @@ from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact
 from edge_sdk.artifact.schema import schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 
-_LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 # Places of data, weights and bias among a layer's operands.
 _PLACES = {"TRANSPOSE_CONV": (2, 1, 3)}
 _USUAL = (0, 1, 2)
@@ -29,11 +29,11 @@ def constant_scale(data: bytes, rng: np.random.Generator) -> Planted:
     if not stored:
         return None
     op, place = stored[int(rng.integers(len(stored)))]
-    with_bias = [_operand(op, 2)] if op.name in _LAYERS else []
+    with_bias = [_operand(op, 2)] if op.name in LAYERS else []
     for index in [op.inputs[place], *with_bias]:
         if index >= 0:
             _larger(root.subgraphs[0].tensors[index])
-    return pack_tree(root), (f"{op.name} {op.index} ",)
+    return pack_tree(root), (text_of(op),)
 
 
 def _is_int8(graph: Subgraph, index: int) -> bool:
@@ -49,14 +49,14 @@ def read_scale(data: bytes, rng: np.random.Generator) -> Planted:
     Elsewhere a result of another scale is no fault, for its kernel rounds to the scale that the file says.
     """
     root, graph = parse_tree(data)[0], parse_artifact(data).main
-    scaled = [op for op in graph.ops if op.name in _LAYERS and _has_bias(graph, op)]
+    scaled = [op for op in graph.ops if op.name in LAYERS and _has_bias(graph, op)]
     if not scaled:
         return None
     op = scaled[int(rng.integers(len(scaled)))]
     read = _operand(op, 0)
     _larger(root.subgraphs[0].tensors[read])
     made = [one for one in graph.ops if read in (*one.outputs, *one.inputs)]
-    return pack_tree(root), tuple(f"{one.name} {one.index} " for one in (op, *made))
+    return pack_tree(root), tuple(text_of(one) for one in (op, *made))
 
 
 def _has_bias(graph: Subgraph, op: Op) -> bool:
@@ -78,7 +78,7 @@ def channel_zeroed(data: bytes, rng: np.random.Generator) -> Planted:
         alive = np.flatnonzero(moved.reshape(len(moved), -1).any(1))
         moved[alive[int(rng.integers(len(alive)))]] = 0
 
-    return _with_weights(data, rng, zero)
+    return with_weights(data, some_layer(data, rng), zero)
 
 
 def sign_flipped(data: bytes, rng: np.random.Generator) -> Planted:
@@ -88,7 +88,7 @@ def sign_flipped(data: bytes, rng: np.random.Generator) -> Planted:
         flat = values.reshape(-1)
         flat[np.argmax(np.abs(flat.astype(np.int32)))] *= -1
 
-    return _with_weights(data, rng, flip)
+    return with_weights(data, some_layer(data, rng), flip)
 
 
 def outputs_swapped(data: bytes, _: np.random.Generator) -> Planted:
@@ -120,8 +120,8 @@ def index_off(data: bytes, rng: np.random.Generator) -> Planted:
         tensor = root.subgraphs[0].tensors[op.inputs[place]]
         values = graph.tensors[op.inputs[place]].values().copy()
         values.reshape(-1)[axis] += step
-        _own(root, tensor, values)
-    return pack_tree(root), (f"{op.name} {op.index} ",)
+        own(root, tensor, values)
+    return pack_tree(root), (text_of(op),)
 
 
 _INDEXED = ("GATHER", "SLICE", "STRIDED_SLICE")
@@ -156,24 +156,31 @@ TIMES = {"scale of a constant 2 % off": 2, "channel zeroed": 2, "sign of the lar
 """How often one is planted in a file, if more than once."""
 
 
-def _some_layer(data: bytes, rng: np.random.Generator) -> Op | None:
+def some_layer(data: bytes, rng: np.random.Generator) -> Op | None:
+    """A layer with weights in int8; None where there is none."""
     graph = parse_artifact(data).main
-    layers = [op for op in graph.ops if op.name in _LAYERS and graph.tensors[op.inputs[1]].dtype == "int8"]
+    layers = [op for op in graph.ops if op.name in LAYERS and graph.tensors[op.inputs[1]].dtype == "int8"]
     return layers[int(rng.integers(len(layers)))] if layers else None
 
 
-def _with_weights(data: bytes, rng: np.random.Generator, change: Callable[[npt.NDArray[Any], int], None]) -> Planted:
-    root, op = parse_tree(data)[0], _some_layer(data, rng)
+def with_weights(data: bytes, op: Op | None, change: Callable[[npt.NDArray[Any], int], None]) -> Planted:
+    """A layer's weights, changed in place by a function of them and of their channels' axis."""
+    root = parse_tree(data)[0]
     if op is None:
         return None
     tensor = root.subgraphs[0].tensors[op.inputs[1]]
     values = parse_artifact(data).main.tensors[op.inputs[1]].values().copy()
     change(values, int(tensor.quantization.quantized_dimension))
-    _own(root, tensor, values)
-    return pack_tree(root), (f"{op.name} {op.index} ",)
+    own(root, tensor, values)
+    return pack_tree(root), (text_of(op),)
 
 
-def _own(root: Node, tensor: Node, values: npt.NDArray[Any]) -> None:
+def text_of(op: Op) -> str:
+    """As messages name it."""
+    return f"{op.name} {op.index} "
+
+
+def own(root: Node, tensor: Node, values: npt.NDArray[Any]) -> None:
     """Gives a tensor a buffer of its own: others may share the old one."""
     root.buffers.append(new_node(schema(), "Buffer", data=np.frombuffer(values.tobytes(), np.uint8)))
     tensor.buffer = len(root.buffers) - 1

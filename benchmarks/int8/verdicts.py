@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.int8.cases import CASES, Sample, folder_of, frames, pictures, sequences, spoken
 from benchmarks.int8.planted_faults import FAULTS, TIMES
+from benchmarks.int8.planted_others import OTHERS
 from benchmarks.int8.quantizing import int8_of
 from benchmarks.int8.ways import laid_for
 from edge_sdk.artifact.indices import free_integers, index_bounds
@@ -25,18 +26,22 @@ from edge_sdk.artifact.model import parse_artifact, read_artifact
 from edge_sdk.converters import convert
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.proving.finish import finish
+from edge_sdk.converters.workers.workshop import Workers
 from edge_sdk.data import seeded_samples
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import specs_of
-from edge_sdk.errors import AccuracyError, ModelError, ParityError
+from edge_sdk.errors import AccuracyError, EdgeSdkError, ModelError, ParityError
 from edge_sdk.parity import ParityMeter
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.parity.ops import check_ops
 from edge_sdk.parity.swaps import swapped_outputs
 from edge_sdk.parity.verdict import output_faults
+from edge_sdk.parity.wiring import wiring_faults
 from edge_sdk.signature import Arrays
 
-SAMPLES, _CHECKED = 24, 2
+SAMPLES, _CHECKED, _COMPARED = 24, 2, 8
+RIGHT = ("float16", "dynamic", "int16x8", "dynamic_wi4_afp32")
+"""Recipes whose files are right beside int8's, each judged by ``convert`` itself."""
 
 
 @dataclass(frozen=True)
@@ -143,28 +148,29 @@ def rows(
     folder: Path, names: Sequence[str], say: Callable[[str], None], samples: int = SAMPLES
 ) -> Iterator[dict[str, Any]]:
     """Verdicts on one network after the other: each right file, and each with a fault."""
-    for network in NETWORKS:
-        if names and network.name not in names:
-            continue
-        try:
-            made = list(_of(network, folder, samples))
-        except Exception as error:  # a network that cannot be made is told, and is no verdict
-            made = [{"model": network.name, "what": "file", "error": str(error).splitlines()[0]}]
-        for row in made:
-            say(str(row))
-        yield from made
+    with Workers() as workers:
+        for network in NETWORKS:
+            if names and network.name not in names:
+                continue
+            try:
+                made = list(_of(network, folder, samples, workers))
+            except Exception as error:  # a network that cannot be made is told, and is no verdict
+                made = [{"model": network.name, "what": "file", "error": str(error).splitlines()[0]}]
+            for row in made:
+                say(str(row))
+            yield from made
 
 
-def _of(network: Network, folder: Path, count: int) -> Iterator[dict[str, Any]]:
+def _of(network: Network, folder: Path, count: int, workers: Workers) -> Iterator[dict[str, Any]]:
     source = folder / f"{network.name.replace(' ', '_')}.tflite"
-    samples = _samples(network, source, count)
-    for recipe in ("float16", "dynamic"):
-        yield {"model": network.name, "what": f"right, {recipe}", **_converted(source, recipe)}
+    samples = _samples(network, source, count, workers)
+    for recipe in RIGHT:
+        yield {"model": network.name, "what": f"right, {recipe}", **_converted(source, recipe, samples, workers)}
     right, explained = _int8(source, samples)
     judge = Judge(source.read_bytes(), explained, samples)
     texts = judge.texts(right)
     yield {"model": network.name, "what": "right, int8", "refused": bool(texts), "says": texts[:2]}
-    for fault, plant in FAULTS.items():
+    for fault, plant in {**FAULTS, **OTHERS}.items():
         for seed in range(TIMES.get(fault, 1)):
             planted = plant(right, np.random.default_rng(seed))
             if planted is not None:
@@ -180,21 +186,26 @@ def _with_places(text: str) -> str:
     return re.sub(r" node #(\d+)", r" \1 ", text)
 
 
-def _converted(source: Path, recipe: str) -> dict[str, Any]:
+def _converted(source: Path, recipe: str, samples: list[Arrays], workers: Workers) -> dict[str, Any]:
+    target = source.with_suffix(f".{recipe}.tflite")
     try:
-        convert(source, source.with_suffix(f".{recipe}.tflite"), recipe=recipe, timing=False, samples=8)
+        convert(source, target, recipe=recipe, calibration=samples, samples=_COMPARED, timing=False, workers=workers)
     except AccuracyError as error:
         return {"refused": False, "says": [str(error)]}
     except ParityError as error:
         return {"refused": True, "says": [str(error)]}
+    except EdgeSdkError as error:  # a recipe that does not serve a network says so, and judges nothing
+        return {"error": str(error).splitlines()[0]}
     return {"refused": False, "says": []}
 
 
-def _samples(network: Network, source: Path, count: int) -> list[Arrays]:
+def _samples(network: Network, source: Path, count: int, workers: Workers) -> list[Arrays]:
     """In the float file's layout, which is made where it is missing; by seed where no data is of its kind."""
     if not source.exists():
         source.parent.mkdir(parents=True, exist_ok=True)
-        convert(network.source(), source, shapes=dict(network.shapes), timing=False, samples=4)
+        data = None if network.data is None else network.data(4, 1)
+        shapes = dict(network.shapes)
+        convert(network.source(), source, shapes=shapes, data=data, timing=False, samples=4, workers=workers)
     artifact = read_artifact(source)
     specs = specs_of(artifact.signature.inputs)
     if network.data is not None:
@@ -237,7 +248,8 @@ class Judge:
         for wanted, got in runs:
             meter.add(wanted, got)
         outputs = meter.report()
-        stored = constant_faults(self._explained, parse_artifact(candidate))
+        read = parse_artifact(candidate)
+        stored = (*constant_faults(self._explained, read), *wiring_faults(self._explained, read))
         ops = check_ops(candidate, self._samples[:_CHECKED])
         told = [str(one["text"]) for one in (*swapped_outputs(outputs, runs), *output_faults(outputs))]
         return told + [str(fault) for fault in (*stored, *ops.faults)]
@@ -256,16 +268,28 @@ def _run(data: bytes, samples: Sequence[Arrays]) -> list[Arrays]:
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """How many of each kind, by network, and each verdict that is false."""
+    """How many of each kind, by network and by fault, and each verdict that is false."""
     every = [row for row in result["rows"] if "error" not in row]
     lines = ["| network | right files, refused as wrong | faults, refused, named |", "| --- | --- | --- |"]
     for name in dict.fromkeys(row["model"] for row in every):
         own = [row for row in every if row["model"] == name]
         right, wrong = ([row for row in own if ("named" in row) is planted] for planted in (False, True))
-        found = [sum(row[key] for row in wrong) for key in ("refused", "named")]
-        lines.append(
-            f"| {name} | {len(right)}, {sum(row['refused'] for row in right)} | {len(wrong)}, {found[0]}, {found[1]} |"
-        )
+        lines.append(f"| {name} | {len(right)}, {sum(row['refused'] for row in right)} | {_found(wrong)} |")
+    lines += ["", "| right file, or fault | files | refused | named |", "| --- | --- | --- | --- |"]
+    kinds = dict.fromkeys(_kind(row) for row in every)
+    for kind in sorted(kinds, key=lambda kind: (not kind.startswith("right"), kind)):
+        own = [row for row in every if _kind(row) == kind]
+        named = sum(row["named"] for row in own) if "named" in own[0] else ""
+        lines.append(f"| {kind} | {len(own)} | {sum(row['refused'] for row in own)} | {named} |")
     false = [row for row in every if row["refused"] is not ("named" in row) or row.get("named") is False]
     lines += ["", *(f"- {row['model']}: {row['what']}: {'; '.join(row['says']) or 'nothing said'}" for row in false)]
+    lines += [f"- {row['model']}: {row['what']}: no file: {row['error']}" for row in result["rows"] if "error" in row]
     return "\n".join(lines)
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    return str(row["what"]).rpartition(", ")[0] if "named" in row else str(row["what"])
+
+
+def _found(wrong: Sequence[Mapping[str, Any]]) -> str:
+    return f"{len(wrong)}, {', '.join(str(sum(row[key] for row in wrong)) for key in ('refused', 'named'))}"

@@ -24,6 +24,7 @@ from edge_sdk.parity.constants import constant_faults
 from edge_sdk.parity.histograms import worst_histograms
 from edge_sdk.parity.localize import compare_tensors
 from edge_sdk.parity.ops import check_ops
+from edge_sdk.parity.wiring import wiring_faults
 from edge_sdk.signature import Arrays
 
 
@@ -63,8 +64,9 @@ def check(
     ops = check_ops(data, islice(laid_out(samples, input_axes), limit))
     faults = [fault.as_json() for fault in ops.faults]
     if constants and reference is not None:
-        stored = constant_faults(read_artifact(reference), read_artifact(candidate))
-        faults = [*(fault.as_json() for fault in stored), *faults]
+        files = read_artifact(reference), read_artifact(candidate)
+        wired = [fault.as_json() for fault in wiring_faults(*files)]
+        faults = [*(fault.as_json() for fault in constant_faults(*files)), *wired, *faults]
     return {
         "faults": faults,
         "ops_checked": ops.checked,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.apart import expansions, real_constant
 from edge_sdk.artifact.dtypes import READABLE, limits
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
+from edge_sdk.artifact.schema import schema
 from edge_sdk.parity.pairing import OpPair, pair_ops
 
 # Nearest rounding is off by half a step; rounding that learns which way to go, by one.
@@ -24,6 +25,12 @@ _FLOAT = 1e-6
 _SCALES = 1e-3
 _MASKING = frozenset({"ADD", "MUL", "SELECT", "SELECT_V2"})
 _MASK = 1e3
+_CLIPS = {
+    "NONE": (-np.inf, np.inf),
+    "RELU": (0.0, np.inf),
+    "RELU6": (0.0, 6.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+}
 _BIASED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 _NAMED = 60
 # What a quantizer may write otherwise and mean the same.
@@ -113,6 +120,16 @@ class _Check:
                 yield self._fault(pair.candidate, f"{name} is {got}, in the float file {want}", 1.0)
             elif want != got and (want - got) % self._rank(pair.candidate):
                 yield self._fault(pair.candidate, f"axis is {got}, in the float file {want}", 1.0)
+        yield from self._activation(pair)
+
+    def _activation(self, pair: OpPair) -> Iterator[ConstantFault]:
+        """A fused activation may be missing where the range of integers ends where it would clip, and nowhere else."""
+        want, got = (_activation_of(op) for op in (pair.reference, pair.candidate))
+        if want == got:
+            return
+        result = self._right.tensors[pair.candidate.outputs[0]]
+        if not {want, got} <= _CLIPS.keys() or not _clips_alike(_CLIPS[want], _CLIPS[got], result):
+            yield self._fault(pair.candidate, f"its fused activation is {got}, in the float file {want}", 1.0)
 
     def _rank(self, op: Op) -> int:
         return max(1, len(self._right.tensors[op.inputs[0]].shape))
@@ -182,6 +199,20 @@ class _Check:
 
     def _fault(self, op: Op, what: str, steps: float, channels: tuple[int, ...] = ()) -> ConstantFault:
         return ConstantFault(op.name, op.index, self._right.tensors[op.outputs[0]].name, what, steps, channels)
+
+
+def _activation_of(op: Op) -> str:
+    return schema().enums["ActivationFunctionType"].get(int(op.options.get("fused_activation_function") or 0), "?")
+
+
+def _clips_alike(want: tuple[float, float], got: tuple[float, float], result: Tensor) -> bool:
+    known = result.quantization
+    if known is None or result.dtype.startswith("float"):
+        return want == got
+    scale, point = known.scale[0], known.zero_point[0]
+    low, high = ((value - point) * scale for value in limits(result.dtype))
+    kept = [[min(max(end, low), high) for end in ends] for ends in (want, got)]
+    return all(abs(one - other) <= _STEPS * scale for one, other in zip(*kept, strict=True))
 
 
 def _words(place: int, off: npt.NDArray[np.float64], tensor: Tensor) -> tuple[str, float, tuple[int, ...]]:

@@ -26,7 +26,7 @@ def pair_ops(reference: Artifact, candidate: Artifact) -> list[OpPair]:
     operand, past QUANTIZE and DEQUANTIZE, for as long as both sides are of one type: what was rewritten pairs with
     nothing.
     """
-    left, right = _Side(reference.main), _Side(candidate.main)
+    left, right = Side(reference.main), Side(candidate.main)
     found: dict[int, Op] = {}
     taken: set[int] = set()
     waiting = [*_ends(reference, candidate), *_namesakes(reference.main, candidate.main)]
@@ -41,16 +41,21 @@ def pair_ops(reference: Artifact, candidate: Artifact) -> list[OpPair]:
     return [OpPair(found[index], ops[index]) for index in sorted(found)]
 
 
-class _Side:
+class Side:
+    """One file's main subgraph, past what only changes a tensor's type."""
+
     def __init__(self, graph: Subgraph) -> None:
         self._makers = graph.makers
 
     def maker(self, index: int) -> Op | None:
         """Who computes a tensor, past what only changes its type."""
-        op = self._makers.get(index)
-        while op is not None and op.name in _BETWEEN:
-            op = self._makers.get(op.inputs[0])
-        return op
+        return self._makers.get(self.origin(index))
+
+    def origin(self, index: int) -> int:
+        """The tensor whose values a tensor holds in another type; itself where it is computed or given."""
+        while (op := self._makers.get(index)) is not None and op.name in _BETWEEN:
+            index = op.inputs[0]
+        return index
 
 
 def _ends(reference: Artifact, candidate: Artifact) -> Iterator[tuple[int, int]]:
