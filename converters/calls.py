@@ -41,7 +41,7 @@ def compare_calls(
         first, second = left.sequence(calls), right.sequence(calls)
         check_calls(first, second)
         source, most = _source(first, options), options.get("samples") or SAMPLES
-        check = SampleCheck(source.description, first.inputs)
+        check = SampleCheck(source.description, first.inputs, drawn=source.drawn)
         meter = ParityMeter(boxes=options.get("boxes"), classes=options.get("classes"))
         progress.stage("run both models")
         for count, sample in enumerate(islice(check.watch(source.samples()), most), 1):
@@ -121,4 +121,4 @@ def _source(sequence: CallSequence, options: DataOptions) -> DataSource:
     data, seed, count = options.get("data"), options.get("seed", 0), options.get("samples") or SAMPLES
     if data is not None:
         return open_data(data, sequence.inputs, images=options.get("images", ImageOptions()))
-    return DataSource(f"seeded data (seed {seed})", count, lambda: sequence.drawn(count=count, seed=seed))
+    return DataSource(f"seeded data (seed {seed})", count, lambda: sequence.drawn(count=count, seed=seed), drawn=True)

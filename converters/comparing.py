@@ -17,7 +17,7 @@ from edge_sdk.converters.options import Options, source_options_from
 from edge_sdk.converters.pairing import Pairing, is_tflite
 from edge_sdk.converters.pixels import Fed, feed_pixels
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place
-from edge_sdk.converters.proving.telling import few_carriers, other_orders
+from edge_sdk.converters.proving.telling import faint_answers, few_carriers, other_orders
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.samples import SAMPLES
 from edge_sdk.converters.sources.opened import OpenSource
@@ -131,7 +131,7 @@ def compare(
             ranked_in_calls(files[1], calls), partial(call_pairs, *files, calls, options), boxes, classes
         )
         rows = _held(meter, candidate, asked, moved, again)
-        told = (*check_samples(check, purpose="comparison"), *_odd(rows))
+        told = (*check_samples(check, purpose="comparison"), *_odd(rows, drawn=check.facts.drawn))
         return Comparison(str(reference), str(candidate), check.facts, rows, told)
     work_dir = options.get("work_dir")
     with Workshop(Path(work_dir) if work_dir else None, options.get("workers")) as shop:
@@ -165,15 +165,15 @@ def compare(
             meter, candidate, asked, moved, SecondLook(ranked, pairs, boxes, classes), left.description.precision
         )
         details = pairing.details(shop, reference, store, expected) if tensors else None
-    odd = (*_odd(rows), *few_carriers(rows), *_same_file(reference, candidate, rows))
+    odd = (*_odd(rows, drawn=check.facts.drawn), *few_carriers(rows), *_same_file(reference, candidate, rows))
     blamed = tuple(dict(row) for row in details.tensors) if details else ()
     return Comparison(
         str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *odd), blamed, details
     )
 
 
-def _odd(rows: Sequence[OutputParity]) -> list[Finding]:
-    return other_orders(rows) + [
+def _odd(rows: Sequence[OutputParity], *, drawn: bool) -> list[Finding]:
+    return [*other_orders(rows), *faint_answers(rows, drawn=drawn)] + [
         Finding("parity-no-power", "warning", "hardly changes between samples: agreement proves nothing", row.name)
         for row in rows
         if not row.has_power
@@ -216,6 +216,7 @@ def _samples(
         f"seeded data (seed {seed})",
         count,
         lambda: seeded_samples(specs, count=count, seed=seed, index_bounds=bounds, free=free),
+        drawn=True,
     )
     return source, fed
 

@@ -135,7 +135,7 @@ class Line:
             findings += check_form(artifact, lowered.artifact, job.recipe, made.islands)
             judged = self._proof.of_file(path, lowered, job.recipe, explained=made.explained)
             lint = lint_findings(artifact, lowered.artifact, islands=bool(made.islands))
-            findings += [*findings_of(judged.rows), *lint]
+            findings += [*findings_of(judged.rows, drawn=self._proof.facts.drawn), *lint]
         details = self._details(path, lowered)
         timings, slow = self._time([lowered.path, path, *([made.plain] if made.plain else [])], job.recipe)
         if not self._settings.allow_slow:

@@ -100,6 +100,7 @@ class Samples:
                 index_bounds=index_bounds(artifact),
                 free=free_integers(artifact),
             ),
+            drawn=True,
         )
 
     def _open(self) -> None:

@@ -8,9 +8,17 @@ from edge_sdk.findings import Finding
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.parity.verdict import KEPT_DB
 
+# Fewer may well be of one class.
+_ROWS = 8
 
-def findings_of(rows: Sequence[OutputParity]) -> list[Finding]:
-    """What the comparison itself could not tell, or had to count as equal, and what few samples decide."""
+
+def findings_of(rows: Sequence[OutputParity], *, drawn: bool) -> list[Finding]:
+    """What the comparison itself could not tell, or had to count as equal, and what few samples decide.
+
+    Args:
+        rows: of the outputs.
+        drawn: whether the samples were made up by a seed.
+    """
     odd = [
         Finding(
             "source-not-finite",
@@ -25,6 +33,7 @@ def findings_of(rows: Sequence[OutputParity]) -> list[Finding]:
     ]
     odd += other_orders(rows)
     odd += few_carriers(rows)
+    odd += faint_answers(rows, drawn=drawn)
     return odd + [
         Finding(
             "parity-no-power",
@@ -53,6 +62,26 @@ def other_orders(rows: Sequence[OutputParity]) -> list[Finding]:
         for row in rows
         if row.ranks
     ]
+
+
+def faint_answers(rows: Sequence[OutputParity], *, drawn: bool) -> list[Finding]:
+    """Outputs whose agreement is that of what all samples share, that are tiny, or that name one class for each."""
+    where = "the samples were drawn by a seed: " if drawn else ""
+    remedy = f"{where}give real ones with --data" if drawn else "give samples that the model answers to, with --data"
+    found = []
+    for row in rows:
+        if row.is_faint:
+            what = f"of what differs between samples ({row.relative_variation:.1%} of its size) the file keeps "
+            what += f"{row.varied_db or 0:.0f} dB, though {row.sqnr_db:.0f} dB of the whole: agreement tells little"
+            found.append(Finding("faint-answers", "warning", what, f"output `{row.name}`", remedy))
+        if row.is_drowned:
+            what = f"float rounding may move it by {row.rounding_share or 0:.0%} of its largest value "
+            what += f"({row.max_abs_reference:.2g}): it agrees to {row.sqnr_db:.0f} dB, and that tells little"
+            found.append(Finding("faint-answers", "warning", what, f"output `{row.name}`", remedy))
+        if row.winners == 1 and row.rows >= _ROWS and row.has_power:
+            what = f"all {row.rows} rows of the source have the same best class: top-1 agreement tells nothing"
+            found.append(Finding("one-class", "info", what, f"output `{row.name}`", remedy))
+    return found
 
 
 def few_carriers(rows: Sequence[OutputParity]) -> list[Finding]:

@@ -36,11 +36,12 @@ class InputFacts:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What was seen of a data source."""
+    """What was seen of a data source; ``drawn`` where samples were made up by a seed."""
 
     description: str
     count: int
     inputs: tuple[InputFacts, ...]
+    drawn: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -99,6 +100,7 @@ class SampleCheck:
     description: str
     specs: Sequence[TensorSpec]
     count: int = 0
+    drawn: bool = False
     _watches: dict[str, _Watch] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,7 +138,7 @@ class SampleCheck:
             InputFacts(name, seen.minimum, seen.maximum, seen.integer_valued, seen.rms)
             for name, seen in self._watches.items()
         )
-        return DataFacts(self.description, self.count, tuple(inputs))
+        return DataFacts(self.description, self.count, tuple(inputs), self.drawn)
 
     def wild_samples(self) -> dict[str, list[int]]:
         """Input name to the few samples that are far larger than all others."""

@@ -31,6 +31,7 @@ class DataSource:
         samples: begins the stream.
         classes: of each sample, an index, where the data tells: a folder with a subfolder for each; else empty.
         class_names: of those subfolders, sorted.
+        drawn: whether they are made up by a seed, for want of data.
     """
 
     description: str
@@ -38,6 +39,7 @@ class DataSource:
     samples: Callable[[], Iterator[Arrays]]
     classes: tuple[int, ...] = ()
     class_names: tuple[str, ...] = ()
+    drawn: bool = False
 
 
 def open_data(data: Data, specs: Sequence[TensorSpec], *, images: ImageOptions | None = None) -> DataSource:

@@ -98,7 +98,7 @@ def spool(
         CalibrationError: a sample does not fit the signature or is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    check = SampleCheck(source.description, specs)
+    check = SampleCheck(source.description, specs, drawn=source.drawn)
     files = [(folder / f"{place}.raw").open("wb") for place in range(len(specs))]
     try:
         for sample in check.watch(_chosen(source, limit, seed)):

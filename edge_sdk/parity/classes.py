@@ -18,6 +18,7 @@ class ClassSums:
     def __init__(self) -> None:
         self.rows = self.first = self.among = 0
         self._divergence = 0.0
+        self._best: set[int] = set()
         self._probabilities = True
         self._unit_length = True
 
@@ -25,6 +26,7 @@ class ClassSums:
         """One run's output of both sides."""
         self.rows += reference.shape[0]
         best = reference.argmax(1)
+        self._best.update(np.unique(best).tolist())
         self.first += int(np.sum(best == candidate.argmax(1)))
         count = min(_TOP, reference.shape[1])
         top = np.argpartition(-candidate, count - 1, axis=1)[:, :count]
@@ -47,6 +49,11 @@ class ClassSums:
     def divergence(self) -> float | None:
         """Mean Kullback-Leibler divergence in nats; None where rows are no probabilities."""
         return self._divergence / self.rows if self.rows and self._probabilities else None
+
+    @property
+    def winners(self) -> int | None:
+        """How many classes are the reference's best of any row."""
+        return len(self._best) if self.rows and not self._directions else None
 
     @property
     def _directions(self) -> bool:

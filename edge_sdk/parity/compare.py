@@ -20,6 +20,11 @@ from edge_sdk.parity.reading import Reading
 from edge_sdk.parity.scores import ScoreForm, ScoreSums
 from edge_sdk.parity.slices import VARIES, AxisSums, Part, SliceParity, watched_axes
 
+# Agreement that looks good, and a tenth of noise in what it is about.
+_SHARED_DB, _FAINT_DB = 20.0, 10.0
+# A float file agrees to 100 dB and more, unless they are the remainder of a sum, or a sigmoid near 0.
+_DROWNED_DB, _DROWNED = 40.0, 0.01
+
 
 @dataclass(frozen=True)
 class OutputParity:
@@ -52,6 +57,7 @@ class OutputParity:
         kept: of an output behind a suppression, how many of its rows are found again, by which it is held.
         scores: of an output of more than two dimensions, along which axis it has classes; its rows are all others.
         reading: of a text or speech recogniser's steps, how many strings are read alike.
+        winners: how many classes are the best of any row in the reference; None where the output is not class-like.
     """
 
     name: str
@@ -78,11 +84,39 @@ class OutputParity:
     kept: KeptRows | None = None
     scores: ScoreForm | None = None
     reading: Reading | None = None
+    winners: int | None = None
 
     @property
     def has_power(self) -> bool:
         """Whether agreement says anything: the reference varies between samples."""
         return self.relative_variation >= VARIES
+
+    @property
+    def varied_db(self) -> float | None:
+        """SQNR of what differs between samples: their mean, however large, is no answer to any of them.
+
+        None without power, and where both sides are equal.
+        """
+        if not self.has_power or not math.isfinite(self.sqnr_db):
+            return None
+        return self.sqnr_db + 20 * math.log10(self.relative_variation)
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether what all samples share agrees, and what differs between them hardly does."""
+        return self.kept is None and self.sqnr_db >= _SHARED_DB and (self.varied_db or math.inf) < _FAINT_DB
+
+    @property
+    def rounding_share(self) -> float | None:
+        """By which share of its largest value float rounding alone may move it; None where it is held otherwise."""
+        if self.bound is None or self.bound.kind != "max_abs_error" or not self.max_abs_reference:
+            return None
+        return self.bound.value / self.max_abs_reference
+
+    @property
+    def is_drowned(self) -> bool:
+        """Whether its values are so small that float rounding hides what a file does to them."""
+        return self.sqnr_db < _DROWNED_DB and (self.rounding_share or 0.0) > _DROWNED
 
     def figures(self) -> dict[str, Any]:
         """What a table shows of it beside its name."""
@@ -96,7 +130,11 @@ class OutputParity:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; infinities and NaN become None, since JSON has neither."""
-        data = asdict(self) | {"has_power": self.has_power, "parts": [part.as_json() for part in self.parts]}
+        data = asdict(self) | {
+            "has_power": self.has_power,
+            "varied_db": self.varied_db,
+            "parts": [part.as_json() for part in self.parts],
+        }
         return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in data.items()}
 
 
@@ -229,7 +267,7 @@ def _with_boxes(row: OutputParity, boxes: BoxParity | None) -> OutputParity:
     found = row.scores is not None and not row.scores.told
     if boxes is None or not found:
         return replace(row, boxes=boxes)
-    bare = replace(row, top1_agreement=None, top5_agreement=None, divergence=None, rows=0)
+    bare = replace(row, top1_agreement=None, top5_agreement=None, divergence=None, rows=0, winners=None)
     return replace(bare, boxes=boxes, scores=None, reading=None)
 
 
@@ -261,6 +299,7 @@ def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputPari
         top5_agreement=classes.top5,
         divergence=classes.divergence,
         rows=classes.rows,
+        winners=classes.winners,
         parts=parts,
         dead=sums.dead(step),
         constant=still and unresolved is None,

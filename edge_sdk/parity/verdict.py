@@ -101,6 +101,7 @@ def accuracy_of(rows: Sequence[OutputParity]) -> Accuracy:
         [f"{worst:.0f} dB" if math.isfinite(worst) else "exact" if worst > 0 else "no signal left"] if valued else []
     )
     words += ["mostly noise"] if worst < _NOISE_DB and math.isfinite(worst) else []
+    words += [f"{row.varied_db or 0:.0f} dB of what differs between samples" for row in rows if row.is_faint][:1]
     words += [_differing(row) for row in moved[:1]]
     read = [row.reading for row in rows if row.reading is not None]
     words += [str(min(read, key=lambda one: one.share))] if read else []

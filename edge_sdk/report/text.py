@@ -83,11 +83,21 @@ def _headline(report: ConversionReport) -> str:
     if report.verified and not all(row.has_power for row in report.parity):
         return f"converted, but the check had no power: {report.output}"
     if report.verified and all(row.bound and row.bound.kind == "max_abs_error" for row in report.parity):
-        return f"verified: {report.output} computes what its source computes"
+        return f"verified: {report.output} computes what its source computes{_faint_text(report)}"
     if report.verified:
         return f"verified, {report.accuracy}: {report.output}"
     why = {"right": "wrong", "accurate": str(report.accuracy)}.get(report.failed or "", "its float file is")
     return f"UNVERIFIED, {why}: {report.output} is beyond its bound and was kept as asked"
+
+
+def _faint_text(report: ConversionReport) -> str:
+    data = "drawn data" if report.data.drawn else "these samples"
+    for row in report.parity:
+        if row.is_drowned:
+            return f", as far as {data} can tell: to {row.sqnr_db:.0f} dB of outputs of {row.max_abs_reference:.1g}"
+        if row.is_faint:
+            return f", as far as {data} can tell: to {row.varied_db or 0:.0f} dB of what differs between samples"
+    return ""
 
 
 def labelled_lines(found: Labelled) -> list[str]:
@@ -196,11 +206,8 @@ def _scores_text(row: OutputParity) -> str:
     if form is None:
         return ""
     known = "as told" if form.told else "found by their values; --classes tells otherwise"
-    top5 = "" if row.top5_agreement is None else f", {row.top5_agreement:.1%} among the first five"
-    read = f"; {row.reading} strings (blank {row.reading.blank})" if row.reading else ""
-    return (
-        f"`{row.name}` same class in {row.top1_agreement or 0:.1%} of {row.rows} places{top5}{read} ({form}, {known})"
-    )
+    read = f"; {row.reading} strings" if row.reading else ""
+    return f"`{row.name}` same class in {row.top1_agreement or 0:.1%} of {row.rows} places{read} ({form}, {known})"
 
 
 def _part_rows(row: OutputParity) -> Iterator[tuple[str, ...]]:

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge_sdk.converters.proving.telling import findings_of
 from edge_sdk.errors import SignatureError
-from edge_sdk.parity import ParityMeter
+from edge_sdk.parity import Bound, ParityMeter
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.parity.verdict import accuracy_of
 
@@ -113,3 +114,30 @@ def test_a_map_of_regions_is_no_string() -> None:
     row = row_of([regions], [regions])
     assert row.scores is not None
     assert row.reading is None
+
+
+def test_outputs_within_float_rounding_are_told() -> None:
+    meter = ParityMeter()
+    wanted = RNG.uniform(0, 1e-6, (1, 1, 8, 8))
+    meter.add({"y": wanted}, {"y": wanted + 3e-8 * RNG.standard_normal(wanted.shape)})
+    (row,) = meter.report({"y": Bound("max_abs_error", 2e-7, "a test's own")})
+    assert row.ok
+    assert row.is_drowned
+    assert not meter.report({"y": Bound("max_abs_error", 1e-9, "a test's own")})[0].is_drowned
+    assert [finding.rule for finding in findings_of([row], drawn=True)] == ["faint-answers", "parity-no-power"]
+
+
+def test_what_all_samples_share_is_no_answer() -> None:
+    base = 5 + RNG.standard_normal((1, 40))
+    wanted = [base + 0.01 * RNG.standard_normal((1, 40)) for _ in range(12)]
+    blind = row_of(wanted, [base] * 12)
+    assert blind.sqnr_db > 40
+    assert blind.varied_db == pytest.approx(0, abs=0.5)
+    assert blind.is_faint
+    seeing = row_of(wanted, [one + 1e-4 * RNG.standard_normal((1, 40)) for one in wanted])
+    assert not seeing.is_faint
+    assert "0 dB of what differs between samples" in str(accuracy_of([blind]))
+    rules = [finding.rule for finding in findings_of([blind], drawn=True)]
+    assert rules == ["faint-answers", "one-class"]
+    assert [finding.rule for finding in findings_of([seeing], drawn=True)] == ["one-class"]
+    assert "drawn by a seed" in str(findings_of([blind], drawn=True)[0].hint)

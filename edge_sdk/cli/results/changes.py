@@ -130,6 +130,7 @@ CHANGES: dict[Any, dict[str, Any]] = {
         "max_abs_reference": _Number,
         "relative_variation": _Number,
         "has_power": Annotated[bool, "Whether agreement says anything: the reference varies between samples."],
+        "varied_db": Annotated[_Number, "SQNR of what differs between samples; null without power, and where equal."],
     },
     Point: _POINT,
     Prepared: {"address": str},

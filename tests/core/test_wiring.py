@@ -1,0 +1,89 @@
+"""Operands from elsewhere, and activations that are missing: what no look at an op or a constant alone can see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge_sdk.artifact.model import Artifact, parse_artifact
+from edge_sdk.parity.constants import constant_faults
+from edge_sdk.parity.wiring import wiring_faults
+from tests.graphs import Graph, enum_value, options
+
+SHAPE = (1, 4, 4, 2)
+
+
+def network(
+    first: str, second: str, *, int8: bool, op: str = "ADD", activation: str = "NONE", point: int = 0
+) -> Artifact:
+    """Two functions of two inputs, and one op that reads two of what there is by name."""
+    graph = Graph()
+    held: dict[str, int] = {}
+
+    def tensor(name: str, shape: tuple[int, ...] = SHAPE) -> int:
+        kind: dict[str, Any] = {"scale": [0.05], "zero_point": [point]} if int8 else {}
+        return graph.tensor(name, shape, "int8" if int8 else "float32", **kind)
+
+    for name in ("x", "z"):
+        held[name] = tensor(name)
+    for name, kind, read in (("a", "LOGISTIC", "x"), ("b", "TANH", "x"), ("c", "LOGISTIC", "z")):
+        held[name] = tensor(name)
+        graph.op(kind, (held[read],), (held[name],))
+    joined = op == "CONCATENATION"
+    y = tensor("y", (1, 4, 4, 4) if joined else SHAPE)
+    chosen = options(
+        "ConcatenationOptions" if joined else f"{op.title()}Options",
+        fused_activation_function=enum_value("ActivationFunctionType", activation),
+        **({"axis": 3} if joined else {}),
+    )
+    graph.op(op, (held[first], held[second]), (y,), chosen)
+    outputs = {"y": y, "kept_a": held["a"], "kept_b": held["b"], "kept_c": held["c"]}
+    return parse_artifact(graph.finish((held["x"], held["z"]), tuple(outputs.values())))
+
+
+@pytest.mark.parametrize(
+    ("op", "read", "wrong"),
+    [
+        ("ADD", ("a", "b"), False),
+        ("ADD", ("b", "a"), False),
+        ("ADD", ("a", "c"), True),
+        ("ADD", ("a", "a"), True),
+        ("ADD", ("x", "b"), True),
+        ("SUB", ("b", "a"), True),
+        ("CONCATENATION", ("b", "a"), True),
+    ],
+)
+def test_an_operand_from_elsewhere_is_named(op: str, read: tuple[str, str], wrong: bool) -> None:
+    reference = network("a", "b", int8=False, op=op)
+    faults = wiring_faults(reference, network(*read, int8=True, op=op))
+    assert bool(faults) is wrong
+    if wrong:
+        assert str(faults[0]).startswith(f"{op} 3 `y`: operand ")
+        assert "in the float file from `" in str(faults[0])
+
+
+def test_inputs_of_a_file_are_told_apart() -> None:
+    (fault,) = wiring_faults(network("x", "a", int8=False, op="SUB"), network("z", "a", int8=True, op="SUB"))
+    assert "comes from input 1, in the float file from input 0" in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "point", "wrong"),
+    [
+        ("RELU", "RELU", 0, False),
+        # Integers from the zero point up: their range ends where the activation clips.
+        ("RELU", "NONE", -128, False),
+        ("RELU", "NONE", 0, True),
+        # 127 steps of 0.05 above zero are 6.35.
+        ("RELU6", "RELU", 0, True),
+        ("RELU6", "RELU", 8, False),
+        ("NONE", "RELU", 0, True),
+    ],
+)
+def test_a_fused_activation_is_missed_where_it_clips(want: str, got: str, point: int, wrong: bool) -> None:
+    reference = network("a", "b", int8=False, activation=want)
+    faults = constant_faults(reference, network("a", "b", int8=True, activation=got, point=point))
+    assert [f"its fused activation is {got}, in the float file {want}" in str(fault) for fault in faults] == [
+        True
+    ] * wrong
