@@ -111,9 +111,12 @@ def _moved(indices: Sequence[int], place: Mapping[int, int]) -> npt.NDArray[np.i
     return np.array([place[int(index)] for index in indices], np.int32)
 
 
+_SHARED_OPTIONS = dict.fromkeys(("MEAN", "SUM"), "ReducerOptions")
+
+
 def _options_of(kind: str) -> str | None:
     """The table of options of an op named by one word, such as ``MUL``."""
-    name = f"{kind.capitalize()}Options"
+    name = _SHARED_OPTIONS.get(kind, f"{kind.capitalize()}Options")
     return name if name in schema().tables else None
 
 

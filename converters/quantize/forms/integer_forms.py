@@ -29,6 +29,7 @@ The same in real numbers, op by op; what comes out is compared with the source l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -40,6 +41,8 @@ from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.forms.affines import before_joins, into_tables
 from edge_sdk.converters.quantize.forms.hard_swishes import joined_hard_swishes
 from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
+from edge_sdk.converters.quantize.forms.roots import inverse_roots
+from edge_sdk.converters.quantize.forms.wide import wide_forms
 from edge_sdk.converters.quantize.kept import kept_in_main
 from edge_sdk.recipe import Recipe
 
@@ -61,7 +64,7 @@ def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
         RecipeError: what it wants to keep is not there.
     """
     artifact = parse_artifact(data)
-    for rewrite in (_replace, joined_hard_swishes, center_norms, before_joins, into_tables):
+    for rewrite in (*_of_recipe(recipe), _replace, joined_hard_swishes, center_norms, before_joins, into_tables):
         kept = kept_in_main(artifact, recipe)
         root, _ = parse_tree(data)
         edit = GraphEdit(root)
@@ -70,6 +73,12 @@ def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
             data = pack_tree(root)
             artifact = parse_artifact(data)
     return data
+
+
+def _of_recipe(recipe: Recipe) -> tuple[Callable[[Subgraph, set[int], GraphEdit], int], ...]:
+    """Rewrites for the type of its activations (:mod:`.wide`), or for files without float (:mod:`.roots`)."""
+    wide = (wide_forms,) if recipe.activations.dtype == "int16" else ()
+    return (*wide, *((inverse_roots,) if recipe.integer_only and not wide else ()))
 
 
 def _replace(graph: Subgraph, kept: set[int], edit: GraphEdit) -> int:
