@@ -170,7 +170,10 @@ def with_weights(data: bytes, op: Op | None, change: Callable[[npt.NDArray[Any],
         return None
     tensor = root.subgraphs[0].tensors[op.inputs[1]]
     values = parse_artifact(data).main.tensors[op.inputs[1]].values().copy()
+    before = values.copy()
     change(values, int(tensor.quantization.quantized_dimension))
+    if np.array_equal(before, values):
+        return None
     own(root, tensor, values)
     return pack_tree(root), (text_of(op),)
 

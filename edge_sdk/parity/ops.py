@@ -28,6 +28,11 @@ from edge_sdk.signature import Arrays
 _STEPS = 1.1
 # TFLite computes these through tables, polynomials or several roundings in fixed point.
 _ROUGH_STEPS = 3.5
+# What only moves values computes nothing: a shift by one step is none of a rounding's.
+_MOVED_STEPS = 0.6
+_MOVING = frozenset({"BATCH_TO_SPACE_ND", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND", "PACK", "PAD",
+                     "RESHAPE", "REVERSE_V2", "SLICE", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V",
+                     "SQUEEZE", "STRIDED_SLICE", "TILE", "TRANSPOSE", "UNPACK"})  # fmt: skip
 _ROUGH = frozenset(
     {
         "AVERAGE_POOL_2D",
@@ -258,7 +263,7 @@ def _limit(artifact: Artifact, op: Op, want: npt.NDArray[Any], tensor: Tensor, g
             return _STEPS_16_BITS
         if tensor.dtype == "int16" and op.name in _PRODUCTS:
             return _STEPS + _MULTIPLIER_STEP
-        return _ROUGH_STEPS if op.name in _ROUGH else _STEPS
+        return _ROUGH_STEPS if op.name in _ROUGH else _MOVED_STEPS if op.name in _MOVING else _STEPS
     rounding = 64 * _UNIT_ROUNDOFF * float(np.sqrt(accumulation_length(artifact.main, op)))
     if compute_type(artifact.main, op) != "hybrid_int8":
         # What a float op loses by rounding its sum; polynomials of XNNPACK's exp and tanh are good to 1e-5.

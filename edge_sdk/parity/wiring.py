@@ -6,7 +6,6 @@ should, so that neither look sees it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -38,55 +37,91 @@ class WiringFault:
 
 
 def wiring_faults(reference: Artifact, candidate: Artifact) -> list[WiringFault]:
-    """Each op whose operands come from elsewhere than in the float file, where both origins are known in both files.
+    """Each op with an operand that comes from elsewhere than in the float file.
 
-    What a quantizer rewrote, put in or took out pairs with nothing, and says nothing.
+    What a quantizer rewrote, put in or took out pairs with nothing: then the nearest ops before it count, and an
+    operand is wrong where none of them are the float file's.
     """
-    check = _Check(reference, candidate)
-    return [fault for pair in check.pairs for fault in check.pair(pair)]
+    pairs = pair_ops(reference, candidate)
+    names = list(reference.signature.inputs)
+    sides = (
+        _Origins(reference, names, {pair.reference.index: pair.reference.index for pair in pairs}),
+        _Origins(candidate, names, {pair.candidate.index: pair.reference.index for pair in pairs}),
+    )
+    return [fault for pair in pairs for fault in _faults(pair, sides, candidate)]
 
 
-class _Check:
-    def __init__(self, reference: Artifact, candidate: Artifact) -> None:
-        self.pairs = pair_ops(reference, candidate)
-        self._graphs = reference.main, candidate.main
-        self._sides = Side(reference.main), Side(candidate.main)
-        # Both sides' ops under the float file's numbers.
-        own = {pair.reference.index: pair.reference.index for pair in self.pairs}
-        twins = {pair.candidate.index: pair.reference.index for pair in self.pairs}
-        self._numbers: tuple[Mapping[int, int], ...] = (own, twins)
-        names = list(reference.signature.inputs)
-        self._inputs = tuple(
-            {t.index: names.index(name) for name, t in file.signature.inputs.items() if name in names}
-            for file in (reference, candidate)
-        )
+def _faults(pair: OpPair, sides: tuple[_Origins, _Origins], candidate: Artifact) -> Iterator[WiringFault]:
+    op = pair.candidate
+    want, got = ([side.of(index) for index in one.inputs] for side, one in zip(sides, _both(pair), strict=True))
+    if len(want) != len(got):
+        return
+    wrong = [place for place, ends in enumerate(zip(want, got, strict=True)) if _apart(*ends)]
+    if wrong and op.name in _COMMUTE and not any(_apart(*ends) for ends in zip(want, reversed(got), strict=True)):
+        return
+    for place in wrong:
+        name = candidate.main.tensors[op.outputs[0]].name
+        there, here = (sides[0].text(min(ends)) for ends in (want[place], got[place]))
+        what = f"operand {place} comes from {here}, in the float file from {there}"
+        yield WiringFault(op.name, op.index, name, what)
 
-    def pair(self, pair: OpPair) -> Iterator[WiringFault]:
-        want, got = (self._origins(side, op) for side, op in enumerate((pair.reference, pair.candidate)))
-        if len(want) != len(got):
-            return
-        if pair.candidate.name in _COMMUTE and (None in (*want, *got) or Counter(want) == Counter(got)):
-            return
-        for place, (one, other) in enumerate(zip(want, got, strict=True)):
-            if one is not None and other is not None and one != other:
-                name = self._graphs[1].tensors[pair.candidate.outputs[0]].name
-                what = f"operand {place} comes from {self._text(other)}, in the float file from {self._text(one)}"
-                yield WiringFault(pair.candidate.name, pair.candidate.index, name, what)
 
-    def _origins(self, side: int, op: Op) -> Sequence[_Origin | None]:
-        return [self._origin(side, index) if index >= 0 else None for index in op.inputs]
+def _both(pair: OpPair) -> tuple[Op, Op]:
+    return pair.reference, pair.candidate
 
-    def _origin(self, side: int, index: int) -> _Origin | None:
-        index = self._sides[side].origin(index)
-        if index in self._inputs[side]:
-            return "input", self._inputs[side][index], 0
-        maker = self._sides[side].maker(index)
-        number = None if maker is None else self._numbers[side].get(maker.index)
-        return None if maker is None or number is None else ("op", number, list(maker.outputs).index(index))
 
-    def _text(self, origin: _Origin) -> str:
+def _apart(want: frozenset[_Origin], got: frozenset[_Origin]) -> bool:
+    return bool(want and got) and want.isdisjoint(got)
+
+
+class _Origins:
+    """Where tensors of one file come from, in the float file's numbers.
+
+    Args:
+        file: one of the two.
+        names: of the float file's inputs.
+        numbers: its ops that have a pair, and the float file's number of each.
+    """
+
+    def __init__(self, file: Artifact, names: Sequence[str], numbers: Mapping[int, int]) -> None:
+        self._graph, self._side, self._numbers, self._names = file.main, Side(file.main), numbers, names
+        given = file.signature.inputs
+        self._inputs = {tensor.index: names.index(name) for name, tensor in given.items() if name in names}
+        self._known: dict[int, frozenset[_Origin]] = {}
+
+    def of(self, index: int) -> frozenset[_Origin]:
+        """The op or input that a tensor is of; behind ops without a pair, those before them; nothing of a constant."""
+        waiting = [index]
+        while waiting:
+            one = self._side.origin(waiting[-1]) if waiting[-1] >= 0 else -1
+            missing = [] if one in self._known else [i for i in self._behind(one) if i not in self._known]
+            if missing:
+                waiting += missing
+                continue
+            self._known.setdefault(one, self._nearest(one))
+            self._known[waiting.pop()] = self._known[one]
+        return self._known[index]
+
+    def _behind(self, index: int) -> list[int]:
+        maker = self._side.maker(index)
+        if maker is None or index in self._inputs or maker.index in self._numbers:
+            return []
+        return [one for one in maker.inputs if one >= 0]
+
+    def _nearest(self, index: int) -> frozenset[_Origin]:
+        maker = self._side.maker(index)
+        if index in self._inputs:
+            return frozenset({("input", self._inputs[index], 0)})
+        if maker is None:
+            return frozenset()
+        if maker.index in self._numbers:
+            return frozenset({("op", self._numbers[maker.index], list(maker.outputs).index(index))})
+        return frozenset().union(*(self._known[one] for one in self._behind(index)))
+
+    def text(self, origin: _Origin) -> str:
+        """In words; of the float file's own side alone."""
         kind, number, _ = origin
         if kind == "input":
-            return f"input {number}"
-        op = self._graphs[0].ops[number]
-        return f"`{self._graphs[0].tensors[op.outputs[0]].name[-_NAMED:]}`"
+            return f"input `{self._names[number]}`"
+        op = self._graph.ops[number]
+        return f"`{self._graph.tensors[op.outputs[0]].name[-_NAMED:]}`"

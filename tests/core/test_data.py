@@ -262,10 +262,26 @@ def first_ops(*steps: tuple[str, float]) -> Any:
         ([("MUL", 1 / 127.5), ("SUB", 1.0)], 1.0),
         ([("SUB", 127.5), ("MUL", 1 / 127.5)], 1.0),
         ([("SUB", 0.485), ("DIV", 0.229)], 1 / 255),
+        ([("MUL", 4.4), ("SUB", 2.1)], 1 / 255),
+        ([("MUL", 2.0), ("ADD", -1.0)], 1 / 255),
+        ([("MUL", 2.0), ("SUB", 9.0)], None),
+        ([("MUL", 2.0), ("MUL", 0.5)], None),
         ([("MUL", 0.7)], None),
         ([], 1.0),
     ],
-    ids=["rescaling", "division", "to -1..1", "normalization", "of 0..1", "unclear", "folded into filters"],
+    ids=[
+        "rescaling",
+        "division",
+        "to -1..1",
+        "about 0",
+        "of 0..1",
+        "folded",
+        "of -1..1",
+        "far",
+        "twice",
+        "unclear",
+        "filters",
+    ],
 )
 def test_how_a_model_wants_pixels_is_read_off_its_first_ops(steps: list[tuple[str, float]], scale: float) -> None:
     from edge_sdk.data.wanted import pixel_scale
@@ -327,3 +343,29 @@ def test_an_input_whose_usual_values_share_one_step_of_int8_is_named(kind: str, 
     assert len(found) == told
     assert all("its step in int8 is 106" in one.message and "input `x`" in str(one) for one in found)
     assert not [f for f in check_samples(check, purpose="comparison") if f.rule == "coarse-input"]
+
+
+@pytest.mark.parametrize("form", ["bytes", "colours apart", "colours gathered"])
+def test_pixels_that_are_moved_before_they_are_scaled(form: str) -> None:
+    from edge_sdk.artifact.model import parse_artifact
+    from edge_sdk.data.wanted import pixel_scale
+    from tests.graphs import Graph, options
+
+    graph = Graph()
+    image = graph.tensor("image", (1, 8, 8, 3), "uint8" if form == "bytes" else "float32")
+    x = graph.tensor("moved", (1, 8, 8, 3))
+    if form == "bytes":
+        graph.op("CAST", (image,), (x,))
+    elif form == "colours gathered":
+        order = graph.constant("order", np.array([2, 1, 0], np.int32))
+        graph.op("GATHER", (image, order), (x,), options("GatherOptions", axis=3))
+    else:
+        size = graph.constant("size", np.array([1, 8, 8, 1], np.int32))
+        parts = [graph.tensor(f"part{colour}", (1, 8, 8, 1)) for colour in (2, 1, 0)]
+        for colour, part in zip((2, 1, 0), parts, strict=True):
+            begin = graph.constant(f"begin{colour}", np.array([0, 0, 0, colour], np.int32))
+            graph.op("SLICE", (image, begin, size), (part,))
+        graph.op("CONCATENATION", parts, (x,), options("ConcatenationOptions", axis=3))
+    y = graph.tensor("y", (1, 8, 8, 3))
+    graph.op("DIV", (x, graph.constant("c", np.array(255, np.float32))), (y,), options("DivOptions"))
+    assert pixel_scale(parse_artifact(graph.finish((image,), (y,))), "image") == 1.0

@@ -65,7 +65,7 @@ def test_an_operand_from_elsewhere_is_named(op: str, read: tuple[str, str], wron
 
 def test_inputs_of_a_file_are_told_apart() -> None:
     (fault,) = wiring_faults(network("x", "a", int8=False, op="SUB"), network("z", "a", int8=True, op="SUB"))
-    assert "comes from input 1, in the float file from input 0" in str(fault)
+    assert "comes from input `z`, in the float file from input `x`" in str(fault)
 
 
 @pytest.mark.parametrize(
