@@ -8,11 +8,15 @@ them ``EdgeGrid`` nodes that round a value to the grid of its quantizer; weights
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 GRID, WEIGHTS = "EdgeGrid", "EdgeWeights"
+_SIX = 6.0
 _QUANTIZES, _RESTORES = "QuantizeLinear", "DequantizeLinear"
 # What leaves a quantized value's scale as it is.
 _MOVES = frozenset(
@@ -131,6 +135,9 @@ class _Rewrite:
         self._weights: dict[str, Any] = {}
         self._outputs = {value.name for value in graph.output}
         self._integers = _read_as_integers(graph)
+        self._numbers = {} if keep else _numbers_of(graph)
+        self._graph = graph
+        self._ends: list[str] = []
 
     def step(self, node: Any) -> Iterator[Any]:
         """What stands in a node's place."""
@@ -163,11 +170,26 @@ class _Rewrite:
                 yield node
 
     def _grid(self, source: str, real: _Real, node: Any) -> Iterator[Any]:
-        kind = GRID if self._keep else "Identity"
-        inputs = [source, real.scale, real.zero_point] if self._keep else [source]
+        """A grid; without it what it cuts off, where that is a ReLU's work: ONNX Runtime leaves the ReLU out then."""
+        kind, inputs = GRID, [source, real.scale, real.zero_point]
+        if not self._keep:
+            kind, inputs = self._cut(source, real)
         made = _node(kind, inputs, [real.name], node)
         made.attribute.extend(a for a in node.attribute if self._keep and a.name == "axis")
         yield made
+
+    def _cut(self, source: str, real: _Real) -> tuple[str, list[str]]:
+        scale, zero = self._numbers.get(real.scale), self._numbers.get(real.zero_point)
+        if scale is None or scale.size != 1 or (zero is None and real.zero_point):
+            return "Identity", [source]
+        limits = np.iinfo(np.uint8 if zero is None else zero.dtype)
+        if zero is not None and (zero != limits.min).any():
+            return "Identity", [source]
+        step = float(scale.reshape(()))
+        if abs((limits.max - limits.min) * step - _SIX) > step / 2:
+            return "Relu", [source]
+        self._ends = self._ends or _with_numbers(self._graph, {f"{GRID}/zero": 0.0, f"{GRID}/six": _SIX})
+        return "Clip", [source, *self._ends]
 
     def _restored(self, node: Any) -> Any:
         """A DequantizeLinear: of a known grid, of weights, or of an integer from elsewhere."""
@@ -222,6 +244,33 @@ class _Rewrite:
         self._reals[node.output[0]] = real
         if node.output[0] in self._outputs:
             yield _node(_QUANTIZES, [real.name, scale, zero_point], list(node.output), node)
+
+
+def _numbers_of(graph: Any) -> dict[str, Any]:
+    """Scales and zero points that are written in a graph, in types that numpy has."""
+    import onnx
+
+    plain = {
+        onnx.TensorProto.FLOAT,
+        *(getattr(onnx.TensorProto, kind) for kind in ("INT8", "UINT8", "INT16", "UINT16")),
+    }
+    used = {name for node in graph.node for name in node.input}
+    small = (one for one in graph.initializer if one.name in used and one.data_type in plain and not _large(one))
+    return {one.name: onnx.numpy_helper.to_array(one) for one in small}
+
+
+def _large(weight: Any) -> bool:
+    return bool(math.prod(weight.dims) > 1 or weight.data_location != 0)
+
+
+def _with_numbers(graph: Any, values: Mapping[str, float]) -> list[str]:
+    """Adds numbers to a graph; returns their names."""
+    import onnx
+
+    graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.array(one, np.float32), name) for name, one in values.items()
+    )
+    return list(values)
 
 
 def _read_as_integers(graph: Any) -> set[str]:

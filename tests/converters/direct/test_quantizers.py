@@ -208,6 +208,43 @@ def test_quantizers_are_left_out_of_a_float_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(result, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
+def rectified_model() -> Any:
+    """Convolutions with ReLU and ReLU6 behind them, which ONNX Runtime leaves to the ranges of what follows."""
+    from onnx import helper
+
+    generator = np.random.default_rng(4)
+    shapes = {"w1": (8, 3, 3, 3), "w2": (8, 8, 3, 3), "w3": (5, 2048)}
+    weights = {name: generator.standard_normal(shape).astype(np.float32) * 0.4 for name, shape in shapes.items()}
+    weights |= {"zero": np.array(0, np.float32), "six": np.array(6, np.float32)}
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["c1"], name="c1", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c1"], ["r1"], name="r1"),
+        helper.make_node("Conv", ["r1", "w2"], ["c2"], name="c2", pads=[1, 1, 1, 1]),
+        helper.make_node("Clip", ["c2", "zero", "six"], ["r2"], name="r2"),
+        helper.make_node("Flatten", ["r2"], ["f"], name="f"),
+        helper.make_node("Gemm", ["f", "w3"], ["y"], name="y", transB=1),
+    ]
+    return model(nodes, {"x": np.zeros(SHAPE, np.float32)}, ["y"], weights, opset=17)
+
+
+@pytest.mark.parametrize("form", ["QDQ", "QOperator"])
+@pytest.mark.parametrize("activations", ["QInt8", "QUInt8"])
+def test_what_a_range_cuts_off_is_cut_off_in_float_too(tmp_path: Path, form: str, activations: str) -> None:
+    from onnxruntime.quantization import QuantFormat, QuantType
+
+    kinds = {
+        "quant_format": QuantFormat[form],
+        "activation_type": QuantType[activations],
+        "weight_type": QuantType.QInt8,
+    }
+    proto = quantized_model(tmp_path, rectified_model, **kinds)
+    assert not {"Relu", "Clip"} & {node.op_type for node in proto.graph.node}
+    feeds = {"x": np.random.default_rng(2).standard_normal(SHAPE).astype(np.float32)}
+    (result,), (want,) = run(lowered(proto, feeds), feeds), expected(rectified_model(), feeds)
+    # Weights are rounded to 8 bits with one scale: 1 % of their size, and of the result's.
+    assert np.linalg.norm(result - want) < 0.03 * np.linalg.norm(want)
+
+
 def test_who_quantized_it_is_told(tmp_path: Path) -> None:
     from edge_sdk.converters.lower.direct.quantizers import quantized_by
 
