@@ -132,9 +132,10 @@ class Line:
         lowered = made.inside(lowered)
         with self._stage("compare with the source"):
             artifact = own_artifact(path)
-            findings += check_form(artifact, lowered.artifact, job.recipe, made.islands)
+            quantized = self._source.description.quantized_by is not None
+            findings += check_form(artifact, lowered.artifact, job.recipe, made.islands, quantized=quantized)
             judged = self._proof.of_file(path, lowered, job.recipe, explained=made.explained)
-            lint = lint_findings(artifact, lowered.artifact, islands=bool(made.islands))
+            lint = lint_findings(artifact, lowered.artifact, islands=bool(made.islands), quantized=quantized)
             findings += [*findings_of(judged.rows, drawn=self._proof.facts.drawn), *lint]
         details = self._details(path, lowered)
         timings, slow = self._time([lowered.path, path, *([made.plain] if made.plain else [])], job.recipe)

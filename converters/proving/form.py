@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 
 from edge_sdk.artifact.compute import compute_type
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
@@ -13,9 +13,13 @@ from edge_sdk.findings import Finding
 from edge_sdk.recipe import Recipe
 
 _NAMED = 6
+_IN_SOURCE = "the source computes them in float too, or has no quantizer on one of their sides"
+_AS_IN_SOURCE = "; quantize these ops in the source's tool, or give its float model and let edge-sdk quantize it"
 
 
-def check_form(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: Collection[str] = ()) -> list[Finding]:
+def check_form(
+    artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: Collection[str] = (), *, quantized: bool = False
+) -> list[Finding]:
     """Findings on a file's form.
 
     Args:
@@ -23,6 +27,7 @@ def check_form(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: C
         lowered: the float file it was made from.
         recipe: what it should be.
         islands: names of results that are in float for the delegate's sake.
+        quantized: whether the source is quantized already, so that what it has in float stays.
 
     Raises:
         ConversionError: nothing was quantized, or an integer-only file holds float.
@@ -30,7 +35,7 @@ def check_form(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: C
     _require_effect(artifact, recipe)
     findings = []
     if recipe.mode == "static_range":
-        findings += _stray_floats(artifact, lowered, recipe, islands)
+        findings += _stray_floats(artifact, lowered, recipe, islands, quantized=quantized)
     if artifact.main.inputs and _stateful(artifact):
         findings.append(
             Finding(
@@ -59,16 +64,17 @@ def _require_effect(artifact: Artifact, recipe: Recipe) -> None:
         )
 
 
-def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: Collection[str]) -> list[Finding]:
+def _stray_floats(
+    artifact: Artifact, lowered: Artifact, recipe: Recipe, islands: Collection[str], *, quantized: bool
+) -> list[Finding]:
     kept = {result_name(graph, op) for graph, op in kept_ops(lowered, recipe)}
     every = [(g, op) for g, op in float_ops(artifact) if not is_named(g, op, kept | set(islands))]
     shifted = [(g, op) for g, op in every if _zero_of_factor(g, op)]
     stray = [one for one in every if one not in shifted]
-    listing = "; ".join(f"{op.name} `{result_name(g, op)}` ({_why(g, op)})" for g, op in stray[:_NAMED])
-    more = f" and {len(stray) - _NAMED} more" if len(stray) > _NAMED else ""
+    listing = "; ".join(_of_why(stray, lambda g, op: _IN_SOURCE if quantized and g.index == 0 else _why(g, op)))
     if recipe.integer_only and (every or _float_io(artifact)):
         listing = listing or f"{len(shifted)} BATCH_MATMUL by a factor whose zero point is not 0"
-        what = f"{len(every)} ops are float: {listing}{more}" if every else "its inputs or outputs are float"
+        what = f"{len(every)} ops are float: {listing}" if every else "its inputs or outputs are float"
         raise ConversionError(
             f"recipe {recipe.name} must be integer-only, but {what}",
             hint="use float32 inputs and outputs (--io float32), or replace these ops in the source model",
@@ -79,9 +85,9 @@ def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands
             Finding(
                 "float-ops-left",
                 "warning",
-                f"{len(stray)} ops compute in float: {listing}{more}",
+                f"{len(stray)} ops compute in float: {listing}",
                 recipe.name,
-                "an NPU would leave them to the CPU",
+                f"an NPU would leave them to the CPU{_AS_IN_SOURCE if quantized else ''}",
             )
         )
     if narrow := _not_in_int16(artifact, lowered, recipe):
@@ -97,6 +103,16 @@ def _stray_floats(artifact: Artifact, lowered: Artifact, recipe: Recipe, islands
     if kept:
         found.append(Finding("float-ops-kept", "info", f"{len(kept)} ops were left in float as asked", recipe.name))
     return found
+
+
+def _of_why(stray: list[tuple[Subgraph, Op]], why: Callable[[Subgraph, Op], str]) -> Iterator[str]:
+    """Each reason once, with the first of its ops by name."""
+    reasons: dict[str, list[str]] = {}
+    for graph, op in stray:
+        reasons.setdefault(why(graph, op), []).append(f"{op.name} `{result_name(graph, op)}`")
+    for reason, ops in reasons.items():
+        more = f" and {len(ops) - _NAMED} more" if len(ops) > _NAMED else ""
+        yield f"{', '.join(ops[:_NAMED])}{more} ({reason})"
 
 
 def _shifted_factors(shifted: list[tuple[Subgraph, Op]], recipe: Recipe) -> Finding:

@@ -6,6 +6,8 @@ from edge_sdk.artifact.model import Artifact
 from edge_sdk.checks.lint.linting import lint
 from edge_sdk.findings import Finding
 
+# Told by `float-ops-left` where a source is quantized already, which says what to do there.
+_OF_QUANTIZERS = frozenset({"conversion-pair", "float-island"})
 _GRAVE = ("error", "warning")
 # What a quantizer hides: integers have no NaN.
 _OF_THE_SOURCE = frozenset({"nan-constant"})
@@ -13,15 +15,19 @@ _OF_THE_SOURCE = frozenset({"nan-constant"})
 _SAID_BEFORE = frozenset({"int4-expanded", "int4-unpacked"})
 
 
-def lint_findings(artifact: Artifact, lowered: Artifact, *, islands: bool = False) -> list[Finding]:
+def lint_findings(
+    artifact: Artifact, lowered: Artifact, *, islands: bool = False, quantized: bool = False
+) -> list[Finding]:
     """Errors and warnings of the lint, one for each rule, with the number of other places; `edge-sdk check` has all.
 
     Args:
         artifact: the file.
         lowered: the float file that it was made of.
         islands: whether ops in float between integers are meant, and told elsewhere.
+        quantized: whether the source rounds itself, and said where.
     """
     elsewhere = _OF_THE_SOURCE | _SAID_BEFORE | ({"float-island"} if islands else set())
+    elsewhere |= _OF_QUANTIZERS if quantized else set()
     found = [finding for finding in lint(lowered) if finding.rule in _OF_THE_SOURCE]
     found += [finding for finding in lint(artifact) if finding.severity in _GRAVE and finding.rule not in elsewhere]
     worst = {finding.rule: finding for finding in reversed(found)}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.apart import expansions, float_twins, has_twin, index_of, real_constant, shown
 from edge_sdk.artifact.compute import accumulation_length, compute_type
-from edge_sdk.artifact.model import Artifact, Op, Tensor, parse_artifact
+from edge_sdk.artifact.model import Artifact, Op, Quantization, Tensor, parse_artifact
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import to_raw, to_real
 from edge_sdk.errors import ModelError
@@ -90,6 +90,7 @@ class OpFault:
         by: ``file`` where the reference kernels differ from the twin as well, ``delegate`` where only the engine's
             delegate does.
         engine: that runs it.
+        unit: of ``steps`` and ``limit``, in words.
     """
 
     op: str
@@ -100,6 +101,7 @@ class OpFault:
     channels: tuple[int, ...]
     by: Literal["file", "delegate"]
     engine: str
+    unit: Literal["steps", "of its size"] = "steps"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -108,9 +110,8 @@ class OpFault:
     def __str__(self) -> str:
         culprit = f", in {self.engine} with XNNPACK; TFLite's own kernels are right" if self.by == "delegate" else ""
         where = f" in channels {_listed(self.channels)}" if self.channels else ""
-        unit = "steps" if self.limit > 1 else "of its size"
         return (
-            f"{self.op} {self.index} `{self.tensor[-_NAMED:]}` is {self.steps:.3g} {unit} from the float op on the "
+            f"{self.op} {self.index} `{self.tensor[-_NAMED:]}` is {self.steps:.3g} {self.unit} from the float op on the "
             f"same inputs{where} (at most {self.limit:.2g}){culprit}"
         )
 
@@ -206,6 +207,7 @@ class _Trial:
                         _channels(steps > limit),
                         "file",
                         engine,
+                        "steps" if _grid(tensors[index], got) else "of its size",
                     )
 
 
@@ -243,14 +245,20 @@ def _opens(open_them: Any, ops: list[Op], kind: str) -> bool:
     return True
 
 
+def _grid(tensor: Tensor, got: npt.NDArray[Any]) -> Quantization | None:
+    """What a result's integers stand for; None of a result in float."""
+    return None if got.dtype.kind == "f" else tensor.quantization
+
+
 def _distance(want: npt.NDArray[Any], got: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.float32]:
     """Difference in steps; a float result's in its own size."""
-    if tensor.quantization is None or got.dtype.kind == "f":
+    grid = _grid(tensor, got)
+    if grid is None:
         worst = np.abs(want.astype(np.float32) - got.astype(np.float32))
         size = float(np.max(np.abs(want), initial=0.0, where=np.isfinite(want))) or 1.0
         same = (want == got) | (np.isnan(want) & np.isnan(got))
         return np.where(same, 0.0, np.where(np.isnan(worst), np.inf, worst / size)).astype(np.float32)
-    scale, point = np.float32(tensor.quantization.scale[0]), np.float32(tensor.quantization.zero_point[0])
+    scale, point = np.float32(grid.scale[0]), np.float32(grid.zero_point[0])
     limits = np.iinfo(got.dtype)
     stored = np.clip(want / scale + point, limits.min, limits.max)
     steps: npt.NDArray[np.float32] = np.abs(stored - got)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
-from edge_sdk.artifact.model import Artifact, Subgraph, Tensor
+from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
 from edge_sdk.artifact.sound import formed
 from edge_sdk.checks.lint import claims, conversions, leftovers, loops, narrow, scales, weights
 from edge_sdk.checks.lint.scene import LintFinding, Mark, Rule, Scene, scene_of
@@ -22,6 +23,7 @@ LINT_RULES: tuple[Rule, ...] = (
 )
 """Every rule, in order. A new family is one file and one line here."""
 _NAME = 40
+_MADE_UP = re.compile(r"(tfl\.(pseudo_)?q?const|arith\.constant|std\.constant)\d*")
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -67,9 +69,13 @@ def finding_of(scene: Scene, rule: str, hint: str, mark: Mark) -> LintFinding:
 def _where(scene: Scene, mark: Mark) -> str:
     inner = "" if scene.is_main else f"subgraph {scene.graph.index} "
     if mark.op is not None:
-        return f"{inner}op {mark.op.index} {mark.op.name}{_of(mark.tensor)}"
+        return f"{inner}op {mark.op.index} {mark.op.name}{_of(scene, mark.op, mark.tensor)}"
     return f"{inner}tensor `{mark.tensor.name or mark.tensor.index}`" if mark.tensor else "file"
 
 
-def _of(tensor: Tensor | None) -> str:
-    return f" `{tensor.name[:_NAME]}`" if tensor is not None and tensor.name else ""
+def _of(scene: Scene, op: Op, tensor: Tensor | None) -> str:
+    if tensor is not None and _MADE_UP.fullmatch(tensor.name):
+        # A converter's own number says nothing: the op's result bears the name that the source gave.
+        tensor = scene.tensor(op.outputs, 0)
+    name = tensor.name.split(";", maxsplit=1)[0] if tensor is not None else ""
+    return f" `{name[:_NAME]}`" if name else ""

@@ -68,3 +68,19 @@ def test_an_integer_only_file_is_refused_with_the_factor_that_stands_in_the_way(
     file = parse_artifact(write(lowered(*quantized_product(6), grids=True).graph))
     with pytest.raises(ConversionError, match="1 ops are float: 1 BATCH_MATMUL by a factor whose zero point is not 0"):
         check_form(file, file, find_recipe("int8_only"))
+
+
+def test_ops_that_a_quantized_source_has_in_float_are_told_as_its_own() -> None:
+    from onnx import helper
+
+    proto, feeds = quantized_product(0)
+    proto.graph.node.extend([helper.make_node("Sin", ["y"], ["one"]), helper.make_node("Sin", ["one"], ["two"])])
+    proto.graph.output[0].name = "two"
+    file = parse_artifact(write(lowered(proto, feeds, grids=True).graph))
+    (own,) = check_form(file, file, find_recipe("int8"), quantized=True)
+    assert own.rule == "float-ops-left"
+    assert own.message.count("the source computes them in float too") == 1
+    assert "in the source's tool" in own.hint
+    (other,) = check_form(file, file, find_recipe("int8"))
+    assert "no integer form" in other.message
+    assert "source" not in other.hint

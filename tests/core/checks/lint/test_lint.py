@@ -80,6 +80,17 @@ def test_numbers_in_messages() -> None:
     assert island_one.message == "DEQUANTIZE, EXP, QUANTIZE: 1 float op among integer ones"
 
 
+@pytest.mark.parametrize("made_up", ["tfl.pseudo_qconst41", "arith.constant"])
+def test_a_name_that_a_converter_made_up_gives_way_to_the_result(made_up: str) -> None:
+    data = CASES["dead-channel"][0]()
+    (own,) = found(data, "dead-channel")
+    root, _ = parse_tree(data)
+    root.subgraphs[0].tensors[own.tensor].name = made_up
+    (result,) = parse_artifact(data).main.ops[own.op or 0].outputs
+    (named,) = found(pack_tree(root), "dead-channel")
+    assert named.where == f"op {own.op} CONV_2D `{parse_artifact(data).main.tensors[result].name}`"
+
+
 def test_inner_subgraphs_are_named() -> None:
     root, _ = parse_tree(CASES["conversion-pair"][0]())
     root.subgraphs = [root.subgraphs[0], root.subgraphs[0]]
