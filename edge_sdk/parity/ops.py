@@ -111,8 +111,8 @@ class OpFault:
         culprit = f", in {self.engine} with XNNPACK; TFLite's own kernels are right" if self.by == "delegate" else ""
         where = f" in channels {_listed(self.channels)}" if self.channels else ""
         return (
-            f"{self.op} {self.index} `{self.tensor[-_NAMED:]}` is {self.steps:.3g} {self.unit} from the float op on the "
-            f"same inputs{where} (at most {self.limit:.2g}){culprit}"
+            f"{self.op} {self.index} `{self.tensor[-_NAMED:]}` is {self.steps:.3g} {self.unit} from the float op on "
+            f"the same inputs{where} (at most {self.limit:.2g}){culprit}"
         )
 
 
