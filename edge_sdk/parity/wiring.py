@@ -14,6 +14,8 @@ from edge_sdk.artifact.model import Artifact, Op
 from edge_sdk.parity.pairing import OpPair, Side, pair_ops
 
 _COMMUTE = frozenset({"ADD", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "LOGICAL_AND", "LOGICAL_OR", "EQUAL"})
+# They lay out the same values in the same order: an integer kernel that flattens its operand is fed without one.
+_LAYING_OUT = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 _NAMED = 60
 _Origin: TypeAlias = "tuple[str, int, int]"
 """``op``, its index in the float file and which of its results; or ``input``, the place of its name, 0."""
@@ -90,7 +92,10 @@ class _Origins:
         self._known: dict[int, frozenset[_Origin]] = {}
 
     def of(self, index: int) -> frozenset[_Origin]:
-        """The op or input that a tensor is of; behind ops without a pair, those before them; nothing of a constant."""
+        """The op or input that a tensor is of; behind ops without a pair, those before them; nothing of a constant.
+
+        What only lays values out counts as what it lays out.
+        """
         waiting = [index]
         while waiting:
             one = self._side.origin(waiting[-1]) if waiting[-1] >= 0 else -1
@@ -104,7 +109,11 @@ class _Origins:
 
     def _behind(self, index: int) -> list[int]:
         maker = self._side.maker(index)
-        if maker is None or index in self._inputs or maker.index in self._numbers:
+        if maker is None or index in self._inputs:
+            return []
+        if maker.name in _LAYING_OUT:
+            return [maker.inputs[0]]
+        if maker.index in self._numbers:
             return []
         return [one for one in maker.inputs if one >= 0]
 
@@ -114,7 +123,7 @@ class _Origins:
             return frozenset({("input", self._inputs[index], 0)})
         if maker is None:
             return frozenset()
-        if maker.index in self._numbers:
+        if maker.index in self._numbers and maker.name not in _LAYING_OUT:
             return frozenset({("op", self._numbers[maker.index], list(maker.outputs).index(index))})
         return frozenset().union(*(self._known[one] for one in self._behind(index)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import Artifact, parse_artifact
@@ -61,6 +62,29 @@ def test_an_operand_from_elsewhere_is_named(op: str, read: tuple[str, str], wron
     if wrong:
         assert str(faults[0]).startswith(f"{op} 3 `y`: operand ")
         assert "in the float file from `" in str(faults[0])
+
+
+def flat(*, reshaped: bool, read: str = "a") -> Artifact:
+    """A dense layer that reads one of two functions, flattened before or by itself, as TFLite's quantizer leaves it."""
+    graph = Graph()
+    x = graph.tensor("x", (1, 4, 8))
+    held = {}
+    for name, kind in (("a", "LOGISTIC"), ("b", "TANH")):
+        held[name] = graph.tensor(name, (1, 4, 8))
+        graph.op(kind, (x,), (held[name],))
+    source = held[read]
+    rows = graph.tensor("rows", (4, 8))
+    graph.op("RESHAPE", (held["a"], graph.constant("shape", np.array([4, 8], np.int32))), (rows,))
+    weights, y = graph.constant("weights", np.ones((2, 8), np.float32)), graph.tensor("y", (4, 2))
+    graph.op("FULLY_CONNECTED", (rows if reshaped else source, weights, -1), (y,), options("FullyConnectedOptions"))
+    return parse_artifact(graph.finish((x,), (y, held["a"], held["b"], rows)))
+
+
+@pytest.mark.parametrize(("read", "wrong"), [("a", False), ("b", True)])
+def test_what_only_lays_values_out_may_be_left_out(read: str, wrong: bool) -> None:
+    """A right file of Qwen3's mixture of experts was refused: its gate reads the norm without the RESHAPE."""
+    assert bool(wiring_faults(flat(reshaped=True), flat(reshaped=False, read=read))) is wrong
+    assert bool(wiring_faults(flat(reshaped=False, read=read), flat(reshaped=True))) is wrong
 
 
 def test_inputs_of_a_file_are_told_apart() -> None:

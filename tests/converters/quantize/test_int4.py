@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.compute import compute_type
+from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.edit import with_own_names
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import RecipeError
 from edge_sdk.recipe import Granularity, change_recipe, find_recipe, parse_recipe
@@ -71,6 +73,25 @@ def test_dense_weights_are_four_bits_and_keep_their_values(
     else:
         assert kinds == {"float32"}
         assert "DEQUANTIZE with 4-bit weights stay outside XNNPACK" in outside[0]["message"]
+
+
+def test_a_table_that_is_looked_up_in_is_not_called_slow() -> None:
+    """No XNNPACK takes EMBEDDING_LOOKUP, and int8 makes none faster; of a convolution both is said."""
+    graph = Graph()
+    ids, image = graph.tensor("ids", (4,), "int32"), graph.tensor("image", (1, 4, 4, 8))
+    table = graph.constant("table", np.ones((10, 8), np.int8), scale=[0.1] * 10)
+    kernel = graph.constant("kernel", np.ones((8, 1, 1, 8), np.int8), scale=[0.1] * 8)
+    bias = graph.constant("bias", np.zeros(8, np.float32))
+    rows, y = graph.tensor("rows", (4, 8)), graph.tensor("y", (1, 4, 4, 8))
+    graph.op("EMBEDDING_LOOKUP", (ids, table), (rows,))
+    graph.op("CONV_2D", (image, kernel, bias), (y,), options("Conv2DOptions", stride_w=1, stride_h=1))
+    root, _ = parse_tree(graph.finish((ids, image), (rows, y)))
+    edit = ConstantEdit(root)
+    for index in (table, kernel):
+        edit.set_type(index, "int4")
+        edit.set_values(index, np.ones(root.subgraphs[0].tensors[index].shape, np.int8))
+    (told,) = int4_findings(parse_artifact(pack_tree(root)).main, "dynamic_wi4_afp32")
+    assert told.message.startswith("1 CONV_2D with 4-bit weights stay outside XNNPACK")
 
 
 @pytest.mark.parametrize(
