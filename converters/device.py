@@ -12,11 +12,17 @@ from edge_sdk.artifact.model import Artifact, parse_artifact, read_artifact
 from edge_sdk.artifact.runtimes import missing_ops
 from edge_sdk.checks.checking import check
 from edge_sdk.checks.delegates.ethos_u.check import RULES as ETHOS_U
-from edge_sdk.checks.placement.rule_sets import rule_set
+from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.checks.runtimes import XnnpackEngine, xnnpack_engines
 from edge_sdk.converters.compilers.compiling import compile_bytes
 from edge_sdk.converters.compilers.seam import find_compiler
 from edge_sdk.converters.quantize.forms.islands import Islands, with_integers_only, with_islands
+from edge_sdk.converters.quantize.forms.windows import (
+    MOST_PARTS_IN_INTEGERS,
+    told_of_windows,
+    wide_windows,
+    with_narrow_windows,
+)
 from edge_sdk.converters.reports.conversion import ConversionReport
 from edge_sdk.errors import ConversionError, MissingDependencyError, NothingPlacedError
 from edge_sdk.files import write_bytes
@@ -84,6 +90,33 @@ def in_forms_of_delegate(
         return None if first is None else with_integers_only(data, first)
     engine = _newest_xnnpack() if profile is None else _first_xnnpack(profile)
     return None if engine is None else with_islands(data, engine, reference)
+
+
+def in_narrow_windows(data: bytes, recipe: Recipe, profile: DeviceProfile | None) -> tuple[bytes, Finding] | None:
+    """A float file whose wide depthwise convolutions are sums, for a recipe; None where it is right as it is.
+
+    As :func:`in_forms_of_delegate`: for the device's first delegate where that is XNNPACK, without a profile for that
+    of the newest LiteRT, and integer-only files as they are where no profile names it.
+    """
+    engine = _of_windows(recipe, profile)
+    if engine is None:
+        return None
+    graph = parse_artifact(data).main
+    claimed = place_by(engine.rules, graph, engine=engine.version).claimed
+    chosen = wide_windows(graph, claimed, most_parts=MOST_PARTS_IN_INTEGERS if recipe.integer_only else None)
+    if not chosen:
+        return None
+    return with_narrow_windows(data, chosen), told_of_windows(graph, chosen, recipe, engine.runtime)
+
+
+def _of_windows(recipe: Recipe, profile: DeviceProfile | None) -> XnnpackEngine | None:
+    """Whose kernels a recipe's file is written for; of int8 weights alone, and int16, XNNPACK takes no such op."""
+    integers = recipe.mode == "static_range" and recipe.activations.dtype == "int8" and not recipe.int16
+    if recipe.forms == "plain" or not (integers or recipe.mode in ("float", "float16")):
+        return None
+    if profile is not None:
+        return _first_xnnpack(profile)
+    return None if recipe.integer_only else _newest_xnnpack()
 
 
 def _newest_xnnpack() -> XnnpackEngine:

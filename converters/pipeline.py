@@ -13,7 +13,7 @@ from typing import Any
 from edge_sdk.artifact.model import Artifact, own_artifact, read_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.summary import summarize
-from edge_sdk.converters.device import compiled_path, fit_to_device, in_forms_of_delegate
+from edge_sdk.converters.device import compiled_path, fit_to_device, in_forms_of_delegate, in_narrow_windows
 from edge_sdk.converters.jobs import Job, Quantized, Template, check_calibration, quantized_from
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.options import Settings
@@ -22,7 +22,15 @@ from edge_sdk.converters.proving.float_model import FloatModel
 from edge_sdk.converters.proving.form import check_form
 from edge_sdk.converters.proving.labels import with_labels
 from edge_sdk.converters.proving.ladder import Ladder, Note
-from edge_sdk.converters.proving.latency import is_slower, latency_findings, measured, outside, refuse_slow, untimed
+from edge_sdk.converters.proving.latency import (
+    against_whole,
+    is_slower,
+    latency_findings,
+    measured,
+    outside,
+    refuse_slow,
+    untimed,
+)
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Measure, Proof
 from edge_sdk.converters.proving.telling import findings_of
@@ -138,7 +146,7 @@ class Line:
             lint = lint_findings(artifact, lowered.artifact, islands=bool(made.islands), quantized=quantized)
             findings += [*findings_of(judged.rows, drawn=self._proof.facts.drawn), *lint]
         details = self._details(path, lowered)
-        timings, slow = self._time([lowered.path, path, *([made.plain] if made.plain else [])], job.recipe)
+        timings, slow = self._time(lowered, path, made.plain, job.recipe)
         if not self._settings.allow_slow:
             refuse_slow(timings, job.recipe, self._settings.profile, slow)
         report = ConversionReport(
@@ -163,7 +171,7 @@ class Line:
             ranges=made.ranges,
             corrections=made.corrections,
             tools=(lowered.tool, *made.tools),
-            findings=gravest_first([*self._findings, *findings, *slow]),
+            findings=gravest_first([*self._findings, *lowered.findings, *findings, *slow]),
             stages=(*self._opening, *self._stages),
             choice=job.choice,
             samples=self._proof.first(self._settings.keep_samples, lowered),
@@ -231,16 +239,25 @@ class Line:
         return lowered
 
     def _ready(self, recipe: Recipe, lowered: FloatModel) -> FloatModel:
-        """The float file that the quantizer shall see."""
-        if recipe.mode != "static_range" or lowered.quantized is not None:
+        """The float file that the quantizer shall see, in forms of the recipe's and of the target's delegate."""
+        if lowered.quantized is not None:
             return lowered
         data = lowered.path.read_bytes()
-        ready = with_integer_forms(data, recipe)
+        ready = with_integer_forms(data, recipe) if recipe.mode == "static_range" else data
+        narrow = in_narrow_windows(ready, recipe, self._settings.profile)
+        if narrow is not None:
+            plain = self._written(ready, f"{recipe.name}.whole.tflite")
+            lowered = replace(lowered, plain=plain, findings=(narrow[1],))
+            ready = narrow[0]
         if ready is data:
             return lowered
-        path = self._shop.path(f"{recipe.name}.float.tflite")
-        path.write_bytes(ready)
+        path = self._written(ready, f"{recipe.name}.float.tflite")
         return replace(lowered, path=path, artifact=read_artifact(path))
+
+    def _written(self, data: bytes, name: str) -> Path:
+        path = self._shop.path(name)
+        path.write_bytes(data)
+        return path
 
     def _prepare_comparison(self, artifact: Artifact) -> None:
         store, facts, findings = self._samples.for_comparison(artifact)
@@ -323,17 +340,25 @@ class Line:
                 seed=self._settings.seed,
             )
 
-    def _time(self, paths: Sequence[Path], recipe: Recipe) -> tuple[tuple[Timing, ...], list[Finding]]:
-        """The float file's latency, this one's, and that of the same in plain forms, where there is one."""
-        if recipe.mode == "float":
+    def _time(
+        self, lowered: FloatModel, path: Path, plain: Path | None, recipe: Recipe
+    ) -> tuple[tuple[Timing, ...], list[Finding]]:
+        """The float file's latency, this one's, and that of the same in plain forms, where there is one.
+
+        A float file's own are not told, only what its forms bought.
+        """
+        if recipe.mode == "float" and lowered.plain is None:
             return (), []
         if not self._settings.timing:
             return (), untimed(recipe, self._settings.profile)
         with self._stage("measure latency"):
             worker = self._shop.worker("engine")
-            timings = measured(worker, paths)
-            left = outside(worker, paths[1], self._shop.path("alone"), timings[1]) if is_slower(timings) else None
-        return timings, latency_findings(timings, recipe, left)
+            every = [lowered.path, *([] if recipe.mode == "float" else [path, *([plain] if plain else [])])]
+            timings = measured(worker, [*every, *([lowered.plain] if lowered.plain else [])])
+            whole = against_whole(timings[0], timings[len(every) :], recipe)
+            timings = timings[: len(every)] if recipe.mode != "float" else ()
+            left = outside(worker, path, self._shop.path("alone"), timings[1]) if is_slower(timings) else None
+        return timings, [*whole, *latency_findings(timings, recipe, left)]
 
     def _noting(self, recipe: Recipe) -> Note:
         """What the float file says of its making: as the result, where it is that."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.artifact.model import read_artifact
-from edge_sdk.converters.device import in_forms_of_delegate
+from edge_sdk.converters.device import in_forms_of_delegate, in_narrow_windows
 from edge_sdk.converters.quantize import static_range
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
 from edge_sdk.converters.quantize.weights import tuning
@@ -33,7 +33,9 @@ def int8_of(source: Path, target: Path, samples: Sequence[Arrays], **changes: An
     """
     recipe = replace(find_recipe("int8"), **changes)
     ready, part = target.with_suffix(".ready.tflite"), target.with_suffix(".part.tflite")
-    ready.write_bytes(with_integer_forms(source.read_bytes(), recipe))
+    data = with_integer_forms(source.read_bytes(), recipe)
+    narrow = in_narrow_windows(data, recipe, None)
+    ready.write_bytes(data if narrow is None else narrow[0])
     specs = specs_of(read_artifact(source).signature.inputs)
     given = DataSource("calibration data", len(samples), lambda: iter(samples))
     store, _ = spool(given, specs, target.with_suffix(".samples"))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.edit import add_buffer, enum_value
+from edge_sdk.artifact.edit import add_buffer
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.op_options import encoded, table_of
-from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.schema import enum_value, schema
 from edge_sdk.artifact.tree import pack_tree
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.lower.direct.graph import Op, Tensor

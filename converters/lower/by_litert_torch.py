@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.edit import add_operator_code, enum_value, new_operator
+from edge_sdk.artifact.edit import add_operator_code, new_operator
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Subgraph, parse_artifact
-from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.schema import enum_value, schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.workers.child import running, tool_version
 from edge_sdk.signature import TensorSpec

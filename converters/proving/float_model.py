@@ -9,6 +9,7 @@ from edge_sdk.artifact.model import Artifact
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.reports.conversion import Attempt, Layout
 from edge_sdk.errors import RecipeError
+from edge_sdk.findings import Finding
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.recipe import Recipe
 
@@ -29,6 +30,8 @@ class FloatModel:
         verified: within the float32 bound.
         quantized: the integer file that came along with it, of training or of a source that is quantized already.
         quantized_for: name of the recipe that it is made for.
+        plain: the file before it was written in forms of the target's delegate, where it was.
+        findings: what was written otherwise.
     """
 
     path: Path
@@ -42,6 +45,8 @@ class FloatModel:
     verified: bool = False
     quantized: Path | None = None
     quantized_for: str = ""
+    plain: Path | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def input_axes(self) -> dict[str, list[int] | None]:

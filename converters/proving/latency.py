@@ -90,7 +90,7 @@ def outside(worker: Worker, path: Path, folder: Path, final: Timing) -> Outside:
 
 def is_slower(timings: Sequence[Timing]) -> bool:
     """Whether the file takes longer than the float file, beyond the noise."""
-    return timings[1].ratio_low > _SLOWER
+    return len(timings) > 1 and timings[1].ratio_low > _SLOWER
 
 
 def refuse_slow(
@@ -146,9 +146,33 @@ def latency_findings(timings: Sequence[Timing], recipe: Recipe, left: Outside | 
         recipe: of the file.
         left: what is outside of the delegate, where the file is slower.
     """
+    if not timings:
+        return []
     _, final, *plain = timings
     found = [_slower_than_float(final, recipe, left)] if is_slower(timings) else []
     return found + [one for other in plain if (one := _against_plain(final, other, recipe))]
+
+
+def against_whole(final: Timing, whole: Sequence[Timing], recipe: Recipe) -> list[Finding]:
+    """What wide windows in parts bought: the float file against the same with whole ones; none within the noise.
+
+    Args:
+        final: the float file's latency; ratios are to it.
+        whole: that with whole windows, where there is one.
+        recipe: of the file.
+    """
+    found = []
+    for one in whole:
+        what = (
+            f"the float file takes {final.median_us:.0f} us, {one.median_us:.0f} with its wide windows whole (measured)"
+        )
+        if one.ratio_high * _SLOWER < 1:
+            found.append(
+                Finding("forms-cost-time", "warning", what, recipe.name, "--forms plain; the device may differ")
+            )
+        elif one.ratio_low > _SLOWER:
+            found.append(Finding("forms-save-time", "info", what, recipe.name))
+    return found
 
 
 def _slower_than_float(final: Timing, recipe: Recipe, left: Outside | None) -> Finding:

@@ -9,6 +9,8 @@ from edge_sdk.findings import Finding
 # Told by `float-ops-left` where a source is quantized already, which says what to do there.
 _OF_QUANTIZERS = frozenset({"conversion-pair", "float-island"})
 _GRAVE = ("error", "warning")
+# Ops in float that were not meant are told by `float-ops-left`.
+_OF_ISLANDS = frozenset({"float-constants", "float-island", "int8-is-float"})
 # What a quantizer hides: integers have no NaN.
 _OF_THE_SOURCE = frozenset({"nan-constant"})
 # What a quantizer of weights of 4 bits says itself, for each engine: `int4-outside-delegate`.
@@ -26,7 +28,7 @@ def lint_findings(
         islands: whether ops in float between integers are meant, and told elsewhere.
         quantized: whether the source rounds itself, and said where.
     """
-    elsewhere = _OF_THE_SOURCE | _SAID_BEFORE | ({"float-island"} if islands else set())
+    elsewhere = _OF_THE_SOURCE | _SAID_BEFORE | (_OF_ISLANDS if islands else set())
     elsewhere |= _OF_QUANTIZERS if quantized else set()
     found = [finding for finding in lint(lowered) if finding.rule in _OF_THE_SOURCE]
     found += [finding for finding in lint(artifact) if finding.severity in _GRAVE and finding.rule not in elsewhere]

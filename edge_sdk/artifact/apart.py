@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.compute import CONTROL_OPS
 from edge_sdk.artifact.dtypes import DTYPES, READABLE
-from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
-from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.schema import enum_value, schema
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 _INPUT, _OUTPUT = "in_", "out_"

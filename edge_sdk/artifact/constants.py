@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.dtypes import packed
-from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Tensor
-from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.schema import enum_value, schema
 
 Array = npt.NDArray[Any]
 

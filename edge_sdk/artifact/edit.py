@@ -9,14 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.flatbuffer import Node, new_node
-from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.op_options import table_of
+from edge_sdk.artifact.schema import enum_value, schema
 from edge_sdk.artifact.sound import own_names
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-
-
-def enum_value(enum: str, name: str) -> int:
-    """The number behind a name of the schema's enum or union."""
-    return next(value for value, label in schema().enums[enum].items() if label == name)
 
 
 def add_buffer(root: Node, values: npt.NDArray[Any]) -> int:
@@ -111,13 +107,10 @@ def _moved(indices: Sequence[int], place: Mapping[int, int]) -> npt.NDArray[np.i
     return np.array([place[int(index)] for index in indices], np.int32)
 
 
-_SHARED_OPTIONS = dict.fromkeys(("MEAN", "SUM"), "ReducerOptions")
-
-
 def _options_of(kind: str) -> str | None:
-    """The table of options of an op named by one word, such as ``MUL``."""
-    name = _SHARED_OPTIONS.get(kind, f"{kind.capitalize()}Options")
-    return name if name in schema().tables else None
+    """The table of options of an op among the builtin ones, such as ``MulOptions``; None for an op that has none."""
+    found = table_of(kind)
+    return found[1] if found is not None and found[0] == "BuiltinOptions" else None
 
 
 class GraphEdit:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.edit import add_buffer, add_operator_code, enum_value
+from edge_sdk.artifact.edit import add_buffer, add_operator_code
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.op_options import encoded, table_of
-from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.schema import enum_value, schema
 from edge_sdk.artifact.tree import pack_tree
 
 _SCHEMA_VERSION = 3

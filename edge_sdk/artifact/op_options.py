@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from edge_sdk.artifact.edit import enum_value
-from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.schema import enum_value, schema
 
 # Where the table is not the op's name in camel case.
 _TABLES = {

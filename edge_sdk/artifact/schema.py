@@ -39,6 +39,11 @@ def schema() -> Schema:
     return parse_schema(data.decode())
 
 
+def enum_value(enum: str, name: str) -> int:
+    """The number behind a name of the schema's enum or union."""
+    return next(value for value, label in schema().enums[enum].items() if label == name)
+
+
 def parse_schema(text: str) -> Schema:
     """Parses ``.schema`` text.
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.equal_bytes import EqualBytes
 from edge_sdk.artifact.flatbuffer import Node as Table
 from edge_sdk.artifact.flatbuffer import new_node
 from edge_sdk.artifact.op_options import encoded, table_of
-from edge_sdk.artifact.schema import schema
+from edge_sdk.artifact.schema import enum_value, schema
 from edge_sdk.artifact.tree import pack_tree
 from edge_sdk.converters.lower.direct.graph import Graph, Op, Tensor, inner_graphs
 from edge_sdk.converters.lower.direct.versions import version_of

@@ -20,6 +20,7 @@ from edge_sdk.converters.quantize.floats.holes import around_holes, told_of_hole
 from edge_sdk.converters.quantize.floats.joins import cut_ops, joins_of_kinds, told
 from edge_sdk.converters.quantize.floats.suppressed import around_suppressions, told_of_suppressions
 from edge_sdk.converters.quantize.floats.tails import poor_tail, told_of_tail
+from edge_sdk.converters.quantize.forms.windows import parts_of_sums
 from edge_sdk.converters.quantize.kept import result_name
 from edge_sdk.engines.observe import Observation
 from edge_sdk.findings import Finding
@@ -77,6 +78,7 @@ def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observatio
     decided = [op for op in exact_decisions(graph) if op.index not in known]
     known.update(op.index for op in decided)
     hollow = [op for op in around_holes(graph, seen) if op.index not in known]
+    windows = parts_of_sums(graph)
     findings = [told(graph, recipe, joins)] if joins else []
     findings += [told_of_suppressions(graph, recipe, whole)] if whole else []
     findings += [told_of_tail(graph, recipe, tail, seen)] if tail else []
@@ -84,6 +86,8 @@ def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observatio
     findings += [told_of_decisions(graph, recipe, decided)] if decided else []
     findings += [told_of_holes(graph, recipe, hollow)] if hollow else []
     kept = tuple(
-        op for op in {op.index: op for op in (*whole, *low.ops, *decided, *hollow)}.values() if op.index not in cut
+        op
+        for op in {op.index: op for op in (*whole, *low.ops, *decided, *hollow, *windows)}.values()
+        if op.index not in cut
     )
     return Floats(cut, kept, tuple(findings))

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.edit import GraphEdit, add_buffer, enum_value
+from edge_sdk.artifact.edit import GraphEdit, add_buffer
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
+from edge_sdk.artifact.schema import enum_value
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.seeded_inputs import seeded_inputs
