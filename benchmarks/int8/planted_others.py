@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.int8.planted_faults import LAYERS, Planted, own, some_layer, text_of, with_weights
-from edge_sdk.artifact.edit import enum_value
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
+from edge_sdk.artifact.schema import enum_value
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 
 _SAME_SCALE = ("RESHAPE", "TRANSPOSE", "CONCATENATION", "MAX_POOL_2D", "SLICE", "STRIDED_SLICE", "PAD", "SPLIT")
