@@ -3,10 +3,12 @@
 The bound is the SQNR that every output has (``min_sqnr_db``), or what of top-1 may be lost (``max_drop``): accuracy
 where the data tells classes, else the share of samples that have another best class than in the source.
 
-Ops are ranked once, by the noise that each adds in the int8 file (:mod:`edge_sdk.parity.localize`). The first one, two,
-four ... of them stay in float until the bound is reached, a bisection finds where between the last two numbers that
-happened, and then ops are given back, in halves, where they were not needed. Each evaluation quantizes, and runs the
-file on the samples that the proof compares on; what is written at the end goes through the whole proof as every file.
+Ops are ranked once, by the noise that each adds in the int8 file (:mod:`edge_sdk.parity.localize`). All of them are
+tried in float, which ends a search for what cannot be had. Then the first one, two, four ... stay in float until the
+bound is reached, a bisection finds where between the last two numbers that happened, and ops are given back, in halves,
+where they were not needed. Each evaluation quantizes, and runs the file on the samples that the proof compares on;
+after 25 of them the fewest ops that reached the bound are the answer. What is written goes through the whole proof as
+every file.
 """
 
 from __future__ import annotations
@@ -140,7 +142,7 @@ def _search(line: Line, recipe: Recipe, goal: Goal, progress: Progress) -> Repai
 
     def level(kept: tuple[str, ...]) -> float:
         if kept not in levels:
-            progress.stage(f"try with {len(kept)} ops in float")
+            progress.stage(f"try {len(levels) + 1}: {len(kept)} ops in float{_so_far(levels, goal)}")
             try:
                 levels[kept] = line.level(_keeping(recipe, kept), goal.measure)
             except ConversionError:
@@ -148,6 +150,7 @@ def _search(line: Line, recipe: Recipe, goal: Goal, progress: Progress) -> Repai
                 levels[kept] = float("-inf")
         return levels[kept]
 
+    # The file as it is, and then at most as many as the search may ask.
     if level(()) >= goal.bound:
         return Repair((), 1, level(()))
     lowered, rows = line.noise(recipe)
@@ -165,37 +168,61 @@ def _search(line: Line, recipe: Recipe, goal: Goal, progress: Progress) -> Repai
     return Repair(kept, len(levels), levels[kept])
 
 
-def fewest(ranked: Sequence[str], reaches: Callable[[tuple[str, ...]], bool], *, most: int) -> tuple[str, ...] | None:
-    """A small subset that reaches a goal; None where none of those tried does.
+def _so_far(levels: Mapping[tuple[str, ...], float], goal: Goal) -> str:
+    """The fewest that reach the goal, of all that were tried; the best level where none do."""
+    reached = [names for names, value in levels.items() if value >= goal.bound]
+    if reached:
+        return f" ({len(min(reached, key=len))} reach {goal}; at most {MOST_EVALUATIONS + 1} tries)"
+    return f" ({goal.told(max(levels.values()))} so far)" if levels else ""
 
-    Prefixes of the ranking grow twofold until one reaches it, and are bisected; then parts of it are given back, halves
-    first, the last ranked first, as long as ``most`` asks are not used up. What is returned was asked for and reaches
-    it.
+
+def fewest(ranked: Sequence[str], reaches: Callable[[tuple[str, ...]], bool], *, most: int) -> tuple[str, ...] | None:
+    """A small subset that reaches a goal; None where all of them together do not.
+
+    All are asked first, so that what cannot be reached ends at once. Prefixes of the ranking grow twofold until one
+    reaches the goal, and are bisected; then parts of it are given back, halves first, the last ranked first. When
+    ``most`` asks are used up, the smallest subset that reached it is the answer.
 
     Args:
         ranked: the most useful first.
         reaches: whether a subset does, in the ranking's order.
-        most: how often it is asked at most, once a subset is found.
+        most: how often it is asked at most.
     """
+    asks = _Asks(reaches, most)
+    if not ranked or not asks.reach(tuple(ranked)):
+        return None
     size, last = 1, 0
-    while not reaches(tuple(ranked[:size])):
-        if size >= len(ranked):
-            return None
-        size, last = min(2 * size, len(ranked)), size
-    while size - last > 1:
+    while size < len(ranked) and asks.left and not asks.reach(tuple(ranked[:size])):
+        size, last = 2 * size, size
+    size = len(asks.best)
+    while size - last > 1 and asks.left:
         middle = (size + last) // 2
-        size, last = (middle, last) if reaches(tuple(ranked[:middle])) else (size, middle)
-    return _given_back(tuple(ranked[:size]), reaches, most)
+        size, last = (middle, last) if asks.reach(tuple(ranked[:middle])) else (size, middle)
+    return _given_back(asks)
 
 
-def _given_back(kept: tuple[str, ...], reaches: Callable[[tuple[str, ...]], bool], most: int) -> tuple[str, ...]:
-    asked, part = 0, len(kept) // 2
+class _Asks:
+    """Asks at most so often, and keeps the smallest subset that reached the goal."""
+
+    def __init__(self, reaches: Callable[[tuple[str, ...]], bool], most: int) -> None:
+        self._reaches, self.left = reaches, most
+        self.best: tuple[str, ...] = ()
+
+    def reach(self, names: tuple[str, ...]) -> bool:
+        self.left -= 1
+        found = self._reaches(names)
+        if found and (not self.best or len(names) < len(self.best)):
+            self.best = names
+        return found
+
+
+def _given_back(asks: _Asks) -> tuple[str, ...]:
+    kept, part = asks.best, len(asks.best) // 2
     while part:
         end = len(kept)
-        while end > 0 and asked < most:
+        while end > 0 and asks.left > 0:
             without = kept[: max(0, end - part)] + kept[end:]
-            asked += 1
-            if without and reaches(without):
+            if without and asks.reach(without):
                 kept = without
             end -= part
         part //= 2

@@ -68,7 +68,7 @@ def operand_replaced(data: bytes, rng: np.random.Generator) -> Planted:
     """One op that adds, multiplies or joins reads another result of the same shape and type."""
     root, graph = parse_tree(data)[0], parse_artifact(data).main
     chosen = [
-        (op, place, index)
+        (op, place, held, index)
         for op in graph.ops
         if op.name in ("ADD", "SUB", "MUL", "CONCATENATION")
         for place, held in enumerate(op.inputs)
@@ -77,12 +77,17 @@ def operand_replaced(data: bytes, rng: np.random.Generator) -> Planted:
     ]
     if not chosen:
         return None
-    op, place, index = chosen[int(rng.integers(len(chosen)))]
+    op, place, held, index = chosen[int(rng.integers(len(chosen)))]
     operator = root.subgraphs[0].operators[op.index]
     inputs = np.array(operator.inputs)
     inputs[place] = index
     operator.inputs = inputs
-    return pack_tree(root), (text_of(op),)
+    return pack_tree(root), _edge(graph, op, held, index)
+
+
+def _edge(graph: Subgraph, op: Op, *tensors: int) -> tuple[str, ...]:
+    """Both ends of edges into an op: a message may name either."""
+    return tuple(text_of(one) for one in (op, *(graph.makers[index] for index in tensors if index in graph.makers)))
 
 
 def _alike(graph: Subgraph, op: Op, held: int) -> Iterator[int]:
@@ -113,7 +118,7 @@ def parts_swapped(data: bytes, rng: np.random.Generator) -> Planted:
     inputs = np.array(operator.inputs)
     inputs[[i, j]] = inputs[[j, i]]
     operator.inputs = inputs
-    return pack_tree(root), (text_of(op),)
+    return pack_tree(root), _edge(graph, op, op.inputs[i], op.inputs[j])
 
 
 def resize_flipped(data: bytes, rng: np.random.Generator) -> Planted:

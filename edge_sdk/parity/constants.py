@@ -90,7 +90,7 @@ class ConstantFault:
 def constant_faults(reference: Artifact, candidate: Artifact) -> list[ConstantFault]:
     """Everything stored in the candidate's main subgraph that the float file does not explain, op by op."""
     check = _Check(reference.main, candidate.main)
-    return [fault for pair in pair_ops(reference, candidate) for fault in check.pair(pair)]
+    return [fault for pair in pair_ops(reference, candidate, past_shapes=True) for fault in check.pair(pair)]
 
 
 class _Check:

@@ -10,6 +10,8 @@ from edge_sdk.artifact.model import Artifact, Op, Subgraph
 
 _BETWEEN = frozenset({"QUANTIZE", "DEQUANTIZE"})
 
+_SHAPING = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
+
 
 @dataclass(frozen=True)
 class OpPair:
@@ -19,20 +21,32 @@ class OpPair:
     candidate: Op
 
 
-def pair_ops(reference: Artifact, candidate: Artifact) -> list[OpPair]:
+def pair_ops(reference: Artifact, candidate: Artifact, *, past_shapes: bool = False) -> list[OpPair]:
     """Ops of the main subgraphs that correspond, in the candidate's order.
 
     From outputs of one name, and from results whose name is unique on both sides, it goes to their makers, operand by
     operand, past QUANTIZE and DEQUANTIZE, for as long as both sides are of one type: what was rewritten pairs with
     nothing.
+
+    Args:
+        reference: the float file.
+        candidate: the file made from it.
+        past_shapes: whether to go on behind a change of shape that one side alone has; results of a pair may differ in
+            shape then.
     """
     left, right = Side(reference.main), Side(candidate.main)
     found: dict[int, Op] = {}
     taken: set[int] = set()
     waiting = [*_ends(reference, candidate), *_namesakes(reference.main, candidate.main)]
     while waiting:
-        one, other = (side.maker(index) for side, index in zip((left, right), waiting.pop(0), strict=True))
-        if one is None or other is None or one.name != other.name or other.index in found or one.index in taken:
+        ends = waiting.pop(0)
+        one, other = (side.maker(index) for side, index in zip((left, right), ends, strict=True))
+        if one is None or other is None:
+            continue
+        if past_shapes and one.name != other.name and {one.name, other.name} & _SHAPING:
+            waiting.append((one.inputs[0], ends[1]) if one.name in _SHAPING else (ends[0], other.inputs[0]))
+            continue
+        if one.name != other.name or other.index in found or one.index in taken:
             continue
         found[other.index] = one
         taken.add(one.index)

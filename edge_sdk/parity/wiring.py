@@ -11,14 +11,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from edge_sdk.artifact.model import Artifact, Op
-from edge_sdk.parity.pairing import OpPair, Side, pair_ops
+from edge_sdk.parity.pairing import OpPair, pair_ops
 
 _COMMUTE = frozenset({"ADD", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "LOGICAL_AND", "LOGICAL_OR", "EQUAL"})
-# They lay out the same values in the same order: an integer kernel that flattens its operand is fed without one.
-_LAYING_OUT = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
+# The same values, laid out or stored otherwise: an integer kernel that does so itself is fed without such an op.
+_LAYING_OUT = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "QUANTIZE", "DEQUANTIZE", "CAST"})
 _NAMED = 60
 _Origin: TypeAlias = "tuple[str, int, int]"
 """``op``, its index in the float file and which of its results; or ``input``, the place of its name, 0."""
+_Ends: TypeAlias = "frozenset[_Origin]"
+_Key: TypeAlias = "tuple[str, tuple[_Ends, ...], int]"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def wiring_faults(reference: Artifact, candidate: Artifact) -> list[WiringFault]
     What a quantizer rewrote, put in or took out pairs with nothing: then the nearest ops before it count, and an
     operand is wrong where none of them are the float file's.
     """
-    pairs = pair_ops(reference, candidate)
+    pairs = pair_ops(reference, candidate, past_shapes=True)
     names = list(reference.signature.inputs)
     sides = (
         _Origins(reference, names, {pair.reference.index: pair.reference.index for pair in pairs}),
@@ -72,7 +74,7 @@ def _both(pair: OpPair) -> tuple[Op, Op]:
     return pair.reference, pair.candidate
 
 
-def _apart(want: frozenset[_Origin], got: frozenset[_Origin]) -> bool:
+def _apart(want: _Ends, got: _Ends) -> bool:
     return bool(want and got) and want.isdisjoint(got)
 
 
@@ -86,46 +88,45 @@ class _Origins:
     """
 
     def __init__(self, file: Artifact, names: Sequence[str], numbers: Mapping[int, int]) -> None:
-        self._graph, self._side, self._numbers, self._names = file.main, Side(file.main), numbers, names
-        given = file.signature.inputs
-        self._inputs = {tensor.index: names.index(name) for name, tensor in given.items() if name in names}
-        self._known: dict[int, frozenset[_Origin]] = {}
+        self._graph, self._numbers, self._names = file.main, numbers, names
+        given = ((name, t.index) for name, t in file.signature.inputs.items() if name in names)
+        self._inputs = {index: frozenset({("input", names.index(name), 0)}) for name, index in given}
+        # What is computed twice is found in the first pass, and counts as the same in the second.
+        self._same: dict[_Key, _Ends] = {}
+        self._known = self._followed()
+        self._same = self._alike()
+        self._known = self._followed()
 
-    def of(self, index: int) -> frozenset[_Origin]:
+    def of(self, index: int) -> _Ends:
         """The op or input that a tensor is of; behind ops without a pair, those before them; nothing of a constant.
 
-        What only lays values out counts as what it lays out.
+        What only lays values out counts as what it lays out; an op without a pair also as those that compute the same.
         """
-        waiting = [index]
-        while waiting:
-            one = self._side.origin(waiting[-1]) if waiting[-1] >= 0 else -1
-            missing = [] if one in self._known else [i for i in self._behind(one) if i not in self._known]
-            if missing:
-                waiting += missing
-                continue
-            self._known.setdefault(one, self._nearest(one))
-            self._known[waiting.pop()] = self._known[one]
-        return self._known[index]
+        return self._known.get(index, frozenset())
 
-    def _behind(self, index: int) -> list[int]:
-        maker = self._side.maker(index)
-        if maker is None or index in self._inputs:
-            return []
-        if maker.name in _LAYING_OUT:
-            return [maker.inputs[0]]
-        if maker.index in self._numbers:
-            return []
-        return [one for one in maker.inputs if one >= 0]
+    def _followed(self) -> dict[int, _Ends]:
+        """Of each tensor, in the order in which ops compute."""
+        self._known = dict(self._inputs)
+        for op in self._graph.ops:
+            read = [self.of(index) for index in op.inputs if index >= 0]
+            for place, index in enumerate(op.outputs):
+                if op.name in _LAYING_OUT:
+                    self._known[index] = read[0]
+                elif op.index in self._numbers:
+                    self._known[index] = frozenset({("op", self._numbers[op.index], place)})
+                else:
+                    self._known[index] = self._same.get(_key(op, read, place), frozenset()).union(*read)
+        return self._known
 
-    def _nearest(self, index: int) -> frozenset[_Origin]:
-        maker = self._side.maker(index)
-        if index in self._inputs:
-            return frozenset({("input", self._inputs[index], 0)})
-        if maker is None:
-            return frozenset()
-        if maker.index in self._numbers and maker.name not in _LAYING_OUT:
-            return frozenset({("op", self._numbers[maker.index], list(maker.outputs).index(index))})
-        return frozenset().union(*(self._known[one] for one in self._behind(index)))
+    def _alike(self) -> dict[_Key, _Ends]:
+        """Ops with a pair by their kind and by what they read: a converter computes once what stands there twice."""
+        found: dict[_Key, _Ends] = {}
+        for op in self._graph.ops:
+            read = [self.of(index) for index in op.inputs if index >= 0]
+            for place, index in enumerate(op.outputs if op.index in self._numbers else ()):
+                key = _key(op, read, place)
+                found[key] = found.get(key, frozenset()) | self.of(index)
+        return found
 
     def text(self, origin: _Origin) -> str:
         """In words; of the float file's own side alone."""
@@ -134,3 +135,7 @@ class _Origins:
             return f"input `{self._names[number]}`"
         op = self._graph.ops[number]
         return f"`{self._graph.tensors[op.outputs[0]].name[-_NAMED:]}`"
+
+
+def _key(op: Op, read: Sequence[_Ends], place: int) -> _Key:
+    return op.name, tuple(read), place

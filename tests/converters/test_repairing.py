@@ -36,19 +36,29 @@ def test_only_what_is_needed_is_kept(needed: tuple[str, ...]) -> None:
 
 
 def test_few_evaluations() -> None:
-    """Twofold growth and bisection take 2 log2(n) asks, giving back as many as are allowed."""
+    """All, twofold growth and bisection take 1 + 2 log2(n) asks, giving back as many as are left."""
     goal = Goal("op0", "op1", "op50")
-    found = fewest(RANKED, goal, most=10)
+    found = fewest(RANKED, goal, most=24)
     assert found is not None
     assert goal.needed <= set(found)
-    assert goal.asked <= 2 * 7 + 10
+    assert goal.asked <= 24
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 8, 12, 16])
+def test_a_search_that_is_cut_short_answers_with_what_reached_the_goal(most: int) -> None:
+    goal = Goal("op0", "op70")
+    found = fewest(RANKED, goal, most=most)
+    assert goal.asked == most
+    assert found is not None
+    assert goal.needed <= set(found)
+    # The more it may ask, the less it keeps: all of them, up to op70, then without what is between.
+    assert len(found) <= {1: 100, 2: 100, 5: 100, 8: 100, 12: 75, 16: 71}[most]
 
 
 def test_nothing_helps() -> None:
     goal = Goal("elsewhere")
     assert fewest(RANKED, goal, most=10) is None
-    # 1, 2, 4 ... 64, 100.
-    assert goal.asked == 8
+    assert goal.asked == 1
 
 
 def test_ranking_knows_only_what_a_recipe_can_name() -> None:

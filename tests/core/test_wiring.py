@@ -87,6 +87,53 @@ def test_what_only_lays_values_out_may_be_left_out(read: str, wrong: bool) -> No
     assert bool(wiring_faults(flat(reshaped=False, read=read), flat(reshaped=True))) is wrong
 
 
+def test_a_layer_behind_a_change_of_shape_that_was_dropped_is_still_the_layer() -> None:
+    """TFLiteConverter leaves out a RESHAPE between a dense layer and a sum, and joins their names."""
+
+    def dense(*, int8: bool, shaped: bool, value: float) -> Artifact:
+        graph = Graph()
+        kind: dict[str, Any] = {"scale": [0.1], "zero_point": [0]} if int8 else {}
+        dtype = "int8" if int8 else "float32"
+        x = graph.tensor("x", (1, 4), dtype, **kind)
+        values = np.full((3, 4), 2.0 if int8 else 0.2, np.float32).astype(dtype)
+        values[1] = round(value / 0.1) if int8 else value
+        weights = graph.constant("w", values, **kind)
+        made = graph.tensor("joined" if int8 else "fc", (1, 3), dtype, **kind)
+        graph.op("FULLY_CONNECTED", (x, weights, -1), (made,), options("FullyConnectedOptions"))
+        if shaped:
+            made, flat = graph.tensor("moved", (1, 1, 3), dtype, **kind), made
+            graph.op("RESHAPE", (flat, graph.constant("shape", np.array([1, 1, 3], np.int32))), (made,))
+        y = graph.tensor("y", (1, 1, 3) if shaped else (1, 3), dtype, **kind)
+        graph.op("ADD", (made, made), (y,), options("AddOptions"))
+        return parse_artifact(graph.finish((x,), (y,)))
+
+    reference = dense(int8=False, shaped=True, value=0.5)
+    assert constant_faults(reference, dense(int8=True, shaped=False, value=0.5)) == []
+    (fault,) = constant_faults(reference, dense(int8=True, shaped=False, value=0.9))
+    assert str(fault).startswith("FULLY_CONNECTED 0 `joined`: operand 1 is 4 steps")
+
+
+@pytest.mark.parametrize(("read", "wrong"), [("first", False), ("other", True)])
+def test_what_stands_twice_in_the_float_file_may_be_computed_once(read: str, wrong: bool) -> None:
+    """TensorFlow's quantizer computes equal ops once, under the name of one of them."""
+
+    def network(*, once: bool, read: str) -> Artifact:
+        graph = Graph()
+        x = graph.tensor("x", SHAPE)
+        held = {}
+        for name, kind in (("first", "LOGISTIC"), ("other", "TANH"), *([] if once else [("second", "LOGISTIC")])):
+            held[name] = graph.tensor(name, SHAPE)
+            graph.op(kind, (x,), (held[name],))
+        a, b = graph.tensor("a", SHAPE), graph.tensor("b", SHAPE)
+        graph.op("SUB", (x, held["first"]), (a,), options("SubOptions"))
+        graph.op("SUB", (x, held[read]), (b,), options("SubOptions"))
+        return parse_artifact(graph.finish((x,), (a, b, held["other"])))
+
+    whole = network(once=False, read="second")
+    faults = wiring_faults(whole, network(once=True, read=read))
+    assert bool(faults) is wrong
+
+
 def test_inputs_of_a_file_are_told_apart() -> None:
     (fault,) = wiring_faults(network("x", "a", int8=False, op="SUB"), network("z", "a", int8=True, op="SUB"))
     assert "comes from input `z`, in the float file from input `x`" in str(fault)
