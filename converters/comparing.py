@@ -13,8 +13,10 @@ from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.artifact.suppressions import kept_outputs
 from edge_sdk.converters.calls import call_pairs, compare_calls, moved_in_calls, ranked_in_calls
-from edge_sdk.converters.options import Options, source_options_from
+from edge_sdk.converters.jobs import Job
+from edge_sdk.converters.options import Options, settings_from, source_options_from
 from edge_sdk.converters.pairing import Pairing, is_tflite
+from edge_sdk.converters.pipeline import run_jobs
 from edge_sdk.converters.pixels import Fed, feed_pixels
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place
 from edge_sdk.converters.proving.telling import faint_answers, few_carriers, other_orders
@@ -33,11 +35,15 @@ from edge_sdk.parity.detections import agreements, held_to_rows
 from edge_sdk.parity.ordered import SecondLook
 from edge_sdk.parity.ranking import ranked_outputs
 from edge_sdk.progress import Progress, Silent
+from edge_sdk.recipe import find_recipe
 from edge_sdk.rows import Tabular
 from edge_sdk.signature import TensorSpec
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+# Of the file whose results are looked at, a mistake shows in the first.
+_FEW = 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,7 +108,8 @@ def compare(
         candidate: likewise; a .tflite that edge-sdk made says how its layout differs.
         max_abs_error: bound on every output; with neither this nor ``min_sqnr_db`` a float .tflite candidate is held
             to what ``convert`` holds it to (float rounding, and how the reference is conditioned), others to nothing.
-        tensors: compare intermediate results of two .tflite files too.
+        tensors: compare intermediate results with a .tflite candidate's too; of another source than a .tflite they are
+            those of the float32 file that ``convert`` makes of it.
         calls: keys of signatures of two .tflite files, called in order on each sample; state is set back before the
             first and kept in between, and outputs are handed to later inputs of the same name. ``signature``: one call.
         progress: hears how far the work is.
@@ -118,6 +125,11 @@ def compare(
     signature, boxes, classes = options.get("signature"), options.get("boxes", {}), options.get("classes", {})
     if signature is not None and not calls and is_tflite(reference) and is_tflite(candidate):
         calls = (signature,)
+    if tensors and not is_tflite(candidate):
+        raise SignatureError(
+            f"intermediate results are compared with those of a .tflite file, and {candidate} is none",
+            hint="convert it first, and compare with the file",
+        )
     if calls:
         if tensors or not (is_tflite(reference) and is_tflite(candidate)):
             raise SignatureError(
@@ -164,12 +176,26 @@ def compare(
         rows = _held(
             meter, candidate, asked, moved, SecondLook(ranked, pairs, boxes, classes), left.description.precision
         )
-        details = pairing.details(shop, reference, store, expected) if tensors else None
+        details = None
+        if tensors:
+            file = _float_file(reference, shop, options, progress)
+            details = pairing.details(shop, file, store, expected)
     odd = (*_odd(rows, drawn=check.facts.drawn), *few_carriers(rows), *_same_file(reference, candidate, rows))
     blamed = tuple(dict(row) for row in details.tensors) if details else ()
     return Comparison(
         str(reference), str(candidate), check.facts, rows, (*findings, *pairing.findings, *odd), blamed, details
     )
+
+
+def _float_file(reference: object, shop: Workshop, options: Options, progress: Progress) -> Path:
+    """The reference where it is a .tflite file, else the float32 file that ``convert`` makes of it."""
+    if is_tflite(reference):
+        return Path(str(reference))
+    progress.stage("make the reference's float32 file")
+    target = shop.path("reference_float32.tflite")
+    told: Options = {**options, "timing": False, "samples": _FEW}
+    list(run_jobs(reference, [Job(find_recipe("float32"), target)], settings_from(told)))
+    return target
 
 
 def _odd(rows: Sequence[OutputParity], *, drawn: bool) -> list[Finding]:

@@ -121,14 +121,23 @@ class Pairing:
                     f"{shape_text(got[name].shape)} in the candidate"
                 )
 
-    def details(self, shop: Workshop, reference: object, samples: SampleStore, expected: Path) -> Details:
-        """Intermediate results, for two .tflite files, after :meth:`run`."""
-        if not (is_tflite(reference) and is_tflite(self._candidate)):
-            raise SignatureError(
-                "intermediate results can be compared between two .tflite files only",
-                hint="convert the source to float32 first and compare with that",
-            )
-        files = Path(str(reference)), Path(str(self._candidate))
+    def details(self, shop: Workshop, reference: Path, samples: SampleStore, expected: Path) -> Details:
+        """Intermediate results of a .tflite candidate, after :meth:`run`.
+
+        Args:
+            shop: workers and folder.
+            reference: the reference as a float .tflite file, laid out as the candidate.
+            samples: that both ran on.
+            expected: folder of the reference's outputs.
+
+        Raises:
+            SignatureError: the reference's file has its inputs in another layout.
+        """
+        files = reference, Path(str(self._candidate))
+        shapes = [{name: t.shape for name, t in read_artifact(one).signature.inputs.items()} for one in files]
+        if shapes[0] != shapes[1]:
+            what = f"{self._candidate} has inputs {shapes[1]}, the reference's float32 file {shapes[0]}"
+            raise SignatureError(f"{what}: their results differ in layout", hint="compare files of one conversion")
         found = details_of(shop, *files, samples, self.pairs(shop, expected, samples.count), self.input_axes)
         found = with_losses_alone(found, shop, *files, samples, self.input_axes)
         return with_op_times(found, shop, files[1])

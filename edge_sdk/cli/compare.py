@@ -29,7 +29,7 @@ from edge_sdk.cli.screen import OK, UNFIT, Screen, command
 @source_options
 @click.option("--min-sqnr-db", type=float, help="What every output must reach.")
 @click.option("--max-abs-error", type=float, help="What no value may exceed.")
-@click.option("--tensors", is_flag=True, help="Compare intermediate results of two .tflite files too.")
+@click.option("--tensors", is_flag=True, help="Compare intermediate results with a .tflite CANDIDATE's too.")
 @time_limit_option
 @call_option
 @html_option

@@ -37,8 +37,6 @@ def test_source_against_its_file_across_layouts(tmp_path: Path, workers: Workers
     assert result.outputs[0].sqnr_db > 100
     assert str(result.outputs[0].bound).startswith("max abs error <=")
     assert "float32 rounding" in result.outputs[0].bound.derivation  # type: ignore[union-attr]
-    with pytest.raises(SignatureError, match=r"two \.tflite files only"):
-        compare(TORCH_CNN, file, tensors=True, workers=workers)
 
 
 @pytest.mark.torch
@@ -56,6 +54,11 @@ def test_two_files_of_one_source_with_their_tensors(tmp_path: Path, workers: Wor
         "model.block.1",
         "model.block.2",
     }
+    # Of the source itself they are those of its float file.
+    of_source = compare(TORCH_CNN, int8, tensors=True, workers=workers)
+    assert {row["tensor"] for row in of_source.tensors} == {row["tensor"] for row in result.tensors}
+    with pytest.raises(SignatureError, match="is none"):
+        compare(plain, TORCH_CNN, tensors=True, workers=workers)
     worst = comparison_text(result).split("alone dB\n")[1].splitlines()[0]
     assert result.tensors[0]["op"] in worst
     assert all(row["sqnr_db"] > 10 for row in result.tensors)
