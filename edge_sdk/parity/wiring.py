@@ -17,6 +17,8 @@ _COMMUTE = frozenset({"ADD", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", 
 # The same values, laid out or stored otherwise: an integer kernel that does so itself is fed without such an op.
 _LAYING_OUT = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "QUANTIZE", "DEQUANTIZE", "CAST"})
 _NAMED = 60
+# Behind an op without a pair stand those before it.
+_SOME = 2
 _Origin: TypeAlias = "tuple[str, int, int]"
 """``op``, its index in the float file and which of its results; or ``input``, the place of its name, 0."""
 _Ends: TypeAlias = "frozenset[_Origin]"
@@ -61,7 +63,7 @@ def _faults(pair: OpPair, sides: tuple[_Origins, _Origins], candidate: Artifact)
     if len(want) != len(got):
         return
     wrong = [place for place, ends in enumerate(zip(want, got, strict=True)) if _apart(*ends)]
-    if wrong and op.name in _COMMUTE and not any(_apart(*ends) for ends in zip(want, reversed(got), strict=True)):
+    if wrong and op.name in _COMMUTE and all(_alike(*ends) for ends in zip(want, reversed(got), strict=True)):
         return
     for place in wrong:
         name = candidate.main.tensors[op.outputs[0]].name
@@ -76,6 +78,13 @@ def _both(pair: OpPair) -> tuple[Op, Op]:
 
 def _apart(want: _Ends, got: _Ends) -> bool:
     return bool(want and got) and want.isdisjoint(got)
+
+
+def _alike(want: _Ends, got: _Ends) -> bool:
+    """Whether operands that changed places are the same: both constants, one op's, or behind some of the same."""
+    if len(want) < _SOME or len(got) < _SOME:
+        return want == got
+    return not want.isdisjoint(got)
 
 
 class _Origins:
