@@ -136,6 +136,8 @@ def measured_bound(rounded_db: float, activations: str, *, min_sqnr_db: float | 
     if min_sqnr_db is not None:
         return Bound("sqnr_db", min_sqnr_db, "asked for with --min-sqnr-db")
     margin = _ROUNDED_ACTIVATIONS_DB if activations == "int8" else _MARGIN_DB
+    if rounded_db == -math.inf:
+        return Bound("sqnr_db", _LEAST_DB, "the source with its weights alone rounded gives no finite answer")
     value = min(_LEAST_DB, rounded_db - margin)
     words = f"the source with its weights alone rounded keeps {rounded_db:.1f} dB"
     return Bound("sqnr_db", value, f"{words}, less {margin:.0f} dB, and no more than {_LEAST_DB:.0f} dB is asked for")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from edge_sdk.errors import ParityError
 from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.carriers import Carriers, carriers_of
+from edge_sdk.parity.decisions import Decisions, DecisionSums
 from edge_sdk.parity.iou import BoxParity, BoxSums
 from edge_sdk.parity.kept_rows import KeptRows
 from edge_sdk.parity.ranking import Ranks
@@ -57,6 +58,7 @@ class OutputParity:
         kept: of an output behind a suppression, how many of its rows are found again, by which it is held.
         scores: of an output of more than two dimensions, along which axis it has classes; its rows are all others.
         reading: of a text or speech recogniser's steps, how many strings are read alike.
+        decisions: of values from 0 to 1 that are no shares of classes, how many are above one half on both sides.
         winners: how many classes are the best of any row in the reference; None where the output is not class-like.
     """
 
@@ -85,6 +87,7 @@ class OutputParity:
     scores: ScoreForm | None = None
     reading: Reading | None = None
     winners: int | None = None
+    decisions: Decisions | None = None
 
     @property
     def has_power(self) -> bool:
@@ -145,6 +148,7 @@ class _Sums:
         self.parts = parts
         self.axes: dict[int, AxisSums] | None = None
         self.scores = scores or ScoreSums()
+        self.decisions = DecisionSums()
         self.lowest, self.highest = math.inf, -math.inf
         self.least, self.most = math.inf, -math.inf
         self.samples = self.not_finite = 0
@@ -185,6 +189,7 @@ class _Sums:
         self.lowest = min(self.lowest, float(np.min(other, initial=math.inf)))
         self.highest = max(self.highest, float(np.max(other, initial=-math.inf)))
         self.scores.add(reference, candidate)
+        self.decisions.add(reference, candidate)
         if self.axes is None:
             self.axes = {axis: AxisSums(axis) for axis in watched_axes(reference.shape, self.parts)}
         for sums in self.axes.values():
@@ -268,7 +273,7 @@ def _with_boxes(row: OutputParity, boxes: BoxParity | None) -> OutputParity:
     if boxes is None or not found:
         return replace(row, boxes=boxes)
     bare = replace(row, top1_agreement=None, top5_agreement=None, divergence=None, rows=0, winners=None)
-    return replace(bare, boxes=boxes, scores=None, reading=None)
+    return replace(bare, boxes=boxes, scores=None, reading=None, decisions=None)
 
 
 def _in_parts(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -300,6 +305,7 @@ def _row(name: str, sums: _Sums, bound: Bound | None, step: float) -> OutputPari
         divergence=classes.divergence,
         rows=classes.rows,
         winners=classes.winners,
+        decisions=sums.decisions.found() if classes.divergence is None else None,
         parts=parts,
         dead=sums.dead(step),
         constant=still and unresolved is None,

@@ -189,6 +189,7 @@ def parity_lines(rows: Sequence[OutputParity]) -> list[str]:
     lines = table(headers, (line for row in rows for line in (_parity_row(row), *_part_rows(row))))
     lines += [field("", _boxes_text(row)) for row in rows if row.boxes]
     lines += [field("", _scores_text(row)) for row in rows if row.scores]
+    lines += [field("", f"`{row.name}` {row.decisions}") for row in rows if row.decisions]
     return lines + [field("", f"`{row.name}` {row.kept}") for row in rows if row.kept and not row.boxes]
 
 

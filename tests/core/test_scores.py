@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from edge_sdk.converters.proving.telling import findings_of
 from edge_sdk.errors import SignatureError
 from edge_sdk.parity import Bound, ParityMeter
+from edge_sdk.parity.bounds import measured_bound
 from edge_sdk.parity.compare import OutputParity
 from edge_sdk.parity.verdict import accuracy_of
 
@@ -116,6 +118,22 @@ def test_a_map_of_regions_is_no_string() -> None:
     assert row.reading is None
 
 
+def test_masks_are_compared_at_one_half() -> None:
+    mask = RNG.uniform(0, 1, (1, 1, 20, 20)).astype(np.float32)
+    other = mask.copy()
+    other[0, 0, :2] = 1 - other[0, 0, :2]
+    row = row_of([mask], [other])
+    want, got = mask > 0.5, other > 0.5
+    assert row.decisions is not None
+    assert (row.decisions.wanted, row.decisions.got) == (want.sum(), got.sum())
+    assert row.decisions.both == (want & got).sum() < want.sum()
+    assert row.decisions.overlap == pytest.approx((want & got).sum() / (want | got).sum())
+    assert row_of([mask * 3], [other]).decisions is None
+    assert row_of([mask / 3], [other]).decisions is None
+    shares = softmax(RNG.standard_normal((1, 6, 7)) * 4)
+    assert row_of([shares], [shares]).decisions is None
+
+
 def test_outputs_within_float_rounding_are_told() -> None:
     meter = ParityMeter()
     wanted = RNG.uniform(0, 1e-6, (1, 1, 8, 8))
@@ -141,3 +159,9 @@ def test_what_all_samples_share_is_no_answer() -> None:
     assert rules == ["faint-answers", "one-class"]
     assert [finding.rule for finding in findings_of([seeing], drawn=True)] == ["one-class"]
     assert "drawn by a seed" in str(findings_of([blind], drawn=True)[0].hint)
+
+
+def test_a_source_without_a_finite_answer_leaves_the_usual_bound() -> None:
+    bound = measured_bound(-math.inf, "int8")
+    assert bound.value == 10
+    assert "no finite answer" in bound.derivation

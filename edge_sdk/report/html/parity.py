@@ -27,7 +27,8 @@ def _lines(row: Data) -> Iterator[tuple[object, ...]]:
 def _top1(row: Data) -> Html:
     """Agreement of the best class; of a sequence or a map by places, and what steps read as."""
     if row["top1_agreement"] is None:
-        return Html("-")
+        one = row.get("decisions")
+        return Html(f"{one['both']} of {one['wanted']}<br><small>values above 0.5 again</small>" if one else "-")
     form, read = row.get("scores"), row.get("reading")
     lines = [f"{row['top1_agreement']:.1%} of {row['rows']}"]
     if form:
