@@ -200,10 +200,13 @@ class _Measuring:
         return min(100, int(100 * done)), 100
 
     def _announce(self, turns: Sequence[Turn]) -> None:
-        words = "measure"
-        if self._plan.sustained_minutes is not None:
-            words += f" for {self._plan.sustained_minutes:g} minutes"
-        self._progress.stage(f"{words} {len(turns)} in turn" if len(turns) > 1 else words)
+        words, plan = "measure", self._plan
+        if plan.sustained_minutes is not None:
+            words += f" for {plan.sustained_minutes:g} minutes"
+        words += f" {len(turns)} in turn" if len(turns) > 1 else ""
+        if plan.sustained_minutes is None:
+            words += f", {min(plan.min_seconds, plan.max_seconds) * len(turns):.0f} s or more"
+        self._progress.stage(words)
 
     # --- what it says -----------------------------------------------------------------------------------------------
 

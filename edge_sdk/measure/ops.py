@@ -93,9 +93,10 @@ def op_profile(summary: str, engine: str, runs: int) -> OpProfile:
     section = re.search(r"Run Order =+\n(.*?)(?:\n=|\Z)", summary, re.DOTALL)
     rows = [row for line in (section[1] if section else "").splitlines() if (row := _ROW.fullmatch(line))]
     means = [float(row["mean"]) for row in rows]
-    if not sum(means):
+    if not rows:
         raise TargetError(f"{engine}'s profile holds no times of ops", hint="leave --ops out")
-    ops = tuple(OpTime(_name(row), mean, mean / sum(means)) for row, mean in zip(rows, means, strict=True))
+    # Of a file whose ops all take less than 1 us no op has a share.
+    ops = tuple(OpTime(_name(row), mean, mean / (sum(means) or 1.0)) for row, mean in zip(rows, means, strict=True))
     return OpProfile(f"{engine}'s own profiler", runs, ops)
 
 

@@ -44,7 +44,11 @@ def test_the_engines_table_is_read() -> None:
     assert first.share == pytest.approx(0.518 / 0.592)
 
 
-@pytest.mark.parametrize("text", ["", "Run Order ===\nnothing", NO_TIMES])
+def test_ops_that_all_take_less_than_the_profilers_unit_have_no_share() -> None:
+    assert [(op.mean_ms, op.share) for op in op_profile(NO_TIMES, "x 1", 20).ops] == [(0.0, 0.0)] * 2
+
+
+@pytest.mark.parametrize("text", ["", "Run Order ===\nnothing"])
 def test_a_profile_without_times_is_an_error(text: str) -> None:
     with pytest.raises(TargetError, match="holds no times of ops"):
         op_profile(text, "x 1", 20)
