@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -51,7 +50,7 @@ from edge_sdk.files import check_writable, own_content, write_bytes, write_own
 from edge_sdk.findings import Finding, gravest_first
 from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.profile.records import DeviceProfile
-from edge_sdk.progress import Progress, Silent
+from edge_sdk.progress import Parts, Progress, Silent
 from edge_sdk.recipe import Recipe
 from edge_sdk.version import __version__
 
@@ -272,8 +271,8 @@ class Line:
             data, made = lowered.quantized_bytes(recipe), Quantized()
         else:
             raw = self._shop.path(f"{recipe.name}.raw.tflite")
-            with self._stage(f"quantize to {recipe.name}"):
-                written = self._run_quantizer(recipe, lowered, raw)
+            with self._stage(f"quantize to {recipe.name}") as parts:
+                written = self._run_quantizer(recipe, lowered, raw, parts)
             made = quantized_from(self._tuned(written, raw, lowered) if recipe.tune else written)
             data = raw.read_bytes()
         exact = made.inside(lowered).path.read_bytes()
@@ -302,7 +301,7 @@ class Line:
         write_own(path, with_labels(done, self._settings.labels) if self._settings.labels else done)
         return path
 
-    def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path) -> dict[str, Any]:
+    def _run_quantizer(self, recipe: Recipe, lowered: FloatModel, raw: Path, parts: Parts) -> dict[str, Any]:
         store = self._samples.calibration
         worker = self._shop.worker(lowered.role, preload=PRELOAD.get(recipe.mode, ()))
         arguments = {
@@ -314,7 +313,7 @@ class Line:
             made: dict[str, Any] = worker.function(
                 QUANTIZERS[recipe.mode],
                 f"quantizing to {recipe.name}",
-                progress=lambda done: self._progress.count(done, store.count if store else None),
+                progress=parts,
                 target=str(raw),
                 recipe=recipe.as_json(),
                 **arguments,
@@ -374,8 +373,7 @@ class Line:
         }
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        self._progress.stage(name)
-        begin = time.perf_counter()
-        yield
-        self._stages.append(Stage(name, time.perf_counter() - begin))
+    def _stage(self, name: str) -> Iterator[Parts]:
+        parts = Parts(name, self._progress)
+        yield parts
+        self._stages += [Stage(part, seconds) for part, seconds in parts.ended().items()]

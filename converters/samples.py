@@ -44,7 +44,7 @@ class Samples:
         specs: Sequence[TensorSpec],
         folder: Path,
         settings: Settings,
-        stage: Callable[[str], AbstractContextManager[None]],
+        stage: Callable[[str], AbstractContextManager[object]],
         progress: Progress,
         *,
         float_only: bool = False,

@@ -27,7 +27,7 @@ from edge_sdk.artifact.ties import FIXED, MOVING
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, quantize_static
-from edge_sdk.converters.quantize.floats.choice import left_in_float
+from edge_sdk.converters.quantize.floats.choice import left_in_float, without_ranges
 from edge_sdk.converters.quantize.floats.joins import quantized_apart
 from edge_sdk.converters.quantize.forms.factors import with_plain_factors
 from edge_sdk.converters.quantize.kept import also_kept, int16_ops, is_named, kept_in_main, kept_ops, result_name
@@ -37,7 +37,7 @@ from edge_sdk.converters.quantize.weights.equalized import better_equalized
 from edge_sdk.converters.quantize.weights.evening import better_evened
 from edge_sdk.converters.quantize.weights.four_bits import one_row, with_four_bits
 from edge_sdk.converters.quantize.weights.tuning import for_tuning
-from edge_sdk.converters.workers.child import report_progress, running, tool_version
+from edge_sdk.converters.workers.child import ToParent, running, tool_version
 from edge_sdk.engines.observe import Observation
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError
 from edge_sdk.findings import Finding
@@ -81,6 +81,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
 
     made = whole(path, target)
     if wanted.evens:
+        ToParent().stage("even channels")
         kept = kept_in_main(read_artifact(path), wanted)
         some = partial(_some, every, made["count"])
         made = better_evened((path, target), made, whole, some, kept=kept, asked=bool(wanted.equalize))
@@ -96,6 +97,7 @@ def _corrected_whole(path: str, target: str, wanted: Recipe, every: Callable[[],
     made = _quantized(path, target, wanted, every)
     some = partial(_some, every, made["count"])
     if wanted.equalizes:
+        ToParent().stage("equalize channels")
 
         def again(float_path: str, int8_path: str) -> dict[str, Any]:
             return _quantized(float_path, int8_path, wanted, every)
@@ -105,6 +107,7 @@ def _corrected_whole(path: str, target: str, wanted: Recipe, every: Callable[[],
     if wanted.tune:
         made |= for_tuning(ready, Path(target))
     if wanted.activations.dtype == "int8" and wanted.bias_correction:
+        ToParent().stage("correct biases")
         found = _corrected(ready, Path(target), some)
         made |= found | {"corrections": made["corrections"] | found.get("corrections", {})}
         made["findings"] = [*made["findings"], *found.get("findings", ())]
@@ -115,7 +118,14 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     """The integer file of a float one, its biases as they come; ``ready`` is the float file with its masks clamped."""
     # 16 bits round so finely that nothing is worth cutting off.
     method = wanted.calibration if wanted.activations.dtype == "int8" else "minmax"
-    ranges = find_ranges(path, samples, method, progress=report_progress)
+    source = read_artifact(path)
+    named = kept_in_main(source, wanted)
+    wide = wanted.activations.dtype == "int16" or bool(wanted.int16)
+    by_tensorflow = not wide and (find_spec("tensorflow") is not None or wanted.io == "uint8")
+    # ai-edge-quantizer asks for the range of every tensor.
+    besides = without_ranges(source.main, wanted, named) if by_tensorflow else frozenset[int]()
+    progress = ToParent()
+    ranges = find_ranges(path, samples, method, besides=besides, progress=progress)
     ready, observations = ranges.data, ranges.observations
     if wanted.activations.dtype == "int8":
         center_second_factors(parse_artifact(ready).main, observations)
@@ -125,13 +135,13 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     graph = parse_artifact(ready).main
     floats = left_in_float(graph, wanted, observations)
     asked = also_kept(wanted, graph, floats.kept)
-    wide = wanted.activations.dtype == "int16" or bool(wanted.int16)
-    if wide or (find_spec("tensorflow") is None and wanted.io != "uint8"):
+    progress.stage("write integers")
+    if not by_tensorflow:
         padded = Path(target).with_suffix(".padded.tflite")
         padded.write_bytes(ready)
         made = quantize_static(str(padded), target, asked, observations)
     else:
-        ranged = with_ranges(ready, floats.ranged(graph, observations))
+        ranged = with_ranges(ready, floats.ranged(graph, observations, named))
         kept = [result_name(graph, op) for graph, op in kept_ops(parse_artifact(ranged), asked)]
         data = (
             quantized_apart(ranged, floats.cut, lambda head: _quantize_int8(head, wanted, kept)) if floats.cut else None

@@ -25,7 +25,7 @@ _TRACEBACK_LINES = 12
 # fcntl.h of Linux; Python names it from 3.14 on.
 _F_SETSIG = 10
 _serving = False
-_progress: Callable[[int], None] = lambda done: None  # noqa: E731 - replaced for each request
+_tell: Callable[[dict[str, Any]], None] = lambda message: None  # noqa: E731 - replaced for each request
 
 
 class NetworkRefusedError(OSError):
@@ -39,7 +39,19 @@ def in_worker() -> bool:
 
 def report_progress(done: int) -> None:
     """Tells the parent how far the running call is; does nothing outside of a worker."""
-    _progress(done)
+    _tell({"progress": done})
+
+
+class ToParent:
+    """Progress of the running call, told to the parent; nobody hears it outside of a worker."""
+
+    def stage(self, name: str) -> None:
+        """A part of the call begins."""
+        _tell({"stage": name})
+
+    def count(self, done: int, total: int | None) -> None:
+        """``done`` of ``total`` steps of the part are done."""
+        _tell({"progress": done, "of": total})
 
 
 @contextlib.contextmanager
@@ -117,8 +129,8 @@ def _end_with_parent(life: int) -> None:
 
 
 def _outcome(answers: TextIO, request: dict[str, Any], subject: list[Any]) -> dict[str, Any]:
-    global _progress  # noqa: PLW0603 - one request at a time
-    _progress = lambda done: _answer(answers, request["id"], {"progress": done})  # noqa: E731
+    global _tell  # noqa: PLW0603 - one request at a time
+    _tell = lambda message: _answer(answers, request["id"], message)  # noqa: E731
     try:
         return {"result": _perform(request, subject)}
     except EdgeSdkError as error:

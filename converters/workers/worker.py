@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.converters.workers.start_up import is_start_up
 from edge_sdk.errors import ConversionError, error_from_json
+from edge_sdk.progress import Progress, Silent
 from edge_sdk.tied import kill_at_close
 from edge_sdk.version import PACKAGE
 
 _LOG_LINES = 15
-Progress = Callable[[int], None]
+Counted = Callable[[int], None]
 
 
 class Worker:
@@ -76,9 +78,9 @@ class Worker:
     def make(self, reference: str, doing: str, /, **arguments: Any) -> None:
         """Makes the subject: calls ``module:Class`` with the arguments."""
         self.owner = None
-        self._ask({"make": reference, "arguments": arguments}, doing, None)
+        self._ask({"make": reference, "arguments": arguments}, doing, Silent())
 
-    def method(self, name: str, doing: str, /, progress: Progress | None = None, **arguments: Any) -> Any:
+    def method(self, name: str, doing: str, /, progress: Counted | None = None, **arguments: Any) -> Any:
         """Calls a method of the subject.
 
         Args:
@@ -91,16 +93,23 @@ class Worker:
             EdgeSdkError: what the method raised.
             ConversionError: the process died, or the method raised anything else.
         """
-        return self._ask({"method": name, "arguments": arguments}, doing, progress)
+        return self._ask({"method": name, "arguments": arguments}, doing, _Counts(progress))
 
-    def function(self, reference: str, doing: str, /, progress: Progress | None = None, **arguments: Any) -> Any:
-        """Calls ``module:function``; arguments and errors as :meth:`method`."""
-        return self._ask({"function": reference, "arguments": arguments}, doing, progress)
+    def function(
+        self, reference: str, doing: str, /, progress: Counted | Progress | None = None, **arguments: Any
+    ) -> Any:
+        """Calls ``module:function``; arguments and errors as :meth:`method`.
+
+        ``progress`` may hear of parts of the call, too, of which a function tells by
+        :class:`~edge_sdk.converters.workers.child.ToParent`.
+        """
+        hears = _Counts(progress) if progress is None or callable(progress) else progress
+        return self._ask({"function": reference, "arguments": arguments}, doing, hears)
 
     def log_tail(self) -> str:
-        """The last lines that the worker and its tools printed."""
+        """The last lines that the worker and its tools printed, without what they say whenever they start."""
         text = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
-        return "\n".join(text.splitlines()[-_LOG_LINES:])
+        return "\n".join([line for line in text.splitlines() if not is_start_up(line)][-_LOG_LINES:])
 
     def close(self) -> None:
         """Ends the process and whatever it started."""
@@ -127,14 +136,15 @@ class Worker:
             os.write(self._requests, line.encode())
         return self._number
 
-    def _ask(self, request: dict[str, Any], doing: str, progress: Progress | None) -> Any:
+    def _ask(self, request: dict[str, Any], doing: str, progress: Progress) -> Any:
         number = self._send(request)
         for answer in self._lines():
             if answer["id"] != number:
                 continue
-            if "progress" in answer:
-                if progress:
-                    progress(answer["progress"])
+            if "stage" in answer:
+                progress.stage(answer["stage"])
+            elif "progress" in answer:
+                progress.count(answer["progress"], answer.get("of"))
             elif "error" in answer:
                 raise self._error(answer["error"], doing)
             else:
@@ -160,6 +170,20 @@ class Worker:
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         hint = "not enough memory is the usual cause of SIGKILL" if status == -signal.SIGKILL else None
         return ConversionError(f"the worker process died while {doing} ({how})", log_tail=self.log_tail(), hint=hint)
+
+
+class _Counts:
+    """Hears of counts alone."""
+
+    def __init__(self, counted: Counted | None) -> None:
+        self._counted = counted
+
+    def stage(self, name: str) -> None:
+        """Ignored."""
+
+    def count(self, done: int, total: int | None) -> None:  # noqa: ARG002 - whoever counts alone knows it
+        if self._counted:
+            self._counted(done)
 
 
 def _environment(folder: Path) -> dict[str, str]:

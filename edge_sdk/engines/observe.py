@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,7 @@ def observe(
     *,
     threads: int = 1,
     histograms: bool = False,
+    besides: Collection[int] = (),
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[int, Observation]:
     """Runs a float file and watches every float tensor of its main subgraph that is not constant.
@@ -46,6 +47,7 @@ def observe(
         samples: inputs by name.
         threads: CPU threads.
         histograms: count values too; takes a tenth of the time.
+        besides: tensors that are not watched.
         progress: called with the number of samples done.
 
     Returns:
@@ -55,6 +57,7 @@ def observe(
     seen = {
         index: Observation(histogram=Histogram() if histograms else None)
         for index in _float_activations(runner.artifact)
+        if index not in besides
     }
     for done, sample in enumerate(samples, 1):
         runner.run(sample)

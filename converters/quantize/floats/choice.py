@@ -7,7 +7,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -18,7 +18,7 @@ from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_
 from edge_sdk.converters.quantize.floats.drowned import drowned
 from edge_sdk.converters.quantize.floats.holes import around_holes, told_of_holes
 from edge_sdk.converters.quantize.floats.joins import cut_ops, joins_of_kinds, told
-from edge_sdk.converters.quantize.floats.suppressed import around_suppressions, told_of_suppressions
+from edge_sdk.converters.quantize.floats.suppressed import Suppressed, around_suppressions, told_of_suppressions
 from edge_sdk.converters.quantize.floats.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.forms.windows import parts_of_sums
 from edge_sdk.converters.quantize.kept import result_name
@@ -40,19 +40,53 @@ class Floats:
         every = self.cut | {op.index for op in self.kept}
         return [result_name(graph, graph.ops[index]) for index in sorted(every)]
 
-    def ranged(self, graph: Subgraph, seen: Mapping[int, Observation]) -> dict[int, Observation]:
+    def ranged(
+        self, graph: Subgraph, seen: Mapping[int, Observation], named: Collection[int] = ()
+    ) -> dict[int, Observation]:
         """What was seen, without infinite values that float ops alone make and read: they have no scale, and need none.
 
         Places that do not count before a TopK are minus infinity.
+
+        Args:
+            graph: the float graph.
+            seen: tensor index to its range.
+            named: indices of ops that the user keeps in float.
         """
-        every = self.cut | {op.index for op in self.kept}
-        touched = {i for op in graph.ops if op.index not in every for i in (*op.inputs, *op.outputs)}
-        touched.update(graph.inputs)
+        inside = between(graph, self.cut | {op.index for op in self.kept} | {*named})
         return {
             index: one
             for index, one in seen.items()
-            if index in touched or np.isfinite([one.minimum, one.maximum]).all()
+            if index not in inside or np.isfinite([one.minimum, one.maximum]).all()
         }
+
+
+def between(graph: Subgraph, ops: Collection[int]) -> frozenset[int]:
+    """Tensors that those ops alone read and make; none that the file is given.
+
+    Args:
+        graph: the float graph.
+        ops: indices.
+    """
+    inside, others = set[int](), set(graph.inputs)
+    for op in graph.ops:
+        (inside if op.index in ops else others).update((*op.inputs, *op.outputs))
+    return frozenset(inside - others)
+
+
+def without_ranges(graph: Subgraph, recipe: Recipe, named: Collection[int]) -> frozenset[int]:
+    """Tensors between ops that stay in float whatever their ranges are: there is nothing to observe there.
+
+    Args:
+        graph: the float graph.
+        recipe: says whether rules apply.
+        named: indices of ops that the user keeps in float.
+    """
+    around = around_suppressions(graph) if _may_hold_floats(recipe) else Suppressed()
+    return between(graph, {*named, *(op.index for op in (*around.last, *around.between))})
+
+
+def _may_hold_floats(recipe: Recipe) -> bool:
+    return not (recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16)
 
 
 def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observation]) -> Floats:
@@ -63,7 +97,7 @@ def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observatio
         recipe: with forms ``plain``, integer inputs and outputs, or wider activations it asks for none.
         seen: ranges and histograms by tensor index.
     """
-    if recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16:
+    if not _may_hold_floats(recipe):
         return Floats()
     # Without TensorFlow there is no quantizer that takes a file without its end.
     cuts = find_spec("tensorflow") is not None

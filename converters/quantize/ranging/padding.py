@@ -47,7 +47,7 @@ def _pads_of_max_pools(artifact: Artifact, observations: Mapping[int, Observatio
         for op in graph.ops
         if op.name == "PADV2"
         and all(user.name == "MAX_POOL_2D" for user in graph.readers.get(op.outputs[0], ()))
-        and op.inputs[0] in observations
+        and {op.inputs[0], op.outputs[0]} <= observations.keys()
         and graph.tensors[op.inputs[2]].constant is not None
         and float(graph.tensors[op.inputs[2]].values().reshape(-1)[0]) < observations[op.inputs[0]].minimum
     ]

@@ -28,6 +28,7 @@ from edge_sdk.converters.quantize.ranging.needs import narrow
 from edge_sdk.converters.quantize.ranging.padding import with_neutral_padding
 from edge_sdk.converters.quantize.ranging.readers import Group, reading_costs
 from edge_sdk.engines.observe import Observation, observe
+from edge_sdk.progress import Progress, Silent
 from edge_sdk.recipe import CalibrationMethod
 from edge_sdk.signature import Arrays
 
@@ -88,7 +89,8 @@ def find_ranges(
     samples: Callable[[], Iterable[Arrays]],
     method: CalibrationMethod = "auto",
     *,
-    progress: Callable[[int], None] = lambda done: None,
+    besides: Collection[int] = (),
+    progress: Progress | None = None,
 ) -> Ranges:
     """Ranges for int8 of every float tensor that the main subgraph computes or takes.
 
@@ -96,13 +98,23 @@ def find_ranges(
         path: a float .tflite.
         samples: called for each pass; inputs by name, in the file's layout.
         method: ``auto`` chooses for each tensor; the others are taken for all, percentiles at 99.99 %.
-        progress: called with the number of samples of the first pass.
+        besides: tensors that need no range, for only ops in float read and make them.
+        progress: hears of both passes, and of the choice between.
 
     Raises:
         ModelError: the engine refuses the file or a sample.
     """
     threads = os.cpu_count() or 1
-    seen = observe(path, samples(), threads=threads, histograms=method != "minmax", progress=progress)
+    progress = progress or Silent()
+    progress.stage("observe samples")
+    seen = observe(
+        path,
+        samples(),
+        threads=threads,
+        histograms=method != "minmax",
+        besides=besides,
+        progress=lambda done: progress.count(done, None),
+    )
     extremes = {index: _extremes(one) for index, one in seen.items()}
     data = with_soft_masks(with_neutral_padding(Path(path).read_bytes(), seen), seen)
     # A range that a mask or padding was clamped to is what its ops need: nothing is chosen there, nor of infinities.
@@ -113,13 +125,23 @@ def find_ranges(
     ]
     artifact = parse_artifact(data)
     narrowed = narrow(artifact.main, seen, free) if method != "minmax" else frozenset()
-    groups = list(_groups(artifact.main, free, seen, _TRIALS if method == "auto" else ("minmax", method)))
+    progress.stage("choose ranges")
+    methods = _TRIALS if method == "auto" else ("minmax", method)
+    groups = list(_groups(artifact.main, free, seen, methods, progress))
     if method == "auto":
-        some = _some(samples, artifact, max((one.runs for one in seen.values()), default=0))
-        taken = _cheapest(groups, reading_costs(path, some, groups, threads=threads), artifact.main, seen)
+        wanted, count = _wanted(artifact), max((one.runs for one in seen.values()), default=0)
+        progress.stage("try ranges")
+        costs = reading_costs(
+            path,
+            spread(samples(), wanted, count),
+            groups,
+            threads=threads,
+            progress=lambda done: progress.count(done, min(wanted, count) * len(methods)),
+        )
+        taken = _cheapest(groups, costs, artifact.main, seen)
     else:
         taken = [1] * len(groups)
-    names = dict(_set(groups, taken, seen, _TRIALS if method == "auto" else ("minmax", method)))
+    names = dict(_set(groups, taken, seen, methods))
     tensors = artifact.main.tensors
     chosen = tuple(
         Chosen(
@@ -143,11 +165,14 @@ def _extremes(one: Observation) -> Ends:
 
 
 def _groups(
-    graph: Subgraph, free: Sequence[int], seen: Mapping[int, Observation], methods: Sequence[str]
+    graph: Subgraph, free: Sequence[int], seen: Mapping[int, Observation], methods: Sequence[str], progress: Progress
 ) -> Iterator[Group]:
     fixed = {index for op in graph.ops if op.name in FIXED for index in op.outputs}
-    for tensors in _tied(graph, seen):
-        if fixed & set(tensors) or not set(tensors) <= set(free):
+    able = frozenset(free)
+    every = _tied(graph, seen)
+    for done, tensors in enumerate(every, 1):
+        progress.count(done, len(every))
+        if not fixed.isdisjoint(tensors) or not able.issuperset(tensors):
             continue
         yield Group(tensors, tuple(_ends(tensors, seen, method) for method in methods))
 
@@ -178,11 +203,10 @@ def spread(samples: Iterable[Arrays], wanted: int, count: int) -> Iterator[Array
     return islice(samples, 0, wanted * max(1, count // wanted), max(1, count // wanted))
 
 
-def _some(samples: Callable[[], Iterable[Arrays]], artifact: Artifact, count: int) -> Iterator[Arrays]:
-    """As many as the second pass has time for."""
+def _wanted(artifact: Artifact) -> int:
+    """How many samples the second pass has time for."""
     values = sum(artifact.main.tensors[i].elements for op in artifact.main.ops for i in op.outputs if i >= 0)
-    wanted = int(np.clip(_VALUES / max(1, values), 2, _SAMPLES))
-    return spread(samples(), wanted, count)
+    return int(np.clip(_VALUES / max(1, values), 2, _SAMPLES))
 
 
 def _cheapest(

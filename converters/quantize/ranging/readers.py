@@ -7,7 +7,7 @@ is the cost: a tail that the next weights multiply by nothing costs nothing, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,12 @@ class Group:
 
 
 def reading_costs(
-    path: str, samples: Iterable[Arrays], groups: Sequence[Group], *, threads: int = 1
+    path: str,
+    samples: Iterable[Arrays],
+    groups: Sequence[Group],
+    *,
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[npt.NDArray[np.float64] | None]:
     """The cost of each trial for each group; None where no op that reads it can be run alone.
 
@@ -50,9 +55,10 @@ def reading_costs(
         samples: a few inputs by name.
         groups: with equally many trials each.
         threads: CPU threads.
+        progress: called with the number of trials done, of all samples.
     """
     with temporary_folder("readers") as folder:
-        return _Readers(path, Path(folder), groups, threads).costs(samples)
+        return _Readers(path, Path(folder), groups, threads).costs(samples, progress)
 
 
 class _Readers:
@@ -72,16 +78,18 @@ class _Readers:
                 self._reading.setdefault(place, []).append(op)
         self._shade = self._shades()
 
-    def costs(self, samples: Iterable[Arrays]) -> list[npt.NDArray[np.float64] | None]:
+    def costs(self, samples: Iterable[Arrays], progress: Callable[[int], None]) -> list[npt.NDArray[np.float64] | None]:
         trials = len(self._groups[0].trials) if self._groups else 0
         sums = {place: np.zeros(trials) for place in self._reading}
         if self._twin is not None:
-            for sample in samples:
+            for place, sample in enumerate(samples):
                 self._watched.run(sample)
-                self._add(sums, self._twin)
+                for trial in self._add(sums, self._twin):
+                    progress(place * trials + trial + 1)
         return [sums.get(place) for place in range(len(self._groups))]
 
-    def _add(self, sums: Mapping[int, npt.NDArray[np.float64]], twin: Runner) -> None:
+    def _add(self, sums: Mapping[int, npt.NDArray[np.float64]], twin: Runner) -> Iterator[int]:
+        """Adds what each trial costs on the sample that was run; yields each when it is done."""
         given = {spec.name: self._watched.tensor(index_of(spec.name)) for spec in twin.inputs}
         plain = {name: values for name, values in given.items() if values is not None}
         expected = twin.run(plain)
@@ -97,6 +105,7 @@ class _Readers:
             for place, values in sums.items():
                 if trial and not self._groups[place].differs(trial):
                     values[trial] = values[0]
+            yield trial
 
     def _error(self, place: int, expected: Arrays, got: Arrays, powers: Mapping[str, float]) -> float:
         names = [f"out_{index}" for op in self._reading[place] for index in op.outputs]

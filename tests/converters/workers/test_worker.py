@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_sdk.converters.workers.child import report_progress, running
+from edge_sdk.converters.workers.child import ToParent, report_progress, running
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.errors import CalibrationError, ConversionError, OutputError
+from edge_sdk.progress import Parts
 
 HERE = "tests.converters.workers.test_worker"
 
@@ -36,6 +37,13 @@ def count_to(number: int) -> int:
     for done in range(1, number + 1):
         report_progress(done)
     return number
+
+
+def work_in_parts() -> None:
+    told = ToParent()
+    told.stage("first")
+    told.count(1, 2)
+    told.stage("second")
 
 
 def speak_and_fail() -> None:
@@ -81,6 +89,39 @@ def test_progress_arrives_in_order(worker: Worker) -> None:
     seen: list[int] = []
     assert worker.function(f"{HERE}:count_to", "counting", progress=seen.append, number=5) == 5
     assert seen == [1, 2, 3, 4, 5]
+
+
+def test_parts_of_a_call_are_told_with_their_stage(worker: Worker) -> None:
+    heard: list[object] = []
+
+    class Hears:
+        def stage(self, name: str) -> None:
+            heard.append(name)
+
+        def count(self, done: int, total: int | None) -> None:
+            heard.append((done, total))
+
+    parts = Parts("quantize", Hears())
+    worker.function(f"{HERE}:work_in_parts", "working", progress=parts)
+    assert heard == ["quantize", "quantize: first", (1, 2), "quantize: second"]
+    assert list(parts.ended()) == ["quantize", "quantize: first", "quantize: second"]
+
+
+def test_last_words_are_the_tools_own(tmp_path: Path) -> None:
+    """As TensorFlow 2.19 starts, and one line of a file that speaks at the start, too, but of something else."""
+    started = """\
+2026-11-30 13:29:25.056599: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on. You may see
+2026-11-30 13:29:35.3: E external/local_xla/xla/stream_executor/cuda/cuda_fft.cc:467] Unable to register cuFFT factory
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+E0000 00:00:1796045375.382343    1404 cuda_dnn.cc:8579] Unable to register cuDNN factory: Attempting to
+W0000 00:00:1796045375.420878    1404 computation_placer.cc:177] computation placer already registered. Please
+2026-11-30 13:29:25.15: I tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow binary is optimized to
+To enable the following instructions: AVX2, rebuild TensorFlow with the appropriate compiler flags.
+"""
+    said = "E0000 00:00:1796045375.382343    1404 cuda_dnn.cc:8] no memory is left\nloc(callsite): error: no scale"
+    with Worker(tmp_path / "worker") as worker:
+        (tmp_path / "worker" / "worker.log").write_text(started + said)
+        assert worker.log_tail() == said
 
 
 def test_preload_does_not_wait_and_does_not_fail(worker: Worker) -> None:
