@@ -28,6 +28,7 @@ from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, quantize_static
 from edge_sdk.converters.quantize.floats.choice import left_in_float, without_ranges
+from edge_sdk.converters.quantize.floats.endless import endless_value, refuse_endless_products
 from edge_sdk.converters.quantize.floats.joins import quantized_apart
 from edge_sdk.converters.quantize.forms.factors import with_plain_factors
 from edge_sdk.converters.quantize.kept import also_kept, int16_ops, is_named, kept_in_main, kept_ops, result_name
@@ -133,7 +134,10 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     if wanted.int16:
         unclip(parse_artifact(ready), wanted, ranges)
     graph = parse_artifact(ready).main
-    floats = left_in_float(graph, wanted, observations)
+    # An op that was put in between moved the others on.
+    named = kept_in_main(parse_artifact(ready), wanted)
+    refuse_endless_products(graph, observations, named)
+    floats = left_in_float(graph, wanted, observations, ranges.endless)
     asked = also_kept(wanted, graph, floats.kept)
     progress.stage("write integers")
     if not by_tensorflow:
@@ -213,12 +217,7 @@ def with_ranges(data: bytes, observations: Mapping[int, Observation]) -> bytes:
     for index, seen in observations.items():
         low, high = min(seen.minimum, 0.0), max(seen.maximum, 0.0)
         if not np.isfinite([low, high]).all():
-            raise ConversionError(
-                f"`{tensors[index].name}` goes from {seen.minimum:g} to {seen.maximum:g} on the calibration data: "
-                "no scale holds that",
-                hint="take infinities and NaN out of the model's masks or data, or a recipe without activations in "
-                "integers (dynamic, float16)",
-            )
+            raise endless_value(parse_artifact(data).main, index, seen)
         if low == high:
             high = 1.0
         tensors[index].quantization = new_node(schema(), "QuantizationParameters", min=[low], max=[high])

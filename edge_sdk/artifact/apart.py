@@ -35,6 +35,41 @@ def shown(data: bytes, tensors: Collection[int] | None = None) -> bytes:
     return pack_tree(root)
 
 
+def leading_to(data: bytes, tensors: Collection[int], outputs: Collection[str] = ()) -> bytes:
+    """A copy without the ops that do not lead to tensors of the main subgraph, which keep their indices.
+
+    Its outputs are those tensors that ops compute, named ``out_<tensor index>``, and of the file's own those named.
+    A file with loops, branches or state keeps all of its ops.
+
+    Args:
+        data: a .tflite file.
+        tensors: indices.
+        outputs: names.
+    """
+    artifact = parse_artifact(data)
+    named = {name: tensor.index for name, tensor in artifact.signature.outputs.items() if name in outputs}
+    wanted = {*tensors, *named.values()}
+    results = {f"{_OUTPUT}{index}": index for index in sorted(wanted.intersection(artifact.main.makers))}
+    root, _ = parse_tree(data)
+    needed, main = ops_leading_to(artifact.main, wanted), root.subgraphs[0]
+    main.operators = [node for place, node in enumerate(main.operators) if place in needed]
+    inputs = {name: tensor.index for name, tensor in artifact.signature.inputs.items()}
+    _sign(root, inputs, named | {name: index for name, index in results.items() if index not in named.values()})
+    return pack_tree(root)
+
+
+def ops_leading_to(graph: Subgraph, tensors: Collection[int]) -> set[int]:
+    """Indices of the ops that tensors are computed by; of all where there are loops, branches or state."""
+    if any(op.name in CONTROL_OPS for op in graph.ops):
+        return {op.index for op in graph.ops}
+    wanted, needed = set(tensors), set[int]()
+    for op in reversed(graph.ops):
+        if wanted.intersection(op.outputs):
+            needed.add(op.index)
+            wanted.update(op.inputs)
+    return needed
+
+
 def results_of(artifact: Artifact) -> list[int]:
     """What the main subgraph's ops compute, in their order: tensors that can be read."""
     graph = artifact.main

@@ -148,6 +148,10 @@ class GraphEdit:
         """Other inputs for an op."""
         self._operators[index].inputs = np.array(inputs, np.int32)
 
+    def inputs(self, index: int) -> list[int]:
+        """What an op reads by now."""
+        return [int(i) for i in self._operators[index].inputs]
+
     def write(self, index: int, outputs: Sequence[int]) -> None:
         """Other results of an op."""
         self._operators[index].outputs = np.array(outputs, np.int32)

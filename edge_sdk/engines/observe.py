@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from edge_sdk.artifact.model import Artifact
+from edge_sdk.artifact.apart import leading_to, ops_leading_to
+from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.engines.histogram import Histogram
 from edge_sdk.engines.runner import Runner
+from edge_sdk.folders import temporary_folder
 from edge_sdk.signature import Arrays
 
 # Of each sample so many values of a tensor are counted, spread over it: extremes are taken of all.
 _COUNTED = 16384
+# Of a file's ops: with more of them to run, a file of those alone is not worth its making.
+_MOST = 0.8
 
 
 @dataclass
@@ -21,6 +27,7 @@ class Observation:
     """Minimum, maximum and mean square of one tensor over all samples, and how often which values were seen.
 
     ``holes``: some value was not a number; the rest is of the others, and of zero where there is none.
+    ``low`` and ``high``: the least and the largest finite value, in that order where there is any.
     """
 
     minimum: float = np.inf
@@ -29,6 +36,8 @@ class Observation:
     runs: int = 0
     histogram: Histogram | None = None
     holes: bool = False
+    low: float = np.inf
+    high: float = -np.inf
 
 
 def observe(
@@ -53,18 +62,34 @@ def observe(
     Returns:
         Tensor index to what was seen.
     """
-    runner = Runner(path, threads=threads, preserve_all_tensors=True)
-    seen = {
-        index: Observation(histogram=Histogram() if histograms else None)
-        for index in _float_activations(runner.artifact)
-        if index not in besides
-    }
-    for done, sample in enumerate(samples, 1):
-        runner.run(sample)
-        for index, observation in seen.items():
-            _see(runner, index, observation)
-        progress(done)
+    wanted = [index for index in _float_activations(read_artifact(path)) if index not in besides]
+    seen = {index: Observation(histogram=Histogram() if histograms else None) for index in wanted}
+    with watching(path, wanted, threads=threads) as runner:
+        for done, sample in enumerate(samples, 1):
+            runner.run(sample)
+            for index, observation in seen.items():
+                _see(runner, index, observation)
+            progress(done)
     return {index: observation for index, observation in seen.items() if observation.runs}
+
+
+@contextmanager
+def watching(path: str, tensors: Collection[int], *, threads: int = 1) -> Iterator[Runner]:
+    """A runner whose tensors can be read after each run, by the indices that they have in the file.
+
+    Args:
+        path: a .tflite file.
+        tensors: those that will be read; where many ops do not lead to them these are not run.
+        threads: CPU threads.
+    """
+    graph = read_artifact(path).main
+    if len(ops_leading_to(graph, tensors)) > _MOST * len(graph.ops):
+        yield Runner(path, threads=threads, preserve_all_tensors=True)
+        return
+    with temporary_folder("watched") as folder:
+        part = Path(folder) / "part.tflite"
+        part.write_bytes(leading_to(Path(path).read_bytes(), tensors))
+        yield Runner(part, threads=threads, preserve_all_tensors=True)
 
 
 def _float_activations(artifact: Artifact) -> list[int]:
@@ -83,6 +108,9 @@ def _see(runner: Runner, index: int, observation: Observation) -> None:
         flat = flat[~np.isnan(flat)] if not np.isnan(flat).all() else np.zeros(1, flat.dtype)
     observation.minimum = min(observation.minimum, float(flat.min()))
     observation.maximum = max(observation.maximum, float(flat.max()))
+    finite = flat if np.isfinite([observation.minimum, observation.maximum]).all() else flat[np.isfinite(flat)]
+    observation.low = min(observation.low, float(finite.min(initial=np.inf)))
+    observation.high = max(observation.high, float(finite.max(initial=-np.inf)))
     # In float64, for the square of a -FLT_MAX padding overflows float32.
     power = float(np.dot(flat, flat)) if abs(observation.minimum) < 1e18 else float("inf")
     observation.mean_square += (power / flat.size - observation.mean_square) / (observation.runs + 1)

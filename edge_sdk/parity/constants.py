@@ -24,7 +24,8 @@ _FLOAT = 1e-6
 # TFLite's kernels multiply with scale(input) * scale(weights) whatever the bias says of its own.
 _SCALES = 1e-3
 _MASKING = frozenset({"ADD", "MUL", "SELECT", "SELECT_V2"})
-_MASK = 1e3
+_MASK, _FAR = 1e3, 1e4
+_ORDERING = frozenset({"CONCATENATION", "FILL", "MAXIMUM", "MINIMUM", "PACK", "SUB"})
 _CLIPS = {
     "NONE": (-np.inf, np.inf),
     "RELU": (0.0, np.inf),
@@ -194,7 +195,7 @@ class _Check:
         if tensor.dtype in ("int32", "int64"):
             # Quantizers divide in float32: of a bias of 2^30 steps the last bits are that division's.
             step = np.maximum(step, _DIVIDED * np.abs(want))
-        off = np.where(_masked(op, want, got), 0.0, np.abs(want - got) / step)
+        off = np.where(_masked(op, want, got) | _is_lost(op, want, tensor), 0.0, np.abs(want - got) / step)
         return np.where(_clipped(want, got, tensor), 0.0, off)
 
     def _fault(self, op: Op, what: str, steps: float, channels: tuple[int, ...] = ()) -> ConstantFault:
@@ -240,6 +241,15 @@ def _masked(op: Op, want: npt.NDArray[Any], got: npt.NDArray[Any]) -> npt.NDArra
     if op.name not in _MASKING:
         return np.zeros(want.shape, np.bool_)
     return np.asarray((np.abs(want) >= _MASK) & (np.sign(want) == np.sign(got)) & (np.abs(got) <= np.abs(want)))
+
+
+def _is_lost(op: Op, want: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.bool_]:
+    """Masks that stand for nothing but the end of the scale: no value loses more."""
+    if op.name not in _MASKING | _ORDERING:
+        return np.zeros(want.shape, np.bool_)
+    low, high = limits(tensor.dtype)
+    stored = tensor.values()
+    return np.asarray(((want <= -_FAR) & (stored <= low + 1)) | ((want >= _FAR) & (stored >= high)))
 
 
 def _spread(tensor: Tensor, scale: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -16,8 +16,10 @@ import numpy as np
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_of_decisions
 from edge_sdk.converters.quantize.floats.drowned import drowned
+from edge_sdk.converters.quantize.floats.endless import around_endless, told_of_endless
 from edge_sdk.converters.quantize.floats.holes import around_holes, told_of_holes
 from edge_sdk.converters.quantize.floats.joins import cut_ops, joins_of_kinds, told
+from edge_sdk.converters.quantize.floats.scattered import scatters, told_of_scatters
 from edge_sdk.converters.quantize.floats.suppressed import Suppressed, around_suppressions, told_of_suppressions
 from edge_sdk.converters.quantize.floats.tails import poor_tail, told_of_tail
 from edge_sdk.converters.quantize.forms.windows import parts_of_sums
@@ -52,11 +54,12 @@ class Floats:
             seen: tensor index to its range.
             named: indices of ops that the user keeps in float.
         """
-        inside = between(graph, self.cut | {op.index for op in self.kept} | {*named})
+        floats = self.cut | {op.index for op in self.kept} | {*named}
+        touched = {i for op in graph.ops if op.index not in floats for i in (*op.inputs, *op.outputs)}
         return {
             index: one
             for index, one in seen.items()
-            if index not in inside or np.isfinite([one.minimum, one.maximum]).all()
+            if index in touched or np.isfinite([one.minimum, one.maximum]).all()
         }
 
 
@@ -89,13 +92,16 @@ def _may_hold_floats(recipe: Recipe) -> bool:
     return not (recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16)
 
 
-def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observation]) -> Floats:
+def left_in_float(
+    graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observation], endless: Collection[int] = ()
+) -> Floats:
     """The ops that rules leave in float; none where the file may hold no float that was not named.
 
     Args:
         graph: the float graph.
         recipe: with forms ``plain``, integer inputs and outputs, or wider activations it asks for none.
         seen: ranges and histograms by tensor index.
+        endless: tensors with masks that no scale holds.
     """
     if not _may_hold_floats(recipe):
         return Floats()
@@ -113,15 +119,18 @@ def left_in_float(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observatio
     known.update(op.index for op in decided)
     hollow = [op for op in around_holes(graph, seen) if op.index not in known]
     windows = parts_of_sums(graph)
+    known.update(op.index for op in hollow)
+    far = [op for op in around_endless(graph, endless) if op.index not in known]
+    known.update(op.index for op in far)
+    strewn = [op for op in scatters(graph) if op.index not in known]
     findings = [told(graph, recipe, joins)] if joins else []
     findings += [told_of_suppressions(graph, recipe, whole)] if whole else []
     findings += [told_of_tail(graph, recipe, tail, seen)] if tail else []
     findings += low.told(graph, recipe, seen)
     findings += [told_of_decisions(graph, recipe, decided)] if decided else []
     findings += [told_of_holes(graph, recipe, hollow)] if hollow else []
-    kept = tuple(
-        op
-        for op in {op.index: op for op in (*whole, *low.ops, *decided, *hollow, *windows)}.values()
-        if op.index not in cut
-    )
+    findings += [told_of_endless(graph, recipe, far)] if far else []
+    findings += [told_of_scatters(graph, recipe, strewn)] if strewn else []
+    every = {op.index: op for op in (*whole, *low.ops, *decided, *hollow, *far, *strewn, *windows)}
+    kept = tuple(op for op in every.values() if op.index not in cut)
     return Floats(cut, kept, tuple(findings))

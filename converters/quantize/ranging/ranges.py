@@ -23,6 +23,8 @@ import numpy.typing as npt
 from edge_sdk.artifact.model import Artifact, Subgraph, parse_artifact
 from edge_sdk.artifact.ties import AVERAGING, FIXED, MOVING, Ties
 from edge_sdk.converters.quantize.ranging.clipping import PERCENTILES, Ends, ends_of, noise
+from edge_sdk.converters.quantize.ranging.losing import with_losing_marks
+from edge_sdk.converters.quantize.ranging.marks import with_own_marks
 from edge_sdk.converters.quantize.ranging.masks import with_soft_masks
 from edge_sdk.converters.quantize.ranging.needs import narrow
 from edge_sdk.converters.quantize.ranging.padding import with_neutral_padding
@@ -63,12 +65,14 @@ class Ranges:
         observations: tensor index to its range.
         method: as asked for.
         chosen: how each range was set.
+        endless: tensors of the file whose masks no scale holds.
     """
 
     data: bytes
     observations: dict[int, Observation]
     method: CalibrationMethod
     chosen: tuple[Chosen, ...]
+    endless: frozenset[int] = frozenset()
 
     @property
     def count(self) -> int:
@@ -116,12 +120,16 @@ def find_ranges(
         progress=lambda done: progress.count(done, None),
     )
     extremes = {index: _extremes(one) for index, one in seen.items()}
-    data = with_soft_masks(with_neutral_padding(Path(path).read_bytes(), seen), seen)
+    own = with_own_marks(Path(path).read_bytes())
+    losing = with_losing_marks(with_soft_masks(with_neutral_padding(own, seen), seen), seen)
+    data, endless = losing.data, losing.endless
+    extremes |= {index: _extremes(seen[index]) for index in seen.keys() - extremes.keys()}
     # A range that a mask or padding was clamped to is what its ops need: nothing is chosen there, nor of infinities.
     free = [
         index
         for index, one in seen.items()
         if _extremes(one) == extremes[index] and one.histogram and np.isfinite(extremes[index]).all()
+        if index not in endless
     ]
     artifact = parse_artifact(data)
     narrowed = narrow(artifact.main, seen, free) if method != "minmax" else frozenset()
@@ -152,7 +160,7 @@ def find_ranges(
         )
         for index, one in seen.items()
     )
-    return Ranges(data, seen, method, chosen)
+    return Ranges(data, seen, method, chosen, endless)
 
 
 def _word(method: str, *, narrowed: bool) -> str:

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sdk.artifact.apart import has_twin, index_of
-from edge_sdk.artifact.model import Op, Subgraph
+from edge_sdk.artifact.model import Op, Subgraph, read_artifact
 from edge_sdk.converters.quantize.ranging.clipping import Ends, rounded
+from edge_sdk.engines.observe import watching
 from edge_sdk.engines.runner import Runner
 from edge_sdk.folders import temporary_folder
 from edge_sdk.parity.ops import open_twins
@@ -65,8 +66,8 @@ class _Readers:
     def __init__(self, path: str, folder: Path, groups: Sequence[Group], threads: int) -> None:
         self._groups = groups
         self._group_of = {index: place for place, group in enumerate(groups) for index in group.tensors}
-        self._watched = Runner(path, threads=threads, preserve_all_tensors=True)
-        graph = self._watched.artifact.main
+        self._path, self._threads = path, threads
+        graph = read_artifact(path).main
         wanted = [op for op in graph.ops if has_twin(graph, op) and any(self._reads(graph, op))]
         self._ops: tuple[Op, ...] = ()
         self._twin: Runner | None = None
@@ -82,15 +83,17 @@ class _Readers:
         trials = len(self._groups[0].trials) if self._groups else 0
         sums = {place: np.zeros(trials) for place in self._reading}
         if self._twin is not None:
-            for place, sample in enumerate(samples):
-                self._watched.run(sample)
-                for trial in self._add(sums, self._twin):
-                    progress(place * trials + trial + 1)
+            fed = {index_of(spec.name) for spec in self._twin.inputs}
+            with watching(self._path, fed, threads=self._threads) as watched:
+                for place, sample in enumerate(samples):
+                    watched.run(sample)
+                    for trial in self._add(sums, watched, self._twin):
+                        progress(place * trials + trial + 1)
         return [sums.get(place) for place in range(len(self._groups))]
 
-    def _add(self, sums: Mapping[int, npt.NDArray[np.float64]], twin: Runner) -> Iterator[int]:
+    def _add(self, sums: Mapping[int, npt.NDArray[np.float64]], watched: Runner, twin: Runner) -> Iterator[int]:
         """Adds what each trial costs on the sample that was run; yields each when it is done."""
-        given = {spec.name: self._watched.tensor(index_of(spec.name)) for spec in twin.inputs}
+        given = {spec.name: watched.tensor(index_of(spec.name)) for spec in twin.inputs}
         plain = {name: values for name, values in given.items() if values is not None}
         expected = twin.run(plain)
         powers = {name: _power(values) for name, values in expected.items()}
@@ -109,7 +112,9 @@ class _Readers:
 
     def _error(self, place: int, expected: Arrays, got: Arrays, powers: Mapping[str, float]) -> float:
         names = [f"out_{index}" for op in self._reading[place] for index in op.outputs]
-        return sum(_power(got[name] - expected[name]) / powers[name] for name in names if powers.get(name))
+        return sum(
+            _power(got[name] - expected[name]) / powers[name] for name in names if 0 < powers.get(name, 0.0) < np.inf
+        )
 
     def _rounded(self, places: Iterable[int], trial: int, given: Arrays) -> Iterator[tuple[str, Floats]]:
         for place in places:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.apart import has_twin
+from edge_sdk.artifact.apart import has_twin, leading_to
 from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
@@ -135,9 +135,9 @@ class _Biases:
     def _means(self, samples: Iterable[Arrays]) -> tuple[dict[int, npt.NDArray[np.float32]], int]:
         """Tensor of the int8 file to its mean over samples, real; and how many there were."""
         path = self._folder / "int8.tflite"
-        path.write_bytes(self._quantized)
-        runner = Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=True)
         wanted = {pair.candidate.inputs[_PLACES[pair.candidate.name][0]] for pair in self._pairs}
+        path.write_bytes(leading_to(self._quantized, wanted))
+        runner = Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=True)
         sums: dict[int, npt.NDArray[np.int32]] = {}
         count = 0
         for count, sample in enumerate(samples, 1):  # noqa: B007 - used after the loop

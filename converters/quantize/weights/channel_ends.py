@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_sdk.artifact.apart import leading_to
 from edge_sdk.converters.quantize.weights.evened import Ends
 from edge_sdk.engines.runner import Runner
 from edge_sdk.folders import temporary_folder
@@ -26,7 +27,7 @@ def channel_ends(data: bytes, tensors: Iterable[int], samples: Callable[[], Iter
         return found
     with temporary_folder("channels") as name:
         path = Path(name) / "float.tflite"
-        path.write_bytes(data)
+        path.write_bytes(leading_to(data, wanted))
         runner = Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=True)
         for sample in samples():
             runner.run_real(sample)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edge_sdk.artifact.apart import leading_to
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.suppressions import kept_outputs
 from edge_sdk.converters.quantize.floats.suppressed import around_suppressions
@@ -58,11 +59,15 @@ def nearness(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> N
     which it is computed, where both files have them.
     """
     watched = _before_suppressions(reference, candidate)
-    left = {name for table in kept_outputs(parse_artifact(reference)) for name in (*table.rows, table.count)}
-    left = left if watched else set()
+    places = tuple(zip(*watched, strict=True)) if watched else ((), ())
+    files, names = (reference, candidate), set(parse_artifact(reference).signature.outputs)
+    if watched:
+        names -= {name for table in kept_outputs(parse_artifact(reference)) for name in (*table.rows, table.count)}
+        # The suppressions themselves would take most of the time.
+        files = leading_to(reference, places[0], names), leading_to(candidate, places[1], names)
     with temporary_folder("outputs") as name:
         runners = []
-        for place, data in enumerate((reference, candidate)):
+        for place, data in enumerate(files):
             path = Path(name) / f"{place}.tflite"
             path.write_bytes(data)
             runners.append(Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=bool(watched)))
@@ -70,13 +75,17 @@ def nearness(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> N
         noise: dict[str, list[float]] = {}
         for sample in samples:
             one, other = (
-                runner.run_real(sample) | _values(runner, places)
-                for runner, places in zip(runners, zip(*watched, strict=True) if watched else ((), ()), strict=True)
+                _outputs(runner, sample, names) | _values(runner, own)
+                for runner, own in zip(runners, places, strict=True)
             )
-            for key in one.keys() - left:
-                want = one[key].astype(np.float64)
-                power[key] = power.get(key, 0.0) + float(np.sum(want**2))
-                noise.setdefault(key, []).append(float(np.sum((want - other[key].reshape(want.shape)) ** 2)))
+            for key in one:
+                want, got = one[key].astype(np.float64), other[key].reshape(one[key].shape)
+                # Infinities and gaps are the same on both sides, or nothing is near.
+                finite = np.isfinite(want)
+                same = np.array_equal(want[~finite], got[~finite], equal_nan=True)
+                power[key] = power.get(key, 0.0) + float(np.sum(want[finite] ** 2))
+                apart = float(np.sum((want[finite] - got[finite]) ** 2)) if same else float("inf")
+                noise.setdefault(key, []).append(apart)
     shares = [np.array(noise[key]) / power[key] for key in power if power[key]]
     return Nearness(
         min((_db(power[key], sum(noise[key])) for key in power), default=float("inf")),
@@ -96,6 +105,10 @@ def _before_suppressions(reference: bytes, candidate: bytes) -> list[tuple[int, 
     pairs = pair_ops(floats, parse_artifact(candidate))
     places = [(index, p.candidate.outputs[i]) for p in pairs for i, index in enumerate(p.reference.outputs)]
     return [(one, other) for one, other in places if one in given]
+
+
+def _outputs(runner: Runner, sample: Arrays, names: Collection[str]) -> Arrays:
+    return {name: values for name, values in runner.run_real(sample).items() if name in names}
 
 
 def _values(runner: Runner, places: Sequence[int]) -> Arrays:
