@@ -27,7 +27,7 @@ from edge_sdk.artifact.ties import FIXED, MOVING
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings, quantize_static
-from edge_sdk.converters.quantize.floats.choice import left_in_float, without_ranges
+from edge_sdk.converters.quantize.floats.choice import before_suppressions, left_in_float, without_ranges
 from edge_sdk.converters.quantize.floats.endless import endless_value, refuse_endless_products
 from edge_sdk.converters.quantize.floats.joins import quantized_apart
 from edge_sdk.converters.quantize.forms.factors import with_plain_factors
@@ -76,6 +76,22 @@ def quantize(path: str, target: str, recipe: dict[str, Any], samples: str | None
 
     def every() -> Iterable[Arrays]:
         return laid_out(samples, axes)
+
+    cut = before_suppressions(Path(path).read_bytes(), wanted)
+    if cut is None:
+        return _best(path, target, wanted, every)
+    head = Path(target).with_suffix(".head.tflite")
+    head.write_bytes(cut.file.head)
+    made = _best(str(head), target, wanted, every)
+    for file in (target, made.get("explained"), made.get("reference")):
+        if file is not None:
+            Path(file).write_bytes(cut.file.rejoined(Path(file).read_bytes()))
+    made["findings"] = [*made["findings"], cut.finding.as_json()]
+    return made | {"floats": [*made.get("floats", ()), *cut.names]}
+
+
+def _best(path: str, target: str, wanted: Recipe, every: Callable[[], Iterable[Arrays]]) -> dict[str, Any]:
+    """The integer file of a float one, with its channels evened where that is better."""
 
     def whole(float_path: str, int8_path: str) -> dict[str, Any]:
         return _corrected_whole(float_path, int8_path, wanted, every)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.compute import CONTROL_OPS
 from edge_sdk.artifact.dtypes import DTYPES, READABLE
+from edge_sdk.artifact.edit import without_unused
 from edge_sdk.artifact.flatbuffer import Node, new_node
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.schema import enum_value, schema
@@ -56,6 +57,27 @@ def leading_to(data: bytes, tensors: Collection[int], outputs: Collection[str] =
     inputs = {name: tensor.index for name, tensor in artifact.signature.inputs.items()}
     _sign(root, inputs, named | {name: index for name, index in results.items() if index not in named.values()})
     return pack_tree(root)
+
+
+def without_ops(data: bytes, ops: Collection[int], ends: Sequence[int]) -> bytes:
+    """A copy without those ops of the main subgraph; its outputs are ``ends``, in order, named ``out_<tensor index>``.
+
+    Args:
+        data: a .tflite file.
+        ops: indices, with those of all ops that read their results.
+        ends: tensor indices.
+    """
+    root, artifact = parse_tree(data)[0], parse_artifact(data)
+    main, without = root.subgraphs[0], set(ops)
+    main.operators = [node for place, node in enumerate(main.operators) if place not in without]
+    inputs = {name: tensor.index for name, tensor in artifact.signature.inputs.items()}
+    # In the graph's order, which a signature's need not be.
+    _sign(root, dict(sorted(inputs.items(), key=lambda one: artifact.main.inputs.index(one[1]))), _named(ends))
+    return without_unused(root)
+
+
+def _named(ends: Sequence[int]) -> dict[str, int]:
+    return {f"{_OUTPUT}{index}": index for index in ends}
 
 
 def ops_leading_to(graph: Subgraph, tensors: Collection[int]) -> set[int]:

@@ -83,7 +83,7 @@ def with_codes_in_both_fields(data: bytes) -> bytes:
 def without_unused(root: Node) -> bytes:
     """The file with no tensor in its main subgraph, and no buffer, that nothing uses; the tree is taken apart.
 
-    For files without signatures: those name tensors by index.
+    Signatures of the main subgraph name its inputs and outputs.
     """
     graph = root.subgraphs[0]
     lists = [graph.inputs, graph.outputs, *(v for op in graph.operators for v in (op.inputs, op.outputs))]
@@ -93,6 +93,9 @@ def without_unused(root: Node) -> bytes:
     graph.inputs, graph.outputs = _moved(graph.inputs, place), _moved(graph.outputs, place)
     for op in graph.operators:
         op.inputs, op.outputs = _moved(op.inputs, place), _moved(op.outputs, place)
+    for signature in root.signature_defs or []:
+        for named in (*signature.inputs, *signature.outputs) if not signature.subgraph_index else ():
+            named.tensor_index = place[int(named.tensor_index)]
     holders = [*(tensor for one in root.subgraphs for tensor in one.tensors), *(root.metadata or [])]
     # The first buffer stands for none.
     kept = sorted({0} | {int(holder.buffer) for holder in holders})

@@ -1,8 +1,9 @@
 """How well a candidate's boxes cover the reference's, summed up run by run.
 
-Where scores from 0 to 1 stand beside the boxes, both sides' boxes from a score of 0.25 on are thinned as a detector's
-suppression does (the best first, none that covers a better one of its class by half) and then paired, the best first,
-with the box of the same class that covers it most, by half at least. Where no score reaches 0.25, the twenty best of
+Where scores from 0 to 1 stand beside the boxes, a side's boxes from a score of 0.25 on are thinned as a detector's
+suppression does (the best first, none that covers a better one of its class by half). Each is found again where the
+other side has a box of the same class that covers it by half at least, with a score of 0.2 or more; of those of the
+other side each stands for one. Where no score reaches 0.25, the twenty best of
 each run stand for those. Without such scores rows are compared by their place.
 """
 
@@ -23,6 +24,10 @@ Floats = npt.NDArray[np.float64]
 
 THRESHOLD, BEST = 0.25, 20
 _OVERLAP = 0.5
+# Of the threshold: a score that is a little below it on one side alone is no box lost.
+_NEAR = 0.8
+# Of the largest coordinate: float32 arithmetic is off by less, and no object is so thin.
+_SLIVER = 1e-5
 # Of one image, those with the highest scores: suppression asks for each of them against each.
 _MOST = 300
 
@@ -154,10 +159,11 @@ class _HeadSums:
             return BoxParity(head.form, head.told, "place", mean, len(values), 0, 0, None)
         best = max((float(want.scores[0]) for want, _ in self._images if len(want)), default=0.0)
         threshold = THRESHOLD if best >= THRESHOLD else None
-        paired = [paired_boxes(_counting(want, threshold), _counting(got, threshold)) for want, got in self._images]
-        overlaps = np.concatenate([one for one, _, _ in paired]) if paired else np.zeros(0)
+        there = [paired_boxes(_counting(want, threshold), _near(got, threshold)) for want, got in self._images]
+        back = [paired_boxes(_counting(got, threshold), _near(want, threshold)) for want, got in self._images]
+        overlaps = np.concatenate([one for one, _, _ in there]) if there else np.zeros(0)
         mean = float(overlaps.mean()) if len(overlaps) else None
-        lost, invented = sum(one[1] for one in paired), sum(one[2] for one in paired)
+        lost, invented = sum(one[1] for one in there), sum(one[1] for one in back)
         return BoxParity(head.form, head.told, "overlap", mean, len(overlaps), lost, invented, threshold)
 
 
@@ -176,16 +182,45 @@ def _counting(one: Detections, threshold: float | None) -> Detections:
     return one.first(int(np.sum(one.scores >= threshold))).thinned()
 
 
+def _near(one: Detections, threshold: float | None) -> Detections:
+    """Those that a box which counts on the other side may be: what was thinned out there by a hair is still found."""
+    return one if threshold is None else one.first(int(np.sum(one.scores >= _NEAR * threshold)))
+
+
 def paired_boxes(want: Detections, got: Detections) -> tuple[Floats, int, int]:
-    """IoU of each pair, and how many of either side have none."""
+    """IoU of each pair, and how many of either side have none.
+
+    Boxes that cover each other most are paired first; of equal ones those of the nearest scores. Where a box is left
+    whose partners are all taken, others give way, if they have another partner: no more pairs can be had.
+    """
     overlaps = np.where(want.classes[:, None] == got.classes[None], iou(want.corners, got.corners), 0.0)
-    found = []
-    for row in overlaps:
-        place = int(np.argmax(row)) if len(row) else -1
-        if place >= 0 and row[place] >= _OVERLAP:
-            found.append(float(row[place]))
-            overlaps[:, place] = 0
-    return np.array(found, np.float64), len(want) - len(found), len(got) - len(found)
+    rows, columns = np.nonzero(overlaps >= _OVERLAP)
+    apart = np.abs(want.scores[rows] - got.scores[columns])
+    order = np.lexsort((apart, -overlaps[rows, columns]))
+    able: dict[int, list[int]] = {}
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        able.setdefault(row, []).append(column)
+    partner: dict[int, int] = {}
+    taken: set[int] = set()
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if row not in taken and column not in partner:
+            partner[column] = row
+            taken.add(row)
+    for row in sorted(able.keys() - taken):
+        _placed(row, able, partner, set())
+    found = np.array([overlaps[row, column] for column, row in sorted(partner.items())], np.float64)
+    return found, len(want) - len(found), len(got) - len(found)
+
+
+def _placed(row: int, able: Mapping[int, Sequence[int]], partner: dict[int, int], tried: set[int]) -> bool:
+    """Gives a row a column, whose row takes another if it can (Kuhn's algorithm)."""
+    for column in able[row]:
+        if column not in tried:
+            tried.add(column)
+            if column not in partner or _placed(partner[column], able, partner, tried):
+                partner[column] = row
+                return True
+    return False
 
 
 def iou(one: Floats, other: Floats) -> Floats:
@@ -194,6 +229,15 @@ def iou(one: Floats, other: Floats) -> Floats:
 
 
 def _overlap(one: Floats, other: Floats) -> Floats:
+    """IoU of boxes; of slivers that float32 cannot tell from none (cut off at a picture's edge) that of wider ones."""
+    edge = _SLIVER * max(np.abs(one).max(initial=0.0), np.abs(other).max(initial=0.0))
+    # Of both: against a box with an area a sliver covers nothing.
+    side = np.maximum(np.min(one[..., 2:] - one[..., :2], -1), np.min(other[..., 2:] - other[..., :2], -1))
+    wider = np.array([-edge, -edge, edge, edge])
+    return np.where(side < 4 * edge, _ratio(one + wider, other + wider), _ratio(one, other))
+
+
+def _ratio(one: Floats, other: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
         low, high = np.maximum(one[..., :2], other[..., :2]), np.minimum(one[..., 2:], other[..., 2:])
         shared = np.prod(np.clip(high - low, 0, None), -1)

@@ -11,7 +11,7 @@ from edge_sdk.errors import SignatureError
 from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.boxes import find_heads
 from edge_sdk.parity.compare import OutputParity, ParityMeter
-from edge_sdk.parity.iou import iou
+from edge_sdk.parity.iou import Detections, iou, paired_boxes
 from edge_sdk.parity.slices import Part
 from edge_sdk.parity.verdict import accuracy_of
 
@@ -214,3 +214,46 @@ def test_overlap_of_boxes_without_area_and_of_numbers_that_are_none() -> None:
     assert iou(point, point)[0, 0] == 1
     assert iou(point, box)[0, 0] == 0
     assert iou(np.full((1, 4), np.nan), box)[0, 0] == 0
+
+
+def test_pairs_are_the_most_that_there_can_be() -> None:
+    """Two want one box, of which one has another to take; before, the better one took it and the other was lost."""
+    want = Detections(np.array([[0, 0, 10, 10], [0, 3, 10, 13]], np.float64), np.array([0.9, 0.8]), np.zeros(2))
+    got = Detections(np.array([[0, 1.5, 10, 11.5], [0, -2, 10, 8]], np.float64), np.array([0.9, 0.8]), np.zeros(2))
+    overlaps, lost, invented = paired_boxes(want, got)
+    assert (len(overlaps), lost, invented) == (2, 0, 0)
+
+
+def test_of_equal_boxes_those_of_the_nearest_scores_are_pairs() -> None:
+    corners, rising = np.tile([[0.0, 0, 10, 10]], (3, 1)), np.array([0.9, 0.6, 0.3])
+    overlaps, lost, invented = paired_boxes(
+        Detections(corners, rising, np.zeros(3)), Detections(corners, rising, np.zeros(3))
+    )
+    assert (overlaps.tolist(), lost, invented) == ([1.0] * 3, 0, 0)
+
+
+def test_slivers_at_the_edge_of_a_picture_are_found_again() -> None:
+    """Boxes that are cut off to nothing, with the rounding of float32: an IoU of theirs is that of the rounding."""
+    one = np.array([[320.0, 10, 320.0, 60], [319.9999, 100, 320.0, 160]])
+    other = one + np.array([[-1e-5, 1e-5, 1e-5, -1e-5], [2e-5, 0, -3e-5, 1e-5]])
+    assert np.diag(iou(one, other)).min() > 0.95
+    assert iou(one, one[::-1])[0, 0] == 0.0
+    elsewhere = one + np.array([0.0, 30, 0, 30])
+    assert np.diag(iou(one, elsewhere)).max() < 0.5
+
+
+def test_boxes_at_the_brink_of_thinning_or_threshold_are_not_lost() -> None:
+    """Two of one class that cover each other by half: rounding thins out another; a score of 0.25 becomes 0.2499."""
+    boxes = np.array([[[0, 0, 10, 10], [0, 10 / 3 - 1e-6, 10, 40 / 3], [50, 50, 60, 60], *[[90, 90, 99, 99]] * 5]])
+    values = np.array([[0.8, 0.7, 0.25, *[0.01] * 5]])[..., None]
+
+    def thinned_out(corners: Any) -> Any:
+        return corners + np.array([0, 2e-6, 0, 2e-6]) * (np.arange(8) == 1)[:, None]
+
+    moved = {"boxes": thinned_out, "scores": lambda v: v - 1e-4 * (v == 0.25)}
+    meter = ParityMeter()
+    want = {"boxes": boxes.astype(np.float32), "scores": values.astype(np.float32)}
+    meter.add(want, {name: moved[name](v) for name, v in want.items()})
+    row = next(row for row in meter.report() if row.name == "boxes")
+    assert row.boxes is not None
+    assert (row.boxes.lost, row.boxes.invented) == (0, 0)

@@ -13,12 +13,12 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from edge_sdk.artifact.model import Op, Subgraph
+from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_of_decisions
 from edge_sdk.converters.quantize.floats.drowned import drowned
 from edge_sdk.converters.quantize.floats.endless import around_endless, told_of_endless
 from edge_sdk.converters.quantize.floats.holes import around_holes, told_of_holes
-from edge_sdk.converters.quantize.floats.joins import cut_ops, joins_of_kinds, told
+from edge_sdk.converters.quantize.floats.joins import Cut, cut_ops, joins_of_kinds, told
 from edge_sdk.converters.quantize.floats.scattered import scatters, told_of_scatters
 from edge_sdk.converters.quantize.floats.suppressed import Suppressed, around_suppressions, told_of_suppressions
 from edge_sdk.converters.quantize.floats.tails import poor_tail, told_of_tail
@@ -90,6 +90,43 @@ def without_ranges(graph: Subgraph, recipe: Recipe, named: Collection[int]) -> f
 
 def _may_hold_floats(recipe: Recipe) -> bool:
     return not (recipe.forms == "plain" or recipe.integer_only or recipe.activations.dtype != "int8" or recipe.int16)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What stays in float whatever ranges are, cut off before they are looked for.
+
+    Attributes:
+        file: the file without it.
+        finding: what is said of it.
+        names: of the results of its ops.
+    """
+
+    file: Cut
+    finding: Finding
+    names: tuple[str, ...]
+
+
+def before_suppressions(data: bytes, recipe: Recipe) -> Ahead | None:
+    """A file up to its last suppressions, of which nothing has to be run to quantize what is before them.
+
+    None where it has none, where a recipe names ops that may be among them, or where tuning looks at the whole file.
+
+    Args:
+        data: the float file.
+        recipe: says whether rules apply.
+    """
+    named = (*recipe.keep_float.ops, *recipe.keep_float.tensors, *recipe.int16.ops, *recipe.int16.tensors)
+    if not _may_hold_floats(recipe) or named or recipe.tune or find_spec("tensorflow") is None:
+        return None
+    graph = parse_artifact(data).main
+    around = around_suppressions(graph)
+    # With a second stage, what leads to its suppression may be read by products, too.
+    if not around.last or around.between:
+        return None
+    ops = frozenset(op.index for op in around.last)
+    finding = told_of_suppressions(graph, recipe, around.last)
+    return Ahead(Cut(data, ops), finding, tuple(result_name(graph, graph.ops[index]) for index in sorted(ops)))
 
 
 def left_in_float(

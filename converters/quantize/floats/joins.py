@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_sdk.artifact.apart import without_ops
 from edge_sdk.artifact.edit import without_unused
 from edge_sdk.artifact.flatbuffer import Node
 from edge_sdk.artifact.joining import joined
@@ -78,29 +79,49 @@ def quantized_apart(data: bytes, ops: Collection[int], quantize: Callable[[bytes
         ops: of its main subgraph, with all that reads their results.
         quantize: keeps inputs and outputs in float, and their order.
     """
-    graph = parse_artifact(data).main
-    cut = sorted(ops)
-    made = {index for op in cut for index in graph.ops[op].outputs}
-    parts = [i for i in dict.fromkeys(i for op in cut for i in graph.ops[op].inputs) if _flows(graph, i, made)]
-    given = set(graph.inputs)
-    # An input that the tail reads is read as it is given, not as the head rounds it.
-    ends = list(dict.fromkeys([*(i for i in graph.outputs if i not in made), *(i for i in parts if i not in given)]))
-    head, _ = parse_tree(data)
-    main = head.subgraphs[0]
-    main.operators = [node for place, node in enumerate(main.operators) if place not in cut]
-    main.outputs = np.array(ends, np.int32)
-    head.signature_defs = None
-    quantized, _ = parse_tree(quantize(pack_tree(head)))
-    root, (first, second) = joined([quantized, _tail(data, cut, parts)])
-    whole = root.subgraphs[0]
-    place_of = dict(zip(graph.inputs, first.inputs, strict=True)) | dict(zip(ends, first.outputs, strict=True))
-    linked = dict(zip(second.inputs, (place_of[index] for index in parts), strict=True))
-    for operator in whole.operators[second.operators.start : second.operators.stop]:
-        operator.inputs = np.array([linked.get(int(index), int(index)) for index in operator.inputs], np.int32)
-    results = dict(zip((index for index in graph.outputs if index in made), second.outputs, strict=True))
-    whole.inputs = np.array(first.inputs, np.int32)
-    whole.outputs = np.array([results.get(index, place_of.get(index, -1)) for index in graph.outputs], np.int32)
-    return _signed(without_unused(root), data)
+    cut = Cut(data, ops)
+    return cut.rejoined(quantize(cut.head))
+
+
+class Cut:
+    """A float file without its last ops, and what puts them back.
+
+    Attributes:
+        head: the file without them; its outputs are what they read of it, ``out_<tensor index>``, besides its own.
+
+    Args:
+        data: the float file.
+        ops: of its main subgraph, with all that reads their results.
+    """
+
+    def __init__(self, data: bytes, ops: Collection[int]) -> None:
+        graph = parse_artifact(data).main
+        self._data, self._graph, self._cut = data, graph, sorted(ops)
+        self._made = {index for op in self._cut for index in graph.ops[op].outputs}
+        read = dict.fromkeys(i for op in self._cut for i in graph.ops[op].inputs)
+        self._parts = [i for i in read if _flows(graph, i, self._made)]
+        # An input that the tail reads is read as it is given, not as the head rounds it.
+        computed = (i for i in self._parts if i not in set(graph.inputs))
+        self._ends = list(dict.fromkeys([*(i for i in graph.outputs if i not in self._made), *computed]))
+        self.head = without_ops(data, self._cut, self._ends)
+
+    def rejoined(self, head: bytes) -> bytes:
+        """A file made of the head, with the last ops behind it and the original's signatures."""
+        graph = self._graph
+        first_root, _ = parse_tree(head)
+        first_root.signature_defs = None
+        root, (first, second) = joined([first_root, _tail(self._data, self._cut, self._parts)])
+        whole = root.subgraphs[0]
+        place_of = dict(zip(graph.inputs, first.inputs, strict=True)) | dict(
+            zip(self._ends, first.outputs, strict=True)
+        )
+        linked = dict(zip(second.inputs, (place_of[index] for index in self._parts), strict=True))
+        for operator in whole.operators[second.operators.start : second.operators.stop]:
+            operator.inputs = np.array([linked.get(int(index), int(index)) for index in operator.inputs], np.int32)
+        results = dict(zip((index for index in graph.outputs if index in self._made), second.outputs, strict=True))
+        whole.inputs = np.array(first.inputs, np.int32)
+        whole.outputs = np.array([results.get(i, place_of.get(i, -1)) for i in graph.outputs], np.int32)
+        return _signed(without_unused(root), self._data)
 
 
 def _signed(data: bytes, original: bytes) -> bytes:
