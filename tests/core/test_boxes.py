@@ -250,7 +250,7 @@ def test_boxes_at_the_brink_of_thinning_or_threshold_are_not_lost() -> None:
     def thinned_out(corners: Any) -> Any:
         return corners + np.array([0, 2e-6, 0, 2e-6]) * (np.arange(8) == 1)[:, None]
 
-    moved = {"boxes": thinned_out, "scores": lambda v: v - 1e-4 * (v == 0.25)}
+    moved: dict[str, Any] = {"boxes": thinned_out, "scores": lambda v: v - 1e-4 * (v == 0.25)}
     meter = ParityMeter()
     want = {"boxes": boxes.astype(np.float32), "scores": values.astype(np.float32)}
     meter.add(want, {name: moved[name](v) for name, v in want.items()})
