@@ -13,10 +13,12 @@ import numpy as np
 from edge_sdk.artifact.borders import by_way_of_float
 from edge_sdk.artifact.edit import with_own_names
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, parse_artifact, read_artifact
+from edge_sdk.artifact.unread import with_typed_parts
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.converters.quantize.forms.lookups import with_lookups
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.quantizer_package import opened, tool
+from edge_sdk.converters.quantize.ranging.powers import off_powers
 from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops
 from edge_sdk.converters.quantize.weights.narrow_channels import restore, widen
 from edge_sdk.converters.quantize.weights.tuning import for_tuning
@@ -100,6 +102,8 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     """
     path = _named_apart(path)
     artifact = read_artifact(path)
+    if recipe.activations.dtype == "int16" or recipe.int16:
+        observations = off_powers(observations)
     ready, widened = widen(Path(path).read_bytes(), observations, recipe.activations.dtype)
     if widened:
         path = str(Path(path).with_suffix(".widened.tflite"))
@@ -115,7 +119,7 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     }
     with running(_TOOL, f"quantizing to {recipe.activations.dtype} activations"):
         data = quantizer.quantize(ranges).quantized_model
-    Path(target).write_bytes(by_way_of_float(restore(bytes(data), widened)))
+    Path(target).write_bytes(with_typed_parts(by_way_of_float(restore(bytes(data), widened))))
     return {"tool": tool(), "findings": []}
 
 

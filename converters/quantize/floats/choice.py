@@ -19,6 +19,7 @@ from edge_sdk.converters.quantize.floats.drowned import drowned
 from edge_sdk.converters.quantize.floats.endless import around_endless, told_of_endless
 from edge_sdk.converters.quantize.floats.holes import around_holes, told_of_holes
 from edge_sdk.converters.quantize.floats.joins import Cut, cut_ops, joins_of_kinds, told
+from edge_sdk.converters.quantize.floats.positions import exact_positions, told_of_positions
 from edge_sdk.converters.quantize.floats.scattered import scatters, told_of_scatters
 from edge_sdk.converters.quantize.floats.suppressed import Suppressed, around_suppressions, told_of_suppressions
 from edge_sdk.converters.quantize.floats.tails import poor_tail, told_of_tail
@@ -136,12 +137,17 @@ def left_in_float(
 
     Args:
         graph: the float graph.
-        recipe: with forms ``plain``, integer inputs and outputs, or wider activations it asks for none.
+        recipe: with forms ``plain`` or integer inputs and outputs it asks for none, with wider activations for
+            positions alone.
         seen: ranges and histograms by tensor index.
         endless: tensors with masks that no scale holds.
     """
-    if not _may_hold_floats(recipe):
+    if recipe.forms == "plain" or recipe.integer_only:
         return Floats()
+    if not _may_hold_floats(recipe):
+        # Of 16 bits a coordinate has enough, but what is a hair below a whole number is cut to the one before.
+        only = exact_positions(graph)
+        return Floats(kept=tuple(only), findings=(told_of_positions(graph, recipe, only),) if only else ())
     # Without TensorFlow there is no quantizer that takes a file without its end.
     cuts = find_spec("tensorflow") is not None
     boxes = around_suppressions(graph)
@@ -154,6 +160,8 @@ def left_in_float(
     known = {*cut, *(op.index for op in (*whole, *low.ops))}
     decided = [op for op in exact_decisions(graph) if op.index not in known]
     known.update(op.index for op in decided)
+    placed = [op for op in exact_positions(graph) if op.index not in known]
+    known.update(op.index for op in placed)
     hollow = [op for op in around_holes(graph, seen) if op.index not in known]
     windows = parts_of_sums(graph)
     known.update(op.index for op in hollow)
@@ -165,9 +173,10 @@ def left_in_float(
     findings += [told_of_tail(graph, recipe, tail, seen)] if tail else []
     findings += low.told(graph, recipe, seen)
     findings += [told_of_decisions(graph, recipe, decided)] if decided else []
+    findings += [told_of_positions(graph, recipe, placed)] if placed else []
     findings += [told_of_holes(graph, recipe, hollow)] if hollow else []
     findings += [told_of_endless(graph, recipe, far)] if far else []
     findings += [told_of_scatters(graph, recipe, strewn)] if strewn else []
-    every = {op.index: op for op in (*whole, *low.ops, *decided, *hollow, *far, *strewn, *windows)}
+    every = {op.index: op for op in (*whole, *low.ops, *decided, *placed, *hollow, *far, *strewn, *windows)}
     kept = tuple(op for op in every.values() if op.index not in cut)
     return Floats(cut, kept, tuple(findings))
