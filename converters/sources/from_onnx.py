@@ -249,6 +249,12 @@ def _raise_unsupported(model: Any) -> None:
     onnx_graph.check_ops(model, {node.op_type for node in model.graph.node})
 
 
+_OPSET = (
+    "its opset has no such attribute; ONNX Runtime's quantizer writes scales for each channel whatever the opset: "
+    "bring the float model to 13 or later first (onnx.version_converter), and quantize that"
+)
+
+
 def _load(path: Path) -> Any:
     try:
         import onnx
@@ -263,7 +269,7 @@ def _load(path: Path) -> Any:
     except Exception as error:  # protobuf and the checker share no base class
         raise ModelError(
             f"{path}: not a whole, valid ONNX file: {first_line(error)}",
-            hint="check that the download or copy finished",
+            hint=_OPSET if "Unrecognized attribute" in str(error) else "check that the download or copy finished",
         ) from error
     if not model.graph.node:
         raise ModelError(f"{path}: holds no nodes, so it is truncated or not an ONNX file")

@@ -150,6 +150,24 @@ def test_truncated_onnx_file(tmp_path: Path, workers: Workers, share: float) -> 
 
 
 @pytest.mark.onnx
+def test_scales_for_each_channel_in_an_opset_without_them(tmp_path: Path) -> None:
+    """ONNX Runtime's quantizer writes such files of old models, and runs them."""
+    import onnx
+    from onnx import helper
+
+    from edge_sdk.converters.sources.from_onnx import _load
+
+    node = helper.make_node("DequantizeLinear", ["x", "s", "z"], ["y"], axis=1)
+    ports = [helper.make_tensor_value_info(n, k, [1, 2]) for n, k in (("x", 3), ("s", 1), ("z", 3), ("y", 1))]
+    graph = helper.make_graph([node], "g", ports[:3], ports[3:])
+    path = tmp_path / "old.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7), str(path))
+    with pytest.raises(ModelError, match="Unrecognized attribute: axis") as caught:
+        _load(path)
+    assert "13 or later" in str(caught.value.hint)
+
+
+@pytest.mark.onnx
 def test_onnx_custom_ops_are_all_listed(tmp_path: Path, workers: Workers) -> None:
     path = write(workers, ONNX, "save_custom_ops", path=str(tmp_path / "c.onnx"))
     error = fails(UnsupportedOpError, "2 nodes cannot be lowered", path, tmp_path, workers=workers)
