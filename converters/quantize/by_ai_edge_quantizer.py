@@ -79,7 +79,8 @@ def int4_findings(graph: Subgraph, recipe: str) -> Iterator[Finding]:
     ops = [op for op in graph.ops if four & set(op.inputs) and op.name != "EMBEDDING_LOOKUP"]
     told = {}
     for engine in rule_set("xnnpack").engines:
-        refused = Counter(op.name for op in ops if op.index in place_by("xnnpack", graph, engine=engine).refused)
+        left = place_by("xnnpack", graph, engine=engine).refused if ops else ()
+        refused = Counter(op.name for op in ops if op.index in left)
         if refused:
             told[engine] = ", ".join(f"{count} {name}" for name, count in refused.items())
     for text in dict.fromkeys(told.values()):

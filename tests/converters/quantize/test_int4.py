@@ -13,6 +13,8 @@ from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.edit import with_own_names
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.checks.placement.rule_sets import place_by
+from edge_sdk.converters.quantize import by_ai_edge_quantizer
 from edge_sdk.converters.quantize.by_ai_edge_quantizer import int4_findings
 from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import RecipeError
@@ -75,7 +77,7 @@ def test_dense_weights_are_four_bits_and_keep_their_values(
         assert "DEQUANTIZE with 4-bit weights stay outside XNNPACK" in outside[0]["message"]
 
 
-def test_a_table_that_is_looked_up_in_is_not_called_slow() -> None:
+def test_a_table_that_is_looked_up_in_is_not_called_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """No XNNPACK takes EMBEDDING_LOOKUP, and int8 makes none faster; of a convolution both is said."""
     graph = Graph()
     ids, image = graph.tensor("ids", (4,), "int32"), graph.tensor("image", (1, 4, 4, 8))
@@ -90,7 +92,15 @@ def test_a_table_that_is_looked_up_in_is_not_called_slow() -> None:
     for index in (table, kernel):
         edit.set_type(index, "int4")
         edit.set_values(index, np.ones(root.subgraphs[0].tensors[index].shape, np.int8))
+    asked: list[str] = []
+
+    def counted(*given: Any, engine: str) -> Any:
+        asked.append(engine)
+        return place_by(*given, engine=engine)
+
+    monkeypatch.setattr(by_ai_edge_quantizer, "place_by", counted)
     (told,) = int4_findings(parse_artifact(pack_tree(root)).main, "dynamic_wi4_afp32")
+    assert len(asked) == len(set(asked)), "a GRU of 543 ops was placed 249 times: 100 s"
     assert told.message.startswith("1 CONV_2D with 4-bit weights stay outside XNNPACK")
 
 
