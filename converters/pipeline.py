@@ -356,7 +356,8 @@ class Line:
             timings = measured(worker, [*every, *([lowered.plain] if lowered.plain else [])])
             whole = against_whole(timings[0], timings[len(every) :], recipe)
             timings = timings[: len(every)] if recipe.mode != "float" else ()
-            left = outside(worker, path, self._shop.path("alone"), timings[1]) if is_slower(timings) else None
+            slow = is_slower(timings)
+            left = outside(worker, path, self._shop.path("alone"), timings[1], lowered.path) if slow else None
         return timings, [*whole, *latency_findings(timings, recipe, left)]
 
     def _noting(self, recipe: Recipe) -> Note:

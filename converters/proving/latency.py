@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from edge_sdk.recipe import Recipe
 _SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.
 _SLOWER = 1.05
+# Ops of a file that is all inside the delegate and slow: a hundredth of a second each.
+_TIMED, _NAMED = 500, 3
 _ELSE = "the device may differ; static_wi8_ai8 is the fast int8 form on CPUs"
 _HINTS = defaultdict(
     lambda: _ELSE,
@@ -51,41 +53,69 @@ class Outside:
         ops: type to how many; *predicted* by the rules of ``engine``.
         engine: version of ai-edge-litert whose rules were asked.
         share: of the file's time that they take, each *measured* alone; None where none could be.
+        inside: where there are none: ops that XNNPACK takes and that lost most against the float file, type to
+            microseconds of all of them there and here, each *measured* alone.
     """
 
     ops: Mapping[str, int]
     engine: str
     share: float | None
+    inside: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         if not self.ops:
-            return f"XNNPACK takes every op (predicted for ai-edge-litert {self.engine}): its kernels are slow here"
+            lost = ", ".join(f"{kind} {here:.0f} us for {there:.0f}" for kind, (there, here) in self.inside.items())
+            most = f", most at {lost} (each measured alone)" if lost else ""
+            return (
+                f"XNNPACK takes every op (predicted for ai-edge-litert {self.engine}): its kernels are slow here{most}"
+            )
         listing = kinds_in_words(Counter(self.ops).elements())
         share = "" if self.share is None else f" take {self.share:.0%} of its time (each measured alone) and"
         return f"{listing}{share} stay outside XNNPACK (predicted for ai-edge-litert {self.engine})"
 
 
-def outside(worker: Worker, path: Path, folder: Path, final: Timing) -> Outside:
-    """Ops of a file outside XNNPACK, and their share of its time.
+def outside(worker: Worker, path: Path, folder: Path, final: Timing, base: Path) -> Outside:
+    """Ops of a file outside XNNPACK, and their share of its time; where there are none, what is slow inside.
 
     Args:
         worker: times them.
         path: the file.
         folder: to work in.
         final: how long the file takes.
+        base: the float file.
     """
     known, version = rule_set("xnnpack").engines, final.engine.split(" ")[-1]
     engine = version if version in known else known[-1]
     graph = read_artifact(path).main
     refused = sorted(place_by("xnnpack", graph, engine=engine).refused)
+    if not refused:
+        return Outside({}, engine, None, _lost_inside(worker, (base, path), folder))
     kinds = Counter(graph.ops[index].name for index in refused)
-    taken: Mapping[str, float] = {}
-    if refused:
-        arguments: dict[str, Any] = {"path": str(path), "folder": str(folder), "ops": refused}
-        place = "edge_sdk.converters.proving.candidate:times_of"
-        taken = worker.function(place, "timing ops outside XNNPACK", **arguments)
+    taken = _alone(worker, path, folder, refused)
     share = min(1.0, sum(taken.values()) / final.median_us) if taken else None
     return Outside(dict(kinds.most_common()), engine, share)
+
+
+def _lost_inside(worker: Worker, paths: tuple[Path, Path], folder: Path) -> dict[str, tuple[float, float]]:
+    """Types of ops that take longer in the second file than in the first, the worst first."""
+    sums = []
+    for path in paths:
+        ops = read_artifact(path).main.ops
+        alone = _alone(worker, path, folder, [op.index for op in ops[:_TIMED]])
+        total: dict[str, float] = defaultdict(float)
+        for index, us in alone.items():
+            total[ops[int(index)].name] += us
+        sums.append(total)
+    there, here = sums
+    lost = sorted((there[kind] - us, kind) for kind, us in here.items() if us > there[kind])
+    return {kind: (there[kind], here[kind]) for _, kind in lost[:_NAMED]}
+
+
+def _alone(worker: Worker, path: Path, folder: Path, ops: Sequence[int]) -> Mapping[str, float]:
+    arguments: dict[str, Any] = {"path": str(path), "folder": str(folder), "ops": list(ops)}
+    place = "edge_sdk.converters.proving.candidate:times_of"
+    taken: Mapping[str, float] = worker.function(place, "timing ops alone", **arguments)
+    return taken
 
 
 def is_slower(timings: Sequence[Timing]) -> bool:

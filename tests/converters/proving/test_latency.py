@@ -14,6 +14,7 @@ from edge_sdk.measure.side_by_side import Timing
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.recipe import Int16, find_recipe
 from tests.converters.quantize.test_islands import sums_around
+from tests.graphs import conv_model
 
 INT8 = find_recipe("int8")
 
@@ -106,10 +107,23 @@ def test_ops_outside_are_timed_alone(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(sums_around("HARD_SWISH", "HARD_SWISH"))
     worker: Any = Here()
-    found = outside(worker, path, tmp_path / "alone", timing(1e6, 2.0))
+    found = outside(worker, path, tmp_path / "alone", timing(1e6, 2.0), path)
     assert dict(found.ops) == {"HARD_SWISH": 2}
     assert found.engine == "2.1.0"
     assert found.share is not None
     assert 0 < found.share <= 1
+
+
+@pytest.mark.runtime
+def test_a_slow_file_without_ops_outside_names_what_lost_most_inside(tmp_path: Path) -> None:
+    """The float file has no op at all of the kind, so that any time is more."""
+    path, base = tmp_path / "model.tflite", tmp_path / "base.tflite"
     path.write_bytes(sums_around())
-    assert outside(worker, path, tmp_path / "alone", timing(1e6, 2.0)) == Outside({}, "2.1.0", None)
+    base.write_bytes(conv_model())
+    worker: Any = Here()
+    found = outside(worker, path, tmp_path / "alone", timing(1e6, 2.0), base)
+    assert (found.ops, found.share) == ({}, None)
+    assert set(found.inside) == {"ADD"}
+    there, here = found.inside["ADD"]
+    assert there == 0 < here
+    assert "its kernels are slow here, most at ADD" in str(found)
