@@ -206,6 +206,16 @@ class GraphEdit:
         )
         return len(self._graph.tensors) - 1
 
+    def put_constant(self, index: int, values: npt.NDArray[Any]) -> None:
+        """Other values, of any shape, for a constant of that type; tensors that share its buffer keep theirs."""
+        tensor = self._graph.tensors[index]
+        holders = [one for graph in self._root.subgraphs for one in graph.tensors if one.buffer == tensor.buffer]
+        if len(holders) == 1:
+            self._root.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        else:
+            tensor.buffer = add_buffer(self._root, values)
+        tensor.shape, tensor.shape_signature = np.array(values.shape, np.int32), None
+
     def drop_if_unread(self, index: int) -> None:
         """Takes an op out at the end, unless something reads its results."""
         self._suspects.add(id(self._operators[index]))

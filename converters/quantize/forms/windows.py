@@ -23,6 +23,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.idle_padding import SAME, VALID
@@ -145,7 +146,8 @@ class _Writer:
         self._op = op
         self._edit = edit
         self._name = graph.tensors[op.outputs[0]].name
-        self._weights = graph.tensors[op.inputs[1]].values()
+        self._weights = graph.tensors[op.inputs[1]].values().copy()
+        self._readers = graph.readers[op.inputs[1]]
         self._views: dict[tuple[int, int, int, int], int] = {}
 
     def write(self) -> None:
@@ -163,13 +165,20 @@ class _Writer:
         weights = np.ascontiguousarray(self._weights[:, rows, columns, :])
         name = f"{self._name}{_PART}{place + 1}of{count}"
         made = self._edit.add_tensor(self._op.outputs[0], name)
-        inputs = [self._view(part), self._edit.add_constant(weights, f"{name}/weights"), self._bias(place)]
+        inputs = [self._view(part), self._constant(weights, place, f"{name}/weights"), self._bias(place)]
         options = dict(self._window.options)
         options |= {"dilation_h_factor": self._window.down.dilation * part.rows.step}
         options |= {"dilation_w_factor": self._window.across.dilation * part.columns.step}
         options |= {"padding": VALID if self._window.sliced else SAME, "fused_activation_function": 0}
         self._edit.put_before(self._op.index, KIND, inputs, [made], **options)
         return made
+
+    def _constant(self, weights: npt.NDArray[Any], place: int, name: str) -> int:
+        """The first part's take the place of the whole one's, where nothing else reads them."""
+        if place or len(self._readers) > 1:
+            return self._edit.add_constant(weights, name)
+        self._edit.put_constant(self._op.inputs[1], weights)
+        return self._op.inputs[1]
 
     def _bias(self, place: int) -> int:
         if place == 0 and len(self._op.inputs) > 2 and self._op.inputs[2] >= 0:

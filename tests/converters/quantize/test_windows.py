@@ -70,6 +70,9 @@ def test_seven_by_seven_takes_three_parts_that_read_the_operand_itself() -> None
     assert kinds(graph) == {"DEPTHWISE_CONV_2D": 3, "ADD": 2, "MUL": 1}
     assert {op.inputs[0] for op in graph.ops if op.name == "DEPTHWISE_CONV_2D"} == set(graph.inputs)
     assert [op.index for op in parts_of_sums(graph)] == [0, 1, 2, 3, 4]
+    read = {index for op in graph.ops for index in op.inputs}
+    assert all(tensor.index in read for tensor in graph.tensors if tensor.constant is not None)
+    assert len(narrow(wide())) < len(wide()) + 1000  # four ops and tensors more, of the same weights
 
 
 @pytest.mark.runtime
