@@ -23,6 +23,8 @@ Ends = tuple[float, float]
 FAR = 1e4
 """From here on a constant may be a mark."""
 _BESIDE = 16.0
+# Of a flag's values, to the middle of a histogram's bin.
+_FLAG = 1e-3
 # Values of a constant that each reader may have for itself.
 _SMALL = 1024
 # By the place of the operand whose values an op moves.
@@ -134,6 +136,7 @@ class _Finder:
         self.found: dict[int, Mark] = {
             tensor.index: _of_constant(tensor.values())
             for op in graph.ops
+            if not macs(graph, op)
             for tensor in graph.operands(op)
             if tensor.constant is not None and tensor.dtype == "float32"
         }
@@ -196,8 +199,10 @@ class _Finder:
             other = other.turned
         if op.name in ("ADD", "SUB"):
             both = _union([one, other])
-            # Infinities of both signs make what is not a number.
-            return None if both.low and both.high else replace(both, live=_sum(one.live, other.live))
+            # Infinities of both signs make what is not a number; where nothing of one side is live, all is shifted.
+            if one.live is None or other.live is None or (both.low and both.high):
+                return None
+            return replace(both, live=(one.live[0] + other.live[0], one.live[1] + other.live[1]))
         if op.name == "MUL":
             return self._product(op, one, other)
         if op.name == "MINIMUM":
@@ -213,12 +218,19 @@ class _Finder:
             made = marked if number > 0 else marked.turned
             live = None if made.live is None else (made.live[0] * abs(number), made.live[1] * abs(number))
             return replace(made, live=live, near=made.near * abs(number))
-        if marked.live is None and np.isfinite(marked.near) and max(map(abs, factor.live)) <= 1:
+        if marked.live is None and np.isfinite(marked.near) and self._is_flag(op, factor.live):
             # A mark where a flag is 1, or -1, and zero elsewhere.
             if factor.live[0] >= 0:
                 return replace(marked, live=(0.0, 0.0))
             return replace(marked.turned, live=(0.0, 0.0)) if factor.live[1] <= 0 else None
         return None
+
+    def _is_flag(self, op: Op, live: Ends) -> bool:
+        """Whether what an op reads besides a constant was 0 and 1, or 0 and -1, and nothing between."""
+        seen = [self._seen[index].histogram for index in op.inputs if index in self._seen]
+        counted = [one.points()[0] for one in seen if one is not None]
+        between = [np.any((np.abs(values) > _FLAG) & (np.abs(values) < 1 - _FLAG)) for values in counted]
+        return max(map(abs, live)) <= 1 and not any(between)
 
 
 def _larger(one: Mark, other: Mark) -> Mark:
@@ -236,11 +248,6 @@ def _union(marks: Iterable[Mark]) -> Mark:
         any(mark.high for mark in every),
         min((mark.near for mark in every), default=float("inf")),
     )
-
-
-def _sum(one: Ends | None, other: Ends | None) -> Ends | None:
-    # Nothing live on one side: every value is a mark.
-    return None if one is None or other is None else (one[0] + other[0], one[1] + other[1])
 
 
 def _of_constant(values: np.ndarray) -> Mark:  # type: ignore[type-arg]

@@ -229,6 +229,25 @@ def test_large_values_that_are_no_mask_are_left_alone() -> None:
     assert with_losing_marks(data, dict(seen)).data is data
 
 
+def test_scaling_by_a_large_number_masks_nothing() -> None:
+    """Sound from 0 to 1 times 32,768, shifted by 40,000: no flag, and no mask."""
+    from edge_sdk.converters.quantize.ranging.losing import with_losing_marks
+    from edge_sdk.engines.histogram import Histogram
+    from edge_sdk.engines.observe import Observation
+
+    net = Net()
+    loud = net.op("MUL", (net.m, net.number(32768.0)), net.tensor("loud", (1, ROWS, 1)))
+    shifted = net.op("ADD", (loud, net.number(40000.0)), net.tensor("shifted", (1, ROWS, 1)))
+    data = net.finish(net.op("RELU", (shifted,), net.tensor("y", (1, ROWS, 1))))
+    seen = {}
+    for index, low, high in ((net.m, 0.0, 1.0), (loud, 0.0, 32768.0), (shifted, 40000.0, 72768.0)):
+        histogram = Histogram()
+        histogram.add(np.linspace(low, high, 100, dtype=np.float32))
+        seen[index] = Observation(low, high, 1.0, 1, histogram, low=low, high=high)
+    found = with_losing_marks(data, dict(seen))
+    assert (found.data, found.endless) == (data, frozenset())
+
+
 def test_product_of_what_the_model_overflows_is_told_by_name(tmp_path: Path) -> None:
     """No mask: 80 times 2 to the power of e, infinite in float32, is multiplied on."""
     from edge_sdk.errors import ConversionError
