@@ -143,7 +143,8 @@ def cut_ops(joins: Sequence[Join]) -> set[int]:
 
 
 def _flows(graph: Subgraph, index: int, made: set[int]) -> bool:
-    return index >= 0 and index not in made and graph.tensors[index].constant is None
+    """Whether it is computed, or given; a constant without any values looks as if it were neither."""
+    return index not in made and (index in graph.makers or index in graph.inputs)
 
 
 def _tail(data: bytes, cut: Sequence[int], parts: Sequence[int]) -> Node:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.floats.joins import joins_of_kinds
+from edge_sdk.converters.quantize.floats.joins import Cut, joins_of_kinds
 from edge_sdk.engines.observe import Observation
 from edge_sdk.engines.runner import Runner
 from edge_sdk.recipe import Forms
@@ -93,3 +93,20 @@ def test_scores_beside_boxes_keep_their_accuracy(tmp_path: Path, forms: Forms) -
     else:
         assert "floats" not in made
         assert power < 1e2 * noise
+
+
+@pytest.mark.runtime
+def test_ops_that_are_cut_off_read_constants_without_values(tmp_path: Path) -> None:
+    """A RESHAPE to no axes: torchvision's SSDlite has one in its suppression."""
+
+    graph = Graph()
+    x, size, y = graph.tensor("x", (1,)), graph.tensor("size", (1,)), graph.tensor("y", ())
+    graph.op("ABS", (x,), (size,))
+    graph.op("RESHAPE", (size, graph.constant("none", np.zeros(0, np.int32))), (y,), options("ReshapeOptions"))
+    cut = Cut(graph.finish((x,), (y,)), {1})
+    assert [op.name for op in parse_artifact(cut.head).main.ops] == ["ABS"]
+    assert list(parse_artifact(cut.head).signature.outputs) == [f"out_{size}"]
+    path = tmp_path / "whole.tflite"
+    path.write_bytes(cut.rejoined(cut.head))
+    got = Runner(path).run({"x": np.array([-3.0], np.float32)})
+    assert (list(got), float(got["y"])) == (["y"], 3.0)
