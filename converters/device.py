@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from edge_sdk.android.properties import project, read_properties
 from edge_sdk.artifact.borders import in_one_op
@@ -88,7 +89,7 @@ def in_forms_of_delegate(
     if recipe.integer_only:
         first = None if profile is None else _first_xnnpack(profile)
         return None if first is None else with_integers_only(data, first)
-    engine = _newest_xnnpack() if profile is None else _first_xnnpack(profile)
+    engine = _xnnpack_of(profile)
     return None if engine is None else with_islands(data, engine, reference)
 
 
@@ -117,6 +118,27 @@ def _of_windows(recipe: Recipe, profile: DeviceProfile | None) -> XnnpackEngine 
     if profile is not None:
         return _first_xnnpack(profile)
     return None if recipe.integer_only else _newest_xnnpack()
+
+
+def floats_of_tuning(recipe: Recipe, profile: DeviceProfile | None) -> dict[str, Any]:
+    """How much of its work ``--tune`` may leave in float, and for which engine; or why nothing."""
+    engine = _xnnpack_of(profile)
+    why = {
+        "--tune-float is 0": not recipe.tune_float,
+        "activations are float": recipe.mode != "static_range",
+        f"an integer-only file (io = {recipe.io}) has none": recipe.integer_only,
+        "--forms plain leaves every op in integers": recipe.forms == "plain",
+        "what the device tries first is not XNNPACK, which alone computes in float between integers": engine is None,
+    }
+    first = next((reason for reason, holds in why.items() if holds), None)
+    if first is not None or engine is None:
+        return {"why": first}
+    return {"percent": recipe.tune_float, "engine": asdict(engine)}
+
+
+def _xnnpack_of(profile: DeviceProfile | None) -> XnnpackEngine | None:
+    """XNNPACK that runs the file, the newest without a profile; None where something else is tried first."""
+    return _newest_xnnpack() if profile is None else _first_xnnpack(profile)
 
 
 def _newest_xnnpack() -> XnnpackEngine:

@@ -12,7 +12,13 @@ from typing import Any
 from edge_sdk.artifact.model import Artifact, own_artifact, read_artifact
 from edge_sdk.artifact.note import note_of
 from edge_sdk.artifact.summary import summarize
-from edge_sdk.converters.device import compiled_path, fit_to_device, in_forms_of_delegate, in_narrow_windows
+from edge_sdk.converters.device import (
+    compiled_path,
+    fit_to_device,
+    floats_of_tuning,
+    in_forms_of_delegate,
+    in_narrow_windows,
+)
 from edge_sdk.converters.jobs import Job, Quantized, Template, check_calibration, quantized_from
 from edge_sdk.converters.layout import Port
 from edge_sdk.converters.options import Settings
@@ -36,6 +42,8 @@ from edge_sdk.converters.proving.telling import findings_of
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.crash import named_crash
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
+from edge_sdk.converters.quantize.weights.float_spans import MOST as SPANS
+from edge_sdk.converters.quantize.weights.float_spans import floated_in
 from edge_sdk.converters.quantize.weights.tuning import tuned_in
 from edge_sdk.converters.reports.conversion import ConversionReport, Stage
 from edge_sdk.converters.reports.details import Details
@@ -273,7 +281,7 @@ class Line:
             raw = self._shop.path(f"{recipe.name}.raw.tflite")
             with self._stage(f"quantize to {recipe.name}") as parts:
                 written = self._run_quantizer(recipe, lowered, raw, parts)
-            made = quantized_from(self._tuned(written, raw, lowered) if recipe.tune else written)
+            made = quantized_from(self._tuned(recipe, written, raw, lowered) if recipe.tune else written)
             data = raw.read_bytes()
         exact = made.inside(lowered).path.read_bytes()
         placed = in_forms_of_delegate(data, recipe, self._settings.profile, exact) if place else None
@@ -324,20 +332,25 @@ class Line:
             raise named_crash(error, self._shop.worker(lowered.role), arguments) from error
         return made
 
-    def _tuned(self, said: dict[str, Any], raw: Path, lowered: FloatModel) -> dict[str, Any]:
+    def _tuned(self, recipe: Recipe, said: dict[str, Any], raw: Path, lowered: FloatModel) -> dict[str, Any]:
+        store = self._samples.calibration
+        # Of its own: PyTorch does not share a process with every other framework.
+        worker, seed = self._shop.worker("tuning"), self._settings.seed
+        given = {"target": str(raw), "samples": str(store.folder) if store else "", "axes": lowered.input_axes}
         with self._stage("tune"):
-            return tuned_in(
-                # Of its own: PyTorch does not share a process with every other framework.
-                self._shop.worker("tuning"),
+            said = tuned_in(
+                worker,
                 said,
                 lambda done: self._progress.count(done, said["layers"] + said["steps"]),
-                target=str(raw),
-                samples=str(store.folder) if (store := self._samples.calibration) else "",
-                axes=lowered.input_axes,
                 checkpoint=str(folder) if (folder := self._settings.checkpoint) else None,
                 resume=self._settings.resume,
-                seed=self._settings.seed,
+                seed=seed,
+                **given,
             )
+        with self._stage("try ops in float"):
+            floats = floats_of_tuning(recipe, self._settings.profile)
+            count = lambda done: self._progress.count(done, SPANS)  # noqa: E731
+            return floated_in(worker, said, count, floats=floats, seed=seed, **given)
 
     def _time(
         self, lowered: FloatModel, path: Path, plain: Path | None, recipe: Recipe

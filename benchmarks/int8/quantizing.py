@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_sdk.artifact.model import read_artifact
-from edge_sdk.converters.device import in_forms_of_delegate, in_narrow_windows
+from edge_sdk.converters.device import floats_of_tuning, in_forms_of_delegate, in_narrow_windows
 from edge_sdk.converters.quantize import static_range
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
-from edge_sdk.converters.quantize.weights import tuning
+from edge_sdk.converters.quantize.weights import float_spans, tuning
 from edge_sdk.data import spool
 from edge_sdk.data.opening import DataSource
 from edge_sdk.engines.values import specs_of
@@ -44,6 +44,10 @@ def int8_of(source: Path, target: Path, samples: Sequence[Arrays], **changes: An
         kept = str(target.with_suffix(".checkpoint"))
         files = {**made["tunable"], **({"explained": made["explained"]} if "explained" in made else {})}
         made |= tuning.tune(str(part), files, str(store.folder), {}, checkpoint=kept)
+        files = {"reference": files["reference"], "explained": made.get("explained", files["reference"])}
+        made |= float_spans.leave_in_float(
+            str(part), files, str(store.folder), {}, floats=floats_of_tuning(recipe, None)
+        )
     explained = Path(made.get("explained", ready))
     placed = in_forms_of_delegate(part.read_bytes(), recipe, None, explained.read_bytes())
     target.write_bytes(part.read_bytes() if placed is None else placed.data)

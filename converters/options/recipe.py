@@ -51,6 +51,9 @@ class RecipeOptions(TypedDict, total=False):
     tune: bool | None
     """Whether int8 or int4 weights are rounded anew, layer by layer, against the float file on calibration data; the
     recipe's, which is no."""
+    tune_float: float | None
+    """Percent of its work that ``tune`` may leave in float where outputs are surely nearer with it, 0 to 100; the
+    recipe's, which is 20."""
     min_sqnr_db: float | None
     """What every output must reach, instead of the derived bound."""
 
@@ -76,6 +79,7 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         weights=replace(changed.weights, mixed=changed.weights.mixed if mixed is None else mixed),
         bias_correction=changed.bias_correction if corrected is None else corrected,
         tune=changed.tune if tuned is None else tuned,
+        tune_float=changed.tune_float if (share := options.get("tune_float")) is None else share,
         equalize=changed.equalize if equalized is None else equalized,
         forms=options.get("forms") or changed.forms,
         int16=Int16(

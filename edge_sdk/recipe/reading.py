@@ -94,6 +94,7 @@ class Recipe:
         forms: ``delegate``: integer files are written in the forms that the delegate takes, float where it takes no
             others; ``plain``: as the quantizer leaves them.
         tune: whether weights are rounded anew, layer by layer, against the float file on calibration data: minutes.
+        tune_float: percent of its work that ``tune`` may leave in float where that is surely nearer; 0 for none.
         min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
         train: stages of training before the file is made; None for recipes that need no training.
     """
@@ -112,6 +113,7 @@ class Recipe:
     equalize: bool | None = None
     forms: Forms = "delegate"
     tune: bool = False
+    tune_float: float = 20.0
     min_sqnr_db: float | None = None
     train: Train | None = None
 
@@ -262,6 +264,8 @@ def _int8_problems(recipe: Recipe) -> list[str]:
     asked = [] if recipe.calibration in ("auto", "minmax") else [f"calibration: {recipe.calibration}"]
     asked += ["equalize"] if recipe.equalize else []
     found = [f"{one} is for int8 activations, got {held}" for one in asked if held != "int8"]
+    if not 0 <= recipe.tune_float <= 100:
+        found.append(f"tune_float: expected 0 to 100 percent, got {recipe.tune_float:g}")
     if recipe.tune and recipe.weights.dtype != "int4" and (held, recipe.weights.dtype) != ("int8", "int8"):
         found.append(f"tune is for int8 activations or int4 weights, got {held} and {recipe.weights.dtype}")
     return found

@@ -159,6 +159,15 @@ def _tuned_text(made: Mapping[str, Any]) -> str:
     return f"{layers}{_learned_text(made)}; {bought}"
 
 
+def _floated_text(made: Mapping[str, Any]) -> str:
+    if made["why"]:
+        return f"none: {made['why']}"
+    before, after = made["sqnr_db"]
+    span = f"{made['kinds']}, {made['share']:.0%} of the work"
+    bought = f"{before:.1f} to {after:.1f} dB on {made['samples']} calibration samples, chosen on half of them"
+    return f"{span}: {bought}" if made["kept"] else f"none: {span} would go from {bought}, not surely worth it"
+
+
 def _learned_text(made: Mapping[str, Any]) -> str:
     one = made["learned"]
     if one is None:
@@ -170,7 +179,13 @@ def _learned_text(made: Mapping[str, Any]) -> str:
     return f"; {steps} from {before:.1f} to {after:.1f} dB"
 
 
-_CORRECTED = {"equalized": _equalized_text, "evened": _evened_text, "biases": _biases_text, "tuned": _tuned_text}
+_CORRECTED = {
+    "equalized": _equalized_text,
+    "evened": _evened_text,
+    "biases": _biases_text,
+    "tuned": _tuned_text,
+    "floated": _floated_text,
+}
 
 
 def _right_lines(right: Rightness) -> list[str]:

@@ -11,28 +11,21 @@ stay in float; at the end of a file, where a DEQUANTIZE follows, the result is n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_sdk.artifact.compute import CONVERT_OPS, macs
 from edge_sdk.artifact.constants import real_values
-from edge_sdk.artifact.edit import GraphEdit
-from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor, parse_artifact
-from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.checks.placement.partition import partition
 from edge_sdk.checks.placement.rule_sets import place_by
 from edge_sdk.checks.runtimes import XnnpackEngine
 from edge_sdk.converters.quantize.forms.clamps import with_quantized_clamps
+from edge_sdk.converters.quantize.forms.in_float import EIGHT_BITS, in_float, newly_float
 from edge_sdk.converters.quantize.forms.swishes import with_integer_swishes
-from edge_sdk.converters.quantize.kept import kinds_in_words, result_name
+from edge_sdk.converters.quantize.kept import kinds_in_words
 from edge_sdk.findings import Finding
-from edge_sdk.parity.pairing import pair_ops
-
-_EIGHT_BITS = frozenset({"int8", "uint8"})
 
 
 @dataclass(frozen=True)
@@ -97,16 +90,12 @@ def with_islands(data: bytes, engine: XnnpackEngine, reference: bytes | None = N
     chosen = _taken_in_float(artifact.main, engine)
     if not chosen and not clamps:
         return None
-    exact = {} if reference is None else _exact(parse_artifact(reference), artifact)
-    made = _in_float(clamped, artifact.main, chosen, exact)
+    made = in_float(clamped, chosen, reference)
     after = parse_artifact(made).main
-    parts, refused = _placed(before, engine), _placed(after, engine)
+    parts, refused = placed(before, engine), placed(after, engine)
     if refused[1] >= parts[1]:
         return None
-    were = {result_name(before, op) for op in before.ops if _floats(before, op)}
-    names = [(op.name, result_name(after, op)) for op in after.ops if _floats(after, op)]
-    names = [(kind, name) for kind, name in names if name not in were]
-    return Islands(made, tuple(names), engine.runtime, parts[0], refused[0], clamps)
+    return Islands(made, tuple(newly_float(before, after)), engine.runtime, parts[0], refused[0], clamps)
 
 
 def with_integers_only(data: bytes, engine: XnnpackEngine) -> Islands | None:
@@ -118,45 +107,16 @@ def with_integers_only(data: bytes, engine: XnnpackEngine) -> Islands | None:
     """
     clamped, clamps = with_quantized_clamps(data)
     made, swishes = with_integer_swishes(clamped)
-    parts, refused = (_placed(parse_artifact(file).main, engine) for file in (data, made))
+    parts, refused = (placed(parse_artifact(file).main, engine) for file in (data, made))
     if refused[1] >= parts[1]:
         return None
     return Islands(made, (), engine.runtime, parts[0], refused[0], clamps, swishes)
 
 
-def _in_float(data: bytes, graph: Subgraph, chosen: Collection[int], exact: Mapping[int, Any]) -> bytes:
-    """The file with the chosen ops written in float."""
-    if not chosen:
-        return data
-    root, _ = parse_tree(data)
-    edit = GraphEdit(root)
-    _Writer(graph, chosen, edit, exact).write()
-    edit.finish()
-    return pack_tree(root)
-
-
-def _exact(reference: Artifact, artifact: Artifact) -> dict[int, npt.NDArray[np.float32]]:
-    """Constant of the file to what the float file has in its place, in the file's shape."""
-    found = {}
-    for pair in pair_ops(reference, artifact):
-        for one, other in zip(pair.reference.inputs, pair.candidate.inputs, strict=False):
-            if one < 0 or other < 0:
-                continue
-            left, right = reference.main.tensors[one], artifact.main.tensors[other]
-            stored = left.constant is not None and right.constant is not None
-            if stored and left.dtype == "float32" and left.elements == right.elements:
-                found[other] = left.values().reshape(right.shape)
-    return found
-
-
-def _placed(graph: Subgraph, engine: XnnpackEngine) -> tuple[int, int]:
+def placed(graph: Subgraph, engine: XnnpackEngine) -> tuple[int, int]:
     """How many partitions and how many refused ops the engine's XNNPACK is predicted to have."""
     placement = place_by(engine.rules, graph, engine=engine.version)
     return sum(part.delegated for part in partition(graph, placement.claimed)), len(placement.refused)
-
-
-def _floats(graph: Subgraph, op: Op) -> bool:
-    return op.name not in CONVERT_OPS and any(tensor.dtype == "float32" for tensor in graph.results(op))
 
 
 def _taken_in_float(graph: Subgraph, engine: XnnpackEngine) -> set[int]:
@@ -170,63 +130,12 @@ def _taken_in_float(graph: Subgraph, engine: XnnpackEngine) -> set[int]:
 
 def _on_eight_bits(graph: Subgraph, op: Op) -> bool:
     results = graph.results(op)
-    whole = results and all(t.dtype in _EIGHT_BITS and t.quantization and not t.is_variable for t in results)
+    whole = results and all(t.dtype in EIGHT_BITS and t.quantization and not t.is_variable for t in results)
     return bool(whole) and op.name not in CONVERT_OPS and not macs(graph, op)
 
 
 def _float_tensor(tensor: Tensor) -> Tensor:
-    if tensor.dtype not in _EIGHT_BITS or tensor.quantization is None:
+    if tensor.dtype not in EIGHT_BITS or tensor.quantization is None:
         return tensor
     constant = None if tensor.constant is None else real_values(tensor).reshape(-1).view(np.uint8)
     return replace(tensor, dtype="float32", quantization=None, constant=constant)
-
-
-class _Writer:
-    """Writes the chosen ops of one graph in float."""
-
-    def __init__(self, graph: Subgraph, chosen: Collection[int], edit: GraphEdit, exact: Mapping[int, Any]) -> None:
-        self._graph = graph
-        self._exact = exact
-        self._edit = edit
-        self._chosen = chosen
-        self._ops = [graph.ops[index] for index in sorted(chosen)]
-        self._made = {index for op in self._ops for index in op.outputs}
-        self._floats: dict[int, int] = {}
-
-    def write(self) -> None:
-        for op in self._ops:
-            self._edit.read(op.index, [self._operand(op, index) for index in op.inputs])
-            self._edit.write(op.index, [self._result(op, index) for index in op.outputs])
-
-    def _operand(self, reader: Op, index: int) -> int:
-        """The float tensor that stands for one; ops come in order, so that a result is known when it is read."""
-        if index < 0:
-            return index
-        tensor = self._graph.tensors[index]
-        if tensor.dtype not in _EIGHT_BITS or tensor.quantization is None:
-            return index
-        if index not in self._floats:
-            self._floats[index] = self._converted(reader, tensor)
-        return self._floats[index]
-
-    def _converted(self, reader: Op, tensor: Tensor) -> int:
-        name = f"{tensor.name}_float"
-        if tensor.constant is not None:
-            exact = self._exact.get(tensor.index)
-            return self._edit.add_constant(real_values(tensor) if exact is None else exact, name)
-        made = self._edit.add_tensor(tensor.index, name, "float32")
-        self._edit.put_before(reader.index, "DEQUANTIZE", [tensor.index], [made])
-        return made
-
-    def _result(self, op: Op, index: int) -> int:
-        readers = [other for other in self._graph.ops if index in other.inputs and other.index not in self._chosen]
-        back = next((other for other in readers if other.name == "DEQUANTIZE"), None)
-        if back is None:
-            made = self._edit.add_tensor(index, f"{self._graph.tensors[index].name}_float", "float32")
-        else:
-            made = back.outputs[0]
-            self._edit.remove(back.index)
-        if index in self._graph.outputs or any(other is not back for other in readers):
-            self._edit.put_after(op.index, "QUANTIZE", [made], [index])
-        self._floats[index] = made
-        return made

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -211,12 +211,17 @@ def _rows(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return values.reshape(-1, values.shape[-1])
 
 
-def with_biases(data: bytes, plain: bytes, corrected: bytes) -> bytes:
-    """A file with those operands that differ between two others: corrected biases, of their own where they were one."""
+def with_biases(data: bytes, plain: bytes, corrected: bytes, only: Collection[int] | None = None) -> bytes:
+    """A file with those operands that differ between two others: corrected biases, of their own where they were one.
+
+    ``only`` are indices of ops, where not all are meant.
+    """
     before, after = parse_artifact(plain).main, parse_artifact(corrected).main
     root, _ = parse_tree(data)
     edit = ConstantEdit(root)
     for one, other in zip(before.ops, after.ops, strict=True):
+        if only is not None and one.index not in only:
+            continue
         for place, (old, new) in enumerate(zip(one.inputs, other.inputs, strict=True)):
             was, now = (graph.tensors[at] if at >= 0 else None for graph, at in ((before, old), (after, new)))
             if was is None or now is None or was.constant is None or now.constant is None:

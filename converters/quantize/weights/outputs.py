@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,14 @@ from edge_sdk.engines.values import to_real
 from edge_sdk.folders import temporary_folder
 from edge_sdk.parity.pairing import pair_ops
 from edge_sdk.signature import Arrays
+
+
+class Won(NamedTuple):
+    """Decibels that a file is nearer by on a sample, their standard error, and how many samples told."""
+
+    mean: float
+    error: float
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -40,11 +49,22 @@ class Nearness:
         """
         if other.sqnr_db <= self.sqnr_db:
             return False
-        pairs = [(a, b) for a, b in zip(self.noise, other.noise, strict=True) if a > 0 and b > 0]
-        gains = [float(np.log(a / b)) for a, b in pairs]
-        if len(gains) < 2 or np.ptp(gains) == 0:
-            return True
-        return float(np.mean(gains)) > float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
+        won = self.won_db(other)
+        return won.samples < 2 or won.mean > won.error
+
+    def won_db(self, other: Nearness, least: float = 0.0) -> Won:
+        """By how much the other file is nearer on a sample: an outlier among them counts as one, not as their sum.
+
+        ``least`` is what noise counts as none, as a share of a sample's power on the mean.
+        """
+        floor = least / max(1, len(self.noise))
+        pairs = [(a + floor, b + floor) for a, b in zip(self.noise, other.noise, strict=True)]
+        pairs = [(a, b) for a, b in pairs if a > 0 and b > 0]
+        gains = [10 * float(np.log10(a / b)) for a, b in pairs]
+        if len(gains) < 2:
+            return Won(gains[0] if gains else 0.0, 0.0, len(gains))
+        error = float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
+        return Won(float(np.mean(gains)), error, len(gains))
 
 
 def output_sqnr_db(reference: bytes, candidate: bytes, samples: Iterable[Arrays]) -> float:

@@ -130,7 +130,7 @@ def tune(
     read = {name: Path(path).read_bytes() for name, path in files.items()}
     made = _tuner(read, Path(target).read_bytes(), folder, seed)
     drawn = _drawn(sum(1 for _ in laid_out(samples, axes)), seed)
-    tuned, explained, tuning = made.tuned(lambda part: _at(laid_out(samples, axes), drawn[part]))
+    tuned, explained, tuning = made.tuned(lambda part: at(laid_out(samples, axes), drawn[part]))
     if folder:
         _clear(folder)
     if not tuning.kept:
@@ -207,7 +207,8 @@ def _drawn(count: int, seed: int) -> dict[str, frozenset[int]]:
     return {"held_out": frozenset(order[:held]), "rounding": frozenset(rest[:_MOST])}
 
 
-def _at(samples: Iterable[Arrays], places: frozenset[int]) -> Iterator[Arrays]:
+def at(samples: Iterable[Arrays], places: frozenset[int]) -> Iterator[Arrays]:
+    """The samples at some places."""
     return (sample for place, sample in enumerate(samples) if place in places)
 
 

@@ -85,6 +85,12 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             help="Round int8 or int4 weights anew, layer by layer, against the float file on calibration data.",
         ),
+        click.option(
+            "--tune-float",
+            type=click.FloatRange(0, 100),
+            metavar="PERCENT",
+            help="Of its work --tune may leave so much in float where outputs are surely nearer; default 20, 0: none.",
+        ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
         click.option(
             "--repair",

@@ -94,11 +94,12 @@ def test_windows_are_what_the_kernel_reads(tmp_path: Path, stride: int, padding:
     assert windows(op, values, (3, 3), 7, rng).shape == (7, 3, 3, 4)
 
 
-def float_file(*, one_bias: bool = False) -> bytes:
+def float_file(*, one_bias: bool = False, uneven: bool = False) -> bytes:
     """Three pointwise and a depthwise convolution, each row with one large weight, so that the others are coarse.
 
     Args:
         one_bias: all of them read one tensor, zeros, as exporters write layers without one.
+        uneven: one channel of the depthwise layer's results is 50 times as large, and read with as small weights.
     """
     rng = np.random.default_rng(0)
     graph = Graph()
@@ -110,6 +111,8 @@ def float_file(*, one_bias: bool = False) -> bytes:
         weights = 0.1 * rng.standard_normal(shape).astype(np.float32)
         if not depthwise:
             weights[np.arange(CHANNELS), 0, 0, rng.permutation(CHANNELS)] = 3.0
+        if uneven and place in (1, 2):
+            weights[..., 0] *= 50 if depthwise else 1 / 50
         own = rng.standard_normal(CHANNELS).astype(np.float32)
         bias = shared if one_bias else graph.constant(f"b{place}", own)
         kernel = graph.constant(f"w{place}", weights)
@@ -129,7 +132,7 @@ def samples(seed: int = 1, count: int = 20) -> Iterator[Arrays]:
         yield {"x": mixed(SIDE * SIDE, 1000 * seed + place).reshape(1, SIDE, SIDE, CHANNELS)}
 
 
-def prepared(folder: Path, *, one_bias: bool = False) -> tuple[dict[str, Any], Path, str]:
+def prepared(folder: Path, **form: Any) -> tuple[dict[str, Any], Path, str]:
     """A file quantized as for tuning: what the quantizer says, the int8 file, the samples' folder."""
     from dataclasses import replace
 
@@ -139,7 +142,7 @@ def prepared(folder: Path, *, one_bias: bool = False) -> tuple[dict[str, Any], P
     from edge_sdk.engines.values import specs_of
     from edge_sdk.recipe import find_recipe
 
-    data = float_file(one_bias=one_bias)
+    data = float_file(**form)
     source, target = folder / "float.tflite", folder / "int8.tflite"
     source.write_bytes(data)
     store, _ = spool(DataSource("s", None, samples), specs_of(parse_artifact(data).signature.inputs), folder / "s")
