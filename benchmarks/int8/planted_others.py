@@ -153,7 +153,7 @@ def _reaches_below(graph: Subgraph, op: Op) -> bool:
 
 
 def point_off(data: bytes, rng: np.random.Generator) -> Planted:
-    """The zero point of what one op gives unchanged is one more than that of what it reads."""
+    """The zero point of what one op gives unchanged is one off that of what it reads."""
     root, graph = parse_tree(data)[0], parse_artifact(data).main
     moved = [op for op in graph.ops if op.name in _SAME_SCALE and _quantized(graph.tensors[op.outputs[0]])]
     moved = [op for op in moved if graph.tensors[op.inputs[op.name == "SPLIT"]].constant is None]
@@ -166,7 +166,7 @@ def point_off(data: bytes, rng: np.random.Generator) -> Planted:
 
 
 def constant_point_off(data: bytes, rng: np.random.Generator) -> Planted:
-    """The zero point of one constant operand, which is no layer's weights, is one more than it was."""
+    """The zero point of one constant operand, which is no layer's weights, is one off."""
     root, graph = parse_tree(data)[0], parse_artifact(data).main
     held = [(op, index) for op in graph.ops if op.name not in LAYERS for index in op.inputs if index >= 0]
     held = [one for one in held if graph.tensors[one[1]].constant is not None and _quantized(graph.tensors[one[1]])]
@@ -184,7 +184,8 @@ def _quantized(tensor: Tensor) -> bool:
 
 def _raise_point(root: Node, index: int) -> None:
     known = root.subgraphs[0].tensors[index].quantization
-    known.zero_point = np.asarray(known.zero_point, np.int64) + 1
+    points = np.asarray(known.zero_point, np.int64)
+    known.zero_point = np.where(points < np.iinfo(np.int8).max, points + 1, points - 1)
 
 
 def dimension_wrong(data: bytes, rng: np.random.Generator) -> Planted:

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.int8.cases import CASES, Sample, folder_of, frames, pictures, sequences, spoken
 from benchmarks.int8.planted_faults import FAULTS, TIMES
@@ -130,18 +131,25 @@ NETWORKS = (
 
 
 def tones(values: int) -> Callable[[int, int], list[Sample]]:
-    """Sums of three sines at 16 kHz by count and seed, ``[1, values]``."""
+    """Sums of three sines at 16 kHz and a little noise by count and seed, ``[1, values]``.
+
+    Without noise a logarithm of what lies between the sines is rounding alone.
+    """
 
     def drawn(count: int, seed: int) -> list[Sample]:
         rng = np.random.default_rng(seed)
         time = np.arange(values) / 16000
         parts = rng.uniform(80, 1600, (count, 3, 1)), rng.uniform(0.02, 0.3, (count, 3, 1))
         return [
-            ((b * np.sin(2 * np.pi * a * time)).sum(0, keepdims=True).astype(np.float32),)
+            (_with_noise((b * np.sin(2 * np.pi * a * time)).sum(0, keepdims=True), rng),)
             for a, b in zip(*parts, strict=True)
         ]
 
     return drawn
+
+
+def _with_noise(sound: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    return (sound + 1e-3 * rng.standard_normal(sound.shape)).astype(np.float32)
 
 
 def rows(

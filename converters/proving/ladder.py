@@ -184,7 +184,9 @@ def _none_passed(attempts: Sequence[Attempt], best: FloatModel, proof: Proof) ->
     engine = f"; {'; '.join(at_fault[:_NAMED])}" if at_fault else ""
     odd = [f"{row.not_finite} in `{row.name}`" for row in best.parity if row.not_finite]
     source = f"; values of the source itself are NaN or infinite: {', '.join(odd)}" if odd else ""
-    advice = "compare on samples that the model understands, with --data; " if odd else ""
+    blind = [f"`{row.name}`" for row in best.parity if not row.ok and row.bound and not row.bound.telling]
+    source += f"; rounding alone moves the source's own {', '.join(blind)} so far on these samples" if blind else ""
+    advice = "compare on samples that the model understands, with --data; " if odd or blind else ""
     return ParityError(
         f"no lowering computes what the source computes ({proof.worst(best.parity)}){source}{engine}",
         report={

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,11 +29,15 @@ _FOUND, _MARGIN_FOUND = 2 / 3, 0.1
 
 @dataclass(frozen=True)
 class Bound:
-    """A limit with its derivation in words: an absolute error at most, an SQNR at least, or a share of kept rows."""
+    """A limit with its derivation in words: an absolute error at most, an SQNR at least, or a share of kept rows.
+
+    ``telling`` is False where rounding alone moves the source so far on the samples that they cannot tell.
+    """
 
     kind: Literal["max_abs_error", "sqnr_db", "kept_rows"]
     value: float
     derivation: str
+    telling: bool = True
 
     def holds(self, max_abs_error: float, sqnr_db: float) -> bool:
         """Whether measured numbers are within the limit; of kept rows see :mod:`.detections`.
@@ -97,9 +101,11 @@ def conditioned(bound: Bound, moved: float, max_abs_reference: float) -> Bound:
         max_abs_reference: largest magnitude of the output in the reference.
     """
     value = 2 * _CONFIDENCE * moved
-    if not bound.value < value <= _TELLING * max_abs_reference:
-        return bound
     words = f"the source itself moves by {moved:.2g} when its inputs change by one unit in the last place"
+    if value <= bound.value:
+        return bound
+    if value > _TELLING * max_abs_reference:
+        return replace(bound, derivation=f"{bound.derivation}; {words}", telling=False)
     return Bound("max_abs_error", value, f"{words}, times {2 * _CONFIDENCE:.0f}")
 
 

@@ -374,7 +374,9 @@ def test_a_bound_is_widened_by_the_source_s_own_conditioning_while_that_tells_an
     plain = Bound("max_abs_error", 1e-5, "test")
     assert conditioned(plain, 1e-5, 1.0).value == pytest.approx(1.6e-4)
     assert conditioned(plain, 1e-7, 1.0) is plain
-    assert conditioned(plain, 1e-3, 1.0) is plain, "beyond 1 % the samples tell nothing"
+    blind = conditioned(plain, 1e-3, 1.0)
+    assert (blind.value, blind.telling, plain.telling) == (plain.value, False, True), "beyond 1 % samples tell nothing"
+    assert "moves by 0.001" in blind.derivation
 
 
 def test_an_output_whose_shape_depends_on_data_is_told() -> None:
