@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_sdk.artifact.model import read_artifact
+from edge_sdk.artifact.compute import macs
+from edge_sdk.artifact.model import Op, read_artifact
 from edge_sdk.checks.placement.rule_sets import place_by, rule_set
 from edge_sdk.converters.quantize.kept import kinds_in_words
 from edge_sdk.converters.workers.worker import Worker
@@ -21,8 +22,8 @@ from edge_sdk.recipe import Recipe
 _SECONDS = 2.0
 # Noise of a two-second measurement; a ratio above it is worth a warning.
 _SLOWER = 1.05
-# Ops of a file that is all inside the delegate and slow: a hundredth of a second each.
-_TIMED, _NAMED = 500, 3
+# Ops of a slow file: some hundredths of a second each.
+_TIMED, _NAMED = 150, 3
 _ELSE = "the device may differ; static_wi8_ai8 is the fast int8 form on CPUs"
 _HINTS = defaultdict(
     lambda: _ELSE,
@@ -53,8 +54,8 @@ class Outside:
         ops: type to how many; *predicted* by the rules of ``engine``.
         engine: version of ai-edge-litert whose rules were asked.
         share: of the file's time that they take, each *measured* alone; None where none could be.
-        inside: where there are none: ops that XNNPACK takes and that lost most against the float file, type to
-            microseconds of all of them there and here, each *measured* alone.
+        inside: ops that XNNPACK takes and that lost most against the float file, type to microseconds of all of them
+            there and here, each *measured* alone.
     """
 
     ops: Mapping[str, int]
@@ -63,19 +64,18 @@ class Outside:
     inside: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        lost = ", ".join(f"{kind} {here:.0f} us for {there:.0f}" for kind, (there, here) in self.inside.items())
         if not self.ops:
-            lost = ", ".join(f"{kind} {here:.0f} us for {there:.0f}" for kind, (there, here) in self.inside.items())
-            most = f", most at {lost} (each measured alone)" if lost else ""
-            return (
-                f"XNNPACK takes every op (predicted for ai-edge-litert {self.engine}): its kernels are slow here{most}"
-            )
+            whole = f"XNNPACK takes every op (predicted for ai-edge-litert {self.engine})"
+            return f"{whole}: its kernels are slow here" + (f", most at {lost} (each measured alone)" if lost else "")
         listing = kinds_in_words(Counter(self.ops).elements())
         share = "" if self.share is None else f" take {self.share:.0%} of its time (each measured alone) and"
-        return f"{listing}{share} stay outside XNNPACK (predicted for ai-edge-litert {self.engine})"
+        left = f"{listing}{share} stay outside XNNPACK (predicted for ai-edge-litert {self.engine})"
+        return left + (f"; inside, most is lost at {lost}" if lost else "")
 
 
 def outside(worker: Worker, path: Path, folder: Path, final: Timing, base: Path) -> Outside:
-    """Ops of a file outside XNNPACK, and their share of its time; where there are none, what is slow inside.
+    """Ops of a file outside XNNPACK, and their share of its time; and what is slow inside.
 
     Args:
         worker: times them.
@@ -88,34 +88,41 @@ def outside(worker: Worker, path: Path, folder: Path, final: Timing, base: Path)
     engine = version if version in known else known[-1]
     graph = read_artifact(path).main
     refused = sorted(place_by("xnnpack", graph, engine=engine).refused)
-    if not refused:
-        return Outside({}, engine, None, _lost_inside(worker, (base, path), folder))
     kinds = Counter(graph.ops[index].name for index in refused)
-    taken = _alone(worker, path, folder, refused)
-    share = min(1.0, sum(taken.values()) / final.median_us) if taken else None
-    return Outside(dict(kinds.most_common()), engine, share)
+    there, here = _alone(worker, base, folder), _alone(worker, path, folder, refused)
+    taken = [here[index] for index in refused if index in here]
+    share = min(1.0, sum(taken) / final.median_us) if taken else None
+    return Outside(dict(kinds.most_common()), engine, share, _lost(there, here, refused, (base, path)))
 
 
-def _lost_inside(worker: Worker, paths: tuple[Path, Path], folder: Path) -> dict[str, tuple[float, float]]:
+def _lost(
+    there: Mapping[int, float], here: Mapping[int, float], refused: Sequence[int], paths: tuple[Path, Path]
+) -> dict[str, tuple[float, float]]:
     """Types of ops that take longer in the second file than in the first, the worst first."""
-    sums = []
-    for path in paths:
+    sums: list[dict[str, float]] = []
+    for taken, path in zip((there, here), paths, strict=True):
         ops = read_artifact(path).main.ops
-        alone = _alone(worker, path, folder, [op.index for op in ops[:_TIMED]])
         total: dict[str, float] = defaultdict(float)
-        for index, us in alone.items():
-            total[ops[int(index)].name] += us
+        for index, us in taken.items():
+            total[ops[index].name] += us if taken is there or index not in refused else 0.0
         sums.append(total)
-    there, here = sums
-    lost = sorted((there[kind] - us, kind) for kind, us in here.items() if us > there[kind])
-    return {kind: (there[kind], here[kind]) for _, kind in lost[:_NAMED]}
+    before, after = sums
+    lost = sorted((before.get(kind, 0.0) - us, kind) for kind, us in after.items() if us > before.get(kind, 0.0))
+    return {kind: (before.get(kind, 0.0), after[kind]) for _, kind in lost[:_NAMED]}
 
 
-def _alone(worker: Worker, path: Path, folder: Path, ops: Sequence[int]) -> Mapping[str, float]:
-    arguments: dict[str, Any] = {"path": str(path), "folder": str(folder), "ops": list(ops)}
+def _alone(worker: Worker, path: Path, folder: Path, more: Sequence[int] = ()) -> dict[int, float]:
+    """Microseconds of a file's costly ops, and of more, each alone, by index."""
+    graph = read_artifact(path).main
+
+    def cost(op: Op) -> int:
+        return macs(graph, op) + sum(tensor.elements for tensor in (*graph.operands(op), *graph.results(op)))
+
+    costly = [op.index for op in sorted(graph.ops, key=cost)[-_TIMED:]]
+    arguments: dict[str, Any] = {"path": str(path), "folder": str(folder), "ops": sorted({*costly, *more})}
     place = "edge_sdk.converters.proving.candidate:times_of"
     taken: Mapping[str, float] = worker.function(place, "timing ops alone", **arguments)
-    return taken
+    return {int(index): us for index, us in taken.items()}
 
 
 def is_slower(timings: Sequence[Timing]) -> bool:
