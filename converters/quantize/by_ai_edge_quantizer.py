@@ -22,6 +22,7 @@ from edge_sdk.converters.quantize.ranging.powers import off_powers
 from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops
 from edge_sdk.converters.quantize.weights.narrow_channels import restore, widen
 from edge_sdk.converters.quantize.weights.tuning import for_tuning
+from edge_sdk.converters.quantize.weights.unfused import with_activations_apart
 from edge_sdk.converters.workers.child import running
 from edge_sdk.engines.observe import Observation
 from edge_sdk.findings import Finding
@@ -45,7 +46,7 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
     """
     wanted = recipe_from_json(recipe)
     given = _named_apart(path)
-    path = _with_lookups(given, wanted) if wanted.mode == "dynamic_range" else given
+    path = _prepared(given, wanted) if wanted.mode == "dynamic_range" else given
     artifact = read_artifact(path)
     kept = [op for _, op in kept_ops(artifact, wanted)]
     findings = []
@@ -124,13 +125,13 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     return {"tool": tool(), "findings": []}
 
 
-def _with_lookups(path: str, recipe: Recipe) -> str:
-    """A file whose tables of embeddings can be stored in integers."""
+def _prepared(path: str, recipe: Recipe) -> str:
+    """A file whose tables of embeddings can be stored in integers, and whose activations stand beside blocks."""
     data = Path(path).read_bytes()
-    made = with_lookups(data, recipe)
+    made = with_activations_apart(with_lookups(data, recipe), recipe)
     if made is data:
         return path
-    apart = Path(path).with_suffix(f".{recipe.name}.lookups.tflite")
+    apart = Path(path).with_suffix(f".{recipe.name}.prepared.tflite")
     apart.write_bytes(made)
     return str(apart)
 

@@ -11,6 +11,7 @@ from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
 from edge_sdk.checks.lint.scene import Mark, Rule, Scene
 
 NARROW = frozenset({"int4", "int2"})
+_LEAST_ROWS = 4
 _LAYERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "EMBEDDING_LOOKUP"})
 
 
@@ -53,6 +54,23 @@ def unpacked(scene: Scene) -> Iterator[Mark]:
         yield Mark("warning", message, op, tensor, tensor.dtype, "int8 where time counts", share)
 
 
+def blocks_by_xnnpack_alone(scene: Scene) -> Iterator[Mark]:
+    """Blocks that TFLite's own kernels read without their scales: beside a fused activation, or of few rows."""
+    found = [
+        (op, tensor)
+        for op, tensor in narrow_weights(scene.graph)
+        if op.name == "FULLY_CONNECTED" and tensor.dtype == "int4" and tensor.blockwise
+        if op.options.get("fused_activation_function") or tensor.shape[0] < _LEAST_ROWS
+    ]
+    if found:
+        op, tensor = found[0]
+        message = (
+            f"{len(found)} dense layers with blocks of int4 weights have a fused activation or fewer than "
+            f"{_LEAST_ROWS} results: XNNPACK computes them right, TFLite's own kernels at 0 dB (measured)"
+        )
+        yield Mark("warning", message, op, tensor, f"{len(found)}", "0 where XNNPACK may be off")
+
+
 def blocks_of_two_bits(scene: Scene) -> Iterator[Mark]:
     """XNNPACK's blocks are of int4; it refuses the whole file, and so does the interpreter."""
     for op, tensor in narrow_weights(scene.graph):
@@ -65,5 +83,6 @@ def blocks_of_two_bits(scene: Scene) -> Iterator[Mark]:
 RULES = (
     Rule("int4-expanded", expanded, "dynamic ranges (dynamic_wi4_afp32) for dense layers, else int8"),
     Rule("int4-unpacked", unpacked, "int8 weights; 4 bits where size alone counts"),
+    Rule("int4-blocks", blocks_by_xnnpack_alone, "convert again, or keep XNNPACK on; int4 by channel"),
     Rule("int2-blocks", blocks_of_two_bits, "int4 weights"),
 )

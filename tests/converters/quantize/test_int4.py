@@ -77,6 +77,31 @@ def test_dense_weights_are_four_bits_and_keep_their_values(
         assert "DEQUANTIZE with 4-bit weights stay outside XNNPACK" in outside[0]["message"]
 
 
+@pytest.mark.parametrize(("results", "activation"), [(64, 1), (64, 3), (3, 0)])
+def test_blocks_are_computed_alike_by_xnnpack_and_by_the_engines_own_kernels(
+    tmp_path: Path, results: int, activation: int
+) -> None:
+    """TFLite's kernel reads blocks without their scales beside an activation, or of fewer than four rows: 0 dB."""
+    rng = np.random.default_rng(0)
+    graph = Graph()
+    x, last = graph.tensor("x", (1, WIDE)), graph.tensor("last", (1, results))
+    first = graph.tensor("first", (1, WIDE))
+    for source, result, rows, fused in ((x, first, WIDE, 0), (first, last, results, activation)):
+        weights = (rng.standard_normal((rows, WIDE)) * np.exp(rng.normal(0, 1, (rows, 1)))).astype(np.float32)
+        operands = (source, graph.constant(f"w{result}", weights), -1)
+        fields = options("FullyConnectedOptions", fused_activation_function=fused)
+        graph.op("FULLY_CONNECTED", operands, (result,), fields)
+    (tmp_path / "float.tflite").write_bytes(graph.finish((x,), (last,)))
+    wanted = change_recipe(find_recipe("dynamic_wi4_afp32"), granularity="blockwise_32").as_json()
+    by_ai_edge_quantizer.quantize(str(tmp_path / "float.tflite"), str(tmp_path / "m.tflite"), wanted)
+    made = parse_artifact((tmp_path / "m.tflite").read_bytes()).main
+    assert any(tensor.blockwise for tensor in made.tensors)
+    sample = {"x": rng.standard_normal((1, WIDE)).astype(np.float32)}
+    one, other = (next(iter(Runner(tmp_path / "m.tflite", xnnpack=on).run(sample).values())) for on in (True, False))
+    # Both sum the same integers; an operand rounded on the fly is rounded to other steps: 30 dB each.
+    assert np.sum((one - other) ** 2) < 1e-2 * np.sum(one**2)
+
+
 def test_a_table_that_is_looked_up_in_is_not_called_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """No XNNPACK takes EMBEDDING_LOOKUP, and int8 makes none faster; of a convolution both is said."""
     graph = Graph()

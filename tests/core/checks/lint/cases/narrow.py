@@ -11,14 +11,16 @@ from tests.core.checks.lint.graphs import IN, OUT, SIDE, Net
 from tests.graphs import Graph, enum_value
 
 
-def dense(dtype: str, *, blocks: bool = False) -> bytes:
+def dense(dtype: str, *, blocks: bool = False, activation: str = "NONE") -> bytes:
     """A dense layer with weights of a few bits, by channel or in blocks of 32."""
     net, wide = Net("float32", channels=64), 64
     data = bytes(OUT * wide // (4 if dtype == "int2" else 2))
     kernel = net.stored("kernel", (OUT, wide), dtype, data, scale=[0.1] * OUT)
     if blocks:
         in_blocks(net, kernel, 32)
-    net.grow("FULLY_CONNECTED", kernel, -1, kind="FullyConnectedOptions", shape=(SIDE * SIDE, OUT))
+    fused = enum_value("ActivationFunctionType", activation)
+    shape = (SIDE * SIDE, OUT)
+    net.grow("FULLY_CONNECTED", kernel, -1, kind="FullyConnectedOptions", shape=shape, fused_activation_function=fused)
     return net.done()
 
 
@@ -29,6 +31,11 @@ def in_blocks(net: Graph, tensor: int, size: int) -> None:
     details = new_node(schema(), "BlockwiseQuantization", scales=scales, zero_points=-1, block_size=size)
     fields = {"details": details, "details_type": enum_value("QuantizationDetails", "BlockwiseQuantization")}
     net.node.tensors[tensor].quantization = new_node(schema(), "QuantizationParameters", **fields)
+
+
+@case("int4-blocks")
+def fused_beside_blocks(wrong: bool) -> bytes:
+    return dense("int4", blocks=True, activation="RELU" if wrong else "NONE")
 
 
 @case("int2-blocks")
