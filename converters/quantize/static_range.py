@@ -315,10 +315,22 @@ def _quantize_int8(ranged: bytes, recipe: Recipe, kept: Sequence[str]) -> bytes:
             kept,
         )
         if recipe.integer_only:
+            _refuse_given_outputs(parse_artifact(bytes(data)))
             # Takes off the QUANTIZE and DEQUANTIZE at the ends; for uint8 they become shifts between integers.
             io = tf.as_dtype(recipe.io)
             data = modify_model_io_type(data, io, io)
     return bytes(data)
+
+
+def _refuse_given_outputs(artifact: Artifact) -> None:
+    """TensorFlow's change of the ends leaves an output that is an input without a tensor."""
+    given = {tensor.index: name for name, tensor in artifact.signature.inputs.items()}
+    found = [name for name, tensor in artifact.signature.outputs.items() if tensor.index in given]
+    if found:
+        raise ConversionError(
+            f"output `{found[0]}` is an input handed through, which TensorFlow's tool loses in integer-only files",
+            hint="leave it out of the model's outputs, the app has it already; or --io float32",
+        )
 
 
 def fewest_floats(make: Callable[[], bytes], kept: Collection[str] = ()) -> bytes:

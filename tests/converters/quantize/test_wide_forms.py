@@ -13,6 +13,7 @@ from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.summary import float_ops
 from edge_sdk.converters import Workers, convert
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
+from edge_sdk.errors import ConversionError
 from edge_sdk.recipe import KeepFloat, find_recipe
 from edge_sdk.runtime import Runner
 from tests.graphs import Graph, options
@@ -127,3 +128,17 @@ def test_files_made_so_are_near_and_leave_nothing_in_float(
     )
     assert float_ops(report.artifact) == []
     assert min(row.sqnr_db for row in report.parity) > decibels
+
+
+@pytest.mark.keras
+def test_an_input_handed_through_is_named(tmp_path: Path, workers: Workers) -> None:
+    """TensorFlow's tool left output -1, which was called a damaged file."""
+    graph = Graph()
+    x, y, same = graph.tensor("x", (1, 8)), graph.tensor("y", (1, 8)), graph.tensor("same", (1, 8))
+    graph.op("MUL", (x, graph.constant("two", np.array(2, np.float32))), (y,), options("MulOptions"))
+    graph.op("RESHAPE", (x, graph.constant("shape", np.array([1, 8], np.int32))), (same,))
+    source = tmp_path / "source.tflite"
+    source.write_bytes(graph.finish((x,), (y, same)))
+    samples = {"x": np.random.default_rng(0).normal(0, 1, (32, 8)).astype(np.float32)}
+    with pytest.raises(ConversionError, match="output `same` is an input handed through"):
+        convert(source, tmp_path / "m.tflite", recipe="int8_only", calibration=samples, timing=False, workers=workers)
