@@ -22,6 +22,7 @@ from edge_sdk.signature import shape_text
 _METHODS = {
     "minmax": "extremes",
     "clamp": "extremes up to a clamp",
+    "levels": "the input's own levels",
     "mse": "least squares",
     "percentile": "99.99 %",
     "percentile_99.9": "99.9 %",

@@ -4,7 +4,7 @@ The first pass takes extremes and histograms of every tensor. From them come ran
 second, over a few samples, takes what each would cost the ops that read the tensor (:mod:`.readers`); the cheapest is
 taken, the extremes where nothing is cheaper by a twentieth. Where no such op can be run alone, the tensor's own noise
 stands for it. Tensors of one scale are tried together, and those whose scale TFLite prescribes are left alone. What no
-reader tells apart (:mod:`.needs`) is cut off before.
+reader tells apart (:mod:`.needs`) is cut off before. An input of few levels has their grid (:mod:`.levels`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy.typing as npt
 from edge_sdk.artifact.model import Artifact, Subgraph, parse_artifact
 from edge_sdk.artifact.ties import AVERAGING, FIXED, MOVING, Ties
 from edge_sdk.converters.quantize.ranging.clipping import PERCENTILES, Ends, ends_of, noise
+from edge_sdk.converters.quantize.ranging.levels import Levels
 from edge_sdk.converters.quantize.ranging.losing import with_losing_marks
 from edge_sdk.converters.quantize.ranging.marks import with_own_marks
 from edge_sdk.converters.quantize.ranging.masks import with_soft_masks
@@ -37,6 +38,8 @@ from edge_sdk.signature import Arrays
 _TRIALS: tuple[str, ...] = ("minmax", *(f"percentile_{kept}" for kept in PERCENTILES), "mse", "entropy")
 # What a clipped range must save: less is what few samples tell by chance.
 _WORTH = 0.95
+# Float32's last place, of a range.
+_OFF = 1e-6
 # The second pass runs so many values through ops, at most so many samples.
 _VALUES, _SAMPLES = 6e7, 16
 
@@ -111,9 +114,10 @@ def find_ranges(
     threads = os.cpu_count() or 1
     progress = progress or Silent()
     progress.stage("observe samples")
+    levels = Levels()
     seen = observe(
         path,
-        samples(),
+        levels.watched(samples()) if method == "auto" else samples(),
         threads=threads,
         histograms=method != "minmax",
         besides=besides,
@@ -132,6 +136,8 @@ def find_ranges(
         if index not in endless
     ]
     artifact = parse_artifact(data)
+    gridded = on_grids(artifact, levels.ends(), seen)
+    free = [index for index in free if index not in gridded]
     narrowed = narrow(artifact.main, seen, free) if method != "minmax" else frozenset()
     progress.stage("choose ranges")
     methods = _TRIALS if method == "auto" else ("minmax", method)
@@ -149,7 +155,7 @@ def find_ranges(
         taken = _cheapest(groups, costs, artifact.main, seen)
     else:
         taken = [1] * len(groups)
-    names = dict(_set(groups, taken, seen, methods))
+    names = dict(_set(groups, taken, seen, methods)) | dict.fromkeys(gridded, "levels")
     tensors = artifact.main.tensors
     chosen = tuple(
         Chosen(
@@ -166,6 +172,24 @@ def find_ranges(
 def _word(method: str, *, narrowed: bool) -> str:
     """What a range was set by: the extremes of a tensor, or of what of it is told apart."""
     return "clamp" if narrowed and method == "minmax" else method
+
+
+def on_grids(artifact: Artifact, grids: Mapping[str, Ends], seen: dict[int, Observation]) -> frozenset[int]:
+    """Sets the ranges of inputs, in place, to those of the grids that their values lie on; returns the tensors.
+
+    What has one scale with an input goes along.
+    """
+    wanted = {spec.index: grids[name] for name, spec in artifact.signature.inputs.items() if name in grids}
+    found: set[int] = set()
+    for tensors in _tied(artifact.main, seen) if wanted else ():
+        ends = {wanted[index] for index in tensors if index in wanted}
+        low, high = ends.pop() if len(ends) == 1 else (np.inf, -np.inf)
+        off = _OFF * (high - low)
+        if all(low - off <= _extremes(seen[index])[0] and _extremes(seen[index])[1] <= high + off for index in tensors):
+            for index in tensors:
+                seen[index] = replace(seen[index], minimum=low, maximum=high)
+            found.update(tensors)
+    return frozenset(found)
 
 
 def _extremes(one: Observation) -> Ends:
