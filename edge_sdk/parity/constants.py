@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,10 +13,14 @@ from edge_sdk.artifact.apart import expansions, real_constant
 from edge_sdk.artifact.dtypes import READABLE, limits
 from edge_sdk.artifact.model import Artifact, Op, Subgraph, Tensor
 from edge_sdk.artifact.schema import schema
+from edge_sdk.parity.folded import SHAPING, WHOLE, Range, clip_of
 from edge_sdk.parity.pairing import OpPair, pair_ops
 
 # Nearest rounding is off by half a step; rounding that learns which way to go, by one.
-_STEPS = 1.02
+_STEPS, _NEAREST = 1.02, 0.52
+# Only weights are learned, and biases with them; other constants are rounded to the nearest.
+_LEARNED = frozenset({"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "EMBEDDING_LOOKUP", "FULLY_CONNECTED", "GATHER",
+                      "TRANSPOSE_CONV"})  # fmt: skip
 _DIVIDED = 2.0**-22
 # float16 keeps 11 bits.
 _HALF = 2.0**-10
@@ -26,8 +30,8 @@ _SCALES = 1e-3
 _MASKING = frozenset({"ADD", "MUL", "SELECT", "SELECT_V2"})
 _MASK, _FAR = 1e3, 1e4
 _ORDERING = frozenset({"CONCATENATION", "FILL", "MAXIMUM", "MINIMUM", "PACK", "SUB"})
-_CLIPS = {
-    "NONE": (-np.inf, np.inf),
+_CLIPS: dict[str, Range] = {
+    "NONE": WHOLE,
     "RELU": (0.0, np.inf),
     "RELU6": (0.0, 6.0),
     "RELU_N1_TO_1": (-1.0, 1.0),
@@ -90,13 +94,14 @@ class ConstantFault:
 
 def constant_faults(reference: Artifact, candidate: Artifact) -> list[ConstantFault]:
     """Everything stored in the candidate's main subgraph that the float file does not explain, op by op."""
-    check = _Check(reference.main, candidate.main)
-    return [fault for pair in pair_ops(reference, candidate, past_shapes=True) for fault in check.pair(pair)]
+    pairs = pair_ops(reference, candidate, past_folded=True)
+    check = _Check(reference.main, candidate.main, {pair.reference.index for pair in pairs})
+    return [fault for pair in pairs for fault in check.pair(pair)]
 
 
 class _Check:
-    def __init__(self, reference: Subgraph, candidate: Subgraph) -> None:
-        self._left, self._right = reference, candidate
+    def __init__(self, reference: Subgraph, candidate: Subgraph, paired: Collection[int]) -> None:
+        self._left, self._right, self._paired = reference, candidate, paired
         self._stored = (expansions(reference), expansions(candidate))
         self._makers = reference.makers
 
@@ -126,11 +131,25 @@ class _Check:
     def _activation(self, pair: OpPair) -> Iterator[ConstantFault]:
         """A fused activation may be missing where the range of integers ends where it would clip, and nowhere else."""
         want, got = (_activation_of(op) for op in (pair.reference, pair.candidate))
-        if want == got:
+        clip = self._folded_clip(pair.reference)
+        if want == got and clip == WHOLE:
             return
         result = self._right.tensors[pair.candidate.outputs[0]]
-        if not {want, got} <= _CLIPS.keys() or not _clips_alike(_CLIPS[want], _CLIPS[got], result):
-            yield self._fault(pair.candidate, f"its fused activation is {got}, in the float file {want}", 1.0)
+        known = {want, got} <= _CLIPS.keys()
+        if not known or not _clips_alike(_both(_CLIPS[want], clip), _CLIPS[got], result):
+            behind = "" if clip == WHOLE else f" with a clip to {clip[0]:g} .. {clip[1]:g} behind it"
+            yield self._fault(pair.candidate, f"its fused activation is {got}, in the float file {want}{behind}", 1.0)
+
+    def _folded_clip(self, op: Op) -> Range:
+        """What the only ops that read a float op's result clip it to, where the candidate has no such op."""
+        clip, readers = WHOLE, self._left.readers.get(op.outputs[0], ())
+        while len(readers) == 1 and readers[0].index not in self._paired:
+            reader = readers[0]
+            own = clip_of(self._left, reader)
+            if own is None and reader.name not in SHAPING:
+                break
+            clip, readers = _both(clip, own or WHOLE), self._left.readers.get(reader.outputs[0], ())
+        return clip
 
     def _rank(self, op: Op) -> int:
         return max(1, len(self._right.tensors[op.inputs[0]].shape))
@@ -160,8 +179,9 @@ class _Check:
                 yield self._fault(op, what, 1.0)
             return
         off = self._steps(op, want, right)
-        if np.any(off > _STEPS):
-            yield self._fault(op, *_words(place, off, right))
+        most = _STEPS if op.name in _LEARNED or right.quantization is None else _NEAREST
+        if np.any(off > most):
+            yield self._fault(op, *_words(place, off, right, most))
 
     def _are_summed(self, op: Op | None, got: npt.NDArray[Any]) -> bool:
         """Whether a converter has made one ADD of several in a row: its integers are the sum of theirs."""
@@ -206,7 +226,11 @@ def _activation_of(op: Op) -> str:
     return schema().enums["ActivationFunctionType"].get(int(op.options.get("fused_activation_function") or 0), "?")
 
 
-def _clips_alike(want: tuple[float, float], got: tuple[float, float], result: Tensor) -> bool:
+def _both(one: Range, other: Range) -> Range:
+    return max(one[0], other[0]), min(one[1], other[1])
+
+
+def _clips_alike(want: Range, got: Range, result: Tensor) -> bool:
     known = result.quantization
     if known is None or result.dtype.startswith("float"):
         return want == got
@@ -216,12 +240,12 @@ def _clips_alike(want: tuple[float, float], got: tuple[float, float], result: Te
     return all(abs(one - other) <= _STEPS * scale for one, other in zip(*kept, strict=True))
 
 
-def _words(place: int, off: npt.NDArray[np.float64], tensor: Tensor) -> tuple[str, float, tuple[int, ...]]:
+def _words(place: int, off: npt.NDArray[np.float64], tensor: Tensor, most: float) -> tuple[str, float, tuple[int, ...]]:
     worst = float(np.max(off))
     axis = tensor.quantization.axis if tensor.quantization and tensor.quantization.per_channel else -1
-    beyond = np.moveaxis(off > _STEPS, axis, 0).reshape(off.shape[axis], -1).any(1) if off.ndim else np.zeros(1, bool)
+    beyond = np.moveaxis(off > most, axis, 0).reshape(off.shape[axis], -1).any(1) if off.ndim else np.zeros(1, bool)
     unit = "steps" if tensor.quantization else "roundings"
-    return f"operand {place} is {worst:.3g} {unit} from the float file's (at most 1)", worst, _where(beyond)
+    return f"operand {place} is {worst:.3g} {unit} from the float file's (at most {most:.1g})", worst, _where(beyond)
 
 
 def _where(beyond: npt.NDArray[np.bool_]) -> tuple[int, ...]:

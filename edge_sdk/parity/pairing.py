@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_sdk.artifact.model import Artifact, Op, Subgraph
+from edge_sdk.parity.folded import SHAPING, folded_data
 
 _BETWEEN = frozenset({"QUANTIZE", "DEQUANTIZE"})
-
-_SHAPING = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class OpPair:
     candidate: Op
 
 
-def pair_ops(reference: Artifact, candidate: Artifact, *, past_shapes: bool = False) -> list[OpPair]:
+def pair_ops(reference: Artifact, candidate: Artifact, *, past_folded: bool = False) -> list[OpPair]:
     """Ops of the main subgraphs that correspond, in the candidate's order.
 
     From outputs of one name, and from results whose name is unique on both sides, it goes to their makers, operand by
@@ -31,8 +30,8 @@ def pair_ops(reference: Artifact, candidate: Artifact, *, past_shapes: bool = Fa
     Args:
         reference: the float file.
         candidate: the file made from it.
-        past_shapes: whether to go on behind a change of shape that one side alone has; results of a pair may differ in
-            shape then.
+        past_folded: whether to go on behind a change of shape that one side alone has, and behind a clip that the float
+            file alone has; results of a pair may differ by those then.
     """
     left, right = Side(reference.main), Side(candidate.main)
     found: dict[int, Op] = {}
@@ -43,8 +42,12 @@ def pair_ops(reference: Artifact, candidate: Artifact, *, past_shapes: bool = Fa
         one, other = (side.maker(index) for side, index in zip((left, right), ends, strict=True))
         if one is None or other is None:
             continue
-        if past_shapes and one.name != other.name and {one.name, other.name} & _SHAPING:
-            waiting.append((one.inputs[0], ends[1]) if one.name in _SHAPING else (ends[0], other.inputs[0]))
+        if past_folded and one.name != other.name:
+            data = folded_data(reference.main, one)
+            if data is not None:
+                waiting.append((data, ends[1]))
+            elif other.name in SHAPING:
+                waiting.append((ends[0], other.inputs[0]))
             continue
         if one.name != other.name or other.index in found or one.index in taken:
             continue

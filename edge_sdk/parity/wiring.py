@@ -48,7 +48,7 @@ def wiring_faults(reference: Artifact, candidate: Artifact) -> list[WiringFault]
     What a quantizer rewrote, put in or took out pairs with nothing: then the nearest ops before it count, and an
     operand is wrong where none of them are the float file's.
     """
-    pairs = pair_ops(reference, candidate, past_shapes=True)
+    pairs = pair_ops(reference, candidate, past_folded=True)
     names = list(reference.signature.inputs)
     sides = (
         _Origins(reference, names, {pair.reference.index: pair.reference.index for pair in pairs}),

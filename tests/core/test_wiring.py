@@ -158,3 +158,37 @@ def test_a_fused_activation_is_missed_where_it_clips(want: str, got: str, point:
     assert [f"its fused activation is {got}, in the float file {want}" in str(fault) for fault in faults] == [
         True
     ] * wrong
+
+
+def clipped(*, fused: str | None, number: float = 0.5) -> Artifact:
+    """A difference and a clip at 0 behind it, or with the clip fused; and a product with a number."""
+    graph = Graph()
+    int8 = fused is not None
+    kind: dict[str, Any] = {"scale": [0.1], "zero_point": [0]} if int8 else {}
+    dtype = "int8" if int8 else "float32"
+    x, z, a = (graph.tensor(name, (1, 4), dtype, **kind) for name in ("x", "z", "a"))
+    activation = enum_value("ActivationFunctionType", fused or "NONE")
+    graph.op("SUB", (x, z), (a,), options("SubOptions", fused_activation_function=activation))
+    if not int8:
+        below, a = a, graph.tensor("clipped", (1, 4))
+        graph.op("MAXIMUM", (graph.constant("zero", np.array(0, np.float32)), below), (a,))
+    factor = np.array(round(number / 0.1) if int8 else number, np.float32).astype(dtype)
+    y = graph.tensor("y", (1, 4), dtype, **kind)
+    graph.op("MUL", (a, graph.constant("factor", factor, **kind)), (y,), options("MulOptions"))
+    return parse_artifact(graph.finish((x, z), (y,)))
+
+
+def test_a_clip_that_became_a_fused_activation_is_asked_for() -> None:
+    reference = clipped(fused=None)
+    assert constant_faults(reference, clipped(fused="RELU")) == []
+    (fault,) = constant_faults(reference, clipped(fused="NONE"))
+    assert str(fault).startswith(
+        "SUB 0 `a`: its fused activation is NONE, in the float file NONE with a clip to 0 .. inf"
+    )
+
+
+def test_a_number_is_rounded_to_the_nearest() -> None:
+    """Learning rounds weights up or down; a number of a product is off by half a step at most."""
+    assert constant_faults(clipped(fused=None, number=0.54), clipped(fused="RELU", number=0.54)) == []
+    (fault,) = constant_faults(clipped(fused=None, number=0.54), clipped(fused="RELU", number=0.6))
+    assert "operand 1 is 0.6 steps from the float file's (at most 0.5)" in str(fault)
