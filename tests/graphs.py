@@ -170,6 +170,26 @@ def conv_model(*, seed: int = 0, side: int = 8, channels: int = 4) -> bytes:
     return graph.finish((image,), (scores,))
 
 
+def depthwise_model(
+    kernel: tuple[int, int] = (7, 7), *, stride: int = 1, padding: int = _SAME, dilation: int = 1, side: int = 15
+) -> bytes:
+    """``x (1, side, side, 6) -> DEPTHWISE_CONV_2D RELU -> y -> MUL 2 -> z``; a padding of 1 is VALID."""
+    rng = np.random.default_rng(0)
+    graph = Graph()
+    reach = [(size - 1) * dilation + 1 for size in kernel]
+    made = [-(-(side if padding == _SAME else side - one + 1) // stride) for one in reach]
+    sizes = {"x": (side, side), "y": made, "z": made}
+    x, y, z = (graph.tensor(name, (1, *size, 6)) for name, size in sizes.items())
+    weights = graph.constant("w", rng.standard_normal((1, *kernel, 6)).astype(np.float32))
+    bias = graph.constant("b", rng.standard_normal(6).astype(np.float32))
+    shape = {"padding": padding, "stride_w": stride, "stride_h": stride, "depth_multiplier": 1}
+    dilated = {"dilation_w_factor": dilation, "dilation_h_factor": dilation}
+    table = options("DepthwiseConv2DOptions", **shape, **dilated, fused_activation_function=1)
+    graph.op("DEPTHWISE_CONV_2D", (x, weights, bias), (y,), table)
+    graph.op("MUL", (y, graph.constant("two", np.array(2, np.float32))), (z,), options("MulOptions"))
+    return graph.finish((x,), (z,))
+
+
 def int8_model(*, version: int = 4) -> bytes:
     """``image (1, 8, 8, 3) int8 -> FULLY_CONNECTED int8, of that version -> scores (1, 5)``."""
     generator = np.random.default_rng(1)

@@ -17,6 +17,8 @@ FILE_LIMIT_BYTES = 2**31 - 1
 _FLOATS = frozenset({"float32", "float16", "float64", "bfloat16"})
 _CONTROL = frozenset({"CALL_ONCE", "IF", "WHILE"})
 _KIB = 1 << 10
+# XNNPACK's src/configs/dwconv-config.c.
+_MOST_TAPS = 25
 
 
 def traits(artifact: Artifact, placed: Sequence[tuple[Delegate, Placed | None]]) -> Iterator[Finding]:
@@ -28,6 +30,8 @@ def traits(artifact: Artifact, placed: Sequence[tuple[Delegate, Placed | None]])
     for delegate, where in placed:
         yield from _ends(artifact, delegate)
         yield from _cache(delegate, where)
+    for delegate, where in placed[:1]:
+        yield from _windows(delegate, where)
 
 
 def _size(artifact: Artifact) -> Iterator[Finding]:
@@ -90,3 +94,24 @@ def _cache(delegate: Delegate, placed: Placed | None) -> Iterator[Finding]:
     if weights > limit * _KIB:
         message = f"takes {weights / _KIB:.0f} KiB of weights, {limit} stay on the chip: the rest is sent in each run"
         yield Finding("weights-beyond-cache", "warning", message, f"{delegate.rules} on {delegate.accelerator}")
+
+
+def _windows(delegate: Delegate, placed: Placed | None) -> Iterator[Finding]:
+    """Depthwise convolutions that XNNPACK, where it comes first, takes without a depthwise kernel."""
+    if placed is None or delegate.rules != "xnnpack":
+        return
+    sizes: Counter[str] = Counter()
+    for graph, op in placed.claimed:
+        if op.name == "DEPTHWISE_CONV_2D":
+            data, kernel = (graph.tensors[index].shape for index in op.inputs[:2])
+            if data[3] == kernel[3] and kernel[1] * kernel[2] > _MOST_TAPS:
+                sizes[f"{kernel[1]}x{kernel[2]}"] += 1
+    if sizes:
+        listing = ", ".join(f"{count} of {size}" for size, count in sizes.most_common())
+        message = (
+            f"{sizes.total()} DEPTHWISE_CONV_2D ({listing}) have more than {_MOST_TAPS} taps, for which it has no "
+            "depthwise kernel: they take 3 to 20 times as long as sums of narrow ones"
+        )
+        hint = "convert again, without --forms plain and with this device or none as --profile"
+        where = f"{delegate.rules} on {delegate.accelerator}"
+        yield Finding("wide-windows", "warning", message, where, hint)

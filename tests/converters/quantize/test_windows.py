@@ -17,34 +17,13 @@ from edge_sdk.converters.quantize.forms.windows import parts_of_sums, wide_windo
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.recipe import find_recipe
 from edge_sdk.runtime import Runner
-from tests.graphs import Graph, options
+from tests.graphs import depthwise_model as wide
 
 CHANNELS, SIDE = 6, 15
 FLOAT, INT8 = find_recipe("float32"), find_recipe("int8")
-SAME, VALID = 0, 1
+VALID = 1
 # Unit roundoff of float32: a sum of so many products is off by at most one of it for each.
 ROUNDOFF = 2.0**-24
-
-
-def wide(
-    kernel: tuple[int, int] = (7, 7), stride: int = 1, padding: int = SAME, dilation: int = 1, side: int = SIDE
-) -> bytes:
-    """``x -> DEPTHWISE_CONV_2D RELU -> y -> MUL 2 -> z``."""
-    rng = np.random.default_rng(0)
-    graph = Graph()
-    reach = [(size - 1) * dilation + 1 for size in kernel]
-    made = [-(-(side if padding == SAME else side - one + 1) // stride) for one in reach]
-    x, y, z = (
-        graph.tensor(name, (1, *size, CHANNELS)) for name, size in (("x", (side, side)), ("y", made), ("z", made))
-    )
-    weights = graph.constant("w", rng.standard_normal((1, *kernel, CHANNELS)).astype(np.float32))
-    bias = graph.constant("b", rng.standard_normal(CHANNELS).astype(np.float32))
-    shape = {"padding": padding, "stride_w": stride, "stride_h": stride, "depth_multiplier": 1}
-    dilated = {"dilation_w_factor": dilation, "dilation_h_factor": dilation}
-    table = options("DepthwiseConv2DOptions", **shape, **dilated, fused_activation_function=1)
-    graph.op("DEPTHWISE_CONV_2D", (x, weights, bias), (y,), table)
-    graph.op("MUL", (y, graph.constant("two", np.array(2, np.float32))), (z,), options("MulOptions"))
-    return graph.finish((x,), (z,))
 
 
 def kinds(graph: Subgraph) -> Counter[str]:

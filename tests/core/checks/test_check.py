@@ -21,7 +21,7 @@ from edge_sdk.profile.reading import find_profile
 from edge_sdk.profile.records import DeviceProfile, Runtime
 from tests.core.checks.memory.arena_net import Net
 from tests.core.checks.memory.test_arena import loop
-from tests.graphs import Graph, conv_model, options
+from tests.graphs import Graph, conv_model, depthwise_model, options
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +235,15 @@ def test_float_ends_of_an_integer_accelerator(artifact: Artifact) -> None:
     said = [finding for finding in report.findings if finding.rule == "float-io"]
     assert [finding.where for finding in said] == ["edgetpu on npu"] * 2
     assert "input `image` is float32" in said[0].message
+
+
+def test_wide_windows_are_told_where_xnnpack_runs_them() -> None:
+    device = find_profile("raspberry-pi-5")
+    (told,) = [one for one in check(parse_artifact(depthwise_model()), device).findings if one.rule == "wide-windows"]
+    assert (told.severity, told.where) == ("warning", "xnnpack on cpu")
+    assert told.message.startswith("1 DEPTHWISE_CONV_2D (1 of 7x7) have more than 25 taps")
+    assert "wide-windows" not in findings(depthwise_model((5, 5)), "raspberry-pi-5")
+    assert "wide-windows" not in findings(depthwise_model(), "imx93")
 
 
 def test_a_file_beyond_2_gib_does_not_fit(artifact: Artifact) -> None:
