@@ -187,7 +187,7 @@ class Builder:
         if size.kind == "sum":
             parts = self.lengths(size.parts)
             return self.emit("SUM", [parts, self.constant([0], "int32")], (), keep_dims=False)
-        kind = {"least": "MINIMUM", "times": "MUL"}[size.kind]
+        kind = {"least": "MINIMUM", "times": "MUL", "rest": "SUB"}[size.kind]
         return self.emit(kind, [self.length(part) for part in size.parts], (), "int32")
 
     def lengths(self, sizes: Sequence[Size]) -> Tensor:

@@ -29,7 +29,7 @@ class Length:
     """A number from 0 to ``most`` that only the running file knows.
 
     Attributes:
-        kind: ``count`` (of a tensor), ``least``, ``sum`` or ``times``.
+        kind: ``count`` (of a tensor), ``least``, ``sum``, ``times``, or ``rest`` (a number less a length).
         parts: the tensor; or lengths and numbers.
         most: no more than this.
     """
@@ -104,6 +104,23 @@ def total(sizes: Sequence[Size]) -> Size:
     flat = [part for one in open_ones for part in (one.parts if one.kind == "sum" else (one,))]
     parts = (*flat, known) if known else tuple(flat)
     return Length("sum", parts, sum(most_of(part) for part in parts))
+
+
+def rest(whole: Size, size: Size) -> Size:
+    """What a number has more than a size that is no larger."""
+    if isinstance(whole, Length) or most_of(size) > whole:
+        raise NotMeasuredError
+    return Length("rest", (int(whole), size), int(whole)) if isinstance(size, Length) else int(whole) - int(size)
+
+
+def whole_of(size: Length, more: Length) -> int | None:
+    """The number that a length and the rest of it are together; None where they are not that."""
+    if more.kind == "rest":
+        return int(more.parts[0]) if more.parts[1] == size else None
+    if more.kind == size.kind == "times" and more.parts[1] == size.parts[1]:
+        inner = whole_of(size.parts[0], more.parts[0])
+        return None if inner is None else inner * int(size.parts[1])
+    return None
 
 
 def measured(
@@ -207,9 +224,16 @@ def _slice(sizes: _Sizes) -> Any:
     cells = sizes.cells()
     starts, ends = sizes.numbers("starts", 1) or [], sizes.numbers("ends", 2) or []
     axes, steps = sizes.numbers("axes", 3) or [0], sizes.numbers("steps", 4) or [1]
-    if cells.ndim != 1 or axes not in ([0], [-1]) or len(starts) != 1 or steps[0] < 1:
+    if cells.ndim < 1 or axes not in ([0], [-cells.ndim]) or len(starts) != 1 or not steps[0]:
         raise NotMeasuredError
-    return cells[starts[0] : ends[0] : steps[0]]
+    # Backwards to the first: Python counts an end below zero from the last.
+    end = None if steps[0] < 0 and ends[0] < -len(cells) else ends[0]
+    return cells[starts[0] : end : steps[0]]
+
+
+def _transpose(sizes: _Sizes) -> Any:
+    cells = sizes.cells()
+    return cells.transpose(sizes.attributes.get("perm") or range(cells.ndim)[::-1])
 
 
 def _concat(sizes: _Sizes) -> Any:
@@ -303,6 +327,8 @@ _RULES: dict[str, Rule] = {
     "Reshape": _reshape,
     "Slice": _slice,
     "Squeeze": _squeeze,
+    "Sub": _each(rest),
+    "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
     "Where": _where,
 }

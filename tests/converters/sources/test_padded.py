@@ -80,6 +80,59 @@ def test_the_file_gives_the_sources_rows_and_their_count(tmp_path: Path) -> None
     assert len(counts) > 1
 
 
+def _always_as_many(most: int) -> Any:
+    """The detector's boxes, flattened and padded to as many as ``most`` rows of zeros, as Ultralytics exports them."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = _detector(center_point_box=1)
+    weights = {"rest": np.array(most), "four": np.array(4), "none": np.array([0]), "first": np.array([0])}
+    weights |= {"flat": np.array([-1]), "whole": np.array([most, 4]), "pairs": np.array([-1, 2])}
+    weights |= {"last": np.array([-1]), "back": np.array([-(2**63) + 1]), "step": np.array([-1])}
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in weights.items())
+    model.graph.node.extend(
+        [
+            helper.make_node("Shape", ["found"], ["shape"]),
+            helper.make_node("Gather", ["shape", "none"], ["count"]),
+            helper.make_node("Sub", ["rest", "count"], ["missing"]),
+            helper.make_node("Mul", ["missing", "four"], ["cells"]),
+            helper.make_node("Concat", ["none", "cells"], ["turned"], axis=0),
+            helper.make_node("Reshape", ["turned", "pairs"], ["paired"]),
+            helper.make_node("Slice", ["paired", "last", "back", "first", "step"], ["backwards"]),
+            helper.make_node("Transpose", ["backwards"], ["columns"], perm=[1, 0]),
+            helper.make_node("Reshape", ["columns", "flat"], ["pads"]),
+            helper.make_node("Reshape", ["found", "flat"], ["values"]),
+            helper.make_node("Pad", ["values", "pads"], ["filled"]),
+            helper.make_node("Reshape", ["filled", "whole"], ["table"]),
+        ]
+    )
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("table", TensorProto.FLOAT, [most, 4]))
+    return model
+
+
+def test_rows_that_are_filled_up_to_a_known_number_all_count(tmp_path: Path) -> None:
+    import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
+
+    from edge_sdk.converters import convert
+
+    model = _always_as_many(40)
+    report = convert(model, tmp_path / "d.tflite", recipe="float32")
+    assert report.verified
+    assert [row.name for row in report.parity] == ["table"]
+    run = Interpreter(str(tmp_path / "d.tflite")).get_signature_runner()
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    counts = set()
+    for seed in range(5):
+        x = np.random.default_rng(seed).normal(0, 1, (1, 3, 12, 12)).astype(np.float32)
+        (rows,) = session.run(None, {"x": x})
+        # One sigmoid: a few units in the last place of 1.
+        np.testing.assert_allclose(run(x=x.transpose(0, 2, 3, 1))["table"], rows, atol=1e-6)
+        counts.add(int(rows.any(1).sum()))
+    assert len(counts) > 1
+    assert max(counts) < 40
+
+
 def test_rows_of_the_source_are_what_the_file_is_held_to() -> None:
     from edge_sdk.converters.lower.direct.counts import Padded
     from edge_sdk.converters.sources.padded import padded

@@ -12,7 +12,7 @@ from edge_sdk.converters.lower.direct.builder import Builder
 from edge_sdk.converters.lower.direct.compacting import joined_places
 from edge_sdk.converters.lower.direct.fitting import contradiction, not_filled
 from edge_sdk.converters.lower.direct.graph import Tensor
-from edge_sdk.converters.lower.direct.lengths import Length, Size, least, most_of, total
+from edge_sdk.converters.lower.direct.lengths import Length, Size, least, most_of, total, whole_of
 from edge_sdk.converters.lower.direct.node import DataDependentError, Node, NoFormError
 from edge_sdk.converters.lower.direct.ops.arithmetic.reduction import with_axis, without_axes
 from edge_sdk.converters.lower.direct.ops.moving.reshaping import reshape
@@ -220,6 +220,8 @@ def _strided(builder: Builder, x: Value, ranges: Sequence[range], shape: Sequenc
 
 def _pad(builder: Builder, node: Node) -> Value:
     x = node.input()
+    if (whole := _filled_up(builder, node, x)) is not None:
+        return whole
     begins, ends = _pads(node, x.rank)
     mode = node.attribute("mode", "constant")
     begins, ends = ([numbers[axis] for axis in x.order] for numbers in (begins, ends))
@@ -233,6 +235,28 @@ def _pad(builder: Builder, node: Node) -> Value:
         made = _mirrored(builder, tensor, begins, ends)
     else:
         made = _extended(builder, Value(tensor, tuple(range(x.rank))), begins, ends, wraps=mode == "wrap").tensor
+    return Value(made, x.order, x.spatial)
+
+
+def _filled_up(builder: Builder, node: Node, x: Value) -> Value | None:
+    """Rows of which only so many count, with others behind them up to a known number: all count then.
+
+    ``pad(rows, (0, 300 - len(rows)))`` is how a detector returns as many rows always.
+    """
+    rows = builder.padding.of(x.tensor)
+    cells = builder.cells(node.input(1)) if node.given(1) else None
+    if rows is None or cells is None or node.given(3) or node.attribute("mode", "constant") != "constant":
+        return None
+    axis = x.order[rows.axis]
+    others = [cell for place, cell in enumerate(cells.reshape(-1)) if place != x.rank + axis]
+    more = cells.reshape(-1)[x.rank + axis]
+    extent = whole_of(rows.count, more) if isinstance(more, Length) else None
+    if extent is None or any(isinstance(cell, Length) or cell for cell in others):
+        return None
+    number, behind = _filling(node), [0] * x.rank
+    behind[rows.axis] = extent - x.tensor.shape[rows.axis]
+    with builder.padding.ignored():
+        made = pad(builder, builder.filled(x.tensor, number), [0] * x.rank, behind, number)
     return Value(made, x.order, x.spatial)
 
 
