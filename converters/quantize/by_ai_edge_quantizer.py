@@ -63,6 +63,11 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
                     "TFLite's dynamic range kernel reads one scale for each channel of them",
                 ).as_json()
             )
+    if wanted.mode == "dynamic_range" and (first := _first_factors(artifact.main)):
+        kept += first
+        message = f"{len(first)} BATCH_MATMUL whose first factor is stored keep it in float32"
+        hint = "TFLite's kernel takes integers for the second factor alone, and refuses the file"
+        findings.append(Finding("first-factor-kept-float", "info", message, "BATCH_MATMUL", hint).as_json())
     quantizer = _quantizer(path, wanted, artifact, kept)
     with running(_TOOL, "quantizing weights"):
         data = bytes(quantizer.quantize().quantized_model)
@@ -71,6 +76,12 @@ def quantize(path: str, target: str, recipe: dict[str, Any], **_: Any) -> dict[s
         findings += [finding.as_json() for finding in int4_findings(parse_artifact(data).main, wanted.name)]
     made = {"tool": tool(), "findings": findings, "reference": None if path == given else path}
     return made | for_tuning(Path(path).read_bytes(), Path(target)) if wanted.tune else made
+
+
+def _first_factors(graph: Subgraph) -> list[Op]:
+    """Batched products of a constant with a result, which the quantizer would give an integer first factor."""
+    products = (op for op in graph.ops if op.name == "BATCH_MATMUL")
+    return [op for op in products if graph.tensors[op.inputs[0]].constant is not None]
 
 
 def int4_findings(graph: Subgraph, recipe: str) -> Iterator[Finding]:
