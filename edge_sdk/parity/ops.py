@@ -68,6 +68,7 @@ _PRODUCTS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANS
 _MULTIPLIER_STEP = 1.0
 # Tables of 16-bit kernels hold 513 values with straight lines between them.
 _STEPS_16_BITS = 64.0
+_SUMS = frozenset({"MEAN", "SUM", "AVERAGE_POOL_2D"})
 _UNIT_ROUNDOFF = 2.0**-24
 _BOOKKEEPING = frozenset({"integer", "control"})
 # Between integers and real numbers, or two scales: their float twin does nothing.
@@ -275,8 +276,21 @@ def _limit(artifact: Artifact, op: Op, want: npt.NDArray[Any], tensor: Tensor, g
     rounding = 64 * _UNIT_ROUNDOFF * float(np.sqrt(accumulation_length(artifact.main, op)))
     if compute_type(artifact.main, op) != "hybrid_int8":
         # What a float op loses by rounding its sum; polynomials of XNNPACK's exp and tanh are good to 1e-5.
-        return max(2e-5, rounding)
+        return max(2e-5, rounding * _cancelled(op, want, given))
     return rounding + _on_the_fly(artifact, op, want, given)
+
+
+def _cancelled(op: Op, want: npt.NDArray[Any], given: Arrays) -> float:
+    """How much larger what a sum adds up is than its results, at least 1: its rounding is of the former's size.
+
+    The mean of what a norm has centred is nothing but rounding, which differs from engine to engine.
+    """
+    values = given.get(f"in_{op.inputs[0]}") if op.name in _SUMS else None
+    if values is None or not values.size or not np.isfinite(values).all():
+        return 1.0
+    size = float(np.max(np.abs(want), initial=0.0)) or 1.0
+    terms = values.size / max(1, want.size) if op.name == "SUM" else 1.0
+    return max(1.0, float(np.mean(np.abs(values.astype(np.float64)))) * terms / size)
 
 
 def _on_the_fly(artifact: Artifact, op: Op, want: npt.NDArray[Any], given: Arrays) -> float:
