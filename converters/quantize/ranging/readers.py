@@ -68,7 +68,7 @@ class _Readers:
         self._group_of = {index: place for place, group in enumerate(groups) for index in group.tensors}
         self._path, self._threads = path, threads
         graph = read_artifact(path).main
-        wanted = [op for op in graph.ops if has_twin(graph, op) and any(self._reads(graph, op))]
+        wanted = [op for op in graph.ops if has_twin(graph, op) and self._reads(graph, op)]
         self._ops: tuple[Op, ...] = ()
         self._twin: Runner | None = None
         if wanted:

@@ -70,6 +70,7 @@ def test_one_value_more_than_there_are_levels_ends_the_looking() -> None:
 @pytest.mark.runtime
 def test_range_of_an_input_is_its_grid_and_of_what_is_padded_too(tmp_path: Path) -> None:
     from edge_sdk.converters.quantize.ranging.ranges import find_ranges
+    from edge_sdk.converters.quantize.ranging.readers import Group, reading_costs
 
     graph = Graph()
     x, padded, y = (graph.tensor(name, (1, side, side, 3)) for name, side in (("x", 16), ("p", 18), ("y", 18)))
@@ -87,6 +88,11 @@ def test_range_of_an_input_is_its_grid_and_of_what_is_padded_too(tmp_path: Path)
     assert (names["x"].maximum - names["x"].minimum) * 128 == pytest.approx(255)
     assert names["x"].minimum == names["p"].minimum
     assert names["y"].method != "levels"
+    # The first group has the number 0, and is tried by what reads it as any other.
+    inputs, trials = {"x": drawn[0]}, ({0: (-1.0, 1.0)}, {0: (-0.1, 0.1)})
+    (costs,) = reading_costs(str(path), [inputs], [Group((0,), trials)])
+    assert costs is not None
+    assert costs[0] < costs[1]
     plain = find_ranges(str(path), lambda: ({"x": one} for one in drawn), "minmax")
     assert {one.method for one in plain.chosen} == {"minmax"}
     assert parse_artifact(found.data).main.ops
