@@ -89,7 +89,7 @@ class Floated:
             | {"why": ""}
         )
 
-    def finding(self, file: str) -> Finding:
+    def finding(self, recipe: str) -> Finding:
         """What is in float, why, and at which price."""
         before, after = self.sqnr_db
         ends = f"`{self.ops[0]}`" + (f" to `{self.ops[-1]}`" if len(self.ops) > 1 else "")
@@ -98,7 +98,7 @@ class Floated:
             "info",
             f"{self.kinds} compute in float, {ends}, {self.share:.0%} of the work: {before:.1f} to {after:.1f} dB on "
             f"{self.samples} calibration samples",
-            file,
+            recipe,
             "--tune-float 0 leaves them in integers, another percentage bounds the share",
         )
 
@@ -158,7 +158,7 @@ def leave_in_float(
     Path(target).write_bytes(made)
     path = Path(target).with_suffix(".exact.tflite")
     path.write_bytes(explained)
-    finding = told.finding(Path(target).name).as_json()
+    finding = told.finding(Path(target).name.split(".")[0]).as_json()
     return {
         "corrections": {"floated": told.as_json()},
         "explained": str(path),
