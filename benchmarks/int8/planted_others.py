@@ -18,15 +18,23 @@ _SAME_SCALE = ("RESHAPE", "TRANSPOSE", "CONCATENATION", "MAX_POOL_2D", "SLICE", 
 
 
 def bias_shifted(data: bytes, rng: np.random.Generator) -> Planted:
-    """One layer's bias is that of the neighbouring channel."""
+    """One layer's bias is that of the neighbouring channel, by which its result moves by a step or more."""
     root, graph = parse_tree(data)[0], parse_artifact(data).main
     layers = [op for op in graph.ops if op.name in LAYERS[:3] and len(op.inputs) > 2 and op.inputs[2] >= 0]
-    layers = [op for op in layers if len(np.unique(graph.tensors[op.inputs[2]].values())) > 1]
+    layers = [op for op in layers if _moves(graph, op)]
     if not layers:
         return None
     op = layers[int(rng.integers(len(layers)))]
     own(root, root.subgraphs[0].tensors[op.inputs[2]], np.roll(graph.tensors[op.inputs[2]].values(), 1))
     return pack_tree(root), (text_of(op),)
+
+
+def _moves(graph: Subgraph, op: Op) -> bool:
+    bias, result = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]].quantization
+    values = bias.values().astype(np.float64)
+    scale = np.asarray(bias.quantization.scale) if bias.quantization else np.ones(1)
+    step = result.scale[0] if result else 0.0
+    return bool(np.max(np.abs(np.roll(values, 1) - values) * scale) > 2 * step)
 
 
 def channels_swapped(data: bytes, rng: np.random.Generator) -> Planted:

@@ -160,7 +160,7 @@ def test_a_fused_activation_is_missed_where_it_clips(want: str, got: str, point:
     ] * wrong
 
 
-def clipped(*, fused: str | None, number: float = 0.5) -> Artifact:
+def clipped(*, fused: str | None, number: float = 0.5, own: tuple[float, int] = (0.1, 0)) -> Artifact:
     """A difference and a clip at 0 behind it, or with the clip fused; and a product with a number."""
     graph = Graph()
     int8 = fused is not None
@@ -172,9 +172,11 @@ def clipped(*, fused: str | None, number: float = 0.5) -> Artifact:
     if not int8:
         below, a = a, graph.tensor("clipped", (1, 4))
         graph.op("MAXIMUM", (graph.constant("zero", np.array(0, np.float32)), below), (a,))
-    factor = np.array(round(number / 0.1) if int8 else number, np.float32).astype(dtype)
+    factor = np.array(round(number / own[0]) if int8 else number, np.float32).astype(dtype)
+    kind = {"scale": own[:1], "zero_point": own[1:]} if int8 else {}
+    held = graph.constant("factor", factor, **kind)
     y = graph.tensor("y", (1, 4), dtype, **kind)
-    graph.op("MUL", (a, graph.constant("factor", factor, **kind)), (y,), options("MulOptions"))
+    graph.op("MUL", (a, held), (y,), options("MulOptions"))
     return parse_artifact(graph.finish((x, z), (y,)))
 
 
@@ -192,3 +194,8 @@ def test_a_number_is_rounded_to_the_nearest() -> None:
     assert constant_faults(clipped(fused=None, number=0.54), clipped(fused="RELU", number=0.54)) == []
     (fault,) = constant_faults(clipped(fused=None, number=0.54), clipped(fused="RELU", number=0.6))
     assert "operand 1 is 0.6 steps from the float file's (at most 0.5)" in str(fault)
+    # At the end of its own range, where a layer's weight may be cut off.
+    reference, own = clipped(fused=None, number=0.54), 0.54 / 127
+    assert constant_faults(reference, clipped(fused="RELU", number=0.54, own=(own, 0))) == []
+    (shifted,) = constant_faults(reference, clipped(fused="RELU", number=0.54, own=(own, 1)))
+    assert "operand 1 is 1 steps" in str(shifted)
