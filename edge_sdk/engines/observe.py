@@ -18,6 +18,8 @@ from edge_sdk.signature import Arrays
 
 # Of each sample so many values of a tensor are counted, spread over it: extremes are taken of all.
 _COUNTED = 16384
+ENDLESS = 1e38
+"""No scale holds values from here on."""
 # Of a file's ops: with more of them to run, a file of those alone is not worth its making.
 _MOST = 0.8
 
@@ -38,6 +40,11 @@ class Observation:
     holes: bool = False
     low: float = np.inf
     high: float = -np.inf
+
+    @property
+    def endless(self) -> bool:
+        """Whether some value was infinite, or what kernels make of that: the largest float32."""
+        return not max(abs(self.minimum), abs(self.maximum)) < ENDLESS
 
 
 def observe(
@@ -108,7 +115,7 @@ def _see(runner: Runner, index: int, observation: Observation) -> None:
         flat = flat[~np.isnan(flat)] if not np.isnan(flat).all() else np.zeros(1, flat.dtype)
     observation.minimum = min(observation.minimum, float(flat.min()))
     observation.maximum = max(observation.maximum, float(flat.max()))
-    finite = flat if np.isfinite([observation.minimum, observation.maximum]).all() else flat[np.isfinite(flat)]
+    finite = flat[np.abs(flat) < ENDLESS] if observation.endless else flat
     observation.low = min(observation.low, float(finite.min(initial=np.inf)))
     observation.high = max(observation.high, float(finite.max(initial=-np.inf)))
     # In float64, for the square of a -FLT_MAX padding overflows float32.

@@ -11,8 +11,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-import numpy as np
-
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
 from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_of_decisions
 from edge_sdk.converters.quantize.floats.drowned import drowned
@@ -57,11 +55,7 @@ class Floats:
         """
         floats = self.cut | {op.index for op in self.kept} | {*named}
         touched = {i for op in graph.ops if op.index not in floats for i in (*op.inputs, *op.outputs)}
-        return {
-            index: one
-            for index, one in seen.items()
-            if index in touched or np.isfinite([one.minimum, one.maximum]).all()
-        }
+        return {index: one for index, one in seen.items() if index in touched or not one.endless}
 
 
 def between(graph: Subgraph, ops: Collection[int]) -> frozenset[int]:

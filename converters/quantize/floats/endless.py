@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Op, Subgraph
 from edge_sdk.converters.quantize.kept import kinds_in_words, result_name
@@ -40,7 +38,7 @@ def refuse_endless_products(graph: Subgraph, seen: Mapping[int, Observation], na
         if op.index in named or not macs(graph, op):
             continue
         for index in (*op.inputs, *op.outputs):
-            if index in seen and not np.isfinite([seen[index].minimum, seen[index].maximum]).all():
+            if index in seen and seen[index].endless:
                 raise endless_value(graph, index, seen[index])
 
 

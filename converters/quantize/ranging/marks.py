@@ -16,7 +16,7 @@ from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.model import Op, Subgraph, Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.engines.observe import Observation
+from edge_sdk.engines.observe import ENDLESS, Observation
 
 Ends = tuple[float, float]
 
@@ -261,6 +261,6 @@ def _of_values(one: Observation) -> Mark:
     """Of values as they were seen: infinities alone are marks."""
     return Mark(
         (one.low, one.high) if one.low <= one.high else None,
-        bool(np.isneginf(one.minimum)),
-        bool(np.isposinf(one.maximum)),
+        one.minimum <= -ENDLESS,
+        one.maximum >= ENDLESS,
     )
