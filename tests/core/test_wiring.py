@@ -189,6 +189,19 @@ def test_a_clip_that_became_a_fused_activation_is_asked_for() -> None:
     )
 
 
+def test_padding_by_a_value_of_its_own_is_compared() -> None:
+    def padded(before: int, value: float) -> Artifact:
+        graph = Graph()
+        x, y = graph.tensor("x", (1, 4)), graph.tensor("y", (1, 7))
+        paddings = graph.constant("paddings", np.array([[0, 0], [before, 3 - before]], np.int32))
+        graph.op("PADV2", (x, paddings, graph.constant("value", np.array(value, np.float32))), (y,))
+        return parse_artifact(graph.finish((x,), (y,)))
+
+    assert constant_faults(padded(1, -1e9), padded(1, -6.0)) == []
+    (fault,) = constant_faults(padded(1, -1e9), padded(2, -1e9))
+    assert str(fault) == "PADV2 0 `y`: operand 1 holds 2 at [1, 0], the float file 1"
+
+
 def test_a_number_is_rounded_to_the_nearest() -> None:
     """Learning rounds weights up or down; a number of a product is off by half a step at most."""
     assert constant_faults(clipped(fused=None, number=0.54), clipped(fused="RELU", number=0.54)) == []
