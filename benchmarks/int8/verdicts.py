@@ -203,7 +203,7 @@ def _converted(source: Path, recipe: str, samples: list[Arrays], workers: Worker
     except ParityError as error:
         return {"refused": True, "says": [str(error)]}
     except EdgeSdkError as error:  # a recipe that does not serve a network says so, and judges nothing
-        return {"error": str(error).splitlines()[0]}
+        return {"error": re.sub(r"/\S*/(?=[^/\s]+\.tflite)", "", str(error).splitlines()[0])}
     return {"refused": False, "says": []}
 
 
