@@ -18,6 +18,7 @@ import numpy as np
 
 from edge_sdk.artifact.edit import GraphEdit
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
+from edge_sdk.artifact.ties import FIXED
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.ranging.marks import (
     CLAMPED,
@@ -70,9 +71,10 @@ def with_losing_marks(data: bytes, observations: dict[int, Observation]) -> Losi
         return Losing(data)
     levels = _Levels(graph, marks)
     endless = _endless(graph, marks, observations, levels)
+    fixed = _fixed(graph)
     root, _ = parse_tree(data)
     edit = GraphEdit(root)
-    changed = _clamp_constants(graph, levels, edit, endless)
+    changed = _clamp_constants(graph, levels, edit, endless, fixed)
     computed = set[int]()
     for index in observations.keys() & marks.keys():
         mark = marks[index]
@@ -83,7 +85,7 @@ def with_losing_marks(data: bytes, observations: dict[int, Observation]) -> Losi
             computed.add(index)
             observations |= _cut_off(graph, index, ends, mark, observations[index], edit)
         else:
-            observations[index] = _ranged(observations[index], ends)
+            observations[index] = _ranged(observations[index], fixed.get(index, ends))
         changed = True
     if not changed:
         return Losing(data, endless)
@@ -118,7 +120,22 @@ def _endless(
     return frozenset(found)
 
 
-def _clamp_constants(graph: Subgraph, levels: _Levels, edit: GraphEdit, endless: frozenset[int]) -> bool:
+def _fixed(graph: Subgraph) -> dict[int, Ends]:
+    """Ends of scales that TFLite prescribes, and of what is chosen among such values: these have the same scale."""
+    found: dict[int, Ends] = {}
+    for op in graph.ops:
+        if op.name in FIXED:
+            scale, zero = FIXED[op.name]
+            found |= dict.fromkeys(op.outputs, ((-128 - zero) * scale, (127 - zero) * scale))
+        elif op.name in JOINED or op.name in MOVED or op.name in LARGEST | {"REDUCE_MIN"}:
+            ends = {found[index] for index in op.inputs if index in found}
+            found |= dict.fromkeys(op.outputs, ends.pop()) if len(ends) == 1 else {}
+    return found
+
+
+def _clamp_constants(
+    graph: Subgraph, levels: _Levels, edit: GraphEdit, endless: frozenset[int], fixed: Mapping[int, Ends]
+) -> bool:
     """Gives each reader of a constant with marks one of the size that it needs; says whether there was any."""
     made: dict[tuple[int, Ends], int] = {}
     for op in graph.ops:
@@ -128,6 +145,7 @@ def _clamp_constants(graph: Subgraph, levels: _Levels, edit: GraphEdit, endless:
             if index < 0 or graph.tensors[index].constant is None or ends is None or endless.intersection(op.outputs):
                 continue
             tensor = graph.tensors[index]
+            ends = next((fixed[result] for result in op.outputs if result in fixed), ends)
             if (index, ends) not in made:
                 values = np.clip(tensor.values(), *ends).astype(np.float32)
                 made[index, ends] = edit.add_constant(values, f"{tensor.name}_clamped{len(made) or ''}")

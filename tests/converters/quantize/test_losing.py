@@ -130,6 +130,13 @@ def weighed(net: Net, masked: int) -> int:
     return net.op("SUM", (parts, rows), net.tensor("sum", (1, WIDTH)))
 
 
+def bounded(fill: float) -> bytes:
+    """Values behind a TANH, whose scale is prescribed: TensorFlow's quantizer gives up on a range beyond it."""
+    net = Net()
+    net.values = net.op("TANH", (net.values,), net.tensor("bounded"))
+    return net.finish(net.projected(net.largest(net.chosen(fill))))
+
+
 def samples() -> Iterator[Arrays]:
     rng = np.random.default_rng(0)
     for count in range(4, 12):
@@ -157,12 +164,13 @@ NETS = [(net, fill) for net in (pooled, least, turned, running, shares) for fill
 
 
 # Zero times infinity is not a number in the source.
-@pytest.mark.parametrize(("net", "fill"), [*NETS, (pooled_by_sum, -1e9), (pooled_by_sum, LOWEST)])
+@pytest.mark.parametrize(("net", "fill"), [*NETS, (pooled_by_sum, -1e9), (pooled_by_sum, LOWEST), (bounded, -np.inf)])
 def test_mask_that_only_has_to_lose_costs_nothing(tmp_path: Path, net: Callable[[float], bytes], fill: float) -> None:
     """Two products of 8 bits, and steps of a range that reaches two of them further: 40 dB, or 30 behind exponents."""
     made, source, target = int8_of(tmp_path, net(fill), samples)
     assert "masks-in-float" not in {finding["rule"] for finding in made["findings"]}
-    assert sqnr_db(source, target) > (24 if net is shares else 34)
+    # A prescribed scale is not used whole: one bit less.
+    assert sqnr_db(source, target) > (24 if net is shares else 28 if net is bounded else 34)
     kinds = read_kinds(target)
     assert kinds.get("REDUCE_MAX", kinds.get("REDUCE_MIN")) == "int8"
 
