@@ -20,6 +20,8 @@ from edge_sdk.folders import temporary_folder
 from edge_sdk.parity.pairing import pair_ops
 from edge_sdk.signature import Arrays
 
+_FAINT = 0.01
+
 
 class Won(NamedTuple):
     """Decibels that a file is nearer by on a sample, their standard error, and how many samples told."""
@@ -45,11 +47,12 @@ class Nearness:
         """Whether the other file is nearer, and that on samples at large: in sum, and by more than a standard error.
 
         A few samples that err most decide a sum; the error is of the mean of logarithms of each sample's two noises.
-        One sample tells no more than its sum.
+        Those that hardly err in either file would decide that mean: a hundredth of this file's mean noise counts as
+        none. One sample tells no more than its sum.
         """
         if other.sqnr_db <= self.sqnr_db:
             return False
-        won = self.won_db(other)
+        won = self.won_db(other, _FAINT * sum(self.noise))
         return won.samples < 2 or won.mean > won.error
 
     def won_db(self, other: Nearness, least: float = 0.0) -> Won:

@@ -239,6 +239,16 @@ def test_a_file_that_a_single_sample_makes_better_is_not_surely_nearer() -> None
     assert Nearness(20.0, (1.0,)).is_surely_below(Nearness(20.5, (0.9,)))
 
 
+def test_samples_that_hardly_err_do_not_decide_what_is_nearer() -> None:
+    """A tenth of the noise on half of them; the others', far below it, is a hundred times as much as nearly none."""
+    from edge_sdk.converters.quantize.weights.outputs import Nearness
+
+    faint = [1e-7 * (1 + place) for place in range(10)]
+    loud = [1.0 + place for place in range(10)]
+    plain = Nearness(20.0, (*loud, *faint))
+    assert plain.is_surely_below(Nearness(30.0, (*(0.1 * v for v in loud), *(100 * v for v in faint))))
+
+
 def test_tuning_needs_int8_activations() -> None:
     from edge_sdk.converters.options.recipe import recipe_from
     from edge_sdk.errors import RecipeError
