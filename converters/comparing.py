@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge_sdk.artifact.indices import free_integers, index_bounds
 from edge_sdk.artifact.model import Artifact, read_artifact
 from edge_sdk.artifact.summary import float_ops
-from edge_sdk.artifact.suppressions import kept_outputs
+from edge_sdk.artifact.suppressions import kept_outputs, suppressed_rows
 from edge_sdk.converters.calls import call_pairs, compare_calls, moved_in_calls, ranked_in_calls
 from edge_sdk.converters.jobs import Job
 from edge_sdk.converters.options import Options, settings_from, source_options_from
@@ -172,10 +172,12 @@ def compare(
             pairing.check(wanted, found)
             meter.add(wanted, found)
         moved = partial(moved_by_last_place, shop, left, store.folder, expected)
-        ranked = ranked_outputs(read_artifact(str(candidate))) if is_tflite(candidate) else frozenset[str]()
-        rows = _held(
-            meter, candidate, asked, moved, SecondLook(ranked, pairs, boxes, classes), left.description.precision
-        )
+        ranked = suppressed = frozenset[str]()
+        if is_tflite(candidate):
+            artifact = read_artifact(str(candidate))
+            ranked, suppressed = ranked_outputs(artifact), suppressed_rows(artifact)
+        again = SecondLook(ranked, pairs, boxes, classes, suppressed)
+        rows = _held(meter, candidate, asked, moved, again, left.description.precision)
         details = None
         if tensors:
             file = _float_file(reference, shop, options, progress)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from edge_sdk.artifact.model import Artifact, own_artifact
+from edge_sdk.artifact.suppressions import suppressed_rows
 from edge_sdk.artifact.tree import compute_alike
 from edge_sdk.converters.layout import laid_out
 from edge_sdk.converters.proving.conditioning import float_rows, moved_by_last_place, with_rounded_weights
@@ -177,7 +178,8 @@ class Proof:
     def float_rows(self, artifact: Artifact, meter: ParityMeter) -> tuple[OutputParity, ...]:
         """Outputs of a float file, held to what float arithmetic allows and to how the source is conditioned."""
         precision = self._source.description.precision
-        again = SecondLook(ranked_outputs(artifact), self._both, self._boxes, self._classes)
+        rows = suppressed_rows(artifact)
+        again = SecondLook(ranked_outputs(artifact), self._both, self._boxes, self._classes, rows)
         return float_rows(artifact, meter, precision, self._moved_by_last_place, again)
 
     def _moved_by_last_place(self) -> Mapping[str, float]:

@@ -54,8 +54,8 @@ def other_orders(rows: Sequence[OutputParity]) -> list[Finding]:
             "rows-in-another-order",
             "info",
             f"{row.ranks.moved} of {row.ranks.rows} rows stand in another place than the source's, beside rows of the "
-            f"same score within the bound, and {row.ranks.others} at the cut-off are others of that score: each row "
-            "was compared with the one that it is",
+            f"same score within the bound, and {row.ranks.others} at the cut-off, or kept by a suppression among equal "
+            "scores, are others of that score: each other row was compared with the one that it is",
             f"output `{row.name}`",
             "look at scores that differ: on data with something to find few rows are so near each other (--data)",
         )

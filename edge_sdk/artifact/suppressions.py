@@ -59,6 +59,11 @@ def kept_outputs(artifact: Artifact) -> list[Kept]:
     ]
 
 
+def suppressed_rows(artifact: Artifact) -> frozenset[str]:
+    """Outputs that are rows which a suppression keeps."""
+    return frozenset(name for table in kept_outputs(artifact) for name in table.rows)
+
+
 def suppresses(op: Op) -> bool:
     """Whether an op is one of those."""
     return op.name in COUNTS and len(op.outputs) > COUNTS[op.name]

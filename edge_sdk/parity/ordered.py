@@ -22,12 +22,14 @@ class SecondLook:
         pairs: gives both sides' outputs again, sample by sample.
         boxes: output to a form of boxes, from the user.
         classes: output to the axis of its classes, likewise.
+        suppressed: those of ``ranked`` that are rows which a suppression keeps.
     """
 
     ranked: Collection[str]
     pairs: Pairs
     boxes: Mapping[str, str] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
+    suppressed: Collection[str] = frozenset()
 
     def held(self, meter: ParityMeter, report: Report) -> tuple[OutputParity, ...]:
         """What ``report`` says of the outputs as they are, or with rows of equal scores in the reference's order.
@@ -61,7 +63,8 @@ class SecondLook:
         every = {rows: None for shape in shapes.values() for rows in (shape[:-1], shape) if rows and rows[-1] > 1}
         for rows in sorted(every, key=lambda r: -sum(r in (shape[:-1], shape) for shape in shapes.values())):
             names = [name for name in bounds if name in free and rows in (shapes[name][:-1], shapes[name])]
-            table = _Table(rows, {name: bounds[name] for name in names})
+            suppressed = all(name in self.suppressed for name in names)
+            table = _Table(rows, {name: bounds[name] for name in names}, suppressed)
             if left.intersection(names) and all(table.in_order(*pair) is not None for pair in self.pairs()):
                 found.append(table)
                 left.difference_update(names)
@@ -75,6 +78,7 @@ class _Table:
 
     rows: tuple[int, ...]
     bounds: Mapping[str, float]
+    suppressed: bool
 
     def in_order(self, wanted: Arrays, got: Arrays) -> tuple[Arrays, Ranks] | None:
-        return in_order_of(wanted, got, self.bounds, self.rows)
+        return in_order_of(wanted, got, self.bounds, self.rows, suppressed=self.suppressed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -79,6 +81,72 @@ def test_columns_of_a_row_may_be_outputs_of_their_own() -> None:
 def test_no_column_of_scores_is_no_ranking() -> None:
     rows = np.random.default_rng(0).standard_normal((1, 50, 4)).astype(np.float32)
     assert in_order(rows, rows[:, ::-1]) is None
+
+
+def kept_rows(saturated: int) -> Array:
+    """300 rows of a suppression: boxes, score, class. The first have a score of 1, those that follow one each."""
+    rng = np.random.default_rng(1)
+    rows = np.zeros((1, 300, 6), np.float32)
+    rows[0, :, :4] = rng.uniform(0, 160, (300, 4))
+    rows[0, :, 4] = np.where(np.arange(300) < saturated, 1.0, np.linspace(0.9, 0.3, 300))
+    rows[0, :, 5] = rng.integers(0, 80, 300)
+    return rows
+
+
+def suppressed_in_order(reference: Array, candidate: Array) -> tuple[Array, Ranks] | None:
+    tables = {"rows": reference}, {"rows": candidate}
+    found = in_order_of(*tables, {"rows": 0.1}, reference.shape[:-1], suppressed=True)
+    return None if found is None else (found[0]["rows"], found[1])
+
+
+@pytest.mark.parametrize("saturated", [300, 200])
+def test_equal_scores_decide_which_rows_a_suppression_keeps(saturated: int) -> None:
+    rows = kept_rows(saturated)
+    other = rows.copy()
+    # Of three the class is another of a score of 1; one more is kept, which moves all behind it by a place.
+    other[0, [7, 8, 9], 5] += 1
+    other[0, 21:] = rows[0, 20:-1]
+    other[0, 20] = [1, 2, 30, 40, 1.0, 3]
+    assert in_order(rows, other) is None
+    found = suppressed_in_order(rows, other)
+    assert found is not None
+    np.testing.assert_array_equal(found[0], rows)
+    assert found[1] == Ranks(rows=300, moved=279, others=4)
+
+
+def test_rows_that_are_filled_up_count_as_one_more() -> None:
+    rows = kept_rows(300)
+    rows[0, 240:] = 0
+    other = rows.copy()
+    other[0, 240] = [1, 2, 30, 40, 1.0, 3]
+    found = suppressed_in_order(rows, other)
+    assert found is not None
+    assert found[1] == Ranks(rows=300, moved=59, others=1)
+
+
+def wrong_box(rows: Array) -> None:
+    rows[0, 250, 0] += 1.0
+
+
+def wrong_score(rows: Array) -> None:
+    rows[0, 250, 4] += 5e-4
+
+
+def wrong_scale(rows: Array) -> None:
+    rows[..., :4] *= 1.02
+
+
+def many_other_classes(rows: Array) -> None:
+    rows[0, :16, 5] += 1
+
+
+@pytest.mark.parametrize("fault", [wrong_box, wrong_score, wrong_scale, many_other_classes])
+def test_what_a_suppression_keeps_is_not_excused_by_equal_scores(fault: Callable[[Array], None]) -> None:
+    rows = kept_rows(200)
+    wrong = rows.copy()
+    fault(wrong)
+    assert suppressed_in_order(rows, wrong) is None
+    assert (suppressed_in_order(rows, rows) or (rows, None))[1] == Ranks(300)
 
 
 def test_outputs_of_a_sort_are_told_from_others() -> None:
