@@ -129,7 +129,7 @@ def wrong_box(rows: Array) -> None:
 
 
 def wrong_score(rows: Array) -> None:
-    rows[0, 250, 4] += 5e-4
+    rows[0, 250, 4] += 1e-3
 
 
 def wrong_scale(rows: Array) -> None:
