@@ -42,9 +42,8 @@ from edge_sdk.converters.proving.telling import findings_of
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.crash import named_crash
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
-from edge_sdk.converters.quantize.weights.float_spans import MOST as SPANS
 from edge_sdk.converters.quantize.weights.float_spans import floated_in
-from edge_sdk.converters.quantize.weights.tuning import tuned_in
+from edge_sdk.converters.quantize.weights.tuning import forget, tuned_in
 from edge_sdk.converters.reports.conversion import ConversionReport, Stage
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.samples import Samples
@@ -336,21 +335,21 @@ class Line:
         store = self._samples.calibration
         # Of its own: PyTorch does not share a process with every other framework.
         worker, seed = self._shop.worker("tuning"), self._settings.seed
-        given = {"target": str(raw), "samples": str(store.folder) if store else "", "axes": lowered.input_axes}
-        with self._stage("tune"):
-            said = tuned_in(
-                worker,
-                said,
-                lambda done: self._progress.count(done, said["layers"] + said["steps"]),
-                checkpoint=str(folder) if (folder := self._settings.checkpoint) else None,
-                resume=self._settings.resume,
-                seed=seed,
-                **given,
-            )
-        with self._stage("try ops in float"):
+        kept = self._settings.checkpoint
+        given = {
+            "target": str(raw),
+            "samples": str(store.folder) if store else "",
+            "axes": lowered.input_axes,
+            "asked": {"minutes": recipe.tune_minutes, "checkpoint": str(kept) if kept else None, "seed": seed},
+        }
+        with self._stage(f"tune, at most {recipe.tune_minutes:g} min") as parts:
+            resume = self._settings.resume
+            said = tuned_in(worker, said, parts, resume=resume, **given)
             floats = floats_of_tuning(recipe, self._settings.profile)
-            count = lambda done: self._progress.count(done, SPANS)  # noqa: E731
-            return floated_in(worker, said, count, floats=floats, seed=seed, **given)
+            made = floated_in(worker, said, parts, floats=floats, **given)
+        if kept:
+            forget(Path(kept))
+        return made
 
     def _time(
         self, lowered: FloatModel, path: Path, plain: Path | None, recipe: Recipe

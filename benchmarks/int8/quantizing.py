@@ -12,6 +12,7 @@ from edge_sdk.converters.device import floats_of_tuning, in_forms_of_delegate, i
 from edge_sdk.converters.quantize import static_range
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
 from edge_sdk.converters.quantize.weights import float_spans, tuning
+from edge_sdk.converters.quantize.weights.budget import Asked
 from edge_sdk.data import spool
 from edge_sdk.data.opening import DataSource
 from edge_sdk.engines.values import specs_of
@@ -43,11 +44,13 @@ def int8_of(source: Path, target: Path, samples: Sequence[Arrays], **changes: An
     if recipe.tune:
         kept = str(target.with_suffix(".checkpoint"))
         files = {**made["tunable"], **({"explained": made["explained"]} if "explained" in made else {})}
-        made |= tuning.tune(str(part), files, str(store.folder), {}, checkpoint=kept)
+        asked = Asked(minutes=recipe.tune_minutes, checkpoint=kept, seed=0)
+        made |= tuning.tune(str(part), files, str(store.folder), {}, asked=asked)
         files = {"reference": files["reference"], "explained": made.get("explained", files["reference"])}
-        made |= float_spans.leave_in_float(
-            str(part), files, str(store.folder), {}, floats=floats_of_tuning(recipe, None)
-        )
+        asked["spent"] = made["spent"]
+        floats = floats_of_tuning(recipe, None)
+        made |= float_spans.leave_in_float(str(part), files, str(store.folder), {}, floats=floats, asked=asked)
+        tuning.forget(Path(kept))
     explained = Path(made.get("explained", ready))
     placed = in_forms_of_delegate(part.read_bytes(), recipe, None, explained.read_bytes())
     target.write_bytes(part.read_bytes() if placed is None else placed.data)

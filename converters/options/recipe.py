@@ -54,6 +54,9 @@ class RecipeOptions(TypedDict, total=False):
     tune_float: float | None
     """Percent of its work that ``tune`` may leave in float where outputs are surely nearer with it, 0 to 100; the
     recipe's, which is 20."""
+    tune_minutes: float | None
+    """Minutes by the clock that ``tune`` may take, over 0; the recipe's, which are 10. Where they are over the best
+    state by then is taken, and the report says how far it came."""
     min_sqnr_db: float | None
     """What every output must reach, instead of the derived bound."""
 
@@ -80,6 +83,7 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
         bias_correction=changed.bias_correction if corrected is None else corrected,
         tune=changed.tune if tuned is None else tuned,
         tune_float=changed.tune_float if (share := options.get("tune_float")) is None else share,
+        tune_minutes=changed.tune_minutes if (most := options.get("tune_minutes")) is None else most,
         equalize=changed.equalize if equalized is None else equalized,
         forms=options.get("forms") or changed.forms,
         int16=Int16(

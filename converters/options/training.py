@@ -33,7 +33,8 @@ class TrainingOptions(TypedDict, total=False):
     teacher: Any
     """For distillation: another model of the same framework, or a path; default: the source model."""
     checkpoint: str | Path | None
-    """A folder for checkpoints, written after each epoch and on Ctrl-C; tuning writes each layer that is done."""
+    """A folder for checkpoints, written after each epoch and on Ctrl-C; tuning writes each layer that is done, what it
+    learned and spans that it tried."""
     resume: bool
     """Go on from that folder."""
     tensorboard: str | Path | None

@@ -79,7 +79,7 @@ class Screen:
         if self._quiet or not total or not sys.stderr.isatty():
             return
         if self._bar is None:
-            self._bar = click.progressbar(length=total, label="           ", file=sys.stderr)
+            self._bar = click.progressbar(length=total, label="           ", show_pos=True, file=sys.stderr)
             self._bar.__enter__()
             self._shown = 0
         self._bar.update(done - self._shown)

@@ -95,6 +95,7 @@ class Recipe:
             others; ``plain``: as the quantizer leaves them.
         tune: whether weights are rounded anew, layer by layer, against the float file on calibration data: minutes.
         tune_float: percent of its work that ``tune`` may leave in float where that is surely nearer; 0 for none.
+        tune_minutes: by the clock, that ``tune`` may take; the best state by then is taken.
         min_sqnr_db: what every output must reach, instead of the bound derived from the file's scales.
         train: stages of training before the file is made; None for recipes that need no training.
     """
@@ -114,6 +115,7 @@ class Recipe:
     forms: Forms = "delegate"
     tune: bool = False
     tune_float: float = 20.0
+    tune_minutes: float = 10.0
     min_sqnr_db: float | None = None
     train: Train | None = None
 
@@ -266,6 +268,8 @@ def _int8_problems(recipe: Recipe) -> list[str]:
     found = [f"{one} is for int8 activations, got {held}" for one in asked if held != "int8"]
     if not 0 <= recipe.tune_float <= 100:
         found.append(f"tune_float: expected 0 to 100 percent, got {recipe.tune_float:g}")
+    if not 0 < recipe.tune_minutes < float("inf"):
+        found.append(f"tune_minutes: expected minutes over 0, got {recipe.tune_minutes:g}")
     if recipe.tune and recipe.weights.dtype != "int4" and (held, recipe.weights.dtype) != ("int8", "int8"):
         found.append(f"tune is for int8 activations or int4 weights, got {held} and {recipe.weights.dtype}")
     return found

@@ -154,19 +154,37 @@ def _tuned_text(made: Mapping[str, Any]) -> str:
     if not made["kept"]:
         before, after = made["sqnr_db"]
         chance = ", which may be chance" if after > before else ""
-        return f"left as it was: tuned, the {bought}{chance}{_learned_text(made)}"
+        return f"left as it was: tuned, the {bought}{chance}{_learned_text(made)}{_ended_text(made)}"
     wide = f", {made['too_wide']} were too wide" if made["too_wide"] else ""
     layers = f"{made['rounded']} of {made['layers']} layers{wide} rounded anew on {made['samples']} calibration samples"
-    return f"{layers}{_learned_text(made)}; {bought}"
+    return f"{layers}{_learned_text(made)}; {bought}{_ended_text(made)}"
+
+
+_STAGES = {
+    "layers": "layer {} of {}",
+    "blocks": "step {} of {} of the blocks",
+    "whole": "step {} of {} from end to end",
+    "floats": "file {} of {} with ops in float",
+}
+
+
+def _ended_text(made: Mapping[str, Any]) -> str:
+    """Where time ended what would have gone on: another machine would have come to another place."""
+    ended = made.get("ended")
+    if not ended or ended["by"] != "time":
+        return ""
+    places = [_STAGES[one["stage"]].format(one["done"], one["of"]) for one in ended["stages"] if one["by_time"]]
+    return f"; ended by time at {', '.join(places)} (--tune-minutes {ended['minutes']:g})"
 
 
 def _floated_text(made: Mapping[str, Any]) -> str:
     if made["why"]:
-        return f"none: {made['why']}"
+        return f"none: {made['why']}{_ended_text(made)}"
     before, after = made["sqnr_db"]
     span = f"{made['kinds']}, {made['share']:.0%} of the work"
     bought = f"{before:.1f} to {after:.1f} dB on {made['samples']} calibration samples, chosen on half of them"
-    return f"{span}: {bought}" if made["kept"] else f"none: {span} would go from {bought}, not surely worth it"
+    kept = f"{span}: {bought}" if made["kept"] else f"none: {span} would go from {bought}, not surely worth it"
+    return f"{kept}{_ended_text(made)}"
 
 
 def _learned_text(made: Mapping[str, Any]) -> str:

@@ -4,13 +4,15 @@ Every span is tried that is as long as a share of the file's work allows, at the
 at halves and quarters of the share. The files are written at once (:mod:`..forms.in_float`), not quantized anew. Of
 each length and place the best on every other calibration sample is held to the rest. It is taken where it is nearer on
 these too, and over all worth its price and surely nearer on samples at large: by two standard errors of the mean over
-samples, for a few that err most decide a sum, others in each draw.
+samples, for a few that err most decide a sum, others in each draw. Where time runs out it is one
+of those that were tried: ends of the file first, which win most.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,13 @@ from edge_sdk.converters.quantize.forms.in_float import in_float, newly_float
 from edge_sdk.converters.quantize.forms.islands import placed
 from edge_sdk.converters.quantize.kept import kinds_in_words, result_name
 from edge_sdk.converters.quantize.weights.biases import with_biases
+from edge_sdk.converters.quantize.weights.budget import Asked, Budget, Ended, Spent, save_arrays
 from edge_sdk.converters.quantize.weights.outputs import Nearness, nearness
 from edge_sdk.converters.quantize.weights.tuning import at
-from edge_sdk.converters.workers.child import report_progress
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.findings import Finding
 from edge_sdk.parity.pairing import pair_ops
+from edge_sdk.progress import Progress
 from edge_sdk.signature import Arrays
 
 Span = tuple[int, int]
@@ -44,8 +47,9 @@ _SURE = 2.0
 _MORE_PARTITIONS = 2
 _STARTS = 24
 _PARTS = (1.0, 0.5, 0.25)
-MOST = _STARTS * len(_PARTS)
-"""Files that are tried at most."""
+_MOST = _STARTS * len(_PARTS)
+# Of the time that is left, what is kept to look again at the best ones.
+_LOOKING = 0.3
 # Multiply-accumulates of all trials together: a minute or two of a workstation.
 _WORK, _FEWEST, _MOST_SAMPLES = 1e12, 8, 64
 
@@ -64,6 +68,7 @@ class Floated:
         won_db: likewise won on one of them, on the mean, and the standard error of that.
         partitions: of XNNPACK, predicted, without and with it, before forms for it are written.
         kept: whether it was taken: where it is surely nearer, and worth its price.
+        ended: in what time, and how many of the files were tried in it.
     """
 
     ops: tuple[str, ...]
@@ -75,6 +80,7 @@ class Floated:
     won_db: tuple[float, float]
     partitions: tuple[int, int]
     kept: bool
+    ended: Ended | None = None
 
     @property
     def worth(self) -> float:
@@ -86,7 +92,7 @@ class Floated:
         return (
             asdict(self)
             | {key: list(getattr(self, key)) for key in ("ops", "sqnr_db", "won_db", "partitions")}
-            | {"why": ""}
+            | {"why": "", "ended": self.ended and self.ended.as_json()}
         )
 
     def finding(self, recipe: str) -> Finding:
@@ -116,7 +122,13 @@ class _Files:
 
 
 def leave_in_float(
-    target: str, files: Mapping[str, str], samples: str, axes: Axes, *, floats: Mapping[str, Any], seed: int = 0
+    target: str,
+    files: Mapping[str, str],
+    samples: str,
+    axes: Axes,
+    *,
+    floats: Mapping[str, Any],
+    asked: Asked,
 ) -> dict[str, Any]:
     """Leaves the best span of an int8 file's ops in float, in place, where it is worth it.
 
@@ -128,7 +140,7 @@ def leave_in_float(
         axes: how they are transposed for the file.
         floats: ``percent`` of the work that may be in float, and the ``engine`` whose XNNPACK is asked for partitions;
             or ``why`` none may.
-        seed: of which samples it is chosen on.
+        asked: for how long, from which seed, and what of the time is ``spent``; what is tried is kept beside that.
 
     Returns:
         ``corrections``, ``explained``, ``floats`` and ``findings``, as a quantizer returns them.
@@ -138,6 +150,7 @@ def leave_in_float(
     """
     if "why" in floats:
         return _told(str(floats["why"]))
+    seed = asked["seed"]
     order = np.random.default_rng(seed).permutation(sum(1 for _ in laid_out(samples, axes)))
     places = {"chosen on": frozenset(order[::2]), "held out": frozenset(order[1::2] if len(order) > 1 else order)}
     reference, data = Path(files["reference"]).read_bytes(), Path(target).read_bytes()
@@ -146,13 +159,20 @@ def leave_in_float(
     def some(part: str) -> Iterator[Arrays]:
         return at(laid_out(samples, axes), places[part])
 
-    search = _Search(every, some, floats["percent"] / 100, XnnpackEngine(**floats["engine"]))
+    spent = asked.get("spent", Spent(seconds=0.0, kept=None))
+    kept = Path(spent["kept"]) if spent["kept"] else None
+    budget = Budget(asked["minutes"], kept=kept, spent=spent["seconds"])
+    search = _Search(every, some, floats["percent"] / 100, XnnpackEngine(**floats["engine"]), budget)
+    if kept is not None:
+        name = hashlib.sha256(data + repr(sorted(floats.items())).encode() + bytes([seed % 256])).hexdigest()[:16]
+        search.stored = kept.with_name(f"tuned_{name}_spans.npz")
     if search.level >= _GOOD_DB:
         return _told(f"{search.level:.1f} dB are enough", search.level)
-    found = [search.told(span) for span in search.best()]
+    found = list(search.looked_at(search.best()))
     if not found:
-        return _told(f"none of {search.tried} spans is worth its price", search.level)
+        return _told(f"none of {search.tried} spans is worth its price", search.level, budget.ended())
     made, explained, names, told = max(found, key=lambda one: (one[-1].kept, one[-1].worth))
+    told = replace(told, ended=budget.ended())
     if not told.kept:
         return {"corrections": {"floated": told.as_json()}}
     Path(target).write_bytes(made)
@@ -167,12 +187,16 @@ def leave_in_float(
     }
 
 
-def _told(why: str, level: float | None = None) -> dict[str, Any]:
-    return {"corrections": {"floated": {"kept": False, "why": why, "sqnr_db": level and [level, level]}}}
+def _told(why: str, level: float | None = None, ended: Ended | None = None) -> dict[str, Any]:
+    told = {"kept": False, "why": why, "sqnr_db": level and [level, level], "ended": ended and ended.as_json()}
+    return {"corrections": {"floated": told}}
 
 
 class _Search:
-    def __init__(self, files: _Files, samples: Samples, most: float, engine: XnnpackEngine) -> None:
+    def __init__(self, files: _Files, samples: Samples, most: float, engine: XnnpackEngine, budget: Budget) -> None:
+        self.stored: Path | None = None
+        """Where spans that were tried are kept for a run that goes on."""
+        self._budget = budget
         self._reference, self._quantized, self._explained = files.reference, files.quantized, files.explained
         self._samples = samples
         self._graph = parse_artifact(files.quantized).main
@@ -180,7 +204,7 @@ class _Search:
         work = np.array([_work(self._graph, index) for index in range(len(self._graph.ops))])
         self._sums = np.concatenate([[0.0], np.cumsum(work / max(1.0, work.sum()))])
         total = sum(macs(self._graph, op) for op in self._graph.ops)
-        self._count = int(np.clip(_WORK / MOST / max(1, total), _FEWEST, _MOST_SAMPLES))
+        self._count = int(np.clip(_WORK / _MOST / max(1, total), _FEWEST, _MOST_SAMPLES))
         self._partitions = placed(self._graph, engine)[0]
         self._won: dict[Span, float] = {}
         self._plain = self._near(self._quantized, "chosen on")
@@ -201,8 +225,36 @@ class _Search:
         for part in _PARTS:
             for start, end in self._longest(part * self._most):
                 places.setdefault((part, start == 0, end == len(self._graph.ops)), []).append((start, end))
-        found = {max(spans, key=self._worth) for spans in places.values()}
-        return sorted(span for span in found if self._worth(span) > 0)
+        self._try({span: None for place in sorted(places, key=_is_inside) for span in places[place]})
+        tried = [[span for span in spans if span in self._won] for spans in places.values()]
+        found = {max(spans, key=self._worth) for spans in tried if spans}
+        return sorted((span for span in found if self._worth(span) > 0), key=self._worth, reverse=True)
+
+    def looked_at(self, spans: Iterable[Span]) -> Iterator[tuple[bytes, bytes, list[str], Floated]]:
+        """:meth:`told` of the first and of as many others as there is time for."""
+        for place, span in enumerate(spans):
+            if place == 0 or not self._budget.is_over("floats"):
+                yield self.told(span)
+
+    def _try(self, spans: Mapping[Span, None]) -> None:
+        """Measures as many as there is time for; ends of the file are first."""
+        if self.stored is not None and self.stored.exists():
+            with np.load(self.stored) as arrays:
+                kept = zip(arrays["spans"].tolist(), arrays["won"].tolist(), strict=True)
+                self._won = {(first, last): won for (first, last), won in kept}
+        least = _LOOKING * max(0.0, self._budget.left("floats"))
+        with self._budget.stage("floats", len(spans), len(self._won)):
+            for span in spans:
+                if span in self._won:
+                    continue
+                if self._budget.left("floats") <= least:
+                    break
+                self._won[span] = self._level(span)
+                if self.stored is not None:
+                    save_arrays(
+                        self.stored, {"spans": np.array(list(self._won)), "won": np.array([*self._won.values()])}
+                    )
+                self._budget.count(len(self._won))
 
     def told(self, span: Span) -> tuple[bytes, bytes, list[str], Floated]:
         """A span held to the samples held out: the file, what explains it, names of its ops in float, and the words."""
@@ -242,9 +294,6 @@ class _Search:
 
     def _worth(self, span: Span) -> float:
         """Decibels that a span wins, less what it costs; one that is worth nothing has none."""
-        if span not in self._won:
-            self._won[span] = self._level(span)
-            report_progress(len(self._won))
         return self._won[span] - 100 * _PRICE_DB * self._share(span)
 
     def _level(self, span: Span) -> float:
@@ -269,6 +318,11 @@ class _Search:
         return {index for index in range(*span) if self._graph.ops[index].name != "DEQUANTIZE"}
 
 
+def _is_inside(place: tuple[float, bool, bool]) -> bool:
+    """Whether spans of it are neither at the front nor at the tail."""
+    return not any(place[1:])
+
+
 def _work(graph: Subgraph, index: int) -> float:
     op = graph.ops[index]
     if op.name in CONVERT_OPS:
@@ -276,15 +330,13 @@ def _work(graph: Subgraph, index: int) -> float:
     return float(macs(graph, op) + sum(tensor.elements for tensor in graph.results(op)))
 
 
-def floated_in(
-    worker: Worker, said: Mapping[str, Any], progress: Callable[[int], None], **arguments: Any
-) -> dict[str, Any]:
+def floated_in(worker: Worker, said: Mapping[str, Any], progress: Progress, **arguments: Any) -> dict[str, Any]:
     """What a quantizer said, and what :func:`leave_in_float` in a worker made of it.
 
     Args:
         worker: runs it.
         said: of the int8 file.
-        progress: called with the number of files tried, :data:`MOST` at most.
+        progress: hears of the files tried.
         arguments: of :func:`leave_in_float`.
 
     Raises:
@@ -292,6 +344,7 @@ def floated_in(
     """
     place = f"{__name__}:{leave_in_float.__name__}"
     files = {**said["tunable"], **({"explained": said["explained"]} if "explained" in said else {})}
+    arguments["asked"] = arguments["asked"] | {"spent": said["spent"]}
     made = worker.function(place, "trying ops in float", progress=progress, files=files, **arguments)
     both = {key: [*said.get(key, ()), *made.get(key, ())] for key in ("floats", "findings")}
     return {**said, **made, **both, "corrections": said["corrections"] | made["corrections"]}

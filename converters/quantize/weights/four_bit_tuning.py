@@ -10,27 +10,21 @@ nearer on rows held out.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.artifact.apart import index_of, shown
 from edge_sdk.artifact.constants import ConstantEdit
-from edge_sdk.artifact.model import Tensor, parse_artifact
+from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.converters.quantize.weights.budget import save_arrays
 from edge_sdk.converters.quantize.weights.dot_layers import DotLayer, dot_layers
 from edge_sdk.converters.quantize.weights.four_bits import put_bias
+from edge_sdk.converters.quantize.weights.inner import inner_values
 from edge_sdk.converters.quantize.weights.rounding import round_channels, round_weights
-from edge_sdk.engines.runner import Runner
-from edge_sdk.engines.values import to_raw
-from edge_sdk.files import write_bytes
-from edge_sdk.folders import temporary_folder
 from edge_sdk.signature import Arrays
 
 Floats = npt.NDArray[np.float64]
@@ -50,13 +44,6 @@ def has_four_bits(data: bytes) -> bool:
     return any(tensor.dtype == "int4" and tensor.is_stored for tensor in parse_artifact(data).main.tensors)
 
 
-def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """An .npz, written whole or not at all."""
-    file = BytesIO()
-    np.savez(file, **arrays)
-    write_bytes(path, file.getvalue())
-
-
 @dataclass(frozen=True)
 class Fitted:
     """A layer as it is written: ``weights`` is what its integers were rounded from, ``shift`` what its bias gains."""
@@ -70,8 +57,8 @@ class Fitted:
 class Chain:
     """The layers of an integer file with 4-bit weights, rounded in order."""
 
-    def __init__(self, reference: bytes, plain: bytes, stored: Callable[[int], Path] | None, seed: int) -> None:
-        """``stored`` is where the layer of an op is kept for a run that goes on."""
+    def __init__(self, reference: bytes, plain: bytes, stored: Callable[[int], Path | None] | None, seed: int) -> None:
+        """``stored`` is where the layer of an op is kept for a run that goes on, if anywhere."""
         self._reference, self._plain, self._stored, self._seed = reference, plain, stored, seed
         every = list(dot_layers(reference, plain))
         self.layers = [layer for layer in every if layer.depth <= _WIDEST]
@@ -79,14 +66,22 @@ class Chain:
         self._ints = parse_artifact(plain).main
 
     def rounded(
-        self, samples: Callable[[], Iterable[Arrays]], progress: Callable[[int], None]
+        self,
+        samples: Callable[[], Iterable[Arrays]],
+        progress: Callable[[int], None],
+        is_over: Callable[[], bool] = lambda: False,
     ) -> tuple[bytes, bytes, int]:
-        """The file, the float file that explains its constants, and how many layers were rounded anew."""
+        """The file, the float file that explains its constants, and how many layers were rounded anew.
+
+        Layers that are not stored stay as they are from where ``is_over`` says so on.
+        """
         found: dict[int, Fitted] = {}
         at_once = -(-len(self.layers) // _RUNS)
         for begin in range(0, len(self.layers), at_once):
             part = self.layers[begin : begin + at_once]
             fresh = [layer for layer in part if not self._is_stored(layer)]
+            if fresh and is_over():
+                break
             rows = self._rows(fresh, self._written(found)[0], samples) if fresh else {}
             for layer in part:
                 made = self._one(layer, rows.get(layer.op.index))
@@ -110,7 +105,7 @@ class Chain:
         """Of one file, with its delegate; ``tensors`` are what each layer reads there."""
         rngs = {layer.op.index: np.random.default_rng(self._seed + layer.op.index) for layer in layers}
         found: dict[int, list[Rows]] = {layer.op.index: [] for layer in layers}
-        for values in _values(data, set(tensors.values()), samples):
+        for values in inner_values(data, set(tensors.values()), samples):
             for layer in layers:
                 tensor, raw = values[tensors[layer.op.index]]
                 each = -(-layer.count // len(samples))
@@ -124,12 +119,12 @@ class Chain:
                 return Fitted(**arrays) if "integers" in arrays else None
         made = None if rows is None else fitted(layer, *rows, self._least_steps(layer), biased=self._has_bias(layer))
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
             save_arrays(path, {} if made is None else vars(made))
         return made
 
     def _is_stored(self, layer: DotLayer) -> bool:
-        return self._stored is not None and self._stored(layer.op.index).exists()
+        path = self._stored(layer.op.index) if self._stored else None
+        return path is not None and path.exists()
 
     def _has_bias(self, layer: DotLayer) -> bool:
         return len(layer.op.inputs) > 2 and layer.op.inputs[2] >= 0
@@ -184,24 +179,6 @@ class Chain:
             stored = parse_artifact(self._reference).main.tensors[operands[2]]
             bias = (self._bias(layer) + made.shift).astype(np.float32)
             edit.set_values(edit.own(layer.reference.index, 2), bias.reshape(stored.shape))
-
-
-def _values(
-    data: bytes, wanted: Collection[int], samples: Iterable[Arrays]
-) -> Iterator[dict[int, tuple[Tensor, npt.NDArray[Any]]]]:
-    """What some tensors of a file hold, sample by sample."""
-    artifact = parse_artifact(data)
-    inputs, tensors = artifact.signature.inputs, artifact.main.tensors
-    made = sorted(set(wanted) - {tensor.index for tensor in inputs.values()})
-    with temporary_folder("tuning") as name:
-        path = Path(name) / "shown.tflite"
-        path.write_bytes(shown(data, made))
-        runner = Runner(path, threads=os.cpu_count() or 1) if made else None
-        for sample in samples:
-            raw = {key: to_raw(values, inputs[key]) for key, values in sample.items()}
-            held = {inputs[key].index: values for key, values in raw.items()}
-            held |= {index_of(key): values for key, values in (runner.run(raw) if runner else {}).items()}
-            yield {index: (tensors[index], held[index]) for index in wanted}
 
 
 def fitted(layer: DotLayer, wanted: Rows, given: Rows, least: Floats, *, biased: bool) -> Fitted | None:

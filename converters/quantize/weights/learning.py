@@ -12,7 +12,7 @@ what was learned is looked at on samples held out, and the best state is what is
 from __future__ import annotations
 
 import json
-import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -24,14 +24,14 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Tensor, parse_artifact
-from edge_sdk.converters.quantize.weights.four_bit_tuning import save_arrays
+from edge_sdk.converters.quantize.weights.budget import Budget, save_arrays
+from edge_sdk.converters.quantize.weights.inner import inner_values
 from edge_sdk.converters.replay.blocks import ends_of_blocks
 from edge_sdk.converters.replay.ops import KERNELS
 from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.converters.replay.student import explained, written
-from edge_sdk.engines.runner import Runner
 from edge_sdk.engines.values import to_real
-from edge_sdk.folders import temporary_folder
+from edge_sdk.errors import TrainingError
 from edge_sdk.parity.pairing import pair_ops
 from edge_sdk.signature import Arrays
 
@@ -47,6 +47,10 @@ _LOOKS = 16
 _BLOCKWISE = 0.375
 # Mixed samples to each one; values at ends of blocks that are held for all samples together.
 _MIXED, _HELD = 4, 4e7
+# Multiply-accumulates of the teacher's for mixed samples: half a minute.
+_MIXED_WORK = 2e11
+# Seconds after which a state is written again: of a wide net it takes hundreds of megabytes.
+_KEPT_AFTER = 10.0
 _FEATURES = 1.0
 
 
@@ -139,7 +143,7 @@ def learn(
     *,
     stored: Path | None,
     seed: int,
-    progress: Callable[[int], None],
+    budget: Budget,
 ) -> Learned:
     """Teaches an int8 file.
 
@@ -148,29 +152,32 @@ def learn(
         samples: of ``rounding`` to learn on and of ``held_out`` to look at, in the files' layout.
         stored: where a state is kept that an interrupted run goes on from.
         seed: of batches and mixtures.
-        progress: called with the steps done.
+        budget: of time; hears of the steps done.
 
     Raises:
-        TrainingError: an op has a form that no kernel knows.
+        TrainingError: an op has a form that no kernel knows, or there was no time for a step.
     """
     from edge_sdk.converters.replay.student_torch import Student
 
     plan = make_plan(parse_artifact(start.quantized), parse_artifact(start.explained), whole=False)
-    lesson = _Lesson(plan, start.reference, seed)
+    lesson = _Lesson(plan, start.reference, seed, lambda: budget.is_over("whole"))
+    budget.says("ask the float file")
     lesson.prepare(list(samples("rounding")), list(samples("held_out")))
     course = _Course(Student(plan, RATES), lesson, steps_of(start.quantized), stored, seed)
-    best, loss = course.taken(progress)
+    best, loss, steps = course.taken(budget)
     files = (written(start.quantized, plan, best), explained(start.explained, plan, best))
-    return Learned(*files, course.steps, len(lesson.ends) + 1, lesson.mixed, loss)
+    return Learned(*files, steps, len(lesson.ends) + 1, lesson.mixed, loss)
 
 
 class _Lesson:
     """Samples, and what the teacher has for them, by tensor of the template."""
 
-    def __init__(self, plan: Plan, reference: bytes, seed: int) -> None:
-        self._plan, self._reference = plan, reference
+    def __init__(self, plan: Plan, reference: bytes, seed: int, is_over: Callable[[], bool]) -> None:
+        self._plan, self._reference, self._is_over = plan, reference, is_over
         self._rng = np.random.default_rng(seed)
         template, floats = plan.template, parse_artifact(reference)
+        self._own = {name: tensor.index for name, tensor in floats.signature.outputs.items()}
+        self._work = sum(macs(floats.main, op) for op in floats.main.ops)
         self._outputs = {t.index: name for name, t in template.signature.outputs.items() if _is_real(t)}
         self._inputs = {name: t.index for name, t in template.signature.inputs.items()}
         pairs = pair_ops(floats, template)
@@ -189,12 +196,8 @@ class _Lesson:
         extra = list(self._mixtures(learning))
         self.mixed = len(extra)
         self.ends = self._that_fit(len(learning) + len(extra) + len(held))
-        with temporary_folder("teacher") as folder:
-            path = Path(folder) / "float.tflite"
-            path.write_bytes(self._reference)
-            teacher = Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=True)
-            for part, samples in (("learning", [*learning, *extra]), ("held_out", held)):
-                self._ask(teacher, part, samples)
+        self._ask("learning", [*learning, *extra])
+        self._ask("held_out", held)
         self._weigh()
 
     def batch(self, places: Any, part: str = "learning") -> tuple[dict[int, Array], dict[int, Array]]:
@@ -231,24 +234,21 @@ class _Lesson:
     def _mixtures(self, samples: Sequence[Arrays]) -> Iterator[Arrays]:
         if any(v.dtype != np.float32 for v in samples[0].values()) or len(samples) < 2:
             return
-        for place in range(_MIXED * len(samples)):
+        for place in range(min(_MIXED * len(samples), int(_MIXED_WORK / max(1, self._work)))):
             one, other = samples[place % len(samples)], samples[int(self._rng.integers(len(samples)))]
             share = np.float32(self._rng.uniform())
             yield {name: share * one[name] + (1 - share) * other[name] for name in one}
 
-    def _ask(self, teacher: Runner, part: str, samples: Sequence[Arrays]) -> None:
-        tensors = teacher.artifact.main.tensors
-        watched = {*self.ends, *self._scores}
-        found: dict[int, list[Array]] = {index: [] for index in (*watched, *self._outputs)}
-        for sample in samples:
-            results = teacher.run_real(sample)
-            for index, name in self._outputs.items():
-                found[index].append(np.array(results[name], np.float32))
-            for index in watched:
-                raw = teacher.tensor(self._twins[index])
-                if raw is None:
-                    raise ValueError("the teacher keeps all its tensors")
-                found[index].append(np.array(to_real(raw, tensors[self._twins[index]]), np.float32))
+    def _ask(self, part: str, samples: Sequence[Arrays]) -> None:
+        twins = {index: self._twins[index] for index in (*self.ends, *self._scores)}
+        twins |= {index: self._own[name] for index, name in self._outputs.items()}
+        found: dict[int, list[Array]] = {index: [] for index in twins}
+        for values in inner_values(self._reference, set(twins.values()), samples):
+            if self._is_over():
+                raise TrainingError("its time was over before")
+            for index, twin in twins.items():
+                tensor, raw = values[twin]
+                found[index].append(np.array(to_real(raw, tensor), np.float32))
         self._feeds[part] = {i: np.stack([np.asarray(s[name]) for s in samples]) for name, i in self._inputs.items()}
         shapes = self._plan.template.main.tensors
         self._wanted[part] = {i: np.stack(v).reshape(-1, *shapes[i].shape) for i, v in found.items()}
@@ -276,27 +276,53 @@ class _Course:
     def __init__(self, student: Any, lesson: _Lesson, steps: int, stored: Path | None, seed: int) -> None:
         self._student, self._lesson, self._stored, self._seed = student, lesson, stored, seed
         self.steps = steps
+        self._written = time.monotonic()
         self._every = max(1, steps // _LOOKS)
         self._blockwise = round(_LOOKS * _BLOCKWISE) * self._every if lesson.ends else 0
 
-    def taken(self, progress: Callable[[int], None]) -> tuple[dict[str, Array], tuple[float, float]]:
-        """All steps; what was learned at the best look, and the loss at the first look and there."""
+    def taken(self, budget: Budget) -> tuple[dict[str, Array], tuple[float, float], int]:
+        """As many steps as there is time for.
+
+        Returns what was learned at the best look, the loss at the first look and there, and how many were taken.
+        """
         told, best = self._resumed()
-        for place in range(int(told["done"]), self.steps):
-            if place == self._blockwise:
-                told["rate"] = 1.0
-            self._one(place, told["rate"])
-            progress(place + 1)
-            if (place + 1) % self._every == 0:
-                loss = self._look()
-                if loss < told["best"]:
-                    told["best"], best = loss, self._student.learned()
-                else:
-                    told["rate"] /= 2
-                    self._student.restore(best, {})
-                told["done"] = place + 1.0
-                self._keep(told, best)
-        return best, (told["first"], told["best"])
+        for stage, first, last in (("blocks", 0, self._blockwise), ("whole", self._blockwise, self.steps)):
+            if last > first:
+                with budget.stage(stage, last - first, int(np.clip(told["done"], first, last)) - first):
+                    best = self._part(stage, first, last, told, best, budget)
+        self._keep(told, best)
+        return best, (told["first"], told["best"]), int(told["taken"])
+
+    def _part(
+        self, stage: str, first: int, last: int, told: dict[str, float], best: dict[str, Array], budget: Budget
+    ) -> dict[str, Array]:
+        """Steps of one stage, until its share is over; the best state."""
+        if told["done"] <= first:
+            told["rate"] = 1.0
+        for place in range(max(first, int(told["done"])), last):
+            over = budget.is_over(stage)
+            if not over:
+                self._one(place, told["rate"])
+                told["taken"] += 1
+                budget.count(place + 1 - first)
+            # Where it ends between two looks there is one more.
+            if (over and place % self._every) or (not over and (place + 1) % self._every == 0):
+                best = self._looked(told, best)
+                told["done"] = float(place if over else place + 1)
+                self._keep(told, best, _KEPT_AFTER)
+            if over:
+                break
+        return best
+
+    def _looked(self, told: dict[str, float], best: dict[str, Array]) -> dict[str, Array]:
+        """The better of the state and the best one; goes on from it."""
+        loss = self._look()
+        if loss < told["best"]:
+            told["best"] = loss
+            return self._student.learned()  # type: ignore[no-any-return]
+        told["rate"] /= 2
+        self._student.restore(best, {})
+        return best
 
     def _one(self, place: int, rate: float) -> None:
         rng = np.random.default_rng((self._seed, place))
@@ -318,7 +344,7 @@ class _Course:
     def _resumed(self) -> tuple[dict[str, float], dict[str, Array]]:
         if self._stored is None or not self._stored.exists():
             loss = self._look()
-            return {"done": 0.0, "first": loss, "best": loss, "rate": 1.0}, self._student.learned()
+            return {"done": 0.0, "taken": 0.0, "first": loss, "best": loss, "rate": 1.0}, self._student.learned()
         with np.load(self._stored) as arrays:
             parts: dict[str, dict[str, Array]] = {"now": {}, "memory": {}, "best": {}}
             for key in arrays.files:
@@ -329,11 +355,12 @@ class _Course:
         self._student.restore(parts["now"], parts["memory"])
         return told, parts["best"]
 
-    def _keep(self, told: Mapping[str, float], best: Mapping[str, Array]) -> None:
-        if self._stored is None:
+    def _keep(self, told: Mapping[str, float], best: Mapping[str, Array], after: float = 0.0) -> None:
+        """Writes a state to go on from, where the last one is so many seconds old."""
+        if self._stored is None or time.monotonic() - self._written < after:
             return
-        self._stored.parent.mkdir(parents=True, exist_ok=True)
         arrays = {"told": np.array(json.dumps(told))}
         arrays |= {f"now/{name}": values for name, values in self._student.learned().items()}
         arrays |= {f"memory/{name}": values for name, values in self._student.memory().items()}
         save_arrays(self._stored, arrays | {f"best/{name}": values for name, values in best.items()})
+        self._written = time.monotonic()

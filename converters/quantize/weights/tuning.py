@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,17 @@ from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.weights.biases import correct_biases, with_biases
+from edge_sdk.converters.quantize.weights.budget import Asked, Budget, Spent, save_arrays
 from edge_sdk.converters.quantize.weights.dot_layers import DotLayer, dot_layers
-from edge_sdk.converters.quantize.weights.four_bit_tuning import Chain, has_four_bits, save_arrays
-from edge_sdk.converters.quantize.weights.learning import Learned, Learning, Start, cannot_learn, learn, steps_of
+from edge_sdk.converters.quantize.weights.four_bit_tuning import Chain, has_four_bits
+from edge_sdk.converters.quantize.weights.inner import inner_values
+from edge_sdk.converters.quantize.weights.learning import Learned, Learning, Start, cannot_learn, learn
 from edge_sdk.converters.quantize.weights.outputs import Nearness, nearness
 from edge_sdk.converters.quantize.weights.rounding import Rounded, covariance, noise, round_channels, round_weights
-from edge_sdk.converters.workers.child import report_progress
+from edge_sdk.converters.quantize.weights.tuned import Tuning
 from edge_sdk.converters.workers.worker import Worker
-from edge_sdk.engines.runner import Runner
 from edge_sdk.errors import TrainingError
-from edge_sdk.folders import temporary_folder
+from edge_sdk.progress import Progress
 from edge_sdk.signature import Arrays
 
 Floats = npt.NDArray[np.float64]
@@ -46,40 +46,6 @@ _MOST = 64
 _CORRECTED_ON = 16
 # Layers whose inputs are held at a time: so many values.
 _HELD = 6e7
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """What tuning did.
-
-    Attributes:
-        layers: with int8 weights of their own.
-        rounded: those whose weights were rounded anew.
-        too_wide: left as they were, with more weights to a result than are worth the time.
-        samples: of calibration data that layers were rounded on.
-        held_out: of calibration data that the sqnr was taken on.
-        sqnr_db: of the outputs against the float file's, before and after, on those held out.
-        kept: whether a tuned file was taken: not where none is surely nearer.
-        learned: what learning the whole file did; None where it was left out.
-        not_learned: why it was; empty where it was not.
-    """
-
-    layers: int
-    rounded: int
-    too_wide: int
-    samples: int
-    held_out: int
-    sqnr_db: tuple[float, float]
-    kept: bool
-    learned: Learning | None = None
-    not_learned: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self) | {
-            "sqnr_db": list(self.sqnr_db),
-            "learned": self.learned.as_json() if self.learned else None,
-        }
 
 
 @dataclass(frozen=True)
@@ -105,10 +71,10 @@ def tune(
     samples: str,
     axes: Axes,
     *,
-    checkpoint: str | None = None,
-    seed: int = 0,
+    asked: Asked,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Tunes an int8 file in place; reports the layers done as progress.
+    """Tunes an int8 file in place.
 
     Args:
         target: the int8 file.
@@ -116,48 +82,55 @@ def tune(
             were corrected, and, where they were, ``explained``, the float file with the same biases.
         samples: folder of calibration samples in the source's layout.
         axes: how they are transposed for the file.
-        checkpoint: folder that keeps layers that are done, and in which those of an interrupted run on the same files
-            are found again; cleared when all are.
-        seed: of which samples and places are looked at.
+        asked: for how long, from which seed, and where what is done is kept; left there to :func:`forget`.
+        progress: hears of stages and counts; by default the parent of a worker.
 
     Returns:
-        ``corrections`` and ``explained``, as a quantizer returns them.
+        ``corrections`` and ``explained``, as a quantizer returns them; ``spent``, ``seconds`` and where they are
+        ``kept``, for what goes on in the same budget.
 
     Raises:
         ModelError: the engine refuses a file.
     """
-    folder = Path(checkpoint) if checkpoint else None
+    folder, seed = Path(asked["checkpoint"]) if asked["checkpoint"] else None, asked["seed"]
     read = {name: Path(path).read_bytes() for name, path in files.items()}
-    made = _tuner(read, Path(target).read_bytes(), folder, seed)
+    data = Path(target).read_bytes()
+    key = hashlib.sha256(read["reference"] + data + bytes([seed % 256])).hexdigest()[:16]
+    kept = _Kept(folder, key)
+    budget = Budget(asked["minutes"], kept=kept.place("spent"), progress=progress)
+    made = _tuner(read, data, kept, seed, budget)
     drawn = _drawn(sum(1 for _ in laid_out(samples, axes)), seed)
     tuned, explained, tuning = made.tuned(lambda part: at(laid_out(samples, axes), drawn[part]))
-    if folder:
-        _clear(folder)
+    budget.keep()
+    place = kept.place("spent")
+    spent = Spent(seconds=budget.spent, kept=str(place) if place else None)
+    told = {"corrections": {"tuned": tuning.as_json()}, "spent": spent}
     if not tuning.kept:
-        return {"corrections": {"tuned": tuning.as_json()}}
+        return told
     Path(target).write_bytes(tuned)
     path = Path(target).with_suffix(".explained.tflite")
     path.write_bytes(explained)
-    return {"corrections": {"tuned": tuning.as_json()}, "explained": str(path)}
+    return told | {"explained": str(path)}
 
 
 def tuned_in(
-    worker: Worker, said: Mapping[str, Any], progress: Callable[[int], None], *, resume: bool, **arguments: Any
+    worker: Worker, said: Mapping[str, Any], progress: Progress, *, resume: bool, **arguments: Any
 ) -> dict[str, Any]:
     """What a quantizer said, and what :func:`tune` in a worker made of it.
 
     Args:
         worker: runs it.
         said: of the int8 file.
-        progress: called with the number of layers done.
+        progress: hears of stages and counts.
         resume: whether what an interrupted run left in the checkpoint is used.
         arguments: of :func:`tune`.
 
     Raises:
         ConversionError: the worker died.
     """
-    if arguments.get("checkpoint") and not resume:
-        _clear(Path(arguments["checkpoint"]))
+    folder = arguments["asked"]["checkpoint"]
+    if folder and not resume:
+        forget(Path(folder))
     place = f"{__name__}:{tune.__name__}"
     files = {**said["tunable"], **({"explained": said["explained"]} if "explained" in said else {})}
     made = worker.function(place, "tuning", progress=progress, files=files, **arguments)
@@ -169,20 +142,7 @@ def for_tuning(ready: bytes, target: Path) -> dict[str, Any]:
     reference, uncorrected = (target.with_suffix(f".{word}.tflite") for word in ("reference", "uncorrected"))
     reference.write_bytes(ready)
     uncorrected.write_bytes(target.read_bytes())
-    files = {"reference": str(reference), "uncorrected": str(uncorrected)}
-    data = target.read_bytes()
-    return {
-        "tunable": files,
-        "layers": count_layers(ready, data),
-        "steps": 0 if has_four_bits(data) else steps_of(data),
-    }
-
-
-def count_layers(reference: bytes, quantized: bytes) -> int:
-    """How many layers tuning rounds anew at most."""
-    if has_four_bits(quantized):
-        return len(Chain(reference, quantized, None, 0).layers)
-    return sum(layer.depth <= _WIDEST for layer in _eight_bits(reference, quantized))
+    return {"tunable": {"reference": str(reference), "uncorrected": str(uncorrected)}}
 
 
 def _eight_bits(reference: bytes, quantized: bytes) -> list[DotLayer]:
@@ -191,7 +151,7 @@ def _eight_bits(reference: bytes, quantized: bytes) -> list[DotLayer]:
     return [one for one in dot_layers(reference, quantized) if tensors[one.data].dtype == one.kernel.dtype == "int8"]
 
 
-def _clear(folder: Path) -> None:
+def forget(folder: Path) -> None:
     """Takes away what tuning left there, and the folder where nothing else is in it."""
     for path in folder.glob("tuned_*.npz"):
         path.unlink()
@@ -212,58 +172,64 @@ def at(samples: Iterable[Arrays], places: frozenset[int]) -> Iterator[Arrays]:
     return (sample for place, sample in enumerate(samples) if place in places)
 
 
-def _tuner(files: Mapping[str, bytes], quantized: bytes, folder: Path | None, seed: int) -> _Tuner | _Chained:
+class _Kept:
+    """Where parts are kept that are done; nowhere without a folder."""
+
+    def __init__(self, folder: Path | None, key: str) -> None:
+        self._folder, self._key = folder, key
+
+    def place(self, part: object) -> Path | None:
+        return self._folder / f"tuned_{self._key}_{part}.npz" if self._folder else None
+
+
+def _tuner(files: Mapping[str, bytes], quantized: bytes, kept: _Kept, seed: int, budget: Budget) -> _Tuner | _Chained:
     if has_four_bits(quantized):
-        return _Chained(files["reference"], quantized, files["uncorrected"], folder, seed)
-    return _Tuner(files, quantized, folder, seed)
+        return _Chained(files["reference"], quantized, files["uncorrected"], kept, seed, budget)
+    return _Tuner(files, quantized, kept, seed, budget)
 
 
 class _Chained:
     """Of a file with 4-bit weights."""
 
-    def __init__(self, reference: bytes, quantized: bytes, plain: bytes, folder: Path | None, seed: int) -> None:
-        self._reference, self._quantized = reference, quantized
-        self._key = hashlib.sha256(reference + quantized + bytes([seed % 256])).hexdigest()[:16]
-        stored = (lambda place: folder / f"tuned_{self._key}_{place}.npz") if folder else None
-        self._chain = Chain(reference, plain, stored, seed)
+    def __init__(
+        self, reference: bytes, quantized: bytes, plain: bytes, kept: _Kept, seed: int, budget: Budget
+    ) -> None:
+        self._reference, self._quantized, self._budget = reference, quantized, budget
+        self._chain = Chain(reference, plain, kept.place, seed)
 
     def tuned(self, samples: Any) -> tuple[bytes, bytes, Tuning]:
-        made, explained, rounded = self._chain.rounded(lambda: samples("rounding"), report_progress)
+        budget = self._budget
+        # Nothing is learned behind it.
+        with budget.stage("layers", len(self._chain.layers)):
+            made, explained, rounded = self._chain.rounded(
+                lambda: samples("rounding"), budget.count, lambda: budget.is_over("whole")
+            )
         before, after = (nearness(self._reference, file, samples("held_out")) for file in (self._quantized, made))
         read, held = (sum(1 for _ in samples(part)) for part in ("rounding", "held_out"))
         wide = self._chain.too_wide
         layers = len(self._chain.layers) + wide
         why = "weights of 4 bits are tuned layer by layer alone"
         both, kept = (before.sqnr_db, after.sqnr_db), before.is_surely_below(after)
-        told = Tuning(layers, rounded, wide, read, held, both, kept, not_learned=why)
+        told = Tuning(layers, rounded, wide, read, held, both, kept, budget.ended(), not_learned=why)
         return made, explained, told
 
 
 class _Tuner:
-    def __init__(self, files: Mapping[str, bytes], quantized: bytes, folder: Path | None, seed: int) -> None:
+    def __init__(self, files: Mapping[str, bytes], quantized: bytes, kept: _Kept, seed: int, budget: Budget) -> None:
         reference = files["reference"]
         self._reference, self._quantized, self._plain = reference, quantized, files["uncorrected"]
         self._explained = files.get("explained", reference)
-        self._folder = folder
-        self._seed = seed
-        self._key = hashlib.sha256(reference + quantized + bytes([seed % 256])).hexdigest()[:16]
+        self._kept, self._seed, self._budget = kept, seed, budget
         every = _eight_bits(reference, quantized)
-        self._layers = [layer for layer in every if layer.depth <= _WIDEST]
+        # Each is rounded on what the int8 file itself hands on, so that any order does: most layers first.
+        self._layers = sorted((layer for layer in every if layer.depth <= _WIDEST), key=_cost)
         self._wide = len(every) - len(self._layers)
 
     def tuned(self, samples: Any) -> tuple[bytes, bytes, Tuning]:
-        found: dict[int, Rounded] = {}
-        done = 0
-        for layers in self._portions():
-            fresh = [layer for layer in layers if not self._is_stored(layer)]
-            rows = self._rows(fresh, samples("rounding")) if fresh else {}
-            for layer in layers:
-                made = self._one(layer, rows.get(layer.op.index))
-                if made is not None:
-                    found[layer.op.index] = made
-                done += 1
-                report_progress(done)
-        start, corrected = self._state(self._quantized, self._explained, samples), self._corrected(found, samples)
+        found = self._layers_rounded(samples)
+        self._budget.says("compare on samples held out")
+        start = self._state(self._quantized, self._explained, samples)
+        corrected = self._corrected(found, samples) if found else start
         best = begun = start.or_nearer(corrected)
         learned, why = self._learned(begun, samples)
         told, reached = None, corrected.sqnr_db
@@ -275,8 +241,26 @@ class _Tuner:
         kept = best is not start
         both = (start.sqnr_db, best.sqnr_db if kept else reached)
         count = len(self._layers) + self._wide
-        tuning = Tuning(count, len(found), self._wide, read, held, both, kept, told, why)
+        tuning = Tuning(count, len(found), self._wide, read, held, both, kept, self._budget.ended(), told, why)
         return best.quantized, best.explained, tuning
+
+    def _layers_rounded(self, samples: Any) -> dict[int, Rounded]:
+        """As many as there is time for, by op."""
+        found: dict[int, Rounded] = {}
+        done = 0
+        with self._budget.stage("layers", len(self._layers)):
+            for layers in self._portions():
+                fresh = [layer for layer in layers if not self._is_stored(layer)]
+                rows = self._rows(fresh, samples("rounding")) if fresh else {}
+                for layer in layers:
+                    if not self._is_stored(layer) and self._budget.is_over("layers"):
+                        continue
+                    made = self._one(layer, rows.get(layer.op.index))
+                    if made is not None:
+                        found[layer.op.index] = made
+                    done += 1
+                    self._budget.count(done)
+        return found
 
     def _state(self, quantized: bytes, explained: bytes, samples: Any) -> _State:
         return _State(quantized, explained, nearness(self._reference, quantized, samples("held_out")))
@@ -294,16 +278,10 @@ class _Tuner:
         why = cannot_learn(start.quantized)
         if why is not None:
             return None, why
-        stored = self._folder / f"tuned_{self._key}_learned.npz" if self._folder else None
-        done = len(self._layers)
+        begun = Start(self._reference, start.quantized, start.explained)
         try:
-            return learn(
-                Start(self._reference, start.quantized, start.explained),
-                samples,
-                stored=stored,
-                seed=self._seed,
-                progress=lambda steps: report_progress(done + steps),
-            ), ""
+            stored = self._kept.place("learned")
+            return learn(begun, samples, stored=stored, seed=self._seed, budget=self._budget), ""
         except TrainingError as error:
             return None, str(error)
 
@@ -324,39 +302,29 @@ class _Tuner:
         """What results of each layer read in the int8 file: ``[rows, depth]``, depthwise ``[channels, ...]``."""
         rng = np.random.default_rng(self._seed)
         found: dict[int, list[npt.NDArray[np.float32]]] = {layer.op.index: [] for layer in layers}
-        with temporary_folder("tuning") as name:
-            path = Path(name) / "int8.tflite"
-            path.write_bytes(self._quantized)
-            runner = Runner(path, threads=os.cpu_count() or 1, preserve_all_tensors=True)
-            tensors = runner.artifact.main.tensors
-            every = list(samples)
-            for sample in every:
-                runner.run_real(sample)
-                for layer in layers:
-                    raw = runner.tensor(layer.data)
-                    if raw is not None:
-                        each = -(-layer.count // len(every))
-                        found[layer.op.index].append(layer.read(raw, tensors[layer.data], each, rng))
+        every = list(samples)
+        for values in inner_values(self._quantized, {layer.data for layer in layers}, every):
+            if self._budget.is_over("layers"):
+                return {}
+            for layer in layers:
+                tensor, raw = values[layer.data]
+                found[layer.op.index].append(layer.read(raw, tensor, -(-layer.count // len(every)), rng))
         return {index: np.concatenate(parts, axis=-2) for index, parts in found.items() if parts}
 
     def _one(self, layer: DotLayer, rows: npt.NDArray[np.float32] | None) -> Rounded | None:
         """A layer's weights where they come nearer to the float layer's; None where not."""
-        stored = self._stored(layer)
-        if stored is not None and self._is_stored(layer):
+        stored = self._kept.place(layer.op.index)
+        if stored is not None and stored.exists():
             with np.load(stored) as arrays:
                 return Rounded(arrays["integers"], arrays["weights"]) if "integers" in arrays else None
         made = None if rows is None else _rounded(layer, rows)
         if stored is not None:
-            stored.parent.mkdir(parents=True, exist_ok=True)
             save_arrays(stored, {} if made is None else {"integers": made.integers, "weights": made.weights})
         return made
 
     def _is_stored(self, layer: DotLayer) -> bool:
-        stored = self._stored(layer)
+        stored = self._kept.place(layer.op.index)
         return stored is not None and stored.exists()
-
-    def _stored(self, layer: DotLayer) -> Path | None:
-        return self._folder / f"tuned_{self._key}_{layer.op.index}.npz" if self._folder else None
 
     def _written(self, found: Mapping[int, Rounded]) -> tuple[bytes, bytes]:
         ints, floats = parse_tree(self._plain)[0], parse_tree(self._reference)[0]
@@ -367,6 +335,12 @@ class _Tuner:
                 new.set_values(layer.kernel.index, layer.back(made.integers))
                 old.set_values(layer.original, layer.back(made.weights).astype(np.float32))
         return pack_tree(ints), pack_tree(floats)
+
+
+def _cost(layer: DotLayer) -> float:
+    """Of rounding it, about: the inverse of its inputs' covariance, and its weights by it."""
+    results = len(layer.steps)
+    return float(layer.depth**2 * (results * layer.depth if layer.is_depthwise else results + layer.depth))
 
 
 def _rounded(layer: DotLayer, rows: npt.NDArray[np.float32]) -> Rounded | None:

@@ -91,6 +91,12 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="PERCENT",
             help="Of its work --tune may leave so much in float where outputs are surely nearer; default 20, 0: none.",
         ),
+        click.option(
+            "--tune-minutes",
+            type=click.FloatRange(0, min_open=True),
+            metavar="MINUTES",
+            help="By the clock, that --tune may take; the best by then is taken, and the report says so. Default 10.",
+        ),
         click.option("--min-sqnr-db", type=float, help="What every output must reach, instead of the derived bound."),
         click.option(
             "--repair",

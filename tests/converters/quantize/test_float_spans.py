@@ -15,6 +15,7 @@ from edge_sdk.parity.constants import constant_faults
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.recipe import find_recipe, parse_recipe
 from tests.converters.quantize.test_tuning import float_file, prepared, samples, sqnr_db
+from tests.converters.quantize.tuning_heard import asked as without_end
 
 INT8 = find_recipe("int8")
 
@@ -43,13 +44,14 @@ def test_span_is_nearer_named_explained_and_paid(tmp_path: Path, whole: Any, mon
     files = made["tunable"] | {"explained": made["explained"]}
     reference = Path(files["reference"]).read_bytes()
 
-    dear = leave_in_float(str(target), files, folder, {}, floats=asked(75))["corrections"]["floated"]
+    found = leave_in_float(str(target), files, folder, {}, floats=asked(75), asked=without_end())
+    dear = found["corrections"]["floated"]
     assert not dear["kept"]
     assert "worth its price" in dear["why"]
     assert target.read_bytes() == plain
 
     monkeypatch.setattr(float_spans, "_PRICE_DB", 0.05)
-    found = leave_in_float(str(target), files, folder, {}, floats=asked(75))
+    found = leave_in_float(str(target), files, folder, {}, floats=asked(75), asked=without_end())
     told = found["corrections"]["floated"]
     # What the depthwise layer hands to the next one has one scale for channels of unlike size: 5.7 dB for 71 %.
     assert told["kept"], told

@@ -11,12 +11,14 @@ import pytest
 from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
+from edge_sdk.converters.quantize.weights.budget import Budget
 from edge_sdk.converters.replay.blocks import ends_of_blocks
 from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.parity.pairing import pair_ops
 from edge_sdk.signature import Arrays
 from tests.converters.quantize.test_tuning import CHANNELS, prepared, samples, sqnr_db
+from tests.converters.quantize.tuning_heard import Heard
 from tests.graphs import Graph, options
 
 
@@ -50,7 +52,7 @@ def test_student_is_the_file_and_unlearns_a_planted_error(tmp_path: Path) -> Non
     made, target, _ = prepared(tmp_path)
     reference, untuned = Path(made["tunable"]["reference"]).read_bytes(), target.read_bytes()
     spoilt = shifted(untuned, Path(made["explained"]).read_bytes(), 1.0)
-    found = learn(Start(reference, *spoilt), parts, stored=None, seed=0, progress=lambda n: None)
+    found = learn(Start(reference, *spoilt), parts, stored=None, seed=0, budget=Budget(1e6))
     # The loss that the student begins with is the file's own: of the one output, by the power of what it learns on.
     own = sqnr_of(reference, spoilt[0], "held_out")
     power = {part: np.mean([np.mean(run(reference, s) ** 2) for s in parts(part)]) for part in ("rounding", "held_out")}
@@ -104,25 +106,22 @@ def run(data: bytes, sample: Arrays) -> np.ndarray[tuple[int, ...], np.dtype[np.
 def test_interrupted_learning_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edge_sdk.converters.quantize.weights import learning
 
+    monkeypatch.setattr(learning, "_KEPT_AFTER", 0.0)
     monkeypatch.setattr(learning, "_MOST", 16)
     monkeypatch.setattr(learning, "_FEWEST", 16)
     made, target, _ = prepared(tmp_path)
     start = learning.Start(
         Path(made["tunable"]["reference"]).read_bytes(), target.read_bytes(), Path(made["explained"]).read_bytes()
     )
-    whole = learning.learn(start, parts, stored=None, seed=0, progress=lambda n: None)
+    whole = learning.learn(start, parts, stored=None, seed=0, budget=Budget(1e6))
     kept = tmp_path / "state.npz"
 
-    def stop(done: int) -> None:
-        if done == 11:
-            raise KeyboardInterrupt
-
+    # A look is at each step: six of blocks, then ten from end to end.
     with pytest.raises(KeyboardInterrupt):
-        learning.learn(start, parts, stored=kept, seed=0, progress=stop)
-    done: list[int] = []
-    again = learning.learn(start, parts, stored=kept, seed=0, progress=done.append)
-    # A look is at each.
-    assert done == list(range(11, 17))
+        learning.learn(start, parts, stored=kept, seed=0, budget=Budget(1e6, progress=Heard(stop_at=("whole", 5))))
+    heard = Heard()
+    again = learning.learn(start, parts, stored=kept, seed=0, budget=Budget(1e6, progress=heard))
+    assert heard.counts == [("whole", done, 10) for done in range(5, 11)]
     assert again.loss == pytest.approx(whole.loss)
     assert again.quantized == whole.quantized
 

@@ -15,6 +15,7 @@ from edge_sdk.converters.quantize.weights.rounding import covariance, noise, rou
 from edge_sdk.engines.runner import Runner
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.signature import Arrays
+from tests.converters.quantize.tuning_heard import Heard, asked
 from tests.graphs import Graph, options
 
 SIDE, CHANNELS, RANK = 12, 24, 6
@@ -163,9 +164,13 @@ def test_tuned_file_is_nearer_and_explained(tmp_path: Path) -> None:
 
     made, target, folder = prepared(tmp_path)
     untuned = target.read_bytes()
-    found = tune(str(target), made["tunable"], folder, {})
+    found = tune(str(target), made["tunable"], folder, {}, asked=asked())
     told = found["corrections"]["tuned"]
-    assert made["layers"] == told["layers"] == 4
+    assert told["layers"] == 4
+    assert told["ended"]["by"] == "end"
+    assert told["ended"]["stages"][0] | {"seconds": 0} == {
+        "stage": "layers", "done": 4, "of": 4, "by_time": False, "seconds": 0
+    }  # fmt: skip
     assert told["kept"]
     assert (told["samples"], told["held_out"]) == (16, 4)
     reference = Path(made["tunable"]["reference"]).read_bytes()
@@ -184,7 +189,7 @@ def test_layers_that_share_a_bias_have_their_own_when_tuned(tmp_path: Path) -> N
     made, target, folder = prepared(tmp_path, one_bias=True)
     untuned, reference = target.read_bytes(), Path(made["tunable"]["reference"]).read_bytes()
     assert len({op.inputs[2] for op in parse_artifact(reference).main.ops}) == 1
-    found = tune(str(target), made["tunable"], folder, {})
+    found = tune(str(target), made["tunable"], folder, {}, asked=asked())
     assert found["corrections"]["tuned"]["kept"]
     assert sqnr_db(reference, target.read_bytes()) > sqnr_db(reference, untuned)
     explained = parse_artifact(Path(found["explained"]).read_bytes())
@@ -199,21 +204,16 @@ def test_interrupted_tuning_goes_on_and_ends_the_same(tmp_path: Path, monkeypatc
 
     made, target, folder = prepared(tmp_path)
     untuned = target.read_bytes()
-    tuning.tune(str(target), made["tunable"], folder, {})
+    tuning.tune(str(target), made["tunable"], folder, {}, asked=asked())
     whole = target.read_bytes()
     target.write_bytes(untuned)
 
-    def stop(done: int) -> None:
-        if done == 2:
-            raise KeyboardInterrupt
-
     kept = tmp_path / "checkpoint"
-    monkeypatch.setattr(tuning, "report_progress", stop)
+    stop = Heard(stop_at=("layers", 2))
     with pytest.raises(KeyboardInterrupt):
-        tuning.tune(str(target), made["tunable"], folder, {}, checkpoint=str(kept))
+        tuning.tune(str(target), made["tunable"], folder, {}, asked=asked(checkpoint=kept), progress=stop)
     assert target.read_bytes() == untuned
     assert len(list(kept.iterdir())) == 2
-    monkeypatch.setattr(tuning, "report_progress", lambda done: None)
     rounded: list[object] = []
     original = tuning._rounded
 
@@ -222,9 +222,10 @@ def test_interrupted_tuning_goes_on_and_ends_the_same(tmp_path: Path, monkeypatc
         return original(layer, rows)
 
     monkeypatch.setattr(tuning, "_rounded", counted)
-    tuning.tune(str(target), made["tunable"], folder, {}, checkpoint=str(kept))
+    tuning.tune(str(target), made["tunable"], folder, {}, asked=asked(checkpoint=kept))
     assert len(rounded) == 2
     assert target.read_bytes() == whole
+    tuning.forget(kept)
     assert not kept.exists()
 
 
