@@ -20,6 +20,7 @@ from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.quantizer_package import opened, tool
 from edge_sdk.converters.quantize.ranging.powers import off_powers
 from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops
+from edge_sdk.converters.quantize.weights.large_biases import with_large_biases, without_large_biases
 from edge_sdk.converters.quantize.weights.narrow_channels import restore, widen
 from edge_sdk.converters.quantize.weights.tuning import for_tuning
 from edge_sdk.converters.quantize.weights.unfused import with_activations_apart
@@ -118,7 +119,8 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     if recipe.activations.dtype == "int16" or recipe.int16:
         observations = off_powers(observations)
     ready, widened = widen(Path(path).read_bytes(), observations, recipe.activations.dtype)
-    if widened:
+    ready, biases = without_large_biases(ready)
+    if widened or biases:
         path = str(Path(path).with_suffix(".widened.tflite"))
         Path(path).write_bytes(ready)
     quantizer = _quantizer(path, recipe, artifact, [op for _, op in kept_ops(artifact, recipe)])
@@ -132,7 +134,9 @@ def quantize_static(path: str, target: str, recipe: Recipe, observations: Mappin
     }
     with running(_TOOL, f"quantizing to {recipe.activations.dtype} activations"):
         data = quantizer.quantize(ranges).quantized_model
-    Path(target).write_bytes(with_typed_parts(by_way_of_float(restore(bytes(data), widened))))
+    Path(target).write_bytes(
+        with_typed_parts(by_way_of_float(with_large_biases(restore(bytes(data), widened), biases)))
+    )
     return {"tool": tool(), "findings": []}
 
 

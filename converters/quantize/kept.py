@@ -39,6 +39,13 @@ def int16_ops(artifact: Artifact, recipe: Recipe) -> list[tuple[Subgraph, Op]]:
     return _matching(artifact, recipe.int16, "int16")
 
 
+def wide_ops(artifact: Artifact, recipe: Recipe) -> set[int]:
+    """Indices of the main subgraph's ops that get activations of 16 bits; errors as :func:`kept_ops`."""
+    if recipe.activations.dtype == "int16":
+        return {op.index for op in artifact.main.ops} - kept_in_main(artifact, recipe)
+    return {op.index for graph, op in int16_ops(artifact, recipe) if graph.index == 0}
+
+
 def _matching(artifact: Artifact, named: KeepFloat | Int16, table: str) -> list[tuple[Subgraph, Op]]:
     everything = list(artifact.all_ops())
     kept: dict[tuple[int, int], tuple[Subgraph, Op]] = {}

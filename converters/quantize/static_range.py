@@ -29,7 +29,15 @@ from edge_sdk.converters.quantize.floats.choice import before_suppressions, left
 from edge_sdk.converters.quantize.floats.endless import endless_value, refuse_endless_products
 from edge_sdk.converters.quantize.floats.joins import quantized_apart
 from edge_sdk.converters.quantize.forms.factors import with_plain_factors
-from edge_sdk.converters.quantize.kept import also_kept, int16_ops, is_named, kept_in_main, kept_ops, result_name
+from edge_sdk.converters.quantize.kept import (
+    also_kept,
+    int16_ops,
+    is_named,
+    kept_in_main,
+    kept_ops,
+    result_name,
+    wide_ops,
+)
 from edge_sdk.converters.quantize.ranging.ranges import Ranges, find_ranges, spread
 from edge_sdk.converters.quantize.weights.biases import correct_biases
 from edge_sdk.converters.quantize.weights.equalized import better_equalized
@@ -151,7 +159,7 @@ def _quantized(path: str, target: str, wanted: Recipe, samples: Callable[[], Ite
     # An op that was put in between moved the others on.
     named = kept_in_main(parse_artifact(ready), wanted)
     refuse_endless_products(graph, observations, named)
-    floats = left_in_float(graph, wanted, observations, ranges.endless)
+    floats = left_in_float(graph, wanted, observations, ranges.endless, wide_ops(parse_artifact(ready), wanted))
     asked = also_kept(wanted, graph, floats.kept)
     progress.stage("write integers")
     if not by_tensorflow:

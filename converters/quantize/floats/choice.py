@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from edge_sdk.artifact.model import Op, Subgraph, parse_artifact
+from edge_sdk.converters.quantize.floats.coarse_kernels import coarse_kernels, told_of_kernels
 from edge_sdk.converters.quantize.floats.decisions import exact_decisions, told_of_decisions
 from edge_sdk.converters.quantize.floats.drowned import drowned
 from edge_sdk.converters.quantize.floats.endless import around_endless, told_of_endless
@@ -125,23 +126,32 @@ def before_suppressions(data: bytes, recipe: Recipe) -> Ahead | None:
 
 
 def left_in_float(
-    graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observation], endless: Collection[int] = ()
+    graph: Subgraph,
+    recipe: Recipe,
+    seen: Mapping[int, Observation],
+    endless: Collection[int] = (),
+    wide: Collection[int] = (),
 ) -> Floats:
     """The ops that rules leave in float; none where the file may hold no float that was not named.
 
     Args:
         graph: the float graph.
         recipe: with forms ``plain`` or integer inputs and outputs it asks for none, with wider activations for
-            positions alone.
+            positions, and for what its kernels are wrong on.
         seen: ranges and histograms by tensor index.
         endless: tensors with masks that no scale holds.
+        wide: indices of ops that shall have activations of 16 bits.
     """
     if recipe.forms == "plain" or recipe.integer_only:
         return Floats()
     if not _may_hold_floats(recipe):
         # Of 16 bits a coordinate has enough, but what is a hair below a whole number is cut to the one before.
         only = exact_positions(graph)
-        return Floats(kept=tuple(only), findings=(told_of_positions(graph, recipe, only),) if only else ())
+        placed = {op.index for op in only}
+        coarse = [op for op in coarse_kernels(graph, seen, wide) if op.index not in placed]
+        told_of = [told_of_positions(graph, recipe, only)] if only else []
+        told_of += [told_of_kernels(graph, recipe, coarse)] if coarse else []
+        return Floats(kept=(*only, *coarse), findings=tuple(told_of))
     # Without TensorFlow there is no quantizer that takes a file without its end.
     cuts = find_spec("tensorflow") is not None
     boxes = around_suppressions(graph)

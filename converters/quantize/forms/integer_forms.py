@@ -41,6 +41,7 @@ from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.quantize.forms.affines import before_joins, into_tables
 from edge_sdk.converters.quantize.forms.hard_swishes import joined_hard_swishes
 from edge_sdk.converters.quantize.forms.norms import center_norms, is_clipped
+from edge_sdk.converters.quantize.forms.prescribed import apart_from_joins
 from edge_sdk.converters.quantize.forms.roots import inverse_roots
 from edge_sdk.converters.quantize.forms.wide import wide_forms
 from edge_sdk.converters.quantize.kept import kept_in_main
@@ -64,7 +65,10 @@ def with_integer_forms(data: bytes, recipe: Recipe) -> bytes:
         RecipeError: what it wants to keep is not there.
     """
     artifact = parse_artifact(data)
-    for rewrite in (*_of_recipe(recipe), _replace, joined_hard_swishes, center_norms, before_joins, into_tables):
+    plain = (_replace, joined_hard_swishes, center_norms, before_joins, into_tables)
+    # What ai-edge-quantizer writes; after what folds a product by a constant.
+    apart = (apart_from_joins,) if recipe.activations.dtype == "int16" or recipe.int16 else ()
+    for rewrite in (*_of_recipe(recipe), *plain, *apart):
         kept = kept_in_main(artifact, recipe)
         root, _ = parse_tree(data)
         edit = GraphEdit(root)

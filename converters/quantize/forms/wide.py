@@ -8,6 +8,8 @@ before             after                             why
 ``PRELU(x, a)``    ``MAXIMUM(x, MUL(x, a))``,        no integer kernel; slopes of 0 to 1 in all channels
                    else ``ADD(RELU(x), MUL(x -       any other
                    RELU(x), a))``
+``BATCH_MATMUL(    ``FULLY_CONNECTED(x, m^T)``       its kernel wants both factors in 16 bits, and the quantizer stores
+x, constant m)``                                     one in 8: the engine refused the file
 =================  ================================  =================================================================
 
 The same in real numbers. Files of 8 bits keep both ops, which have kernels of 8 bits, or a table in XNNPACK.
@@ -29,7 +31,7 @@ def wide_forms(graph: Subgraph, kept: set[int], edit: GraphEdit) -> int:
         kept: indices of ops that must stay as they are.
         edit: takes the changes.
     """
-    rules = {"SUM": _sum, "PRELU": _prelu}
+    rules = {"SUM": _sum, "PRELU": _prelu, "BATCH_MATMUL": _product}
     found = [op for op in graph.ops if op.name in rules and op.index not in kept]
     return sum(rules[op.name](graph, op, edit) for op in found if graph.tensors[op.outputs[0]].dtype == "float32")
 
@@ -47,6 +49,20 @@ def _sum(graph: Subgraph, op: Op, edit: GraphEdit) -> bool:
     edit.put_before(op.index, "MEAN", op.inputs, [mean], keep_dims=int(op.options.get("keep_dims", 0)))
     factor = edit.add_constant(np.array(count, np.float32), f"{result.name}_count")
     edit.become(op.index, "MUL", (mean, factor))
+    return True
+
+
+def _product(graph: Subgraph, op: Op, edit: GraphEdit) -> bool:
+    """By one matrix for the whole batch."""
+    rows, stored = (graph.tensors[index] for index in op.inputs)
+    turned = bool(op.options.get("adj_y", 0))
+    one = stored.constant is not None and stored.elements == stored.shape[-1] * stored.shape[-2]
+    if not one or op.options.get("adj_x", 0) or len(stored.shape) > len(rows.shape) or stored.dtype != "float32":
+        return False
+    matrix = stored.values().reshape(stored.shape[-2:])
+    name = f"{graph.tensors[op.outputs[0]].name}_weights"
+    weights = edit.add_constant(np.ascontiguousarray(matrix if turned else matrix.T), name)
+    edit.become(op.index, "FULLY_CONNECTED", (rows.index, weights), keep_num_dims=1)
     return True
 
 
