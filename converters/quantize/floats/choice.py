@@ -145,13 +145,7 @@ def left_in_float(
     if recipe.forms == "plain" or recipe.integer_only:
         return Floats()
     if not _may_hold_floats(recipe):
-        # Of 16 bits a coordinate has enough, but what is a hair below a whole number is cut to the one before.
-        only = exact_positions(graph)
-        placed = {op.index for op in only}
-        coarse = [op for op in coarse_kernels(graph, seen, wide) if op.index not in placed]
-        told_of = [told_of_positions(graph, recipe, only)] if only else []
-        told_of += [told_of_kernels(graph, recipe, coarse)] if coarse else []
-        return Floats(kept=(*only, *coarse), findings=tuple(told_of))
+        return _of_wide(graph, recipe, seen, wide)
     # Without TensorFlow there is no quantizer that takes a file without its end.
     cuts = find_spec("tensorflow") is not None
     boxes = around_suppressions(graph)
@@ -184,3 +178,16 @@ def left_in_float(
     every = {op.index: op for op in (*whole, *low.ops, *decided, *placed, *hollow, *far, *strewn, *windows)}
     kept = tuple(op for op in every.values() if op.index not in cut)
     return Floats(cut, kept, tuple(findings))
+
+
+def _of_wide(graph: Subgraph, recipe: Recipe, seen: Mapping[int, Observation], wide: Collection[int]) -> Floats:
+    """Beside activations of 16 bits. A coordinate has enough, but what is a hair below a whole number is cut."""
+    only = exact_positions(graph)
+    coarse = [op for op in coarse_kernels(graph, seen, wide) if op not in only]
+    joins = joins_of_kinds(graph, seen)
+    apart = [graph.ops[index] for index in sorted(cut_ops(joins))]
+    findings = [told_of_positions(graph, recipe, only)] if only else []
+    findings += [told_of_kernels(graph, recipe, coarse)] if coarse else []
+    findings += [told(graph, recipe, joins)] if joins else []
+    kept = {op.index: op for op in (*only, *coarse, *apart)}
+    return Floats(kept=tuple(kept.values()), findings=tuple(findings))

@@ -62,7 +62,7 @@ def told(graph: Subgraph, recipe: Recipe, joins: Sequence[Join]) -> Finding:
     """What to say of joins in float."""
     listing = "; ".join(
         f"`{result_name(graph, join.op)}` joins parts of different range, `{join.part}` would have {join.levels:.3g} "
-        f"of {_LEVELS} levels"
+        f"of {_LEVELS} levels in int8"
         for join in joins[:_NAMED]
     )
     message = f"{listing}: joined in float, each part on its own scale"
