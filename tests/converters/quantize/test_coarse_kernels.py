@@ -34,7 +34,7 @@ def _named(*kinds: str) -> Int16:
         ("RSQRT of 0.001 to 1", "float", ("RSQRT",)),
         ("RSQRT of 0.5 to 1", "right", ()),
         # The engine refused these files.
-        ("LOGISTIC, read by CONCATENATION", "right", ()),
+        ("LOGISTIC, read by MAXIMUM", "right", ()),
         ("TANH, read by MAXIMUM", "right", ()),
         ("SOFTMAX, read by PADV2", "right", ()),
         ("BATCH_MATMUL by a stored matrix, turned", "right", ()),
@@ -50,7 +50,7 @@ def test_files_of_16_bits_open_and_are_right(tmp_path: Path, name: str, word: st
 @pytest.mark.parametrize(
     ("name", "kind", "floats"),
     [
-        ("LOGISTIC, read by CONCATENATION", "LOGISTIC", ()),
+        ("LOGISTIC, read by MAXIMUM", "LOGISTIC", ()),
         ("SOFTMAX of 197, normal times 3", "SOFTMAX", ("SOFTMAX",)),
         ("BATCH_MATMUL by a stored matrix", "BATCH_MATMUL", ("BATCH_MATMUL",)),
     ],
@@ -60,6 +60,12 @@ def test_so_do_files_of_8_bits_with_such_ops_in_16(
 ) -> None:
     outcome = tried(_CASES[name], replace(_NARROW, int16=_named(kind)), tmp_path)
     assert (outcome.error, outcome.faults, outcome.floats) == ("", (), floats)
+
+
+def test_a_last_join_of_unlike_parts_is_in_float(tmp_path: Path) -> None:
+    outcome = tried(_CASES["LOGISTIC, read by CONCATENATION"], _WIDE, tmp_path)
+    assert (outcome.error, outcome.faults, outcome.floats) == ("", (), ("CONCATENATION",))
+    assert outcome.rules == ("joined-in-float",)
 
 
 def test_a_large_bias_is_stored_as_it_is(tmp_path: Path) -> None:
