@@ -12,6 +12,7 @@ from edge_sdk.artifact.apart import real_constant
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.quantize.forms.factors import with_plain_factors
 from edge_sdk.signature import Arrays
+from tests.converters.quantize.made import int8_of
 from tests.graphs import Graph, options
 
 pytestmark = [pytest.mark.keras, pytest.mark.runtime]
@@ -109,3 +110,33 @@ def test_a_second_factor_that_is_split_off_is_centred_where_it_is_computed() -> 
     for index in (joint, keys):
         assert (seen[index].minimum, seen[index].maximum) == pytest.approx((-3 * 128 / 127, 3))
     assert seen[x].minimum == -1.0, "what a product reads has a scale of its own"
+
+
+@pytest.mark.parametrize("kind", ["SOFTMAX", "LOGISTIC", "RESIZE_BILINEAR"])
+def test_a_computed_second_factor_is_centred_whatever_scale_it_has(tmp_path: Path, kind: str) -> None:
+    """A prescribed scale has zero point -128; a resize has its operand's, which is read elsewhere with its own."""
+    from edge_sdk.parity.ops import check_ops
+
+    graph = Graph()
+    x, lifted, weights, turned, y, z = (graph.tensor(name, (1, N, N)) for name in ("x", "l", "w", "t", "y", "z"))
+    graph.op("ADD", (x, graph.constant("two", np.array(2, np.float32))), (lifted,), options("AddOptions"))
+    if kind == "RESIZE_BILINEAR":
+        image, wide = graph.tensor("image", (1, N, N, 1)), graph.tensor("wide", (1, N, N, 1))
+        four, three = (
+            graph.constant(name, np.array(s, np.int32)) for name, s in (("s", (1, N, N, 1)), ("r", (1, N, N)))
+        )
+        graph.op("RESHAPE", (lifted, four), (image,), options("ReshapeOptions"))
+        sides = graph.constant("sides", np.array([N, N], np.int32))
+        graph.op(kind, (image, sides), (wide,), options("ResizeBilinearOptions", half_pixel_centers=True))
+        graph.op("RESHAPE", (wide, three), (weights,), options("ReshapeOptions"))
+    else:
+        graph.op(kind, (lifted,), (weights,), options("SoftmaxOptions", beta=1.0) if kind == "SOFTMAX" else None)
+    order = graph.constant("order", np.array([0, 2, 1], np.int32))
+    graph.op("TRANSPOSE", (weights, order), (turned,), options("TransposeOptions"))
+    graph.op("BATCH_MATMUL", (x, turned), (y,), options("BatchMatMulOptions"))
+    graph.op("BATCH_MATMUL", (y, turned), (z,), options("BatchMatMulOptions"))
+    _, _, target = int8_of(tmp_path, graph.finish((x,), (y, z)), samples)
+    main = parse_artifact(target.read_bytes()).main
+    factors = [main.tensors[op.inputs[1]] for op in main.ops if op.name == "BATCH_MATMUL"]
+    assert [(f.dtype, f.quantization and f.quantization.zero_point) for f in factors] == [("int8", (0,))] * 2
+    assert check_ops(target.read_bytes(), list(samples())[:2]).faults == ()
