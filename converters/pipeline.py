@@ -38,7 +38,7 @@ from edge_sdk.converters.proving.latency import (
 )
 from edge_sdk.converters.proving.linting import lint_findings
 from edge_sdk.converters.proving.proof import Measure, Proof
-from edge_sdk.converters.proving.telling import findings_of
+from edge_sdk.converters.proving.telling import findings_of, untuned
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.crash import named_crash
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
@@ -150,7 +150,11 @@ class Line:
             findings += check_form(artifact, lowered.artifact, job.recipe, made.islands, quantized=quantized)
             judged = self._proof.of_file(path, lowered, job.recipe, explained=made.explained)
             lint = lint_findings(artifact, lowered.artifact, islands=bool(made.islands), quantized=quantized)
-            findings += [*findings_of(judged.rows, drawn=self._proof.facts.drawn), *lint]
+            findings += [
+                *findings_of(judged.rows, drawn=self._proof.facts.drawn),
+                *untuned(judged.rows, job.recipe),
+                *lint,
+            ]
         details = self._details(path, lowered)
         timings, slow = self._time(lowered, path, made.plain, job.recipe)
         if not self._settings.allow_slow:

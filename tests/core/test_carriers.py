@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from edge_sdk.converters.proving.telling import few_carriers
+from edge_sdk.converters.proving.telling import few_carriers, untuned
 from edge_sdk.parity.bounds import Bound
 from edge_sdk.parity.carriers import carriers_of
 from edge_sdk.parity.compare import OutputParity, ParityMeter
+from edge_sdk.recipe import find_recipe
 
 
 def test_two_of_forty_samples_that_hold_most_of_the_error_are_named_the_worst_first() -> None:
@@ -46,3 +48,15 @@ def test_a_finding_names_them_where_accuracy_is_reduced() -> None:
     assert f"in 1 of 40 samples (12): the others have {others:.1f} dB" in told.message
     assert few_carriers([outputs(0.05, Bound("sqnr_db", 5, "test"))]) == [], "all but equal anyway"
     assert few_carriers([outputs(3.0, Bound("max_abs_error", 5, "test"))]) == [], "no rounding is asked about"
+
+
+def test_a_poor_file_of_four_bits_that_was_not_tuned_advises_it() -> None:
+    poor, good = (outputs(wrong, Bound("sqnr_db", 5, "test")) for wrong in (3.0, 0.05))
+    int4 = find_recipe("static_wi4_ai8")
+    assert good.sqnr_db > 20 > poor.sqnr_db
+    (told,) = untuned([poor, good], int4)
+    assert told.rule == "int4-untuned"
+    assert f"{poor.sqnr_db:.1f} dB" in told.message
+    assert "--tune" in str(told.as_json())
+    assert untuned([poor, good], replace(int4, tune=True)) == []
+    assert untuned([poor, good], find_recipe("int8")) == [], "int8 says so in its last lines"

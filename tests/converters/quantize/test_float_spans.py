@@ -11,10 +11,12 @@ import pytest
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.device import floats_of_tuning
+from edge_sdk.converters.quantize.weights.budget import Spent
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.recipe import find_recipe, parse_recipe
 from tests.converters.quantize.test_tuning import float_file, prepared, samples, sqnr_db
+from tests.converters.quantize.tuning_heard import Heard
 from tests.converters.quantize.tuning_heard import asked as without_end
 
 INT8 = find_recipe("int8")
@@ -102,3 +104,38 @@ def test_a_share_is_a_percentage() -> None:
 
     with pytest.raises(RecipeError, match="0 to 100 percent, got 120"):
         parse_recipe("r", 'description = "d"\nmode = "float"\ntune_float = 120.0', where="r.toml")
+
+
+@pytest.mark.keras
+@pytest.mark.runtime
+def test_spans_that_an_interrupted_run_tried_are_not_tried_again(
+    tmp_path: Path, whole: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_sdk.converters.quantize.weights import float_spans
+    from edge_sdk.converters.quantize.weights.budget import Budget
+
+    monkeypatch.setattr(float_spans, "_PRICE_DB", 0.05)
+    made, plain, folder = whole
+    target = tmp_path / "int8.tflite"
+    files = made["tunable"] | {"explained": made["explained"]}
+    spent = Spent(seconds=0.0, kept=str(tmp_path / "checkpoint" / "spent.npz"))
+
+    def run(heard: Heard, **more: Any) -> Any:
+        target.write_bytes(plain)
+        monkeypatch.setattr(float_spans, "Budget", lambda *a, **kw: Budget(*a, progress=heard, **kw))
+        given: Any = without_end() | more
+        return float_spans.leave_in_float(str(target), files, folder, {}, floats=asked(75), asked=given)
+
+    every = Heard()
+    want, whole_file = run(every), target.read_bytes()
+    count = every.counts[-1][1]
+    assert count >= 2
+    assert want["corrections"]["floated"]["kept"]
+    with pytest.raises(KeyboardInterrupt):
+        run(Heard(stop_at=("floats", count)), spent=spent)
+    rest = Heard()
+    got = run(rest, spent=spent)
+    assert rest.counts == []
+    assert target.read_bytes() == whole_file
+    assert got["corrections"]["floated"]["sqnr_db"] == want["corrections"]["floated"]["sqnr_db"]
+    assert got["corrections"]["floated"]["tried"] == count
