@@ -47,6 +47,7 @@ from edge_sdk.converters.quantize.weights.tuning import forget, tuned_in
 from edge_sdk.converters.reports.conversion import ConversionReport, Stage
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.samples import Samples
+from edge_sdk.converters.sources.from_tflite import refuse_quantized
 from edge_sdk.converters.sources.from_trained import TrainedSource
 from edge_sdk.converters.sources.opened import OpenSource
 from edge_sdk.converters.sources.quantized_already import may_be_quantized
@@ -73,6 +74,7 @@ def run_jobs(
     Raises:
         EdgeSdkError: the first failure; files made before it stay, the failing one is not written.
     """
+    refuse_quantized(source)
     for job in jobs:
         check_writable(job.output)
         if compiled := compiled_path(job.output, settings.profile):

@@ -83,10 +83,7 @@ class TfliteSource:
 
     def hand_over(self, folder: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         """A copy whose sizes are all known but those that depend on data."""
-        quantized = {k: n for k, n in summarize(self._artifact).ops.items() if k in _QUANTIZED}
-        if quantized:
-            listing = ", ".join(f"{n} ops in {kind}" for kind, n in quantized.items())
-            raise ModelError(f"{self._path}: is quantized already ({listing})", hint="start from the float model")
+        refuse_quantized(self._path)
         self._check_shapes()
         path = Path(folder) / "source.tflite"
         content = with_builtin_transposed(self._path.read_bytes(), self._path)
@@ -119,6 +116,20 @@ class TfliteSource:
                 f"{self._path}: holds fields newer than this schema ({', '.join(self._artifact.unknown[:3])}), "
                 "which rewriting would lose"
             )
+
+
+def refuse_quantized(source: object) -> None:
+    """Before anything else is asked for.
+
+    Raises:
+        ModelError: it is a .tflite file that is quantized, or none that can be read.
+    """
+    if not TfliteSource.reads(source) or not Path(str(source)).is_file():
+        return
+    quantized = {k: n for k, n in summarize(read_artifact(str(source))).ops.items() if k in _QUANTIZED}
+    if quantized:
+        listing = ", ".join(f"{n} ops in {kind}" for kind, n in quantized.items())
+        raise ModelError(f"{source}: is quantized already ({listing})", hint="start from the float model")
 
 
 def _real_dtype(dtype: str, tensor: Any) -> str:

@@ -170,6 +170,8 @@ def test_quantized_source_is_refused(tmp_path: Path, workers: Workers, tflite: P
 
     with pytest.raises(ModelError, match=r"is quantized already \(3 ops in int8"):
         convert(tmp_path / "q.tflite", tmp_path / "qq.tflite", recipe="float16", **options)
+    with pytest.raises(ModelError, match=r"is quantized already \(3 ops in int8"):
+        convert(tmp_path / "q.tflite", tmp_path / "qq.tflite", recipe="int8", workers=workers)
 
 
 @pytest.mark.keras
