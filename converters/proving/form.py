@@ -74,7 +74,7 @@ def _stray_floats(
     listing = "; ".join(_of_why(stray, lambda g, op: _IN_SOURCE if quantized and g.index == 0 else _why(g, op)))
     if recipe.integer_only and (every or _float_io(artifact)):
         listing = listing or f"{len(shifted)} BATCH_MATMUL by a factor whose zero point is not 0"
-        what = f"{len(every)} ops are float: {listing}" if every else "its inputs or outputs are float"
+        what = f"{len(every)} ops are float: {listing}" if every else _float_ends(artifact)
         raise ConversionError(
             f"recipe {recipe.name} must be integer-only, but {what}",
             hint="use float32 inputs and outputs (--io float32), or replace these ops in the source model",
@@ -147,6 +147,18 @@ def _why(graph: Subgraph, op: Op) -> str:
     if compute_type(graph, op) == "hybrid_int8":
         return "int8 weights with float activations"
     return "the quantizer has no integer form for it here"
+
+
+def _float_ends(artifact: Artifact) -> str:
+    """Which inputs and outputs are float, by name; a constant is said to be one."""
+    ends = {"input": artifact.signature.inputs, "output": artifact.signature.outputs}
+    listing = ", ".join(
+        f"{word} `{name}`" + (" (a constant, which the app can hold itself)" if tensor.constant is not None else "")
+        for word, tensors in ends.items()
+        for name, tensor in tensors.items()
+        if tensor.dtype == "float32"
+    )
+    return f"{listing or 'an input or output'} is float"
 
 
 def _float_io(artifact: Artifact) -> bool:

@@ -142,3 +142,16 @@ def test_an_input_handed_through_is_named(tmp_path: Path, workers: Workers) -> N
     samples = {"x": np.random.default_rng(0).normal(0, 1, (32, 8)).astype(np.float32)}
     with pytest.raises(ConversionError, match="output `same` is an input handed through"):
         convert(source, tmp_path / "m.tflite", recipe="int8_only", calibration=samples, timing=False, workers=workers)
+
+
+@pytest.mark.keras
+def test_a_constant_output_in_float_is_named(tmp_path: Path, workers: Workers) -> None:
+    graph = Graph()
+    x, y = graph.tensor("x", (1, 8)), graph.tensor("y", (1, 8))
+    graph.op("MUL", (x, graph.constant("two", np.array(2, np.float32))), (y,), options("MulOptions"))
+    anchors = graph.constant("anchors", np.linspace(-1, 3, 8, dtype=np.float32).reshape(1, 8))
+    source = tmp_path / "source.tflite"
+    source.write_bytes(graph.finish((x,), (y, anchors)))
+    samples = {"x": np.random.default_rng(0).normal(0, 1, (32, 8)).astype(np.float32)}
+    with pytest.raises(ConversionError, match=r"but output `anchors` \(a constant, .*\) is float"):
+        convert(source, tmp_path / "m.tflite", recipe="int8_only", calibration=samples, timing=False, workers=workers)
