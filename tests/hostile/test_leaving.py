@@ -110,17 +110,24 @@ def test_tools_end_with_their_program(name: str, number: signal.Signals, tmp_pat
     assert not any(map(is_alive, processes))
 
 
+def _started(folder: Path, later: int) -> str:
+    """The name that this process's folder had, had it started so many ticks later."""
+    start = owners._start(os.getpid())
+    return folder.name.replace(f"-{start}-", f"-{int(start) + later}-")
+
+
 def test_only_folders_of_the_dead_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     mine = folders.make_folder("mine")
     kept = {
         mine.name,
         mine.name.replace(owners._here(), "0123abcd"),  # of another boot or container
+        _started(mine, 1),  # as qemu-user tells its process
         "edge-sdk-mine-notes",
         "somebody-elses",
     }
     dead = mine.name.replace(f"-{os.getpid()}-", "-4194305-")  # beyond the largest process number
-    for name in (*kept, dead):
+    for name in (*kept, dead, _started(mine, -2000)):
         (tmp_path / name).mkdir(exist_ok=True)
     # What tools printed to a program that failed is kept for a week.
     old, new = tmp_path / f"{dead}.log", tmp_path / f"{dead}x.log"
