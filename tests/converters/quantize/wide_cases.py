@@ -40,7 +40,8 @@ def _of_one(
     x = graph.tensor("x", shape)
     y = graph.tensor("y", shape if to is None else to)
     constants = [graph.constant(f"c{place}", values) for place, values in enumerate(others)]
-    graph.op(name, (x, *constants), (y,), options(kind, **fields) if kind else None)
+    version = 2 if name == "BROADCAST_TO" else 1
+    graph.op(name, (x, *constants), (y,), options(kind, **fields) if kind else None, version=version)
     return graph.finish((x,), (y,))
 
 
