@@ -42,8 +42,8 @@ from edge_sdk.converters.proving.telling import findings_of, untuned
 from edge_sdk.converters.quantize import PRELOAD, QUANTIZERS
 from edge_sdk.converters.quantize.crash import named_crash
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
-from edge_sdk.converters.quantize.weights.float_spans import floated_in
-from edge_sdk.converters.quantize.weights.tuning import forget, tuned_in
+from edge_sdk.converters.quantize.tuning.float_spans import floated_in
+from edge_sdk.converters.quantize.tuning.tuning import forget, tuned_in
 from edge_sdk.converters.reports.conversion import ConversionReport, Stage
 from edge_sdk.converters.reports.details import Details
 from edge_sdk.converters.samples import Samples

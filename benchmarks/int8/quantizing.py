@@ -11,8 +11,8 @@ from edge_sdk.artifact.model import read_artifact
 from edge_sdk.converters.device import floats_of_tuning, in_forms_of_delegate, in_narrow_windows
 from edge_sdk.converters.quantize import static_range
 from edge_sdk.converters.quantize.forms.integer_forms import with_integer_forms
-from edge_sdk.converters.quantize.weights import float_spans, tuning
-from edge_sdk.converters.quantize.weights.budget import Asked
+from edge_sdk.converters.quantize.tuning import float_spans, tuning
+from edge_sdk.converters.quantize.tuning.budget import Asked
 from edge_sdk.data import spool
 from edge_sdk.data.opening import DataSource
 from edge_sdk.engines.values import specs_of

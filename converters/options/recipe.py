@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
+from edge_sdk.errors import RecipeError
 from edge_sdk.recipe import (
     CalibrationMethod,
     Forms,
@@ -65,7 +66,7 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
     """The recipe with the options laid over it.
 
     Raises:
-        RecipeError: unknown, or contradicted by the options.
+        RecipeError: unknown, or contradicted by the options, or one of them bounds what is not asked for.
     """
     changed = change_recipe(
         recipe if isinstance(recipe, Recipe) else find_recipe(recipe),
@@ -91,4 +92,7 @@ def recipe_from(recipe: str | Path | Recipe, options: RecipeOptions) -> Recipe:
             (*changed.int16.tensors, *options.get("int16_tensors", ())),
         ),
     )
+    idle = [name for name in ("tune_float", "tune_minutes") if options.get(name) is not None and not whole.tune]
+    if idle:
+        raise RecipeError(f"{whole.name}: {idle[0]} is for what tune does, and it is not asked for", hint="add --tune")
     return check_recipe(whole, where=whole.name)

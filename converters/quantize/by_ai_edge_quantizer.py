@@ -19,10 +19,10 @@ from edge_sdk.converters.quantize.forms.lookups import with_lookups
 from edge_sdk.converters.quantize.kept import int16_ops, kept_ops, result_name
 from edge_sdk.converters.quantize.quantizer_package import opened, tool
 from edge_sdk.converters.quantize.ranging.powers import off_powers
+from edge_sdk.converters.quantize.tuning.tuning import for_tuning
 from edge_sdk.converters.quantize.weights.four_bits import four_bit_ops
 from edge_sdk.converters.quantize.weights.large_biases import with_large_biases, without_large_biases
 from edge_sdk.converters.quantize.weights.narrow_channels import restore, widen
-from edge_sdk.converters.quantize.weights.tuning import for_tuning
 from edge_sdk.converters.quantize.weights.unfused import with_activations_apart
 from edge_sdk.converters.workers.child import running
 from edge_sdk.engines.observe import Observation

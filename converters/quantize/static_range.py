@@ -39,11 +39,11 @@ from edge_sdk.converters.quantize.kept import (
     wide_ops,
 )
 from edge_sdk.converters.quantize.ranging.ranges import Ranges, find_ranges, spread
+from edge_sdk.converters.quantize.tuning.tuning import for_tuning
 from edge_sdk.converters.quantize.weights.biases import correct_biases
 from edge_sdk.converters.quantize.weights.equalized import better_equalized
 from edge_sdk.converters.quantize.weights.evening import better_evened
 from edge_sdk.converters.quantize.weights.four_bits import one_row, with_four_bits
-from edge_sdk.converters.quantize.weights.tuning import for_tuning
 from edge_sdk.converters.workers.child import ToParent, running, tool_version
 from edge_sdk.engines.observe import Observation
 from edge_sdk.errors import ConversionError, MissingDependencyError, ModelError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
-from edge_sdk.converters.quantize.weights.budget import ENDS, Budget
+from edge_sdk.converters.quantize.tuning.budget import ENDS, Budget
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.report.text import _ended_text
 from tests.converters.quantize.test_learning import parts
@@ -51,7 +51,7 @@ def test_what_an_interrupted_run_spent_is_gone(tmp_path: Path) -> None:
 @pytest.mark.runtime
 def test_tuning_ends_by_time_where_it_was_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that goes on by a second at each look: the layers' share is over while they are rounded."""
-    from edge_sdk.converters.quantize.weights import tuning
+    from edge_sdk.converters.quantize.tuning import tuning
 
     made, target, folder = prepared(tmp_path)
     original = Budget
@@ -71,7 +71,7 @@ def test_tuning_ends_by_time_where_it_was_and_says_so(tmp_path: Path, monkeypatc
 @pytest.mark.keras
 @pytest.mark.runtime
 def test_learning_that_ends_by_time_has_its_best_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_sdk.converters.quantize.weights import learning
+    from edge_sdk.converters.quantize.tuning import learning
 
     monkeypatch.setattr(learning, "_MOST", 32)
     monkeypatch.setattr(learning, "_FEWEST", 32)

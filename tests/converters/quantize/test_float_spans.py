@@ -11,7 +11,8 @@ import pytest
 
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.converters.device import floats_of_tuning
-from edge_sdk.converters.quantize.weights.budget import Spent
+from edge_sdk.converters.quantize.tuning.budget import Spent
+from edge_sdk.errors import RecipeError
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.profile.reading import find_profile
 from edge_sdk.recipe import find_recipe, parse_recipe
@@ -36,7 +37,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], byt
 @pytest.mark.keras
 @pytest.mark.runtime
 def test_span_is_nearer_named_explained_and_paid(tmp_path: Path, whole: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_sdk.converters.quantize.weights import float_spans
+    from edge_sdk.converters.quantize.tuning import float_spans
 
     leave_in_float = float_spans.leave_in_float
 
@@ -111,8 +112,8 @@ def test_a_share_is_a_percentage() -> None:
 def test_spans_that_an_interrupted_run_tried_are_not_tried_again(
     tmp_path: Path, whole: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge_sdk.converters.quantize.weights import float_spans
-    from edge_sdk.converters.quantize.weights.budget import Budget
+    from edge_sdk.converters.quantize.tuning import float_spans
+    from edge_sdk.converters.quantize.tuning.budget import Budget
 
     monkeypatch.setattr(float_spans, "_PRICE_DB", 0.05)
     made, plain, folder = whole
@@ -139,3 +140,12 @@ def test_spans_that_an_interrupted_run_tried_are_not_tried_again(
     assert target.read_bytes() == whole_file
     assert got["corrections"]["floated"]["sqnr_db"] == want["corrections"]["floated"]["sqnr_db"]
     assert got["corrections"]["floated"]["tried"] == count
+
+
+@pytest.mark.parametrize("asked", [{"tune_float": 5.0}, {"tune_minutes": 1.0}])
+def test_a_bound_of_tuning_without_tuning_is_refused(asked: dict[str, float]) -> None:
+    from edge_sdk.converters.options.recipe import recipe_from
+
+    with pytest.raises(RecipeError, match=f"{next(iter(asked))} is for what tune does"):
+        recipe_from("int8", asked)  # type: ignore[arg-type]
+    assert recipe_from("int8", {"tune": True, **asked}).tune  # type: ignore[typeddict-item]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from edge_sdk.artifact.model import parse_artifact
+from edge_sdk.converters.quantize.tuning.four_bit_tuning import Chain, fitted
 from edge_sdk.converters.quantize.weights.dot_layers import dot_layers
-from edge_sdk.converters.quantize.weights.four_bit_tuning import Chain, fitted
 from edge_sdk.converters.quantize.weights.outputs import output_sqnr_db
 from edge_sdk.parity.constants import constant_faults
 from edge_sdk.recipe import Granularity, find_recipe

@@ -11,7 +11,7 @@ import pytest
 from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import Tensor, parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.converters.quantize.weights.budget import Budget
+from edge_sdk.converters.quantize.tuning.budget import Budget
 from edge_sdk.converters.replay.blocks import ends_of_blocks
 from edge_sdk.converters.replay.plan import make_plan
 from edge_sdk.parity.constants import constant_faults
@@ -47,7 +47,7 @@ def test_blocks_end_where_one_value_carries_all() -> None:
 @pytest.mark.runtime
 def test_student_is_the_file_and_unlearns_a_planted_error(tmp_path: Path) -> None:
     """A step on each bias of a layer: it has nothing to do with rounding weights, and is seen at the end alone."""
-    from edge_sdk.converters.quantize.weights.learning import Start, learn
+    from edge_sdk.converters.quantize.tuning.learning import Start, learn
 
     made, target, _ = prepared(tmp_path)
     reference, untuned = Path(made["tunable"]["reference"]).read_bytes(), target.read_bytes()
@@ -104,7 +104,7 @@ def run(data: bytes, sample: Arrays) -> np.ndarray[tuple[int, ...], np.dtype[np.
 @pytest.mark.keras
 @pytest.mark.runtime
 def test_interrupted_learning_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_sdk.converters.quantize.weights import learning
+    from edge_sdk.converters.quantize.tuning import learning
 
     monkeypatch.setattr(learning, "_KEPT_AFTER", 0.0)
     monkeypatch.setattr(learning, "_MOST", 16)
@@ -129,7 +129,7 @@ def test_interrupted_learning_goes_on_and_ends_the_same(tmp_path: Path, monkeypa
 def test_what_has_no_gradient_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.util import find_spec
 
-    from edge_sdk.converters.quantize.weights import learning
+    from edge_sdk.converters.quantize.tuning import learning
     from edge_sdk.converters.replay.ops import KERNELS
 
     graph = Graph()
@@ -144,7 +144,7 @@ def test_what_has_no_gradient_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_of_whole_numbers_has_nothing_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The place of the largest value has no gradient, and no step of it is a little nearer."""
-    from edge_sdk.converters.quantize.weights import learning
+    from edge_sdk.converters.quantize.tuning import learning
 
     monkeypatch.setattr(learning, "find_spec", lambda name: name)
     graph = Graph()

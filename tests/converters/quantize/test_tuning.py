@@ -160,7 +160,7 @@ def sqnr_db(reference: bytes, candidate: bytes) -> float:
 @pytest.mark.keras
 @pytest.mark.runtime
 def test_tuned_file_is_nearer_and_explained(tmp_path: Path) -> None:
-    from edge_sdk.converters.quantize.weights.tuning import tune
+    from edge_sdk.converters.quantize.tuning.tuning import tune
 
     made, target, folder = prepared(tmp_path)
     untuned = target.read_bytes()
@@ -184,7 +184,7 @@ def test_tuned_file_is_nearer_and_explained(tmp_path: Path) -> None:
 @pytest.mark.runtime
 def test_layers_that_share_a_bias_have_their_own_when_tuned(tmp_path: Path) -> None:
     """What corrects one layer's mean is not another's: the file that explains the constants has one for each."""
-    from edge_sdk.converters.quantize.weights.tuning import tune
+    from edge_sdk.converters.quantize.tuning.tuning import tune
 
     made, target, folder = prepared(tmp_path, one_bias=True)
     untuned, reference = target.read_bytes(), Path(made["tunable"]["reference"]).read_bytes()
@@ -200,7 +200,7 @@ def test_layers_that_share_a_bias_have_their_own_when_tuned(tmp_path: Path) -> N
 @pytest.mark.keras
 @pytest.mark.runtime
 def test_interrupted_tuning_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_sdk.converters.quantize.weights import tuning
+    from edge_sdk.converters.quantize.tuning import tuning
 
     made, target, folder = prepared(tmp_path)
     untuned = target.read_bytes()

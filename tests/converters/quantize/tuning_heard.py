@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_sdk.converters.quantize.weights.budget import _WORDS, Asked
+from edge_sdk.converters.quantize.tuning.budget import _WORDS, Asked
 
 _STAGES = {words: stage for stage, words in _WORDS.items()}
 

@@ -26,10 +26,10 @@ from edge_sdk.converters.layout import Axes, laid_out
 from edge_sdk.converters.quantize.forms.in_float import in_float, newly_float
 from edge_sdk.converters.quantize.forms.islands import placed
 from edge_sdk.converters.quantize.kept import kinds_in_words, result_name
+from edge_sdk.converters.quantize.tuning.budget import Asked, Budget, Ended, Spent, save_arrays
+from edge_sdk.converters.quantize.tuning.tuning import at
 from edge_sdk.converters.quantize.weights.biases import with_biases
-from edge_sdk.converters.quantize.weights.budget import Asked, Budget, Ended, Spent, save_arrays
 from edge_sdk.converters.quantize.weights.outputs import Nearness, nearness
-from edge_sdk.converters.quantize.weights.tuning import at
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.findings import Finding
 from edge_sdk.parity.pairing import pair_ops

@@ -4,8 +4,8 @@ A step is a seventh of the largest weight: nearest rounding ruins a deep network
 longer what they were trained on. So each layer is first fitted, in float, to give on what the integer file hands to it
 what the float layer gives in the float file (ridge regression towards its own weights); its steps are made smaller
 where cutting off a large weight costs less than rounding the others finer saves; then its weights are rounded so that
-errors cancel (:mod:`.rounding`), and its bias takes up what is left of the mean. All of it per result, kept where it is
-nearer on rows held out.
+errors cancel (:mod:`..weights.rounding`), and its bias takes up what is left of the mean. All of it per result, kept
+where it is nearer on rows held out.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import numpy.typing as npt
 from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
-from edge_sdk.converters.quantize.weights.budget import save_arrays
+from edge_sdk.converters.quantize.tuning.budget import save_arrays
+from edge_sdk.converters.quantize.tuning.inner import inner_values
 from edge_sdk.converters.quantize.weights.dot_layers import DotLayer, dot_layers
 from edge_sdk.converters.quantize.weights.four_bits import put_bias
-from edge_sdk.converters.quantize.weights.inner import inner_values
 from edge_sdk.converters.quantize.weights.rounding import round_channels, round_weights
 from edge_sdk.signature import Arrays
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_sdk.converters.quantize.weights.budget import Ended
-from edge_sdk.converters.quantize.weights.learning import Learning
+from edge_sdk.converters.quantize.tuning.budget import Ended
+from edge_sdk.converters.quantize.tuning.learning import Learning
 
 
 @dataclass(frozen=True)

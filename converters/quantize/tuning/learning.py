@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from edge_sdk.artifact.compute import macs
 from edge_sdk.artifact.model import Tensor, parse_artifact
-from edge_sdk.converters.quantize.weights.budget import Budget, save_arrays
-from edge_sdk.converters.quantize.weights.inner import inner_values
+from edge_sdk.converters.quantize.tuning.budget import Budget, save_arrays
+from edge_sdk.converters.quantize.tuning.inner import inner_values
 from edge_sdk.converters.replay.blocks import ends_of_blocks
 from edge_sdk.converters.replay.ops import KERNELS
 from edge_sdk.converters.replay.plan import make_plan

@@ -1,11 +1,11 @@
 """Accuracy won back from calibration data alone: weights rounded anew, layer by layer, then the whole file learned.
 
 The teacher is the float .tflite, the student the int8 file itself, so that every source is served. Each layer is
-rounded on what the *quantized* layers before it hand on (:mod:`.rounding`); it is taken where its results come nearer
-to the float layer's on samples that it was not rounded on. Then biases are corrected (:mod:`.biases`), and blocks,
-then all ops together learn from the float file (:mod:`.learning`). Of the three files the one is taken whose outputs
-are surely nearer to the float file's on calibration samples held out of all this. Files with weights of 4 bits, which
-lose far more, go by :mod:`.four_bit_tuning`.
+rounded on what the *quantized* layers before it hand on (:mod:`..weights.rounding`); it is taken where its results come
+nearer to the float layer's on samples that it was not rounded on. Then biases are corrected
+(:mod:`..weights.biases`), and blocks, then all ops together learn from the float file (:mod:`.learning`). Of the three
+files the one is taken whose outputs are surely nearer to the float file's on calibration samples held out of all this.
+Files with weights of 4 bits, which lose far more, go by :mod:`.four_bit_tuning`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from edge_sdk.artifact.constants import ConstantEdit
 from edge_sdk.artifact.model import parse_artifact
 from edge_sdk.artifact.tree import pack_tree, parse_tree
 from edge_sdk.converters.layout import Axes, laid_out
+from edge_sdk.converters.quantize.tuning.budget import Asked, Budget, Spent, save_arrays
+from edge_sdk.converters.quantize.tuning.four_bit_tuning import Chain, has_four_bits
+from edge_sdk.converters.quantize.tuning.inner import inner_values
+from edge_sdk.converters.quantize.tuning.learning import Learned, Learning, Start, cannot_learn, learn
+from edge_sdk.converters.quantize.tuning.tuned import Tuning
 from edge_sdk.converters.quantize.weights.biases import correct_biases, with_biases
-from edge_sdk.converters.quantize.weights.budget import Asked, Budget, Spent, save_arrays
 from edge_sdk.converters.quantize.weights.dot_layers import DotLayer, dot_layers
-from edge_sdk.converters.quantize.weights.four_bit_tuning import Chain, has_four_bits
-from edge_sdk.converters.quantize.weights.inner import inner_values
-from edge_sdk.converters.quantize.weights.learning import Learned, Learning, Start, cannot_learn, learn
 from edge_sdk.converters.quantize.weights.outputs import Nearness, nearness
 from edge_sdk.converters.quantize.weights.rounding import Rounded, covariance, noise, round_channels, round_weights
-from edge_sdk.converters.quantize.weights.tuned import Tuning
 from edge_sdk.converters.workers.worker import Worker
 from edge_sdk.errors import TrainingError
 from edge_sdk.progress import Progress
