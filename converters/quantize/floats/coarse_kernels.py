@@ -6,8 +6,8 @@ op               TFLite's kernel of 16 bits                                     
 ``SOFTMAX``      exponentials from a table of -10 to 0 in steps of 2^-15, each off   ``2 n / max(1, n exp(-r))^2`` <= 64
                  by up to two, and ``exp(-10)`` for whatever is below: with ``n``    steps, ``r`` being the width of its
                  values a row's sum is off by ``2 n`` steps                          operand's range
-``RSQRT``        513 points over all of int16, with the middle between two taken     the least value is half of the
-                 wrongly: off by a quarter of the next point's distance              largest, or more
+``RSQRT``        513 points over all of int16; measured off by a quarter of the      the least value is half of the
+                 next point's distance, as of a middle that is taken wrongly         largest, or more
 ``BATCH_MATMUL`` both factors in int16; the quantizer stores a constant in int8      neither factor is stored
 ===============  ==================================================================  ===================================
 
