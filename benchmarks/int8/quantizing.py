@@ -43,7 +43,7 @@ def int8_of(source: Path, target: Path, samples: Sequence[Arrays], **changes: An
     made = static_range.quantize(str(ready), str(part), recipe.as_json(), str(store.folder), {})
     if recipe.tune:
         kept = str(target.with_suffix(".checkpoint"))
-        files = {**made["tunable"], **({"explained": made["explained"]} if "explained" in made else {})}
+        files = tuning.files_of(made)
         asked = Asked(minutes=recipe.tune_minutes, checkpoint=kept, seed=0)
         made |= tuning.tune(str(part), files, str(store.folder), {}, asked=asked)
         files = {"reference": files["reference"], "explained": made.get("explained", files["reference"])}

@@ -30,23 +30,10 @@ _WHERE = {
 _WHOLE = frozenset({"int32", "int64", "int16"})
 # Of each value alone, or moved: what coordinates are computed with.
 _COORDINATES = frozenset(
-    {
-        *("ABS", "ADD", "BROADCAST_TO", "CEIL", "CONCATENATION", "DIV", "EXPAND_DIMS", "FLOOR", "FLOOR_DIV"),
-        *(
-            "FLOOR_MOD",
-            "GREATER",
-            "GREATER_EQUAL",
-            "LESS",
-            "LESS_EQUAL",
-            "LOGISTIC",
-            "MAXIMUM",
-            "MINIMUM",
-            "MUL",
-            "NEG",
-        ),
-        *("PACK", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE", "ROUND", "SELECT_V2", "SLICE", "SPLIT"),
-        *("SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "SUB", "TANH", "TILE", "TRANSPOSE", "UNPACK"),
-    }
+    {"ABS", "ADD", "BROADCAST_TO", "CEIL", "CONCATENATION", "DIV", "EXPAND_DIMS", "FLOOR", "FLOOR_DIV"}
+    | {"FLOOR_MOD", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOGISTIC", "MAXIMUM", "MINIMUM", "MUL"}
+    | {"NEG", "PACK", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE", "ROUND", "SELECT_V2", "SLICE"}
+    | {"SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "SUB", "TANH", "TILE", "TRANSPOSE", "UNPACK"}
 )
 
 

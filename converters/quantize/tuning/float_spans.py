@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from edge_sdk.converters.quantize.forms.in_float import in_float, newly_float
 from edge_sdk.converters.quantize.forms.islands import placed
 from edge_sdk.converters.quantize.kept import kinds_in_words, result_name
 from edge_sdk.converters.quantize.tuning.budget import Asked, Budget, Ended, Spent, save_arrays
-from edge_sdk.converters.quantize.tuning.tuning import at
+from edge_sdk.converters.quantize.tuning.tuning import at, files_of
 from edge_sdk.converters.quantize.weights.biases import with_biases
 from edge_sdk.converters.quantize.weights.outputs import Nearness, nearness
 from edge_sdk.converters.workers.worker import Worker
@@ -207,12 +208,12 @@ class _Search:
         self._count = int(np.clip(_WORK / _MOST / max(1, total), _FEWEST, _MOST_SAMPLES))
         self._partitions = placed(self._graph, engine)[0]
         self._won: dict[Span, float] = {}
-        self._plain = self._near(self._quantized, "chosen on")
+        self._plain = cache(partial(self._near, self._quantized))
 
     @property
     def level(self) -> float:
         """SQNR in dB of the file as it is, on samples that a span is chosen on."""
-        return self._plain.sqnr_db
+        return self._plain("chosen on").sqnr_db
 
     @property
     def tried(self) -> int:
@@ -259,8 +260,8 @@ class _Search:
     def told(self, span: Span) -> tuple[bytes, bytes, list[str], Floated]:
         """A span held to the samples held out: the file, what explains it, names of its ops in float, and the words."""
         made = self._written(span)
-        held = self._gain(self._near(self._quantized, "held out"), self._near(made, "held out"))
-        before, after = (self._near(data, "chosen on", "held out") for data in (self._quantized, made))
+        held = self._gain(self._plain("held out"), self._near(made, "held out"))
+        before, after = self._plain("chosen on", "held out"), self._near(made, "chosen on", "held out")
         won, bought = before.won_db(after, _NONE), self._gain(before, after)
         least = max(_LEAST_DB, 100 * _PRICE_DB * self._share(span))
         graph, chosen = parse_artifact(made).main, self._chosen(span)
@@ -301,7 +302,7 @@ class _Search:
         data = self._written(span)
         if placed(parse_artifact(data).main, self._engine)[0] > self._partitions + _MORE_PARTITIONS:
             return float("-inf")
-        return self._gain(self._plain, self._near(data, "chosen on"))
+        return self._gain(self._plain("chosen on"), self._near(data, "chosen on"))
 
     def _gain(self, before: Nearness, after: Nearness) -> float:
         """Decibels won in sum; none where samples at large lose."""
@@ -343,8 +344,7 @@ def floated_in(worker: Worker, said: Mapping[str, Any], progress: Progress, **ar
         ConversionError: the worker died.
     """
     place = f"{__name__}:{leave_in_float.__name__}"
-    files = {**said["tunable"], **({"explained": said["explained"]} if "explained" in said else {})}
     arguments["asked"] = arguments["asked"] | {"spent": said["spent"]}
-    made = worker.function(place, "trying ops in float", progress=progress, files=files, **arguments)
+    made = worker.function(place, "trying ops in float", progress=progress, files=files_of(said), **arguments)
     both = {key: [*said.get(key, ()), *made.get(key, ())] for key in ("floats", "findings")}
     return {**said, **made, **both, "corrections": said["corrections"] | made["corrections"]}

@@ -132,8 +132,7 @@ def tuned_in(
     if folder and not resume:
         forget(Path(folder))
     place = f"{__name__}:{tune.__name__}"
-    files = {**said["tunable"], **({"explained": said["explained"]} if "explained" in said else {})}
-    made = worker.function(place, "tuning", progress=progress, files=files, **arguments)
+    made = worker.function(place, "tuning", progress=progress, files=files_of(said), **arguments)
     return {**said, **made, "corrections": said.get("corrections", {}) | made["corrections"]}
 
 
@@ -143,6 +142,11 @@ def for_tuning(ready: bytes, target: Path) -> dict[str, Any]:
     reference.write_bytes(ready)
     uncorrected.write_bytes(target.read_bytes())
     return {"tunable": {"reference": str(reference), "uncorrected": str(uncorrected)}}
+
+
+def files_of(said: Mapping[str, Any]) -> dict[str, str]:
+    """The files that :func:`tune` takes, of what was said of an int8 file."""
+    return {**said["tunable"], **({"explained": said["explained"]} if "explained" in said else {})}
 
 
 def _eight_bits(reference: bytes, quantized: bytes) -> list[DotLayer]:

@@ -68,32 +68,35 @@ class NamedFile(click.ParamType):  # type: ignore[type-arg]
         return (name, Path(file)) if separator else ("", Path(value))
 
 
-class NamedForm(click.ParamType):  # type: ignore[type-arg]
+class _OfOutput(click.ParamType):  # type: ignore[type-arg]
+    """``OUTPUT=WORD``, of words that ``taken`` matches."""
+
+    taken: str
+    expected: str
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, _, word = value.rpartition("=")
+        if not name or re.fullmatch(self.taken, word) is None:
+            self.fail(f"`{value}`: expected {self.expected}", param, ctx)
+        return name, word
+
+
+class NamedForm(_OfOutput):
     """``OUTPUT=corners``, ``OUTPUT=centres`` or ``OUTPUT=none``."""
 
     name = "OUTPUT=FORM"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, _, form = value.rpartition("=")
-        if not name or form not in _FORMS:
-            self.fail(f"`{value}`: expected OUTPUT={', OUTPUT='.join(_FORMS)}", param, ctx)
-        return name, form
+    taken = "|".join(_FORMS)
+    expected = f"OUTPUT={', OUTPUT='.join(_FORMS)}"
 
 
-class NamedAxis(click.ParamType):  # type: ignore[type-arg]
+class NamedAxis(_OfOutput):
     """``OUTPUT=1``, ``OUTPUT=-1`` or ``OUTPUT=none``."""
 
     name = "OUTPUT=AXIS"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, _, axis = value.rpartition("=")
-        if not name or re.fullmatch(r"none|-?\d+", axis) is None:
-            self.fail(f"`{value}`: expected OUTPUT=1, OUTPUT=-1 or OUTPUT=none", param, ctx)
-        return name, axis
+    taken = r"none|-?\d+"
+    expected = "OUTPUT=1, OUTPUT=-1 or OUTPUT=none"
 
 
 class Threads(click.ParamType):  # type: ignore[type-arg]
